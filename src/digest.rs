@@ -1,0 +1,215 @@
+//! What a session remembers of a request's parameters: a keyed digest, never the
+//! parameters.
+//!
+//! It is taken over typed fields in a fixed order, so key order, white space, escapes
+//! and unknown keys make no difference. It is keyed with a secret of the host's, so a
+//! stored session is no oracle for the password in the request: without the key no
+//! guess can be checked.
+//!
+//! The function is SipHash-2-4 with 128 bits of output, a keyed pseudo-random function
+//! made for short inputs: on such inputs several times faster than an HMAC and a
+//! fraction of its code, which matters on the hot path and on a microcontroller.
+
+use core::fmt;
+use core::hash::Hasher;
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher24};
+use zeroize::ZeroizeOnDrop;
+
+use crate::Text;
+use crate::operation::Operation;
+
+/// The secret that digests are keyed with, for all sessions of one store.
+///
+/// Made once from the host's generator, kept beside its other secrets, the same on
+/// every worker. Changing it makes every open session refuse its own parameters.
+#[derive(ZeroizeOnDrop)]
+pub struct BindingKey([u8; 16]);
+
+impl BindingKey {
+    /// A key made from 16 bytes of the host's cryptographic generator.
+    #[must_use]
+    pub const fn from_entropy(entropy: [u8; 16]) -> Self {
+        Self(entropy)
+    }
+
+    /// Starts the digest of a call's parameters.
+    ///
+    /// ```
+    /// use matrix_uia::operation::ChangePassword;
+    /// use matrix_uia::{BindingKey, Text};
+    /// let key = BindingKey::from_entropy([7; 16]);
+    /// let digest = |password| key.params::<ChangePassword>().text(password).boolean(Some(true)).finish();
+    /// assert_eq!(digest(Some(Text::new("a"))), digest(Some(Text::new("a"))));
+    /// assert_ne!(digest(Some(Text::new("a"))), digest(Some(Text::new("b"))));
+    /// assert_eq!(key.params::<ChangePassword>().text(None).finish(), None, "nothing to bind");
+    /// ```
+    pub fn params<Op: Operation>(&self) -> ParamsDigest {
+        ParamsDigest { hasher: SipHasher24::new_with_key(&self.0), any: false }
+    }
+
+    /// The target that a call's path parameters name.
+    #[must_use]
+    pub fn target<'t>(&self, path_params: impl IntoIterator<Item = Text<'t>>) -> Target {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(b"path");
+        for param in path_params {
+            write_text(&mut hasher, param);
+        }
+        Target(hasher.finish128().h1)
+    }
+}
+
+impl fmt::Debug for BindingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BindingKey([redacted])")
+    }
+}
+
+/// The digest of a request's parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(pub(crate) [u8; 16]);
+
+/// The path parameters that a session is bound to, such as a device ID.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Target(u64);
+
+/// A digest in the making. Every parameter of the call is added, present or not, always
+/// in the same order: an absent one is bound as absent.
+#[must_use = "a digest that isn't finished binds nothing"]
+pub struct ParamsDigest {
+    hasher: SipHasher24,
+    any: bool,
+}
+
+impl ParamsDigest {
+    const ABSENT: &[u8] = &[0];
+    const TEXT: &[u8] = &[1];
+    const BOOLEAN: [&[u8]; 2] = [&[2], &[3]];
+    const LIST: &[u8] = &[4];
+    const LIST_END: &[u8] = &[5];
+
+    /// Adds a string.
+    pub fn text(mut self, value: Option<Text<'_>>) -> Self {
+        match value {
+            Some(text) => {
+                self.any = true;
+                self.hasher.write(Self::TEXT);
+                write_text(&mut self.hasher, text);
+            }
+            None => self.hasher.write(Self::ABSENT),
+        }
+        self
+    }
+
+    /// Adds a boolean.
+    pub fn boolean(mut self, value: Option<bool>) -> Self {
+        let [no, yes] = Self::BOOLEAN;
+        self.any |= value.is_some();
+        self.hasher.write(value.map_or(Self::ABSENT, |value| if value { yes } else { no }));
+        self
+    }
+
+    /// Adds a list of strings, in their order.
+    pub fn list<'t>(mut self, values: Option<impl IntoIterator<Item = Text<'t>>>) -> Self {
+        let Some(values) = values else {
+            self.hasher.write(Self::ABSENT);
+            return self;
+        };
+        self.any = true;
+        self.hasher.write(Self::LIST);
+        for value in values {
+            self.hasher.write(Self::TEXT);
+            write_text(&mut self.hasher, value);
+        }
+        self.hasher.write(Self::LIST_END);
+        self
+    }
+
+    /// The digest, or `None` if no parameter was present.
+    #[must_use]
+    pub fn finish(self) -> Option<Digest> {
+        self.any.then(|| Digest(self.hasher.finish128().as_bytes()))
+    }
+}
+
+impl fmt::Debug for ParamsDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ParamsDigest([redacted])")
+    }
+}
+
+/// The decoded text and a byte that UTF-8 never has: no two lists of texts run into
+/// the same bytes.
+fn write_text(hasher: &mut SipHasher24, text: Text<'_>) {
+    for piece in text.pieces() {
+        hasher.write(piece.as_bytes(&mut [0; 4]));
+    }
+    hasher.write(&[0xFF]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{ChangePassword, DeleteDevices};
+
+    const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
+
+    fn text(value: &str) -> Option<Digest> {
+        KEY.params::<ChangePassword>().text(Some(Text::new(value))).finish()
+    }
+
+    #[test]
+    fn an_escape_makes_no_difference_however_the_pieces_fall() {
+        let escaped = Text::from_json(r"abcdefg\u00e9hijk\/lmnopqrs", true);
+        assert_eq!(
+            KEY.params::<ChangePassword>().text(Some(escaped)).finish(),
+            text("abcdefgéhijk/lmnopqrs")
+        );
+    }
+
+    #[test]
+    fn absent_empty_and_swapped_are_three_things() {
+        let two = |a: Option<&str>, b: Option<&str>| {
+            KEY.params::<ChangePassword>().text(a.map(Text::new)).text(b.map(Text::new)).finish()
+        };
+        let all = [
+            two(Some("a"), None),
+            two(None, Some("a")),
+            two(Some("a"), Some("")),
+            two(Some(""), Some("a")),
+            two(Some("aa"), None),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(i + 1).all(|other| other != one));
+        }
+        assert_eq!(two(None, None), None);
+    }
+
+    #[test]
+    fn lists_do_not_run_into_each_other() {
+        let list = |items: &[&'static str]| {
+            KEY.params::<DeleteDevices>().list(Some(items.iter().map(|i| Text::new(i)))).finish()
+        };
+        assert_ne!(list(&["ab", "c"]), list(&["a", "bc"]));
+        assert_ne!(list(&["ab"]), list(&["ab", ""]));
+        assert_ne!(list(&[]), None, "an empty list was given");
+    }
+
+    #[test]
+    fn another_key_gives_another_digest() {
+        let other =
+            BindingKey::from_entropy([8; 16]).params::<ChangePassword>().text(Some(Text::new("a"))).finish();
+        assert_ne!(text("a"), other);
+    }
+
+    #[test]
+    fn the_digest_is_the_same_on_every_machine() {
+        // Stored sessions outlive the build that made them.
+        let known = [98, 112, 171, 215, 192, 92, 126, 183, 96, 145, 59, 205, 156, 208, 45, 20];
+        assert_eq!(text("wonderland").unwrap().0, known);
+    }
+}

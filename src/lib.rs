@@ -1,0 +1,31 @@
+//! Matrix User-Interactive Authentication as a sans-IO state machine.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![no_std]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(test)]
+#[macro_use]
+extern crate std;
+
+mod capacity;
+pub mod digest;
+pub mod error;
+pub mod flows;
+pub mod operation;
+mod secret;
+pub mod session;
+mod text;
+mod time;
+pub mod wire;
+
+pub use capacity::CapacityError;
+pub use digest::BindingKey;
+pub use error::Reject;
+pub use flows::{FlowError, Flows, StageOrder};
+pub use secret::Secret;
+#[cfg(feature = "alloc")]
+pub use secret::SecretBuf;
+pub use session::{Call, Grant, Guard, Rules, Session, SessionId, Step};
+pub use text::{Chars, Text};
+pub use time::{Millis, Timestamp};

@@ -1,0 +1,462 @@
+//! What a transition returns: an answer to send, a question to look up, or a claim.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::{Claim, Facts, Guard, Proof, Replay, Revision, Session, SessionError, SessionId};
+use crate::error::{ErrorCode, Reject};
+use crate::flows::Policy;
+use crate::operation::{Operation, Reference, UserRef};
+use crate::wire::json::{self, Raw};
+use crate::wire::{StageId, ThreepidCreds, UserIdentifier};
+use crate::{Millis, Secret, Timestamp};
+
+/// What a request came to.
+#[derive(Debug)]
+#[non_exhaustive]
+#[must_use = "a dropped step loses the client's progress"]
+pub enum Step<'r, Op: Operation> {
+    /// Store [`Challenge::write`], then send the 401.
+    Challenge(Challenge<'r>),
+    /// Look [`Pending::check`] up, then [`resolve`](Pending::resolve) it.
+    Verify(Pending<'r, Op>),
+    /// Authentication is complete: store [`Claim::write`], then use the grant.
+    Grant(Claim<Op>),
+    /// The call succeeded before: answer with its result.
+    Replay(Replay<Op>),
+    /// Store [`Refused::write`], then send the error.
+    Reject(Refused),
+}
+
+/// What the host has to do to its store before it answers.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+#[must_use = "an unstored step never happened"]
+pub enum Write<'s> {
+    /// Nothing.
+    Keep,
+    /// Store a new session.
+    Insert {
+        /// Under this ID.
+        id: SessionId,
+        /// The session.
+        session: &'s Session,
+    },
+    /// Replace a session, if its revision is still `expected`.
+    Replace {
+        /// Under this ID.
+        id: SessionId,
+        /// The revision it was read at.
+        expected: Revision,
+        /// What it becomes.
+        session: &'s Session,
+    },
+}
+
+/// A session and how it is to be stored.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) id: SessionId,
+    pub(super) session: Session,
+    pub(super) kind: ChangeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChangeKind {
+    None,
+    Insert,
+    Replace(Revision),
+}
+
+impl Change {
+    pub(super) const fn write(&self) -> Write<'_> {
+        match self.kind {
+            ChangeKind::None => Write::Keep,
+            ChangeKind::Insert => Write::Insert { id: self.id, session: &self.session },
+            ChangeKind::Replace(expected) => Write::Replace { id: self.id, expected, session: &self.session },
+        }
+    }
+}
+
+/// A session that is over although it was found: to be removed, and what its stages
+/// had reserved given back.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// Its ID.
+    pub id: SessionId,
+    /// The session as it was read.
+    pub session: Session,
+}
+
+/// A 401 with the state of the session, ready to be written.
+#[must_use = "store its write, then send its body"]
+pub struct Challenge<'r> {
+    pub(super) change: Change,
+    pub(super) policy: &'r Policy<'r>,
+    pub(super) show_completed: bool,
+    pub(super) error: Option<SessionError>,
+    pub(super) extra: Option<Raw<'r>>,
+    pub(super) ended: Option<Ended>,
+    pub(super) unused: Option<Proof>,
+    pub(super) keep: bool,
+}
+
+impl Challenge<'_> {
+    /// The HTTP status: 401.
+    pub const STATUS: u16 = 401;
+
+    /// What to store before answering.
+    pub const fn write(&self) -> Write<'_> {
+        self.change.write()
+    }
+
+    /// The session this is about.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.change.session
+    }
+
+    /// Its ID.
+    #[must_use]
+    pub const fn session_id(&self) -> SessionId {
+        self.change.id
+    }
+
+    /// Whether this request's parameters have just been bound. The client may leave them
+    /// out from now on, so the host keeps what it will need of them with the session:
+    /// never a password, but the hash it made.
+    #[must_use]
+    pub const fn keep_params(&self) -> bool {
+        self.keep
+    }
+
+    /// A session that was found but is over.
+    #[must_use]
+    pub const fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// What the verdict proved, if the session had no use for it any more: the host
+    /// gives it back.
+    #[must_use]
+    pub const fn unused_proof(&self) -> Option<Proof> {
+        self.unused
+    }
+
+    /// Why the stage didn't pass, if it was attempted.
+    #[must_use]
+    pub const fn error_code(&self) -> Option<ErrorCode> {
+        match self.error {
+            Some(SessionError(code, _)) => Some(code),
+            None => None,
+        }
+    }
+
+    /// Writes the [401 body]: flows and params from the policy, the session, and what the
+    /// rules ask for beside them.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    ///
+    /// [401 body]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+    pub fn write_body(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        out.write_char('{')?;
+        out.write_str(self.policy.encoded())?;
+        out.write_str(",\"session\":\"")?;
+        out.write_str(&self.change.id.expose())?;
+        out.write_char('"')?;
+        if self.show_completed {
+            out.write_str(",\"completed\":[")?;
+            for (index, stage) in self.change.session.passed.stages().iter().enumerate() {
+                if index > 0 {
+                    out.write_char(',')?;
+                }
+                out.write_str(self.policy.quoted(*stage).unwrap_or("\"\""))?;
+            }
+            out.write_char(']')?;
+        }
+        if let Some(SessionError(code, message)) = self.error {
+            out.write_str(",\"errcode\":\"")?;
+            out.write_str(code.name())?;
+            out.write_str("\",\"error\":")?;
+            json::write_str(out, message)?;
+        }
+        if let Some(extra) = self.extra {
+            self.write_extra(out, extra)?;
+        }
+        out.write_char('}')
+    }
+
+    /// The stage's own keys, but none of those that say how the session stands.
+    fn write_extra(&self, out: &mut impl fmt::Write, extra: Raw<'_>) -> fmt::Result {
+        const OURS: [&str; 6] = ["flows", "params", "session", "completed", "errcode", "error"];
+        let mut result = Ok(());
+        let _ = extra.reader().object(|reader, key| {
+            let value = reader.raw()?;
+            if result.is_ok() && OURS.iter().all(|ours| key != *ours) {
+                result = out
+                    .write_char(',')
+                    .and_then(|()| json::write_text(out, key))
+                    .and_then(|()| out.write_char(':'))
+                    .and_then(|()| out.write_str(value.as_str()));
+            }
+            Ok(())
+        });
+        result
+    }
+}
+
+impl fmt::Debug for Challenge<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenge")
+            .field("session", &self.change.session)
+            .field("error", &self.error_code())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An error that ends the request, and what it changed: at most the count of failures.
+#[derive(Clone, Debug)]
+#[must_use = "store its write, then send its error"]
+pub struct Refused {
+    pub(super) reject: Reject,
+    pub(super) change: Option<Change>,
+    pub(super) unused: Option<Proof>,
+}
+
+impl Refused {
+    pub(super) const fn plain(reject: Reject) -> Self {
+        Self { reject, change: None, unused: None }
+    }
+
+    /// The error to send.
+    pub const fn reject(&self) -> Reject {
+        self.reject
+    }
+
+    /// What to store before answering.
+    pub const fn write(&self) -> Write<'_> {
+        match &self.change {
+            Some(change) => change.write(),
+            None => Write::Keep,
+        }
+    }
+
+    /// What the verdict proved, to be given back.
+    #[must_use]
+    pub const fn unused_proof(&self) -> Option<Proof> {
+        self.unused
+    }
+}
+
+/// A question to the host, which the request raised.
+#[must_use = "the stage stays open until `resolve` is called"]
+pub struct Pending<'r, Op: Operation> {
+    pub(super) guard: Guard<'r, Op>,
+    pub(super) facts: Facts,
+    /// The session, or the ID that a new one will have.
+    pub(super) id: SessionId,
+    pub(super) stage: StageId,
+    pub(super) check: Check<'r>,
+    pub(super) user: Option<UserRef>,
+}
+
+/// What the host has to look up.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Check<'r> {
+    /// Is this the user's password? Look the user up, verify, and answer
+    /// [`Proof::User`]; an unknown user takes the same work and is
+    /// [`Failure::Credentials`].
+    Password {
+        /// Whose.
+        identifier: UserIdentifier<'r>,
+        /// The password.
+        password: Secret<'r>,
+    },
+    /// Does the captcha's own service accept this response?
+    Recaptcha {
+        /// The response.
+        response: Secret<'r>,
+    },
+    /// Has this e-mail address been validated? If so, claim it for this session.
+    Email(ThreepidCreds<'r>),
+    /// Has this phone number been validated? If so, claim it for this session.
+    Msisdn(ThreepidCreds<'r>),
+    /// Reserve one use of this token, in one atomic act that counts pending uses.
+    RegistrationToken {
+        /// The token.
+        token: Secret<'r>,
+    },
+    /// Has what the stage waits for happened? The reference is the one given with
+    /// [`Verdict::Pending`] or [`Verdict::Continue`].
+    Awaited {
+        /// The host's.
+        reference: Reference,
+    },
+    /// A custom stage; the data is the whole auth dict.
+    Custom {
+        /// The auth dict.
+        data: Raw<'r>,
+        /// What the host last said it waits for, in a stage of several requests.
+        reference: Option<Reference>,
+    },
+}
+
+/// Which counter a failure of this attempt counts against. The host keeps the counters;
+/// a new session does not reset them.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum LimitKey<'r> {
+    /// The user whose access token the request carries.
+    User(UserRef),
+    /// Whoever the attempt names: resolve it to a user if there is one.
+    Named(UserIdentifier<'r>),
+    /// Nobody in particular: the peer's address.
+    Address,
+}
+
+/// The host's answer to a [`Check`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Verdict<'r> {
+    /// The stage has passed, and this was proved.
+    Passed(Proof),
+    /// It has not.
+    Failed(Failure),
+    /// Not yet: an e-mail that hasn't been clicked. Never a failed attempt.
+    Pending(Reference),
+    /// The stage takes another request; these keys go to the client.
+    Continue {
+        /// A JSON object whose keys are added to the 401 body.
+        extra: Raw<'r>,
+        /// What the host calls the state it keeps for this stage.
+        reference: Reference,
+    },
+    /// The host can't tell now. Nothing changes.
+    Unavailable,
+    /// Too many failures before this one: nothing was verified, nothing changes.
+    Limited(Millis),
+}
+
+/// Why a stage failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Wrong password or unknown user: `M_FORBIDDEN`.
+    Credentials,
+    /// A third-party identifier nobody here has: 403 `M_FORBIDDEN`, as the
+    /// [password stage](https://spec.matrix.org/v1.19/client-server-api/#password-based) says.
+    UnknownThreepid,
+    /// The captcha's service said no: `M_CAPTCHA_INVALID`.
+    Captcha,
+    /// The 3PID is not validated by these credentials: `M_THREEPID_AUTH_FAILED`.
+    Threepid,
+    /// The registration token is unknown, expired or used up: `M_UNAUTHORIZED`.
+    Token,
+    /// Anything else: `M_UNAUTHORIZED`.
+    Other,
+}
+
+impl Failure {
+    pub(super) const fn error(self) -> SessionError {
+        match self {
+            Self::Credentials => SessionError(ErrorCode::Forbidden, "Invalid username or password."),
+            Self::UnknownThreepid => SessionError(ErrorCode::Forbidden, "Invalid username or password."),
+            Self::Captcha => SessionError(ErrorCode::CaptchaInvalid, "The captcha was not accepted."),
+            Self::Threepid => {
+                SessionError(ErrorCode::ThreepidAuthFailed, "The address could not be validated.")
+            }
+            Self::Token => SessionError(ErrorCode::Unauthorized, "The registration token is not valid."),
+            Self::Other => SessionError(ErrorCode::Unauthorized, "The authentication was not accepted."),
+        }
+    }
+}
+
+impl<'r, Op: Operation> Pending<'r, Op> {
+    /// What to look up; borrowed from the request only.
+    #[must_use]
+    pub const fn check(&self) -> Check<'r> {
+        self.check
+    }
+
+    /// The user whose access token the request carries, or whom a stage has proved. The
+    /// password to be checked is that user's or the stage fails.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserRef> {
+        self.user
+    }
+
+    /// Which counter a failure counts against.
+    #[must_use]
+    pub const fn limit_key(&self) -> LimitKey<'r> {
+        match (self.user, self.check) {
+            (Some(user), _) => LimitKey::User(user),
+            (None, Check::Password { identifier, .. }) => LimitKey::Named(identifier),
+            _ => LimitKey::Address,
+        }
+    }
+
+    /// The session the question is about, for what the host reserves in its name.
+    #[must_use]
+    pub const fn session_id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Answers the question.
+    pub const fn resolve(self, verdict: Verdict<'r>) -> Resolved<'r, Op> {
+        Resolved {
+            guard: self.guard,
+            facts: self.facts,
+            id: self.id,
+            stage: self.stage,
+            verdict,
+            operation: PhantomData,
+        }
+    }
+}
+
+impl<Op: Operation> fmt::Debug for Pending<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("check", &self.check).finish_non_exhaustive()
+    }
+}
+
+/// A verdict that has yet to be applied.
+///
+/// Verifying takes time, and meanwhile others may have changed the session: it is read
+/// again, [`apply`](Self::apply) takes it as it is now, and its write is tried. If that
+/// loses too, the same is done again; nothing is verified twice and no failure is lost.
+#[must_use = "an unapplied verdict never happened"]
+pub struct Resolved<'r, Op: Operation> {
+    guard: Guard<'r, Op>,
+    facts: Facts,
+    id: SessionId,
+    stage: StageId,
+    verdict: Verdict<'r>,
+    operation: PhantomData<fn() -> Op>,
+}
+
+impl<'r, Op: Operation> Resolved<'r, Op> {
+    /// The session to read again.
+    #[must_use]
+    pub const fn session_id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Applies the verdict to the session as it is now.
+    ///
+    /// `fresh` is the ID of the new session, should one be needed, as in
+    /// [`Guard::receive`].
+    pub fn apply(&self, current: Option<Session>, fresh: SessionId, now: Timestamp) -> Step<'r, Op> {
+        self.guard.apply(&self.facts, self.id, self.stage, self.verdict, current, fresh, now)
+    }
+}
+
+impl<Op: Operation> fmt::Debug for Resolved<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolved").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! The names of stages: the spec's, and everybody's own.
+
+use core::fmt;
+
+use crate::Text;
+
+/// Longest name of an auth type that a policy may have, in bytes.
+pub const MAX_AUTH_TYPE_LEN: usize = 128;
+
+/// The one table: each stage's variant, its name on the wire and its stable number.
+macro_rules! auth_types {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal;)+) => {
+        /// The type of a stage, as the [authentication types] section names them, or
+        /// any other by its name.
+        ///
+        /// ```
+        /// use matrix_uia::wire::AuthType;
+        /// assert_eq!(AuthType::from("m.login.dummy"), AuthType::Dummy);
+        /// assert_eq!(AuthType::from("org.example.pin"), AuthType::custom("org.example.pin"));
+        /// // Read as the stable name it became:
+        /// assert_eq!(AuthType::from("org.matrix.cross_signing_reset"), AuthType::OAuth);
+        /// ```
+        ///
+        /// [authentication types]: https://spec.matrix.org/v1.19/client-server-api/#authentication-types
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum AuthType<'a> {
+            $($(#[$doc])* $variant,)+
+            /// A type the spec does not define; its data is passed through.
+            Custom(Text<'a>),
+        }
+
+        impl<'a> AuthType<'a> {
+            /// Every type the spec defines, in its order.
+            pub const KNOWN: &'static [AuthType<'static>] = &[$(AuthType::$variant),+];
+
+            /// The type's name on the wire.
+            #[must_use]
+            pub const fn name(&self) -> Text<'a> {
+                match self {
+                    $(Self::$variant => Text::new($name),)+
+                    Self::Custom(name) => *name,
+                }
+            }
+
+            fn known(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)+
+                    "org.matrix.cross_signing_reset" => Some(Self::OAuth),
+                    _ => None,
+                }
+            }
+
+            /// The number a stored session keeps. Never reused for another type.
+            const fn code(&self) -> Option<u32> {
+                match self {
+                    $(Self::$variant => Some($code),)+
+                    Self::Custom(_) => None,
+                }
+            }
+        }
+    };
+}
+
+auth_types! {
+    /// [Password-based](https://spec.matrix.org/v1.19/client-server-api/#password-based).
+    Password = 1, "m.login.password";
+    /// [Google ReCaptcha](https://spec.matrix.org/v1.19/client-server-api/#google-recaptcha).
+    Recaptcha = 2, "m.login.recaptcha";
+    /// [Single Sign-On](https://spec.matrix.org/v1.19/client-server-api/#single-sign-on).
+    Sso = 3, "m.login.sso";
+    /// [Email-based](https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver).
+    EmailIdentity = 4, "m.login.email.identity";
+    /// [Phone number](https://spec.matrix.org/v1.19/client-server-api/#phone-numbermsisdn-based-identity--homeserver).
+    Msisdn = 5, "m.login.msisdn";
+    /// [Dummy Auth](https://spec.matrix.org/v1.19/client-server-api/#dummy-auth).
+    Dummy = 6, "m.login.dummy";
+    /// [Token-authenticated registration](https://spec.matrix.org/v1.19/client-server-api/#token-authenticated-registration).
+    RegistrationToken = 7, "m.login.registration_token";
+    /// [Terms of service](https://spec.matrix.org/v1.19/client-server-api/#terms-of-service-at-registration).
+    Terms = 8, "m.login.terms";
+    /// [OAuth authentication](https://spec.matrix.org/v1.19/client-server-api/#oauth-authentication).
+    OAuth = 9, "m.oauth";
+}
+
+impl<'a> AuthType<'a> {
+    /// A type by name, known or not.
+    #[must_use]
+    pub fn from_text(name: Text<'a>) -> Self {
+        match name.as_str() {
+            Some(plain) => Self::known(plain).unwrap_or(Self::Custom(name)),
+            // An escaped name is the same name; the longest known one has 30 bytes.
+            None => name
+                .to_fixed::<32>()
+                .ok()
+                .and_then(|plain| AuthType::<'static>::known(&plain))
+                .unwrap_or(Self::Custom(name)),
+        }
+    }
+
+    /// The custom type `name`. For a name of the spec use [`From<&str>`](Self::from).
+    #[must_use]
+    pub const fn custom(name: &'a str) -> Self {
+        Self::Custom(Text::new(name))
+    }
+
+    /// Whether the stage is completed somewhere else and only learned of here.
+    #[must_use]
+    pub const fn is_out_of_band(&self) -> bool {
+        matches!(self, Self::Sso | Self::OAuth)
+    }
+
+    pub(crate) fn id(&self) -> StageId {
+        match self.code() {
+            Some(code) => StageId(code),
+            None => {
+                let mut hash = Fnv::new();
+                for piece in self.name().pieces() {
+                    hash.write(piece.as_bytes(&mut [0; 4]));
+                }
+                StageId(hash.low32() | StageId::CUSTOM)
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a str> for AuthType<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::from_text(Text::new(name))
+    }
+}
+
+impl fmt::Display for AuthType<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.name(), f)
+    }
+}
+
+/// A stage as a stored session names it: small, and the same under every policy.
+///
+/// A custom type is its name's hash; a policy with two names of one hash is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct StageId(u32);
+
+impl StageId {
+    const CUSTOM: u32 = 0x8000_0000;
+}
+
+/// FNV-1a: a stable name for things that are not secret. Nothing an attacker gains by
+/// a collision: policies come from the operator, and one that collides is refused.
+#[derive(Clone, Copy)]
+pub(crate) struct Fnv(u64);
+
+impl Fnv {
+    pub(crate) const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    pub(crate) const fn low32(self) -> u32 {
+        let folded = self.0 ^ self.0.wrapping_shr(32);
+        (folded & 0xFFFF_FFFF) as u32
+    }
+
+    pub(crate) const fn finish(self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back_as_its_type() {
+        for known in AuthType::KNOWN {
+            let name = known.name();
+            assert_eq!(AuthType::from(name.as_str().unwrap()), *known);
+            assert_eq!(known.to_string(), name.as_str().unwrap());
+        }
+        assert_eq!(AuthType::KNOWN.len(), 9);
+    }
+
+    #[test]
+    fn an_escaped_name_is_the_same_name() {
+        let escaped = Text::from_json("m.login.\\u0064ummy", true);
+        assert_eq!(AuthType::from_text(escaped), AuthType::Dummy);
+    }
+
+    #[test]
+    fn no_known_stage_looks_like_a_custom_one() {
+        for known in AuthType::KNOWN {
+            assert!(known.id().0 < StageId::CUSTOM);
+        }
+        assert!(AuthType::custom("org.example.pin").id().0 >= StageId::CUSTOM);
+    }
+}

@@ -1,0 +1,244 @@
+//! The 401 body, as a client reads it and as anybody writes it again.
+
+use core::fmt::{self, Write};
+
+use super::json::{self, ObjectWriter, Raw, Reader};
+use super::{AuthType, ParseError};
+use crate::error::AnyCode;
+use crate::{Secret, Text};
+
+/// A [401 body] as it came, read tolerantly: what a server left out, sent as `null` or
+/// sent as something else counts as absent, and the rest survives.
+///
+/// ```
+/// use matrix_uia::wire::{AuthType, ChallengeBody};
+/// let body = br#"{"flows":[{"stages":["m.login.dummy"]}],"completed":null,"session":"s"}"#;
+/// let challenge = ChallengeBody::parse(body)?;
+/// let stages: Vec<_> = challenge.flows().flat_map(|flow| flow.stages()).collect();
+/// assert_eq!(stages, [AuthType::Dummy]);
+/// assert_eq!(challenge.completed().count(), 0);
+/// # Ok::<(), matrix_uia::wire::ParseError>(())
+/// ```
+///
+/// [401 body]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ChallengeBody<'a> {
+    /// `flows`, if it is an array.
+    flows: Option<Raw<'a>>,
+    completed: Option<Raw<'a>>,
+    params: Option<Raw<'a>>,
+    /// `session`.
+    pub session: Option<Secret<'a>>,
+    /// `errcode` of the stage that failed.
+    pub code: Option<AnyCode<'a>>,
+    /// `error` of the stage that failed.
+    pub message: Option<Text<'a>>,
+}
+
+impl<'a> ChallengeBody<'a> {
+    /// Reads a 401 body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] if it is no JSON object by the rules of [`wire`](super).
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut challenge = Self::default();
+        json::read_object(body, |reader, key| {
+            match key {
+                "flows" => challenge.flows = only(reader, b'[')?,
+                "completed" => challenge.completed = only(reader, b'[')?,
+                "params" => challenge.params = only(reader, b'{')?,
+                "session" => challenge.session = text(reader)?.map(Secret::from_text),
+                "errcode" => challenge.code = text(reader)?.map(AnyCode::from),
+                "error" => challenge.message = text(reader)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(challenge)
+    }
+
+    /// Whether the body has `flows`: what tells a challenge from any other 401.
+    #[must_use]
+    pub const fn has_flows(&self) -> bool {
+        self.flows.is_some()
+    }
+
+    /// Whether the body has `completed`.
+    #[must_use]
+    pub const fn has_completed(&self) -> bool {
+        self.completed.is_some()
+    }
+
+    /// The flows offered. One that is no object with a list of names is left out.
+    #[must_use]
+    pub fn flows(&self) -> FlowList<'a> {
+        FlowList { items: Items::of(self.flows) }
+    }
+
+    /// The stages completed, in order.
+    #[must_use]
+    pub fn completed(&self) -> Stages<'a> {
+        Stages { items: Items::of(self.completed) }
+    }
+
+    /// `params`, if it is an object.
+    #[must_use]
+    pub const fn params(&self) -> Option<Raw<'a>> {
+        self.params
+    }
+
+    /// The params of one type of stage.
+    #[must_use]
+    pub fn params_of(&self, auth_type: AuthType<'_>) -> Option<Raw<'a>> {
+        let mut found = None;
+        let _ = self.params?.reader().object(|reader, key| {
+            let value = reader.raw()?;
+            if AuthType::from_text(key).name() == auth_type.name() {
+                found = Some(value);
+            }
+            Ok(())
+        });
+        found
+    }
+
+    /// Writes the body again.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.key("flows")?.write_str(self.flows.map_or("[]", |raw| raw.as_str()))?;
+        object.key("params")?.write_str(self.params.map_or("{}", |raw| raw.as_str()))?;
+        object.secret_if("session", self.session)?;
+        if let Some(completed) = self.completed {
+            object.key("completed")?.write_str(completed.as_str())?;
+        }
+        if let Some(code) = self.code {
+            object.text("errcode", code.name())?;
+            object.text("error", self.message.unwrap_or(Text::new("")))?;
+        }
+        object.end()
+    }
+}
+
+/// The value, if it begins as it should; else as if it weren't there.
+fn only<'a>(reader: &mut Reader<'a>, open: u8) -> Result<Option<Raw<'a>>, ParseError> {
+    let fits = reader.peek() == Some(open);
+    reader.raw().map(|raw| fits.then_some(raw))
+}
+
+fn text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, ParseError> {
+    if reader.peek() == Some(b'"') { reader.text().map(Some) } else { reader.skip().map(|()| None) }
+}
+
+/// The items of a JSON array that has been checked before.
+#[derive(Clone, Copy, Debug)]
+struct Items<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Items<'a> {
+    fn of(array: Option<Raw<'a>>) -> Self {
+        let inside = array.and_then(|raw| raw.as_str().strip_prefix('['));
+        Self { rest: inside.unwrap_or_default() }
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        let mut reader = Reader::over(self.rest, false);
+        if reader.peek() == Some(b',') {
+            self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']).strip_prefix(',')?;
+            reader = Reader::over(self.rest, false);
+        }
+        let item = reader.raw().ok()?;
+        self.rest = self.rest.get(reader.mark()..)?;
+        Some(item)
+    }
+}
+
+/// The flows of a [`ChallengeBody`].
+#[derive(Clone, Debug)]
+pub struct FlowList<'a> {
+    items: Items<'a>,
+}
+
+impl<'a> Iterator for FlowList<'a> {
+    type Item = FlowStages<'a>;
+
+    fn next(&mut self) -> Option<FlowStages<'a>> {
+        self.items.find_map(|flow| {
+            let mut stages = None;
+            let read = flow.reader().fields(|reader, key| {
+                if key == "stages" {
+                    stages = only(reader, b'[')?
+                } else {
+                    reader.skip()?
+                }
+                Ok(())
+            });
+            read.ok()?;
+            Some(FlowStages { stages: stages? })
+        })
+    }
+}
+
+/// One flow.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowStages<'a> {
+    stages: Raw<'a>,
+}
+
+impl<'a> FlowStages<'a> {
+    /// Its stages, in order.
+    #[must_use]
+    pub fn stages(&self) -> Stages<'a> {
+        Stages { items: Items::of(Some(self.stages)) }
+    }
+}
+
+/// The names in a list of stages. What is no string is left out.
+#[derive(Clone, Debug)]
+pub struct Stages<'a> {
+    items: Items<'a>,
+}
+
+impl<'a> Iterator for Stages<'a> {
+    type Item = AuthType<'a>;
+
+    fn next(&mut self) -> Option<AuthType<'a>> {
+        self.items.find_map(|item| item.reader().text().ok().map(AuthType::from_text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn odd_bodies_keep_what_is_right_in_them() {
+        let body = br#" {"flows" : [ {"stages":["a", 5 ,"m.login.dummy"]} , 7, {"x":1}, {"stages":[]} ],
+            "completed" : [ "a" ], "params":[], "errcode":"M_FORBIDDEN", "session": null} "#;
+        let challenge = ChallengeBody::parse(body).unwrap();
+        let flows: Vec<Vec<_>> = challenge.flows().map(|flow| flow.stages().collect()).collect();
+        assert_eq!(flows, [vec![AuthType::custom("a"), AuthType::Dummy], vec![]]);
+        assert_eq!(challenge.completed().collect::<Vec<_>>(), [AuthType::custom("a")]);
+        assert!(challenge.params().is_none() && challenge.session.is_none() && challenge.code.is_some());
+    }
+
+    #[test]
+    fn params_are_found_by_type() {
+        let body = br#"{"params":{"m.login.recaptcha":{"public_key":"k"},"org.matrix.cross_signing_reset":{"url":"u"}}}"#;
+        let challenge = ChallengeBody::parse(body).unwrap();
+        assert_eq!(challenge.params_of(AuthType::Recaptcha).unwrap().as_str(), r#"{"public_key":"k"}"#);
+        assert_eq!(challenge.params_of(AuthType::OAuth).unwrap().as_str(), r#"{"url":"u"}"#);
+        assert!(challenge.params_of(AuthType::Terms).is_none());
+    }
+}

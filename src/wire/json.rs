@@ -1,0 +1,744 @@
+//! The one JSON codec of the crate: a pull reader that borrows, and a writer over
+//! [`fmt::Write`].
+//!
+//! The same code serves with and without a heap, so the two cannot differ. It is
+//! stricter than most: duplicate keys, lone surrogates, trailing bytes and nesting
+//! deeper than [`MAX_DEPTH`] are refused, because two readers that disagree about a
+//! body are how a request authorised as one thing is carried out as another.
+
+use core::fmt::{self, Write};
+
+use super::ParseError;
+use crate::text::hex4;
+use crate::{Secret, Text};
+
+/// How deep objects and arrays may nest; the body itself is the first level.
+pub const MAX_DEPTH: usize = 32;
+/// How many keys may be open at once, over all objects that enclose a place.
+///
+/// Telling whether a key occurred before means remembering it; without a heap that
+/// takes a bound.
+pub const MAX_OPEN_KEYS: usize = 128;
+
+/// A JSON value of the request, checked and kept as it came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// Checks that `json` is one JSON value, by the rules of [`wire`](super).
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](super) lists.
+    pub fn parse(json: &'a str) -> Result<Self, ParseError> {
+        read(json.as_bytes(), |reader| reader.raw())
+    }
+
+    /// The value's text, white space inside it as it came.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// Whether the value is an object.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.0.starts_with('{')
+    }
+
+    pub(crate) fn reader(&self) -> Reader<'a> {
+        Reader::over(self.0, true)
+    }
+}
+
+/// What a client sends can be a credential: never shown.
+impl fmt::Debug for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Raw([redacted])")
+    }
+}
+
+/// Reads one whole body with `parse`.
+///
+/// A refusal is only [`ParseError`] of the kind «bad JSON» if the whole body is JSON
+/// at all; else it is [`ParseError::NotJson`], whatever came first.
+pub(crate) fn read<'a, T>(
+    body: &'a [u8],
+    parse: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    let text = core::str::from_utf8(body).map_err(|_| ParseError::NotJson)?;
+    let mut reader = Reader::over(text, true);
+    let outcome = parse(&mut reader).and_then(|value| reader.end().map(|()| value));
+    match outcome {
+        Ok(value) => Ok(value),
+        Err(ParseError::NotJson) => Err(ParseError::NotJson),
+        Err(refusal) => {
+            let mut lenient = Reader::over(text, false);
+            match lenient.skip().and_then(|()| lenient.end()) {
+                Err(ParseError::NotJson) => Err(ParseError::NotJson),
+                _ => Err(refusal),
+            }
+        }
+    }
+}
+
+/// Reads one whole body that has to be an object, calling `field` for each key.
+pub(crate) fn read_object<'a>(
+    body: &'a [u8],
+    field: impl FnMut(&mut Reader<'a>, &str) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
+    read(body, |reader| reader.fields(field))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    start: u32,
+    len: u32,
+    escaped: bool,
+}
+
+/// The cursor. Methods leave it behind the value they read, white space skipped.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    /// Lenient reading answers only «is it JSON»: the slow path of an error.
+    strict: bool,
+    keys: heapless::Vec<Key, MAX_OPEN_KEYS>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn over(text: &'a str, strict: bool) -> Self {
+        let mut reader = Self { text, at: 0, depth: 0, strict, keys: heapless::Vec::new() };
+        reader.space();
+        reader
+    }
+
+    #[inline]
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.bytes().get(self.at).copied()
+    }
+
+    #[inline]
+    fn step(&mut self) {
+        self.at = self.at.wrapping_add(1);
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.step();
+        }
+    }
+
+    /// Takes `byte` and the white space after it.
+    #[inline]
+    fn expect(&mut self, byte: u8) -> Result<(), ParseError> {
+        if self.peek() == Some(byte) {
+            self.step();
+            self.space();
+            Ok(())
+        } else {
+            Err(ParseError::NotJson)
+        }
+    }
+
+    pub(crate) fn end(&self) -> Result<(), ParseError> {
+        if self.at >= self.text.len() { Ok(()) } else { Err(ParseError::NotJson) }
+    }
+
+    #[inline]
+    fn enter(&mut self) -> Result<(), ParseError> {
+        self.depth = self.depth.saturating_add(1);
+        if self.depth > MAX_DEPTH { Err(ParseError::TooDeep) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// An object, or [`ParseError::NotAnObject`]. `field` has to read the value.
+    #[inline]
+    pub(crate) fn object(
+        &mut self,
+        mut field: impl FnMut(&mut Self, Text<'a>) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        if self.peek() != Some(b'{') {
+            return Err(ParseError::NotAnObject);
+        }
+        self.enter()?;
+        self.expect(b'{')?;
+        let frame = self.keys.len();
+        if self.peek() != Some(b'}') {
+            loop {
+                let key = self.key(frame)?;
+                field(self, key)?;
+                match self.peek() {
+                    Some(b',') => self.expect(b',')?,
+                    _ => break,
+                }
+            }
+        }
+        self.expect(b'}')?;
+        self.keys.truncate(frame);
+        self.leave();
+        Ok(())
+    }
+
+    /// [`object`](Self::object) with each key as plain text: what escapes it was
+    /// written with make no difference. A longer one than any of ours comes as "".
+    #[inline]
+    pub(crate) fn fields(
+        &mut self,
+        mut field: impl FnMut(&mut Self, &str) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        self.object(|reader, key| match key.as_str() {
+            Some(plain) => field(reader, plain),
+            None => field(reader, key.copy_to(&mut [0; 48]).unwrap_or_default()),
+        })
+    }
+
+    /// Where a value begins, for [`since`](Self::since).
+    pub(crate) const fn mark(&self) -> usize {
+        self.at
+    }
+
+    /// The value read since `mark`.
+    pub(crate) fn since(&self, mark: usize) -> Raw<'a> {
+        Raw(self.text.get(mark..self.at).unwrap_or_default().trim_end_matches([' ', '\n', '\t', '\r']))
+    }
+
+    /// An array, or [`ParseError::WrongType`]. `item` has to read the value.
+    pub(crate) fn array(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        if self.peek() != Some(b'[') {
+            return Err(ParseError::WrongType);
+        }
+        self.enter()?;
+        self.expect(b'[')?;
+        if self.peek() != Some(b']') {
+            loop {
+                item(self)?;
+                match self.peek() {
+                    Some(b',') => self.expect(b',')?,
+                    _ => break,
+                }
+            }
+        }
+        self.expect(b']')?;
+        self.leave();
+        Ok(())
+    }
+
+    /// A key and its colon, refused if the object that began at `frame` has it already.
+    #[inline]
+    fn key(&mut self, frame: usize) -> Result<Text<'a>, ParseError> {
+        let start = self.at.wrapping_add(1);
+        let key = self.string()?;
+        let end = self.at.wrapping_sub(1);
+        self.space();
+        self.expect(b':')?;
+        if self.strict {
+            // A body is far below 4 GiB; one that isn't has no room in the table.
+            let span = u32::try_from(start).ok().zip(u32::try_from(end.wrapping_sub(start)).ok());
+            let (start, len) = span.ok_or(ParseError::TooManyKeys)?;
+            let new = Key { start, len, escaped: key.as_str().is_none() };
+            for old in self.keys.get(frame..).unwrap_or_default() {
+                if self.same_key(*old, new) {
+                    return Err(ParseError::DuplicateKey);
+                }
+            }
+            self.keys.push(new).map_err(|_| ParseError::TooManyKeys)?;
+        }
+        Ok(key)
+    }
+
+    #[inline]
+    fn same_key(&self, a: Key, b: Key) -> bool {
+        if !a.escaped && !b.escaped {
+            return a.len == b.len && self.span(a) == self.span(b);
+        }
+        Text::from_json(self.span(a), a.escaped) == Text::from_json(self.span(b), b.escaped)
+    }
+
+    #[inline]
+    fn span(&self, key: Key) -> &'a str {
+        let start = key.start as usize;
+        self.text.get(start..start.saturating_add(key.len as usize)).unwrap_or_default()
+    }
+
+    /// A string up to its closing quote, white space after it not skipped.
+    #[inline]
+    fn string(&mut self) -> Result<Text<'a>, ParseError> {
+        if self.peek() != Some(b'"') {
+            return Err(ParseError::NotJson);
+        }
+        self.step();
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at = plain_end(self.bytes(), self.at);
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return Err(ParseError::NotJson),
+            }
+        }
+        let raw = self.text.get(start..self.at).ok_or(ParseError::NotJson)?;
+        self.step();
+        Ok(Text::from_json(raw, escaped))
+    }
+
+    #[cold]
+    fn escape(&mut self) -> Result<(), ParseError> {
+        let kind = self.bytes().get(self.at.wrapping_add(1));
+        self.at = self.at.wrapping_add(2);
+        match kind {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
+            Some(b'u') => {
+                let unit = self.hex4()?;
+                if !(0xD800..0xE000).contains(&unit) || !self.strict {
+                    return Ok(());
+                }
+                let pair =
+                    unit < 0xDC00 && self.bytes().get(self.at..).is_some_and(|b| b.starts_with(b"\\u"));
+                if !pair {
+                    return Err(ParseError::LoneSurrogate);
+                }
+                self.at = self.at.wrapping_add(2);
+                let low = self.hex4()?;
+                if (0xDC00..0xE000).contains(&low) { Ok(()) } else { Err(ParseError::LoneSurrogate) }
+            }
+            _ => Err(ParseError::NotJson),
+        }
+    }
+
+    fn hex4(&mut self) -> Result<u32, ParseError> {
+        let unit = self.bytes().get(self.at..).and_then(hex4).ok_or(ParseError::NotJson)?;
+        self.at = self.at.wrapping_add(4);
+        Ok(unit)
+    }
+
+    /// A string, or [`ParseError::WrongType`].
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<Text<'a>, ParseError> {
+        if self.peek() != Some(b'"') {
+            return Err(ParseError::WrongType);
+        }
+        let text = self.string()?;
+        self.space();
+        Ok(text)
+    }
+
+    /// Whether a `null` stands here; if so it is taken.
+    #[inline]
+    pub(crate) fn null(&mut self) -> Result<bool, ParseError> {
+        if self.peek() != Some(b'n') {
+            return Ok(false);
+        }
+        self.word(b"null")?;
+        Ok(true)
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), ParseError> {
+        if !self.bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            return Err(ParseError::NotJson);
+        }
+        self.at = self.at.saturating_add(word.len());
+        self.space();
+        Ok(())
+    }
+
+    /// A boolean, or [`ParseError::WrongType`].
+    pub(crate) fn boolean(&mut self) -> Result<bool, ParseError> {
+        match self.peek() {
+            Some(b't') => self.word(b"true").map(|()| true),
+            Some(b'f') => self.word(b"false").map(|()| false),
+            _ => Err(ParseError::WrongType),
+        }
+    }
+
+    /// An integer (no fraction, no exponent) that fits, or [`ParseError::WrongType`].
+    pub(crate) fn integer(&mut self) -> Result<i64, ParseError> {
+        let start = self.at;
+        if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
+            return Err(ParseError::WrongType);
+        }
+        self.number()?;
+        let digits = self.text.get(start..self.at).unwrap_or_default();
+        self.space();
+        digits.parse().map_err(|_| ParseError::WrongType)
+    }
+
+    fn number(&mut self) -> Result<(), ParseError> {
+        if self.peek() == Some(b'-') {
+            self.step();
+        }
+        if self.peek() == Some(b'0') {
+            self.step()
+        } else {
+            self.digits()?
+        }
+        if self.peek() == Some(b'.') {
+            self.step();
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.step();
+            if let Some(b'+' | b'-') = self.peek() {
+                self.step();
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
+            return Err(ParseError::NotJson);
+        }
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.step();
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self) -> Result<(), ParseError> {
+        match self.peek() {
+            Some(b'"') => {
+                self.string()?;
+                self.space();
+                Ok(())
+            }
+            Some(b't') => self.word(b"true"),
+            Some(b'f') => self.word(b"false"),
+            Some(b'n') => self.word(b"null"),
+            _ => {
+                self.number()?;
+                self.space();
+                Ok(())
+            }
+        }
+    }
+
+    /// Any value, as it stands.
+    pub(crate) fn raw(&mut self) -> Result<Raw<'a>, ParseError> {
+        let mark = self.mark();
+        self.skip()?;
+        Ok(self.since(mark))
+    }
+
+    /// Passes over any value, checking it whole.
+    ///
+    /// Written as a loop: a value's nesting must not become the stack's.
+    pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
+        if !matches!(self.peek(), Some(b'{' | b'[')) {
+            return self.scalar();
+        }
+        // One bit a level: set for an object. And where each object's keys begin.
+        let mut objects = 0_u64;
+        let mut frames = [0_u8; MAX_DEPTH];
+        let outside = self.depth;
+        loop {
+            // At a value.
+            match self.peek() {
+                Some(open @ (b'{' | b'[')) => {
+                    self.enter()?;
+                    self.expect(open)?;
+                    objects = objects.wrapping_shl(1) | u64::from(open == b'{');
+                    let frame = u8::try_from(self.keys.len()).unwrap_or(u8::MAX);
+                    if let Some(slot) = frames.get_mut(self.depth.wrapping_sub(1)) {
+                        *slot = frame;
+                    }
+                    let close = if open == b'{' { b'}' } else { b']' };
+                    if self.peek() != Some(close) {
+                        if open == b'{' {
+                            self.key(usize::from(frame))?;
+                        }
+                        continue;
+                    }
+                }
+                _ => self.scalar()?,
+            }
+            // Behind a value, or before the end of an empty container.
+            loop {
+                if self.depth == outside {
+                    return Ok(());
+                }
+                let object = objects & 1 == 1;
+                let frame = frames.get(self.depth.wrapping_sub(1)).copied().map_or(0, usize::from);
+                match self.peek() {
+                    Some(b',') => {
+                        self.expect(b',')?;
+                        if object {
+                            self.key(frame)?;
+                        }
+                        break;
+                    }
+                    _ => {
+                        self.expect(if object { b'}' } else { b']' })?;
+                        self.keys.truncate(frame);
+                        objects = objects.wrapping_shr(1);
+                        self.leave();
+                    }
+                }
+            }
+        }
+    }
+
+    /// `null` as `None`, else what `parse` reads.
+    #[inline]
+    pub(crate) fn optional<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, ParseError> {
+        if self.null()? { Ok(None) } else { parse(self).map(Some) }
+    }
+
+    /// A secret string, or `None` for `null`.
+    pub(crate) fn secret(&mut self) -> Result<Option<Secret<'a>>, ParseError> {
+        Ok(self.optional(Self::text)?.map(Secret::from_text))
+    }
+}
+
+/// Index of the first byte from `at` on that ends or interrupts a string's plain
+/// run: a quote, a backslash, a control character, or the end of the input.
+#[inline]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let zero_byte = |x: u64| x.wrapping_sub(ONES) & !x;
+        let quote = zero_byte(word ^ (ONES.wrapping_mul(0x22)));
+        let slash = zero_byte(word ^ (ONES.wrapping_mul(0x5C)));
+        let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word;
+        let hits = (quote | slash | control) & HIGH;
+        if hits != 0 {
+            // A borrow can only mark bytes above a true hit, so the lowest is true.
+            return at.wrapping_add((hits.trailing_zeros() / 8) as usize);
+        }
+        at = at.wrapping_add(8);
+    }
+    while bytes.get(at).is_some_and(|b| !matches!(b, b'"' | b'\\' | 0..=0x1F)) {
+        at = at.wrapping_add(1);
+    }
+    at
+}
+
+/// Writes `text` as a JSON string, quotes included.
+///
+/// # Errors
+///
+/// The sink's own: it is full.
+pub(crate) fn write_text(out: &mut impl Write, text: Text<'_>) -> fmt::Result {
+    out.write_char('"')?;
+    match text.as_str() {
+        Some(plain) => write_escaped(out, plain)?,
+        None => {
+            for c in text.chars() {
+                write_escaped(out, c.encode_utf8(&mut [0; 4]))?;
+            }
+        }
+    }
+    out.write_char('"')
+}
+
+/// Writes `plain` as a JSON string, quotes included.
+///
+/// # Errors
+///
+/// The sink's own: it is full.
+pub(crate) fn write_str(out: &mut impl Write, plain: &str) -> fmt::Result {
+    write_text(out, Text::new(plain))
+}
+
+fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
+    let mut rest = plain;
+    loop {
+        let (run, special) = match rest.split_at_checked(plain_end(rest.as_bytes(), 0)) {
+            Some(split) => split,
+            None => (rest, ""),
+        };
+        out.write_str(run)?;
+        let Some(c) = special.chars().next() else { return Ok(()) };
+        match c {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            control => write!(out, "\\u{:04x}", u32::from(control))?,
+        }
+        rest = special.get(c.len_utf8()..).unwrap_or_default();
+    }
+}
+
+/// Writes an object key by key; the comma and the colon are its business.
+pub(crate) struct ObjectWriter<'w, W: Write> {
+    out: &'w mut W,
+    first: bool,
+}
+
+impl<'w, W: Write> ObjectWriter<'w, W> {
+    pub(crate) fn begin(out: &'w mut W) -> Result<Self, fmt::Error> {
+        out.write_char('{')?;
+        Ok(Self { out, first: true })
+    }
+
+    /// Writes `key` (which needs no escape) and gives the sink for its value.
+    pub(crate) fn key(&mut self, key: &str) -> Result<&mut W, fmt::Error> {
+        if !core::mem::take(&mut self.first) {
+            self.out.write_char(',')?;
+        }
+        self.out.write_char('"')?;
+        self.out.write_str(key)?;
+        self.out.write_str("\":")?;
+        Ok(self.out)
+    }
+
+    pub(crate) fn text(&mut self, key: &str, value: Text<'_>) -> fmt::Result {
+        write_text(self.key(key)?, value)
+    }
+
+    pub(crate) fn text_if(&mut self, key: &str, value: Option<Text<'_>>) -> fmt::Result {
+        value.map_or(Ok(()), |value| self.text(key, value))
+    }
+
+    pub(crate) fn secret_if(&mut self, key: &str, value: Option<Secret<'_>>) -> fmt::Result {
+        self.text_if(key, value.map(|secret| secret.expose()))
+    }
+
+    pub(crate) fn boolean(&mut self, key: &str, value: bool) -> fmt::Result {
+        self.key(key)?.write_str(if value { "true" } else { "false" })
+    }
+
+    pub(crate) fn integer(&mut self, key: &str, value: u64) -> fmt::Result {
+        write!(self.key(key)?, "{value}")
+    }
+
+    pub(crate) fn end(self) -> fmt::Result {
+        self.out.write_char('}')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn check(json: &str) -> Result<(), ParseError> {
+        Raw::parse(json).map(|_| ())
+    }
+
+    #[test]
+    fn json_is_told_from_what_is_not() {
+        for good in
+            ["{}", " [1, -0, 0.5, 1e9, 2E-3, true, false, null, \"x\"] ", "{\"a\":{\"a\":[]}}", "\"\\u00e9\""]
+        {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "{",
+            "{}x",
+            "{'a':1}",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "+1",
+            "nul",
+            "\"\n\"",
+            "\"\\x\"",
+            "\"a",
+            "[}",
+            "{]",
+            "{\"a\" 1}",
+            "{1:2}",
+            "\u{feff}{}",
+        ] {
+            assert_eq!(check(bad), Err(ParseError::NotJson), "{bad}");
+        }
+        assert_eq!(read(b"\"\xff\"", |r| r.raw()), Err(ParseError::NotJson));
+    }
+
+    #[test]
+    fn a_duplicate_key_is_found_at_every_level_and_through_escapes() {
+        for twice in [r#"{"a":1,"a":2}"#, r#"{"x":{"a":1,"b":[{}],"a":2}}"#, r#"[{"a":1,"\u0061":2}]"#] {
+            assert_eq!(check(twice), Err(ParseError::DuplicateKey), "{twice}");
+        }
+        assert_eq!(check(r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#), Ok(()));
+    }
+
+    #[test]
+    fn the_depth_is_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(check(&nested(MAX_DEPTH)), Ok(()));
+        assert_eq!(check(&nested(MAX_DEPTH + 1)), Err(ParseError::TooDeep));
+        let objects = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        assert_eq!(check(&objects(MAX_DEPTH)), Ok(()));
+        assert_eq!(check(&objects(MAX_DEPTH + 1)), Err(ParseError::TooDeep));
+    }
+
+    #[test]
+    fn the_number_of_keys_is_bounded() {
+        let keys = |n: usize| {
+            let keys: Vec<String> = (0..n).map(|i| format!("\"{i}\":0")).collect();
+            format!("{{{}}}", keys.join(","))
+        };
+        assert_eq!(check(&keys(MAX_OPEN_KEYS)), Ok(()));
+        assert_eq!(check(&keys(MAX_OPEN_KEYS + 1)), Err(ParseError::TooManyKeys));
+    }
+
+    #[test]
+    fn a_lone_surrogate_is_refused() {
+        for lone in [r#""\ud800""#, r#""\udc00""#, r#""\ud800x""#, r#""\ud800\u0041""#] {
+            assert_eq!(check(lone), Err(ParseError::LoneSurrogate), "{lone}");
+        }
+        assert_eq!(check(r#""\ud83d\ude00""#), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_json_is_so_whatever_else_is_wrong_with_it() {
+        assert_eq!(check(r#"{"a":1,"a":2"#), Err(ParseError::NotJson));
+        assert_eq!(check(r#"["\ud800", }"#), Err(ParseError::NotJson));
+    }
+
+    #[test]
+    fn a_plain_run_ends_at_the_first_special_byte() {
+        for length in 0..40 {
+            for special in ['"', '\\', '\n', '\u{1f}'] {
+                let text = format!("{}{special}{}", "é~ ".repeat(length), "x".repeat(20));
+                assert_eq!(plain_end(text.as_bytes(), 0), text.find(special).unwrap());
+            }
+        }
+        assert_eq!(plain_end("\u{7f}\u{80}ÿ!#[]".as_bytes(), 0), "\u{7f}\u{80}ÿ!#[]".len());
+    }
+
+    #[test]
+    fn written_strings_are_read_back() {
+        let odd = "q\"b\\n\n\u{1}\u{7f}é😀/";
+        let mut out = String::new();
+        write_str(&mut out, odd).unwrap();
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), odd);
+        let text = read(out.as_bytes(), |r| r.text()).unwrap();
+        assert_eq!(text, odd);
+        let mut again = String::new();
+        write_text(&mut again, text).unwrap();
+        assert_eq!(again, out);
+    }
+}

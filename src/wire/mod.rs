@@ -1,0 +1,96 @@
+//! What crosses HTTP, and nothing decided about it.
+//!
+//! ```text
+//!  bytes ─► json (the one codec) ─► Auth, AuthData, UserIdentifier, ThreepidCreds
+//!                                   Challenge (the 401 body)   requests   responses
+//! ```
+//!
+//! Reading borrows from the body; writing goes to any [`core::fmt::Write`], so a
+//! `String`, a `heapless::String` or a socket's buffer all do.
+//!
+//! # What the codec refuses
+//!
+//! A body that is no JSON is [`ParseError::NotJson`] (`M_NOT_JSON`); all else is
+//! `M_BAD_JSON`: a body that is no object, a key of the wrong type, a key twice in one
+//! object, nesting deeper than [`MAX_DEPTH`], more than [`MAX_OPEN_KEYS`] keys open at
+//! once, half a surrogate pair. Unknown keys are ignored; `null` counts as absent.
+
+use core::fmt;
+
+pub(crate) mod json;
+
+mod auth_data;
+mod auth_type;
+mod challenge;
+mod identifier;
+
+#[cfg(test)]
+pub(crate) use auth_data::is_opaque;
+pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, Malformed, ThreepidCreds};
+pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
+pub(crate) use auth_type::{Fnv, StageId};
+pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};
+pub use identifier::{Localpart, UserIdentifier};
+pub use json::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
+
+/// Why a body was not read.
+///
+/// It never holds anything of the body. As an answer it is
+/// [`Reject::from`](crate::error::Reject): 400 with `M_NOT_JSON` or `M_BAD_JSON`, as
+/// the [standard error response] section says.
+///
+/// [standard error response]: https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// The bytes are no JSON text in UTF-8, or something follows it.
+    NotJson,
+    /// The value has to be an object.
+    NotAnObject,
+    /// A key's value has the wrong type.
+    WrongType,
+    /// A key occurs twice in one object.
+    DuplicateKey,
+    /// Objects and arrays nest deeper than [`MAX_DEPTH`].
+    TooDeep,
+    /// More than [`MAX_OPEN_KEYS`] keys are open at once.
+    TooManyKeys,
+    /// An escape is half of a surrogate pair.
+    LoneSurrogate,
+    /// A list is longer than the type that keeps it.
+    TooLong,
+}
+
+impl ParseError {
+    /// What is wrong, in words for the peer; nothing of the input is repeated.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::NotJson => "The body is not valid JSON.",
+            Self::NotAnObject => "A JSON object was expected.",
+            Self::WrongType => "A key has a value of the wrong type.",
+            Self::DuplicateKey => "A key occurs twice in one object.",
+            Self::TooDeep => "The JSON is nested too deeply.",
+            Self::TooManyKeys => "The JSON has too many keys.",
+            Self::LoneSurrogate => "A string has half a surrogate pair.",
+            Self::TooLong => "A list has too many items.",
+        }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotJson => "not valid json",
+            Self::NotAnObject => "not a json object",
+            Self::WrongType => "a value of the wrong type",
+            Self::DuplicateKey => "a duplicate key",
+            Self::TooDeep => "nested too deeply",
+            Self::TooManyKeys => "too many keys",
+            Self::LoneSurrogate => "a lone surrogate",
+            Self::TooLong => "too many items",
+        })
+    }
+}
+
+impl core::error::Error for ParseError {}
