@@ -8,11 +8,18 @@ extern crate alloc;
 #[macro_use]
 extern crate std;
 
+pub mod account;
 mod capacity;
+pub mod deactivation;
+mod denied;
+pub mod devices;
 pub mod digest;
 pub mod error;
 pub mod flows;
+pub mod login;
 pub mod operation;
+pub mod password;
+pub mod registration;
 mod secret;
 pub mod session;
 mod text;
@@ -20,6 +27,7 @@ mod time;
 pub mod wire;
 
 pub use capacity::CapacityError;
+pub use denied::Denied;
 pub use digest::BindingKey;
 pub use error::Reject;
 pub use flows::{FlowError, Flows, StageOrder};

@@ -114,6 +114,12 @@ impl<Op: Operation> Grant<Op> {
         self.facts.subject.map(|subject| subject.user).or_else(|| self.facts.passed.user())
     }
 
+    /// Whether the request carried an access token.
+    #[must_use]
+    pub const fn has_subject(&self) -> bool {
+        self.facts.subject.is_some()
+    }
+
     /// What the stages proved, in their order.
     pub fn proofs(&self) -> impl Iterator<Item = Proof> + '_ {
         self.facts.passed.proofs()

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::Text;
 
 /// Longest name of an auth type that a policy may have, in bytes.
-pub const MAX_AUTH_TYPE_LEN: usize = 128;
+pub const MAX_AUTH_TYPE_LEN: usize = 96;
 
 /// The one table: each stage's variant, its name on the wire and its stable number.
 macro_rules! auth_types {

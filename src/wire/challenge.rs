@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::json::{self, ObjectWriter, Raw, Reader};
+use super::json::{self, Items, ObjectWriter, Raw, Reader};
 use super::{AuthType, ParseError};
 use crate::error::AnyCode;
 use crate::{Secret, Text};
@@ -132,34 +132,6 @@ fn only<'a>(reader: &mut Reader<'a>, open: u8) -> Result<Option<Raw<'a>>, ParseE
 
 fn text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, ParseError> {
     if reader.peek() == Some(b'"') { reader.text().map(Some) } else { reader.skip().map(|()| None) }
-}
-
-/// The items of a JSON array that has been checked before.
-#[derive(Clone, Copy, Debug)]
-struct Items<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Items<'a> {
-    fn of(array: Option<Raw<'a>>) -> Self {
-        let inside = array.and_then(|raw| raw.as_str().strip_prefix('['));
-        Self { rest: inside.unwrap_or_default() }
-    }
-}
-
-impl<'a> Iterator for Items<'a> {
-    type Item = Raw<'a>;
-
-    fn next(&mut self) -> Option<Raw<'a>> {
-        let mut reader = Reader::over(self.rest, false);
-        if reader.peek() == Some(b',') {
-            self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']).strip_prefix(',')?;
-            reader = Reader::over(self.rest, false);
-        }
-        let item = reader.raw().ok()?;
-        self.rest = self.rest.get(reader.mark()..)?;
-        Some(item)
-    }
 }
 
 /// The flows of a [`ChallengeBody`].

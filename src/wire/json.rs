@@ -369,18 +369,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An integer (no fraction, no exponent) that fits, or [`ParseError::WrongType`].
-    pub(crate) fn integer(&mut self) -> Result<i64, ParseError> {
-        let start = self.at;
-        if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
-            return Err(ParseError::WrongType);
-        }
-        self.number()?;
-        let digits = self.text.get(start..self.at).unwrap_or_default();
-        self.space();
-        digits.parse().map_err(|_| ParseError::WrongType)
-    }
-
     fn number(&mut self) -> Result<(), ParseError> {
         if self.peek() == Some(b'-') {
             self.step();
@@ -509,6 +497,34 @@ impl<'a> Reader<'a> {
     /// A secret string, or `None` for `null`.
     pub(crate) fn secret(&mut self) -> Result<Option<Secret<'a>>, ParseError> {
         Ok(self.optional(Self::text)?.map(Secret::from_text))
+    }
+}
+
+/// The items of a JSON array that has been checked before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Items<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Items<'a> {
+    pub(crate) fn of(array: Option<Raw<'a>>) -> Self {
+        let inside = array.and_then(|raw| raw.as_str().strip_prefix('['));
+        Self { rest: inside.unwrap_or_default() }
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        let mut reader = Reader::over(self.rest, false);
+        if reader.peek() == Some(b',') {
+            self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']).strip_prefix(',')?;
+            reader = Reader::over(self.rest, false);
+        }
+        let item = reader.raw().ok()?;
+        self.rest = self.rest.get(reader.mark()..)?;
+        Some(item)
     }
 }
 

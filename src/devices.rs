@@ -1,0 +1,137 @@
+//! Signing devices out: [`DELETE /devices/{deviceId}`] and [`POST /delete_devices`].
+//!
+//! ```text
+//!  body ─► DeleteDevicesRequest ─► Call ─► Guard ─► Grant ─► delete ─► which devices
+//! ```
+//!
+//! [`DELETE /devices/{deviceId}`]: https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3devicesdeviceid
+//! [`POST /delete_devices`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3delete_devices
+
+use crate::Text;
+use crate::digest::BindingKey;
+use crate::error::{ErrorCode, Reject};
+use crate::operation::{DeleteDevice, DeleteDevices, Subject};
+use crate::session::Call;
+use crate::wire::json::{self, Items, Raw};
+use crate::wire::{Auth, ParseError};
+
+/// The body of a request to delete one device; which one is in the path.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DeleteDeviceRequest<'a> {
+    /// The auth dict.
+    pub auth: Auth<'a>,
+}
+
+impl<'a> DeleteDeviceRequest<'a> {
+    /// Reads the body; an empty one counts as `{}`, since many clients send a `DELETE`
+    /// without any.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut request = Self::default();
+        if body.is_empty() {
+            return Ok(request);
+        }
+        json::read_object(body, |reader, key| {
+            if key == "auth" {
+                request.auth = Auth::read(reader)?
+            } else {
+                reader.skip()?
+            }
+            Ok(())
+        })?;
+        Ok(request)
+    }
+
+    /// The call to be guarded.
+    pub fn call(&self, key: &BindingKey, subject: Subject, device_id: &str) -> Call<'a, DeleteDevice> {
+        Call::new(self.auth, Some(subject)).at(key.target([Text::new(device_id)]))
+    }
+}
+
+/// The body of a request to delete several devices.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DeleteDevicesRequest<'a> {
+    /// The devices.
+    pub devices: Option<DeviceIds<'a>>,
+    /// The auth dict.
+    pub auth: Auth<'a>,
+}
+
+/// A list of device IDs, read where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceIds<'a>(Raw<'a>);
+
+impl<'a> DeviceIds<'a> {
+    /// The IDs, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {
+        Items::of(Some(self.0)).filter_map(|item| item.reader().text().ok())
+    }
+}
+
+impl<'a> DeleteDevicesRequest<'a> {
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists; also if `devices` is no list of
+    /// strings.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut request = Self::default();
+        json::read_object(body, |reader, key| {
+            match key {
+                "devices" => {
+                    request.devices = reader.optional(|reader| {
+                        let mark = reader.mark();
+                        reader.array(|reader| reader.text().map(|_| ()))?;
+                        Ok(DeviceIds(reader.since(mark)))
+                    })?;
+                }
+                "auth" => request.auth = Auth::read(reader)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(request)
+    }
+
+    /// The call to be guarded.
+    pub fn call(&self, key: &BindingKey, subject: Subject) -> Call<'a, DeleteDevices> {
+        let params = key.params::<DeleteDevices>().list(self.devices.map(|devices| devices.iter()));
+        Call::new(self.auth, Some(subject)).with_params(params.finish())
+    }
+}
+
+/// The answer when a complete call never said which devices.
+pub const fn missing_devices() -> Reject {
+    Reject::new(ErrorCode::MissingParam, "devices is missing.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_list_of_devices_is_read_where_it_stands() {
+        let request = DeleteDevicesRequest::parse(br#"{"devices": [ "A" , "B\u0043" ]}"#).unwrap();
+        let devices: Vec<_> = request.devices.unwrap().iter().collect();
+        assert!(devices == ["A", "BC"]);
+        assert!(DeleteDevicesRequest::parse(br#"{"devices":["A",1]}"#).is_err());
+        assert!(DeleteDevicesRequest::parse(br#"{"devices":"A"}"#).is_err());
+        assert_eq!(
+            DeleteDevicesRequest::parse(br#"{"devices":[]}"#).unwrap().devices.unwrap().iter().count(),
+            0
+        );
+    }
+
+    #[test]
+    fn a_delete_without_a_body_asks_for_the_flows() {
+        assert!(matches!(DeleteDeviceRequest::parse(b"").unwrap().auth, Auth::Absent));
+    }
+}
