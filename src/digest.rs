@@ -14,7 +14,7 @@ use core::fmt;
 use core::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::{Hash128, Hasher128, SipHasher24};
 use zeroize::ZeroizeOnDrop;
 
 use crate::Text;
@@ -46,18 +46,18 @@ impl BindingKey {
     /// assert_eq!(key.params::<ChangePassword>().text(None).finish(), None, "nothing to bind");
     /// ```
     pub fn params<Op: Operation>(&self) -> ParamsDigest {
-        ParamsDigest { hasher: SipHasher24::new_with_key(&self.0), any: false }
+        ParamsDigest { bytes: Gather::new(&self.0), any: false }
     }
 
     /// The target that a call's path parameters name.
     #[must_use]
     pub fn target<'t>(&self, path_params: impl IntoIterator<Item = Text<'t>>) -> Target {
-        let mut hasher = SipHasher24::new_with_key(&self.0);
-        hasher.write(b"path");
+        let mut bytes = Gather::new(&self.0);
+        bytes.write(b"path");
         for param in path_params {
-            write_text(&mut hasher, param);
+            bytes.text(param);
         }
-        Target(hasher.finish128().h1)
+        Target(bytes.finish().h1)
     }
 }
 
@@ -81,8 +81,53 @@ pub struct Target(u64);
 /// in the same order: an absent one is bound as absent.
 #[must_use = "a digest that isn't finished binds nothing"]
 pub struct ParamsDigest {
-    hasher: SipHasher24,
+    bytes: Gather,
     any: bool,
+}
+
+/// Gathers short pieces, since the hash takes its time over each call however short.
+struct Gather {
+    hasher: SipHasher24,
+    buffer: [u8; 64],
+    used: usize,
+}
+
+impl Gather {
+    fn new(key: &[u8; 16]) -> Self {
+        Self { hasher: SipHasher24::new_with_key(key), buffer: [0; 64], used: 0 }
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        let end = self.used.saturating_add(bytes.len());
+        if let Some(room) = self.buffer.get_mut(self.used..end) {
+            room.copy_from_slice(bytes);
+            self.used = end;
+        } else {
+            self.flush();
+            self.hasher.write(bytes);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.hasher.write(self.buffer.get(..self.used).unwrap_or_default());
+        self.used = 0;
+    }
+
+    /// The decoded text and a byte that UTF-8 never has: no two lists of texts run into
+    /// the same bytes.
+    #[inline]
+    fn text(&mut self, text: Text<'_>) {
+        for piece in text.pieces() {
+            self.write(piece.as_bytes(&mut [0; 4]));
+        }
+        self.write(&[0xFF]);
+    }
+
+    fn finish(mut self) -> Hash128 {
+        self.flush();
+        self.hasher.finish128()
+    }
 }
 
 impl ParamsDigest {
@@ -97,10 +142,10 @@ impl ParamsDigest {
         match value {
             Some(text) => {
                 self.any = true;
-                self.hasher.write(Self::TEXT);
-                write_text(&mut self.hasher, text);
+                self.bytes.write(Self::TEXT);
+                self.bytes.text(text);
             }
-            None => self.hasher.write(Self::ABSENT),
+            None => self.bytes.write(Self::ABSENT),
         }
         self
     }
@@ -109,30 +154,30 @@ impl ParamsDigest {
     pub fn boolean(mut self, value: Option<bool>) -> Self {
         let [no, yes] = Self::BOOLEAN;
         self.any |= value.is_some();
-        self.hasher.write(value.map_or(Self::ABSENT, |value| if value { yes } else { no }));
+        self.bytes.write(value.map_or(Self::ABSENT, |value| if value { yes } else { no }));
         self
     }
 
     /// Adds a list of strings, in their order.
     pub fn list<'t>(mut self, values: Option<impl IntoIterator<Item = Text<'t>>>) -> Self {
         let Some(values) = values else {
-            self.hasher.write(Self::ABSENT);
+            self.bytes.write(Self::ABSENT);
             return self;
         };
         self.any = true;
-        self.hasher.write(Self::LIST);
+        self.bytes.write(Self::LIST);
         for value in values {
-            self.hasher.write(Self::TEXT);
-            write_text(&mut self.hasher, value);
+            self.bytes.write(Self::TEXT);
+            self.bytes.text(value);
         }
-        self.hasher.write(Self::LIST_END);
+        self.bytes.write(Self::LIST_END);
         self
     }
 
     /// The digest, or `None` if no parameter was present.
     #[must_use]
     pub fn finish(self) -> Option<Digest> {
-        self.any.then(|| Digest(self.hasher.finish128().as_bytes()))
+        self.any.then(|| Digest(self.bytes.finish().as_bytes()))
     }
 }
 
@@ -140,15 +185,6 @@ impl fmt::Debug for ParamsDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ParamsDigest([redacted])")
     }
-}
-
-/// The decoded text and a byte that UTF-8 never has: no two lists of texts run into
-/// the same bytes.
-fn write_text(hasher: &mut SipHasher24, text: Text<'_>) {
-    for piece in text.pieces() {
-        hasher.write(piece.as_bytes(&mut [0; 4]));
-    }
-    hasher.write(&[0xFF]);
 }
 
 #[cfg(test)]

@@ -467,8 +467,10 @@ fn lenient_boolean(reader: &mut Reader<'_>) -> Result<Option<bool>, ParseError> 
 fn lenient_millis(reader: &mut Reader<'_>) -> Result<Option<Millis>, ParseError> {
     let raw = reader.raw()?;
     let digits = raw.as_str().trim_matches('"');
-    let whole = digits.split_once('.').map_or(digits, |(whole, _)| whole);
-    Ok(whole.parse().ok().map(Millis::new))
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    // With an exponent the whole part says nothing of how long it is.
+    let plain = [whole, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    Ok(if plain { whole.parse().ok().map(Millis::new) } else { None })
 }
 
 #[cfg(test)]
@@ -509,8 +511,13 @@ mod tests {
         let error = ErrorBody::parse(body).unwrap();
         assert_eq!(error.code, Some(AnyCode::Known(ErrorCode::LimitExceeded)));
         assert_eq!((error.message, error.retry_after, error.soft_logout), (None, None, None));
-        for (wait, read) in [("1500", Some(1500)), ("1500.5", Some(1500)), ("\"20\"", Some(20)), ("-1", None)]
-        {
+        for (wait, read) in [
+            ("1500", Some(1500)),
+            ("1500.5", Some(1500)),
+            ("\"20\"", Some(20)),
+            ("-1", None),
+            ("1.5e3", None),
+        ] {
             let body = format!("{{\"retry_after_ms\":{wait}}}");
             assert_eq!(ErrorBody::parse(body.as_bytes()).unwrap().retry_after, read.map(Millis::new));
         }

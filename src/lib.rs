@@ -1,6 +1,7 @@
 //! Matrix User-Interactive Authentication as a sans-IO state machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
+#![forbid(unsafe_code)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -109,6 +109,19 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The texts before and after the first `separator`, decoded where they stand.
+    pub(crate) fn split_once(&self, separator: char) -> Option<(Self, Self)> {
+        let mut chars = self.chars();
+        loop {
+            let rest = chars.rest.len();
+            if chars.next()? == separator {
+                let before = self.raw.get(..self.raw.len().saturating_sub(rest))?;
+                let part = |raw| Self { raw, escaped: self.escaped };
+                return Some((part(before), part(chars.rest)));
+            }
+        }
+    }
+
     /// Runs of plain text and single decoded characters, in order: what a copy, a
     /// digest or a printer needs, without a buffer.
     pub(crate) const fn pieces(&self) -> Pieces<'a> {

@@ -1,1 +1,14 @@
-fn main() {}
+//! The whole suite, in one binary: what a user of the crate sees through its public API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a test fails by panicking, and has an operating system below it"
+)]
+
+mod support;

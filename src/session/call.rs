@@ -12,7 +12,6 @@ use crate::wire::Auth;
 ///
 /// The endpoint modules make it from a parsed request; for an operation of its own a
 /// host makes it here.
-#[derive(Clone, Copy)]
 #[must_use = "a call does nothing until a guard receives it"]
 pub struct Call<'r, Op> {
     pub(super) facts: Facts,
@@ -32,6 +31,16 @@ pub(crate) struct Facts {
     /// The session the request names; `Some(None)` if no session has that name.
     pub(crate) session: Option<Option<SessionId>>,
 }
+
+// Not derived: that would ask the operation to be `Clone`, and a host has to receive a
+// call again whenever a write loses its race.
+impl<Op> Clone for Call<'_, Op> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Op> Copy for Call<'_, Op> {}
 
 impl<'r, Op: Operation> Call<'r, Op> {
     /// A call of `Op` with that auth dict, by the user whose access token came with it.

@@ -27,17 +27,34 @@ use crate::operation::{Operation, Reference, Subject, UserRef};
 pub struct Claim<Op: Operation> {
     change: Change,
     params: Params,
+    keep: bool,
+    unused: Option<Proof>,
     operation: PhantomData<fn() -> Op>,
 }
 
 impl<Op: Operation> Claim<Op> {
-    pub(super) const fn new(change: Change, params: Params) -> Self {
-        Self { change, params, operation: PhantomData }
+    pub(super) const fn new(change: Change, params: Params, keep: bool, unused: Option<Proof>) -> Self {
+        Self { change, params, keep, unused, operation: PhantomData }
     }
 
     /// What to store: the session as claimed.
     pub const fn write(&self) -> Write<'_> {
         self.change.write()
+    }
+
+    /// Whether this request's parameters have just been bound: as
+    /// [`Challenge::keep_params`](super::Challenge::keep_params). Should the call fail,
+    /// the client may resend without them.
+    #[must_use]
+    pub const fn keep_params(&self) -> bool {
+        self.keep
+    }
+
+    /// What the verdict proved, if the session had no use for it any more: the host
+    /// gives it back.
+    #[must_use]
+    pub const fn unused_proof(&self) -> Option<Proof> {
+        self.unused
     }
 
     /// The grant, now that the claim is stored.
@@ -259,12 +276,25 @@ pub struct Replay<Op: Operation> {
     id: SessionId,
     outcome: Reference,
     subject: Option<Subject>,
+    unused: Option<Proof>,
     operation: PhantomData<fn() -> Op>,
 }
 
 impl<Op: Operation> Replay<Op> {
-    pub(super) const fn new(id: SessionId, outcome: Reference, subject: Option<Subject>) -> Self {
-        Self { id, outcome, subject, operation: PhantomData }
+    pub(super) const fn new(
+        id: SessionId,
+        outcome: Reference,
+        subject: Option<Subject>,
+        unused: Option<Proof>,
+    ) -> Self {
+        Self { id, outcome, subject, unused, operation: PhantomData }
+    }
+
+    /// What the verdict proved, if another request finished the call meanwhile: the host
+    /// gives it back, unless it was spent by that call.
+    #[must_use]
+    pub const fn unused_proof(&self) -> Option<Proof> {
+        self.unused
     }
 
     /// What the host called the result.

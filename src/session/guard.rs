@@ -94,6 +94,7 @@ impl<'p, Op: Operation> Guard<'p, Op> {
         facts: &Facts,
         id: SessionId,
         stage: StageId,
+        polled: bool,
         verdict: Verdict<'r>,
         current: Option<Session>,
         fresh: SessionId,
@@ -102,7 +103,7 @@ impl<'p, Op: Operation> Guard<'p, Op> {
     where
         'p: 'r,
     {
-        let outcome = self.transition(facts, fresh, now).apply(id, stage, verdict, current);
+        let outcome = self.transition(facts, fresh, now).apply(id, stage, polled, verdict, current);
         self.step(facts, outcome)
     }
 
@@ -117,8 +118,12 @@ impl<'p, Op: Operation> Guard<'p, Op> {
         match outcome {
             Outcome::Challenge(challenge) => Step::Challenge(challenge),
             Outcome::Refused(refused) => Step::Reject(refused),
-            Outcome::Claim(change, params) => Step::Grant(Claim::new(change, params)),
-            Outcome::Replay(id, outcome) => Step::Replay(Replay::new(id, outcome, facts.subject)),
+            Outcome::Claim { change, params, keep, unused } => {
+                Step::Grant(Claim::new(change, params, keep, unused))
+            }
+            Outcome::Replay { id, outcome, unused } => {
+                Step::Replay(Replay::new(id, outcome, facts.subject, unused))
+            }
             Outcome::Verify(ask) => Step::Verify(Pending {
                 guard: self,
                 facts: *facts,

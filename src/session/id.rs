@@ -43,16 +43,21 @@ impl SessionId {
     /// The ID that `text` spells; `None` if no session can have that name.
     #[must_use]
     pub fn parse(text: Text<'_>) -> Option<Self> {
-        let mut chars = [0; Self::LEN];
-        if text.copy_to(&mut chars).ok()?.len() != Self::LEN {
-            return None;
-        }
+        let mut scratch = [0; Self::LEN];
+        let chars: &[u8; Self::LEN] = match text.as_str() {
+            Some(plain) => plain.as_bytes().try_into().ok()?,
+            None => text.copy_to(&mut scratch).ok()?.as_bytes().try_into().ok()?,
+        };
         let mut id = [0; Self::ENTROPY];
         let (quads, _) = chars.as_chunks::<4>();
         let (triples, _) = id.as_chunks_mut::<3>();
         for (quad, triple) in quads.iter().zip(triples) {
-            let [a, b, c, d] = quad.map(sextet);
-            let bits = a?.wrapping_shl(18) | b?.wrapping_shl(12) | c?.wrapping_shl(6) | d?;
+            let [a, b, c, d] =
+                quad.map(|letter| SEXTETS.get(usize::from(letter)).copied().map_or(0xFF, u32::from));
+            if (a | b | c | d) > 63 {
+                return None;
+            }
+            let bits = a.wrapping_shl(18) | b.wrapping_shl(12) | c.wrapping_shl(6) | d;
             let [_, x, y, z] = bits.to_be_bytes();
             *triple = [x, y, z];
         }
@@ -62,32 +67,40 @@ impl SessionId {
     /// The ID as it stands in a 401 body or a fallback URL.
     #[must_use]
     pub fn expose(&self) -> heapless::String<{ Self::LEN }> {
-        let mut out = heapless::String::new();
+        let mut chars = [b'A'; Self::LEN];
         let (triples, _) = self.0.as_chunks::<3>();
-        for [x, y, z] in triples {
+        let (quads, _) = chars.as_chunks_mut::<4>();
+        for ([x, y, z], quad) in triples.iter().zip(quads) {
             let bits = u32::from_be_bytes([0, *x, *y, *z]);
-            for shift in [18, 12, 6, 0] {
-                let index = (bits.wrapping_shr(shift) & 63) as usize;
-                let letter = ALPHABET.get(index).copied().unwrap_or(b'A');
-                // 8 triples of 4 letters are exactly the capacity.
-                let _ = out.push(char::from(letter));
-            }
+            *quad = [18, 12, 6, 0].map(|shift| letter(bits.wrapping_shr(shift)));
         }
-        out
+        // Letters are UTF-8, and exactly as many as there is room for.
+        heapless::String::from_utf8(heapless::Vec::from_array(chars)).unwrap_or_default()
     }
 }
 
-const fn sextet(letter: u8) -> Option<u32> {
-    let value = match letter {
-        b'A'..=b'Z' => letter.wrapping_sub(b'A'),
-        b'a'..=b'z' => letter.wrapping_sub(b'a').wrapping_add(26),
-        b'0'..=b'9' => letter.wrapping_sub(b'0').wrapping_add(52),
-        b'-' => 62,
-        b'_' => 63,
-        _ => return None,
-    };
-    Some(value as u32)
+const fn letter(sextet: u32) -> u8 {
+    match ALPHABET.split_at((sextet & 63) as usize) {
+        (_, [letter, ..]) => *letter,
+        _ => b'A',
+    }
 }
+
+/// What each byte stands for as a letter; 64 and above for what is none.
+const SEXTETS: [u8; 256] = {
+    let mut table = [0xFF; 256];
+    let mut rest: &[u8] = ALPHABET;
+    let mut value = 0_u8;
+    while let [letter, others @ ..] = rest {
+        let (_, slots) = table.split_at_mut(*letter as usize);
+        if let [slot, ..] = slots {
+            *slot = value;
+        }
+        value = value.wrapping_add(1);
+        rest = others;
+    }
+    table
+};
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -40,9 +40,7 @@ pub use guard::{Completed, Guard, NotCompleted};
 pub use id::SessionId;
 pub use passed::Proof;
 pub use rules::{BodyBinding, Rules, UnknownSession};
-pub use step::{
-    Challenge, Check, Ended, Failure, LimitKey, Pending, Refused, Resolved, Step, Verdict, Write,
-};
+pub use step::{Challenge, Check, Failure, LimitKey, Pending, Refused, Resolved, Step, Verdict, Write};
 
 pub(crate) use call::Facts;
 pub(crate) use passed::Passed;

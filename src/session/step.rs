@@ -79,17 +79,6 @@ impl Change {
     }
 }
 
-/// A session that is over although it was found: to be removed, and what its stages
-/// had reserved given back.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Ended {
-    /// Its ID.
-    pub id: SessionId,
-    /// The session as it was read.
-    pub session: Session,
-}
-
 /// A 401 with the state of the session, ready to be written.
 #[must_use = "store its write, then send its body"]
 pub struct Challenge<'r> {
@@ -98,7 +87,7 @@ pub struct Challenge<'r> {
     pub(super) show_completed: bool,
     pub(super) error: Option<SessionError>,
     pub(super) extra: Option<Raw<'r>>,
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<SessionId>,
     pub(super) unused: Option<Proof>,
     pub(super) keep: bool,
 }
@@ -132,10 +121,11 @@ impl Challenge<'_> {
         self.keep
     }
 
-    /// A session that was found but is over.
+    /// A session that was found but is over: it is to be removed, and what its stages had
+    /// reserved given back.
     #[must_use]
-    pub const fn ended(&self) -> Option<&Ended> {
-        self.ended.as_ref()
+    pub const fn ended(&self) -> Option<SessionId> {
+        self.ended
     }
 
     /// What the verdict proved, if the session had no use for it any more: the host
@@ -413,6 +403,7 @@ impl<'r, Op: Operation> Pending<'r, Op> {
             facts: self.facts,
             id: self.id,
             stage: self.stage,
+            polled: matches!(self.check, Check::Awaited { .. }),
             verdict,
             operation: PhantomData,
         }
@@ -436,6 +427,8 @@ pub struct Resolved<'r, Op: Operation> {
     facts: Facts,
     id: SessionId,
     stage: StageId,
+    /// Whether nothing was attempted: what fails then is not counted (rule U9).
+    polled: bool,
     verdict: Verdict<'r>,
     operation: PhantomData<fn() -> Op>,
 }
@@ -452,7 +445,7 @@ impl<'r, Op: Operation> Resolved<'r, Op> {
     /// `fresh` is the ID of the new session, should one be needed, as in
     /// [`Guard::receive`].
     pub fn apply(&self, current: Option<Session>, fresh: SessionId, now: Timestamp) -> Step<'r, Op> {
-        self.guard.apply(&self.facts, self.id, self.stage, self.verdict, current, fresh, now)
+        self.guard.apply(&self.facts, self.id, self.stage, self.polled, self.verdict, current, fresh, now)
     }
 }
 

@@ -10,7 +10,7 @@
 //! Both ways in go through `locate`, so a verdict meets every check that a request meets:
 //! in between, the session may have expired, moved on, or been closed.
 
-use super::step::{Challenge, Change, ChangeKind, Check, Ended, Failure, Refused, Verdict};
+use super::step::{Challenge, Change, ChangeKind, Check, Failure, Refused, Verdict};
 use super::{
     Binding, BodyBinding, Facts, NotCompleted, Params, Phase, Proof, Rules, Session, SessionError, SessionId,
     UnknownSession,
@@ -32,8 +32,8 @@ pub(super) enum Input<'r> {
 pub(super) enum Outcome<'r> {
     Challenge(Challenge<'r>),
     Verify(Ask<'r>),
-    Claim(Change, Params),
-    Replay(SessionId, Reference),
+    Claim { change: Change, params: Params, keep: bool, unused: Option<Proof> },
+    Replay { id: SessionId, outcome: Reference, unused: Option<Proof> },
     Refused(Refused),
 }
 
@@ -53,9 +53,11 @@ pub(super) struct Transition<'p, 'f> {
     pub(super) now: Timestamp,
 }
 
-/// A session that goes on, and what has happened to it so far.
+/// What has happened so far to a session that goes on.
+#[derive(Clone, Copy)]
 struct Current {
-    change: Change,
+    id: SessionId,
+    kind: ChangeKind,
     /// Whether there is anything to store.
     changed: bool,
     /// Whether this request's parameters were bound just now.
@@ -64,11 +66,15 @@ struct Current {
     terms_seen: bool,
 }
 
-enum Located<'r> {
+enum Located {
+    /// It goes on: the session is where it was.
     Here(Current),
-    /// It can't go on, for that reason, and this is left of it.
-    Unknown(Option<Ended>),
-    Answer(Outcome<'r>),
+    /// It can't go on; if it was found and is over, under this ID.
+    Unknown(Option<SessionId>),
+    /// Another call is being carried out on the strength of it.
+    Claimed(SessionId),
+    Consumed(SessionId, Reference),
+    Refused(Reject),
 }
 
 const MISSING: &str = "A key that the stage needs is missing.";
@@ -80,35 +86,24 @@ const OTHER_USER: &str = "These are not the credentials of the user who makes th
 const UNKNOWN_SESSION: &str = "Unknown or expired session.";
 
 impl<'p> Transition<'p, '_> {
-    pub(super) fn receive<'r>(&self, input: Input<'r>, stored: Option<Session>) -> Outcome<'r>
+    pub(super) fn receive<'r>(&self, input: Input<'r>, mut stored: Option<Session>) -> Outcome<'r>
     where
         'p: 'r,
     {
-        let (stage, data) = match input {
-            Input::Absent => return self.challenge(self.begin(self.fresh), None).without_completed(),
-            Input::Poll => return self.poll(stored),
-            Input::Attempt(stage, data) => (stage, data),
-        };
-        if self.facts.session.is_none() && !self.rules.one_shot {
-            return self.challenge(self.begin(self.fresh), None);
+        let attempts = matches!(input, Input::Attempt(..));
+        if matches!(input, Input::Absent)
+            || (attempts && self.facts.session.is_none() && !self.rules.one_shot)
+        {
+            let (session, current) = self.begin(self.fresh);
+            return self.challenge(&session, current, None, |challenge| challenge.show_completed = attempts);
         }
-        let current = match self.locate(stored, self.fresh) {
-            Located::Here(current) => current,
-            Located::Unknown(ended) => return self.restart(ended),
-            Located::Answer(outcome) => return outcome,
-        };
-        self.attempt(current, stage, data)
-    }
-
-    /// Only a session: how do things stand?
-    fn poll<'r>(&self, stored: Option<Session>) -> Outcome<'r>
-    where
-        'p: 'r,
-    {
-        match self.locate(stored, self.fresh) {
-            Located::Here(current) => self.ask_awaited(current),
-            Located::Unknown(ended) => self.restart(ended),
-            Located::Answer(outcome) => outcome,
+        let slot = &mut stored;
+        match self.locate(slot, self.fresh) {
+            Ok((session, current)) => match input {
+                Input::Attempt(stage, data) => self.attempt(session, current, stage, data),
+                Input::Absent | Input::Poll => self.ask_awaited(session, current),
+            },
+            Err(located) => self.answer(located, stored.as_ref(), None),
         }
     }
 
@@ -116,106 +111,136 @@ impl<'p> Transition<'p, '_> {
         &self,
         id: SessionId,
         stage: StageId,
+        polled: bool,
         verdict: Verdict<'r>,
-        current: Option<Session>,
+        mut current: Option<Session>,
     ) -> Outcome<'r>
     where
         'p: 'r,
     {
-        let unused = match verdict {
-            Verdict::Passed(proof) => Some(proof),
-            _ => None,
-        };
-        match self.locate(current, id) {
-            Located::Here(current) => self.judge(current, stage, verdict),
-            Located::Unknown(ended) => self.restart(ended).giving_back(unused),
-            Located::Answer(outcome) => outcome.giving_back(unused),
+        match self.locate(&mut current, id) {
+            Ok((session, now)) => self.judge(session, now, stage, polled, verdict),
+            Err(located) => self.answer(located, current.as_ref(), proof_of(verdict)),
         }
     }
 
-    /// Finds out whether the session can go on with this request.
-    fn locate<'r>(&self, stored: Option<Session>, new_id: SessionId) -> Located<'r>
-    where
-        'p: 'r,
-    {
-        let (id, session) = match (self.facts.session, stored) {
-            (None, _) => return Located::Here(self.begin(new_id)),
-            (Some(Some(id)), Some(session)) => (id, session),
-            _ => return Located::Unknown(None),
-        };
+    /// Finds out whether the session can go on with this request; one that begins with it
+    /// is put into `slot`.
+    fn locate<'s>(
+        &self,
+        slot: &'s mut Option<Session>,
+        new_id: SessionId,
+    ) -> Result<(&'s mut Session, Current), Located> {
+        if self.facts.session.is_none() {
+            let (session, current) = self.begin(new_id);
+            return Ok((slot.insert(session), current));
+        }
+        match (self.facts.session.flatten(), slot) {
+            (Some(id), Some(session)) => match self.look(id, session) {
+                Located::Here(current) => Ok((session, current)),
+                other => Err(other),
+            },
+            _ => Err(Located::Unknown(None)),
+        }
+    }
+
+    fn look(&self, id: SessionId, session: &mut Session) -> Located {
         // Whose session it is comes first: nobody learns anything about another's.
         let user = self.facts.subject.map(|subject| subject.user);
         if user != session.subject().map(|subject| subject.user) {
             return Located::Unknown(None);
         }
+        let same_call = session.operation == self.facts.operation && session.target == self.facts.target;
         if let Phase::Consumed(_, outcome) = session.phase {
-            return self.consumed(id, &session, outcome);
+            let replayed = same_call && self.is_replay(session);
+            return if replayed { Located::Consumed(id, outcome) } else { Located::Unknown(None) };
         }
-        if session.operation != self.facts.operation || session.target != self.facts.target {
-            let reject = Reject::new(ErrorCode::Forbidden, OTHER_OPERATION);
-            return Located::Answer(Outcome::Refused(Refused::plain(reject)));
+        if !same_call {
+            return Located::Refused(Reject::new(ErrorCode::Forbidden, OTHER_OPERATION));
         }
         let age = self.now.since(session.made);
+        let terms_seen = session.terms == self.policy.terms();
         let stale = self.facts.subject.is_some_and(|subject| subject.epoch != session.epoch)
-            || (session.terms != self.policy.terms() && session.passed.contains(AuthType::Terms.id()))
+            || (!terms_seen && session.passed.contains(AuthType::Terms.id()))
             || !self.policy.fits(session.passed.stages(), self.rules.stage_order);
         if age >= self.rules.session_lifetime || stale {
             // A claimed session is not over: its claimant will say how it ended.
-            let ended = (!session.is_claimed()).then_some(Ended { id, session });
-            return Located::Unknown(ended);
+            return Located::Unknown((!session.is_claimed()).then_some(id));
         }
         if session.failures >= self.rules.max_failed_attempts {
-            let wait = self.rules.session_lifetime.left_after(age);
-            return Located::Answer(Outcome::Refused(Refused::plain(Reject::limited(wait))));
+            return Located::Refused(Reject::limited(self.rules.session_lifetime.left_after(age)));
         }
         if session.is_claimed() {
-            let change = Change { id, session, kind: ChangeKind::None };
-            let current = Current { change, changed: false, bound: false, terms_seen: true };
-            return Located::Answer(self.challenge(current, None));
+            return Located::Claimed(id);
         }
         let kind = ChangeKind::Replace(session.revision);
-        let terms_seen = session.terms == self.policy.terms();
-        let change = Change { id, session, kind };
-        let mut current = Current { change, changed: !terms_seen, bound: false, terms_seen };
-        current.change.session.terms = self.policy.terms();
-        if self.bind(&mut current) {
+        let mut current = Current { id, kind, changed: !terms_seen, bound: false, terms_seen };
+        session.terms = self.policy.terms();
+        if self.bind(session, &mut current) {
             Located::Here(current)
         } else {
-            let reject = Reject::new(ErrorCode::Forbidden, OTHER_BODY);
-            Located::Answer(Outcome::Refused(Refused::plain(reject)))
+            Located::Refused(Reject::new(ErrorCode::Forbidden, OTHER_BODY))
         }
     }
 
-    /// A session whose call has succeeded: the result again, or nothing.
-    fn consumed<'r>(&self, id: SessionId, session: &Session, outcome: Reference) -> Located<'r> {
-        let same_call = session.operation == self.facts.operation && session.target == self.facts.target;
+    /// The answer where no session goes on; `unused` is what a verdict proved in vain.
+    fn answer<'r>(&self, located: Located, stored: Option<&Session>, unused: Option<Proof>) -> Outcome<'r>
+    where
+        'p: 'r,
+    {
+        match (located, stored) {
+            (Located::Claimed(id), Some(session)) => {
+                let kind = ChangeKind::None;
+                let current = Current { id, kind, changed: false, bound: false, terms_seen: true };
+                self.challenge(session, current, None, |challenge| challenge.unused = unused)
+            }
+            (Located::Consumed(id, outcome), _) => Outcome::Replay { id, outcome, unused },
+            (Located::Refused(reject), _) => Outcome::Refused(Refused { reject, change: None, unused }),
+            (Located::Unknown(_), _) if self.rules.unknown_session == UnknownSession::Reject => {
+                let reject = Reject::new(ErrorCode::Unknown, UNKNOWN_SESSION);
+                Outcome::Refused(Refused { reject, change: None, unused })
+            }
+            (Located::Unknown(ended), _) => self.restart(ended, unused),
+            (Located::Here(_) | Located::Claimed(_), _) => self.restart(None, unused),
+        }
+    }
+
+    /// A new session in place of one that can't go on.
+    fn restart<'r>(&self, ended: Option<SessionId>, unused: Option<Proof>) -> Outcome<'r>
+    where
+        'p: 'r,
+    {
+        let (session, current) = self.begin(self.fresh);
+        let error = SessionError(ErrorCode::Unknown, UNKNOWN_SESSION);
+        self.challenge(&session, current, Some(error), |challenge| {
+            challenge.ended = ended;
+            challenge.unused = unused;
+        })
+    }
+
+    /// Whether the request is the one again whose call has succeeded.
+    fn is_replay(&self, session: &Session) -> bool {
         let same_params = match (session.binding, self.facts.body) {
             (Binding::Digest, Some(body)) => session.body == body,
             (Binding::Digest, None) => self.facts.replay == Replayable::Always,
             (Binding::Absent | Binding::Unbound, body) => body.is_none(),
         };
         let at = session.consumed_at().unwrap_or(session.made);
-        let in_time = self.now.since(at) < self.rules.replay_for;
-        if same_call && same_params && in_time && self.facts.replay != Replayable::Never {
-            Located::Answer(Outcome::Replay(id, outcome))
-        } else {
-            Located::Unknown(None)
-        }
+        same_params && self.facts.replay != Replayable::Never && self.now.since(at) < self.rules.replay_for
     }
 
     /// A session that begins with this request.
-    fn begin(&self, id: SessionId) -> Current {
-        let session = Session::new(self.facts, self.policy.terms(), self.now);
-        let change = Change { id, session, kind: ChangeKind::Insert };
-        let mut current = Current { change, changed: true, bound: false, terms_seen: true };
+    fn begin(&self, id: SessionId) -> (Session, Current) {
+        let mut session = Session::new(self.facts, self.policy.terms(), self.now);
+        let kind = ChangeKind::Insert;
+        let mut current = Current { id, kind, changed: true, bound: false, terms_seen: true };
         // Nothing is bound yet that this could differ from.
-        self.bind(&mut current);
-        current
+        self.bind(&mut session, &mut current);
+        (session, current)
     }
 
     /// Binds the request's parameters, or compares them with the bound ones.
-    fn bind(&self, current: &mut Current) -> bool {
-        let session = &mut current.change.session;
+    fn bind(&self, session: &mut Session, current: &mut Current) -> bool {
         let body = self.facts.body;
         let bind = match (session.binding, body, self.rules.body_binding) {
             (Binding::Unbound, Some(_), _) | (Binding::Unbound, None, BodyBinding::Exact) => true,
@@ -238,6 +263,7 @@ impl<'p> Transition<'p, '_> {
 
     fn attempt<'r>(
         &self,
+        session: &mut Session,
         current: Current,
         stage: StageId,
         data: Result<AuthData<'r>, Malformed>,
@@ -245,97 +271,99 @@ impl<'p> Transition<'p, '_> {
     where
         'p: 'r,
     {
-        let session = &current.change.session;
         if session.passed.contains(stage) {
-            return self.go_on(current);
+            return self.go_on(session, current);
         }
+        let refuse =
+            |code, message| self.challenge(session, current, Some(SessionError(code, message)), |_| {});
         if !self.is_next(session, stage) {
-            return self.challenge(current, Some(SessionError(ErrorCode::InvalidParam, NOT_NEXT)));
+            return refuse(ErrorCode::InvalidParam, NOT_NEXT);
         }
-        let awaited = session.awaiting().filter(|(waiting, _)| *waiting == stage).map(|(_, it)| it);
         let check = match data {
-            Err(Malformed::Missing(_)) => {
-                return self.challenge(current, Some(SessionError(ErrorCode::MissingParam, MISSING)));
-            }
-            Err(Malformed::Invalid(_)) => {
-                return self.challenge(current, Some(SessionError(ErrorCode::InvalidParam, INVALID)));
-            }
-            Ok(AuthData::Dummy) => return self.pass(current, stage, Proof::Nothing),
+            Err(Malformed::Missing(_)) => return refuse(ErrorCode::MissingParam, MISSING),
+            Err(Malformed::Invalid(_)) => return refuse(ErrorCode::InvalidParam, INVALID),
+            Ok(AuthData::Dummy) => return self.pass(session, current, stage, Proof::Nothing),
             // Whoever accepts must have been shown what is accepted.
-            Ok(AuthData::Terms) if current.terms_seen => return self.pass(current, stage, Proof::Nothing),
-            Ok(AuthData::Terms) => return self.challenge(current, None),
-            Ok(AuthData::Sso | AuthData::OAuth) => return self.ask_awaited(current),
+            Ok(AuthData::Terms) if current.terms_seen => {
+                return self.pass(session, current, stage, Proof::Nothing);
+            }
+            Ok(AuthData::Terms) => return self.challenge(session, current, None, |_| {}),
+            Ok(AuthData::Sso | AuthData::OAuth) => return self.ask_awaited(session, current),
             Ok(AuthData::Password { identifier, password }) => Check::Password { identifier, password },
             Ok(AuthData::Recaptcha { response }) => Check::Recaptcha { response },
             Ok(AuthData::EmailIdentity(creds)) => Check::Email(creds),
             Ok(AuthData::Msisdn(creds)) => Check::Msisdn(creds),
             Ok(AuthData::RegistrationToken { token }) => Check::RegistrationToken { token },
-            Ok(AuthData::Custom(data)) => Check::Custom { data, reference: awaited },
+            Ok(AuthData::Custom(data)) => {
+                let awaited = session.awaiting().filter(|(waiting, _)| *waiting == stage);
+                Check::Custom { data, reference: awaited.map(|(_, reference)| reference) }
+            }
         };
-        self.ask(&current, stage, check)
-    }
-
-    fn ask<'r>(&self, current: &Current, stage: StageId, check: Check<'r>) -> Outcome<'r> {
-        let user = current.change.session.user();
-        Outcome::Verify(Ask { id: current.change.id, stage, check, user })
+        Outcome::Verify(Ask { id: current.id, stage, check, user: session.user() })
     }
 
     /// Nothing to verify in the request itself: the call goes ahead if all has passed,
     /// else the host is asked about what the session waits for.
-    fn ask_awaited<'r>(&self, current: Current) -> Outcome<'r>
+    fn ask_awaited<'r>(&self, session: &mut Session, current: Current) -> Outcome<'r>
     where
         'p: 'r,
     {
-        let session = &current.change.session;
         match session.awaiting() {
             Some((stage, reference)) if self.is_next(session, stage) => {
-                self.ask(&current, stage, Check::Awaited { reference })
+                let check = Check::Awaited { reference };
+                Outcome::Verify(Ask { id: current.id, stage, check, user: session.user() })
             }
-            _ => self.go_on(current),
+            _ => self.go_on(session, current),
         }
     }
 
-    fn go_on<'r>(&self, current: Current) -> Outcome<'r>
+    fn go_on<'r>(&self, session: &mut Session, current: Current) -> Outcome<'r>
     where
         'p: 'r,
     {
-        if self.is_complete(&current.change.session) {
-            self.claim(current)
+        if self.policy.is_complete(session.passed.stages(), self.rules.stage_order) {
+            self.claim(session, current)
         } else {
-            self.challenge(current, None)
+            self.challenge(session, current, None, |_| {})
         }
     }
 
-    fn judge<'r>(&self, mut current: Current, stage: StageId, verdict: Verdict<'r>) -> Outcome<'r>
+    fn judge<'r>(
+        &self,
+        session: &mut Session,
+        mut current: Current,
+        stage: StageId,
+        polled: bool,
+        verdict: Verdict<'r>,
+    ) -> Outcome<'r>
     where
         'p: 'r,
     {
-        let session = &mut current.change.session;
         if !self.is_next(session, stage) {
             // Another request was faster.
-            let unused = match verdict {
-                Verdict::Passed(proof) => Some(proof),
-                _ => None,
-            };
-            return self.go_on(current).giving_back(unused);
+            return self.go_on(session, current).giving_back(proof_of(verdict));
         }
         let mut extra = None;
         match verdict {
             Verdict::Passed(proof) => {
                 return if session.accepts(stage, proof) {
-                    self.pass(current, stage, proof)
+                    self.pass(session, current, stage, proof)
                 } else {
-                    self.fail(current, Reject::new(ErrorCode::Forbidden, OTHER_USER)).giving_back(Some(proof))
+                    let reject = Reject::new(ErrorCode::Forbidden, OTHER_USER);
+                    self.fail(session, current, polled, reject).giving_back(Some(proof))
                 };
             }
             Verdict::Failed(Failure::UnknownThreepid) => {
                 let SessionError(code, message) = Failure::UnknownThreepid.error();
-                return self.fail(current, Reject::new(code, message));
+                return self.fail(session, current, polled, Reject::new(code, message));
             }
             Verdict::Failed(failure) => {
-                session.failures = session.failures.saturating_add(1);
-                current.changed = true;
-                return self.challenge(current, Some(failure.error()));
+                // Asking how things stand is no attempt (rule U9).
+                if !polled {
+                    session.failures = session.failures.saturating_add(1);
+                    current.changed = true;
+                }
+                return self.challenge(session, current, Some(failure.error()), |_| {});
             }
             Verdict::Unavailable => return Outcome::Refused(Refused::plain(Reject::unavailable())),
             Verdict::Limited(wait) => return Outcome::Refused(Refused::plain(Reject::limited(wait))),
@@ -346,115 +374,110 @@ impl<'p> Transition<'p, '_> {
             }
         }
         current.changed = true;
-        match self.challenge(current, None) {
-            Outcome::Challenge(challenge) => Outcome::Challenge(Challenge { extra, ..challenge }),
-            other => other,
-        }
+        self.challenge(session, current, None, |challenge| challenge.extra = extra)
     }
 
-    fn pass<'r>(&self, mut current: Current, stage: StageId, proof: Proof) -> Outcome<'r>
+    fn pass<'r>(
+        &self,
+        session: &mut Session,
+        mut current: Current,
+        stage: StageId,
+        proof: Proof,
+    ) -> Outcome<'r>
     where
         'p: 'r,
     {
-        let session = &mut current.change.session;
         session.phase = Phase::Open;
         // A stage that is next has not passed, and no flow is longer than the list.
         let pushed = session.passed.push(stage, proof);
         debug_assert!(pushed, "the next stage has a place");
         current.changed = true;
-        self.go_on(current)
+        self.go_on(session, current)
     }
 
-    fn claim<'r>(&self, mut current: Current) -> Outcome<'r> {
-        let session = &mut current.change.session;
+    fn claim<'r>(&self, session: &mut Session, current: Current) -> Outcome<'r> {
         let params = match (self.facts.body, session.binding) {
             (Some(_), _) => Params::Request,
             (None, Binding::Digest) => Params::Kept,
             (None, Binding::Absent | Binding::Unbound) => Params::Never,
         };
         session.phase = Phase::Claimed;
-        Outcome::Claim(current.stored(true), params)
+        let change = current.change(session, true);
+        Outcome::Claim { change, params, keep: current.bound, unused: None }
     }
 
     /// An error in place of the 401, and still a failed attempt.
-    fn fail<'r>(&self, mut current: Current, reject: Reject) -> Outcome<'r> {
-        let session = &mut current.change.session;
-        session.failures = session.failures.saturating_add(1);
+    fn fail<'r>(&self, session: &mut Session, current: Current, polled: bool, reject: Reject) -> Outcome<'r> {
+        if !polled {
+            session.failures = session.failures.saturating_add(1);
+        }
         // A session that this request began is never named to the client: not kept.
-        let known = current.change.kind != ChangeKind::Insert;
-        let change = known.then(|| current.stored(true));
+        let change = (current.kind != ChangeKind::Insert).then(|| current.change(session, !polled));
         Outcome::Refused(Refused { reject, change, unused: None })
     }
 
-    fn challenge<'r>(&self, current: Current, error: Option<SessionError>) -> Outcome<'r>
+    #[inline]
+    fn challenge<'r>(
+        &self,
+        session: &Session,
+        current: Current,
+        error: Option<SessionError>,
+        finish: impl FnOnce(&mut Challenge<'r>),
+    ) -> Outcome<'r>
     where
         'p: 'r,
     {
-        let (changed, keep) = (current.changed, current.bound);
-        Outcome::Challenge(Challenge {
-            change: current.stored(changed),
+        let mut challenge = Challenge {
+            change: current.change(session, current.changed),
             policy: self.policy,
             show_completed: true,
             error,
             extra: None,
             ended: None,
             unused: None,
-            keep,
-        })
-    }
-
-    /// The session that was named can't go on.
-    fn restart<'r>(&self, ended: Option<Ended>) -> Outcome<'r>
-    where
-        'p: 'r,
-    {
-        if self.rules.unknown_session == UnknownSession::Reject {
-            let reject = Reject::new(ErrorCode::Unknown, UNKNOWN_SESSION);
-            return Outcome::Refused(Refused::plain(reject));
-        }
-        let error = SessionError(ErrorCode::Unknown, UNKNOWN_SESSION);
-        match self.challenge(self.begin(self.fresh), Some(error)) {
-            Outcome::Challenge(challenge) => Outcome::Challenge(Challenge { ended, ..challenge }),
-            other => other,
-        }
+            keep: current.bound,
+        };
+        finish(&mut challenge);
+        Outcome::Challenge(challenge)
     }
 
     fn is_next(&self, session: &Session, stage: StageId) -> bool {
         self.policy.is_next(session.passed.stages(), stage, self.rules.stage_order)
     }
+}
 
-    fn is_complete(&self, session: &Session) -> bool {
-        self.policy.is_complete(session.passed.stages(), self.rules.stage_order)
+/// What the verdict proved, which is to be given back if nobody has use for it.
+const fn proof_of(verdict: Verdict<'_>) -> Option<Proof> {
+    match verdict {
+        Verdict::Passed(proof) => Some(proof),
+        _ => None,
     }
 }
 
 impl Current {
     /// The change as it is to be stored, if it is.
-    const fn stored(mut self, changed: bool) -> Change {
-        match self.change.kind {
-            ChangeKind::Replace(_) if !changed => self.change.kind = ChangeKind::None,
-            ChangeKind::Replace(_) => self.change.session.touch(),
+    #[inline]
+    fn change(self, session: &Session, changed: bool) -> Change {
+        let mut change = Change { id: self.id, session: session.clone(), kind: self.kind };
+        match self.kind {
+            ChangeKind::Replace(_) if !changed => change.kind = ChangeKind::None,
+            ChangeKind::Replace(_) => change.session.touch(),
             ChangeKind::Insert | ChangeKind::None => {}
         }
-        self.change
+        change
     }
 }
 
 impl Outcome<'_> {
-    fn without_completed(self) -> Self {
-        match self {
-            Self::Challenge(challenge) => Self::Challenge(Challenge { show_completed: false, ..challenge }),
-            other => other,
-        }
-    }
-
     /// Has the host give back what was proved for a stage that had no use for it.
-    fn giving_back(self, unused: Option<Proof>) -> Self {
-        match self {
-            Self::Challenge(challenge) => Self::Challenge(Challenge { unused, ..challenge }),
-            Self::Refused(refused) => Self::Refused(Refused { unused, ..refused }),
-            other => other,
+    fn giving_back(mut self, proof: Option<Proof>) -> Self {
+        match &mut self {
+            Self::Challenge(challenge) => challenge.unused = proof,
+            Self::Refused(refused) => refused.unused = proof,
+            Self::Claim { unused, .. } | Self::Replay { unused, .. } => *unused = proof,
+            Self::Verify(_) => {}
         }
+        self
     }
 }
 

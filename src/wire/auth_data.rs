@@ -149,12 +149,12 @@ impl<'a> Auth<'a> {
         let mark = reader.mark();
         let mut fields = AuthFields::default();
         reader.fields(|reader, key| fields.field(reader, key))?;
-        let session = fields.session;
-        let Some(name) = fields.auth_type else {
+        let session = fields.session.text(reader).map(Secret::from_text);
+        let Some(name) = fields.auth_type.text(reader) else {
             return Ok(session.map_or(Self::Absent, |session| Self::Poll { session }));
         };
         let auth_type = AuthType::from_text(name);
-        let data = fields.data(auth_type, || reader.since(mark));
+        let data = fields.data(auth_type, mark, reader);
         Ok(Self::Attempt { session, auth_type, data })
     }
 
@@ -262,37 +262,38 @@ impl<'a> ThreepidCreds<'a> {
 
 /// Every key that any known stage reads, collected in one pass: `type` may come last.
 #[derive(Default)]
-struct AuthFields<'a> {
-    session: Option<Secret<'a>>,
-    auth_type: Option<Text<'a>>,
-    identifier: Option<Result<IdentifierFields<'a>, ()>>,
-    legacy: IdentifierFields<'a>,
-    password: Field<'a>,
-    response: Field<'a>,
-    token: Field<'a>,
-    creds: Option<Result<CredsFields<'a>, ()>>,
+struct AuthFields {
+    session: Field,
+    auth_type: Field,
+    identifier: Nested<IdentifierFields>,
+    legacy: IdentifierFields,
+    password: Field,
+    response: Field,
+    token: Field,
+    creds: Nested<CredsFields>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct CredsFields<'a> {
-    sid: Field<'a>,
-    client_secret: Field<'a>,
-    id_server: Field<'a>,
-    id_access_token: Field<'a>,
+struct CredsFields {
+    sid: Field,
+    client_secret: Field,
+    id_server: Field,
+    id_access_token: Field,
 }
 
-impl<'a> AuthFields<'a> {
+impl AuthFields {
     #[inline]
-    fn field(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<(), ParseError> {
+    fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), ParseError> {
         match key {
-            "session" => self.session = reader.secret()?,
-            "type" => self.auth_type = reader.optional(Reader::text)?,
+            "session" => self.session = Field::string(reader)?,
+            "type" => self.auth_type = Field::string(reader)?,
             "identifier" => self.identifier = nested(reader, IdentifierFields::read)?,
             "password" => self.password = Field::read(reader)?,
             "response" => self.response = Field::read(reader)?,
             "token" => self.token = Field::read(reader)?,
-            "threepid_creds" => self.creds = nested(reader, CredsFields::read)?,
-            // Element and others wrote both spellings for years.
+            // Element and others wrote both spellings for years; of two the spec's holds,
+            // wherever it stands, unless it is `null`.
+            "threepid_creds" => self.creds = nested(reader, CredsFields::read)?.or(self.creds),
             "threepidCreds" if self.creds.is_none() => self.creds = nested(reader, CredsFields::read)?,
             _ => match self.legacy.slot(key) {
                 Some(slot) => *slot = Field::read(reader)?,
@@ -302,29 +303,31 @@ impl<'a> AuthFields<'a> {
         Ok(())
     }
 
-    fn data(
-        self,
+    /// What the stage is attempted with; the dict began at `mark`.
+    fn data<'a>(
+        &self,
         auth_type: AuthType<'a>,
-        whole: impl FnOnce() -> Raw<'a>,
+        mark: usize,
+        reader: &Reader<'a>,
     ) -> Result<AuthData<'a>, Malformed> {
         Ok(match auth_type {
             AuthType::Password => {
-                let password = secret(self.password, "password", MAX_PASSWORD_LEN)?;
-                let identifier = match self.identifier {
-                    Some(Ok(fields)) => fields.identifier()?,
+                let password = secret(self.password, "password", MAX_PASSWORD_LEN, reader)?;
+                let identifier = match &self.identifier {
+                    Some(Ok(fields)) => fields.identifier(reader)?,
                     Some(Err(())) => return Err(Malformed::Invalid("identifier")),
-                    None => self.legacy.legacy()?,
+                    None => self.legacy.legacy(reader)?,
                 };
                 bounded_identifier(&identifier)?;
                 AuthData::Password { identifier, password }
             }
             AuthType::Recaptcha => {
-                AuthData::Recaptcha { response: secret(self.response, "response", MAX_CAPTCHA_LEN)? }
+                AuthData::Recaptcha { response: secret(self.response, "response", MAX_CAPTCHA_LEN, reader)? }
             }
-            AuthType::EmailIdentity => AuthData::EmailIdentity(creds(self.creds)?),
-            AuthType::Msisdn => AuthData::Msisdn(creds(self.creds)?),
+            AuthType::EmailIdentity => AuthData::EmailIdentity(creds(self.creds, reader)?),
+            AuthType::Msisdn => AuthData::Msisdn(creds(self.creds, reader)?),
             AuthType::RegistrationToken => {
-                let token = secret(self.token, "token", MAX_TOKEN_LEN)?;
+                let token = secret(self.token, "token", MAX_TOKEN_LEN, reader)?;
                 if !token.expose().chars().all(is_opaque) {
                     return Err(Malformed::Invalid("token"));
                 }
@@ -334,7 +337,7 @@ impl<'a> AuthFields<'a> {
             AuthType::Terms => AuthData::Terms,
             AuthType::Sso => AuthData::Sso,
             AuthType::OAuth => AuthData::OAuth,
-            AuthType::Custom(_) => AuthData::Custom(whole()),
+            AuthType::Custom(_) => AuthData::Custom(reader.since(mark)),
         })
     }
 }
@@ -353,8 +356,8 @@ fn nested<'a, T>(
     }
 }
 
-impl<'a> CredsFields<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
+impl CredsFields {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut fields = Self::default();
         reader.fields(|reader, key| {
             let slot = match key {
@@ -371,20 +374,20 @@ impl<'a> CredsFields<'a> {
     }
 }
 
-fn creds<'a>(fields: Nested<CredsFields<'a>>) -> Result<ThreepidCreds<'a>, Malformed> {
+fn creds<'a>(fields: Nested<CredsFields>, reader: &Reader<'a>) -> Result<ThreepidCreds<'a>, Malformed> {
     let fields = match fields {
         Some(Ok(fields)) => fields,
         Some(Err(())) => return Err(Malformed::Invalid("threepid_creds")),
         None => return Err(Malformed::Missing("threepid_creds")),
     };
-    let sid = opaque(fields.sid.required("sid")?, "sid")?;
-    let client_secret = fields.client_secret.required("client_secret")?;
+    let sid = opaque(fields.sid.required("sid", reader)?, "sid")?;
+    let client_secret = fields.client_secret.required("client_secret", reader)?;
     let in_grammar = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '_' | '-');
     if !bounded(client_secret, MAX_FIELD_LEN) || !client_secret.chars().all(in_grammar) {
         return Err(Malformed::Invalid("client_secret"));
     }
-    let id_server = optional(fields.id_server, "id_server", MAX_FIELD_LEN)?;
-    let id_access_token = optional(fields.id_access_token, "id_access_token", MAX_ID_TOKEN_LEN)?;
+    let id_server = optional(fields.id_server, "id_server", MAX_FIELD_LEN, reader)?;
+    let id_access_token = optional(fields.id_access_token, "id_access_token", MAX_ID_TOKEN_LEN, reader)?;
     Ok(ThreepidCreds {
         sid,
         client_secret: Secret::from_text(client_secret),
@@ -393,17 +396,27 @@ fn creds<'a>(fields: Nested<CredsFields<'a>>) -> Result<ThreepidCreds<'a>, Malfo
     })
 }
 
-fn secret<'a>(field: Field<'a>, key: &'static str, max: usize) -> Result<Secret<'a>, Malformed> {
-    let text = field.required(key)?;
+fn secret<'a>(
+    field: Field,
+    key: &'static str,
+    max: usize,
+    reader: &Reader<'a>,
+) -> Result<Secret<'a>, Malformed> {
+    let text = field.required(key, reader)?;
     if bounded(text, max) { Ok(Secret::from_text(text)) } else { Err(Malformed::Invalid(key)) }
 }
 
-fn optional<'a>(field: Field<'a>, key: &'static str, max: usize) -> Result<Option<Text<'a>>, Malformed> {
-    match field {
-        Field::Absent => Ok(None),
-        Field::Text(text) if bounded(text, max) => Ok(Some(text)),
-        _ => Err(Malformed::Invalid(key)),
+fn optional<'a>(
+    field: Field,
+    key: &'static str,
+    max: usize,
+    reader: &Reader<'a>,
+) -> Result<Option<Text<'a>>, Malformed> {
+    if field.is_absent() {
+        return Ok(None);
     }
+    let text = field.required(key, reader)?;
+    if bounded(text, max) { Ok(Some(text)) } else { Err(Malformed::Invalid(key)) }
 }
 
 fn opaque<'a>(text: Text<'a>, key: &'static str) -> Result<Text<'a>, Malformed> {

@@ -5,7 +5,7 @@
 use core::fmt::{self, Write};
 
 use super::ParseError;
-use super::json::{ObjectWriter, Reader};
+use super::json::{ObjectWriter, Reader, Span};
 use crate::Text;
 
 /// How a user is named in an auth dict or at login.
@@ -62,17 +62,12 @@ impl<'a> UserIdentifier<'a> {
     #[must_use]
     pub fn localpart(&self, server_name: &str) -> Localpart<'a> {
         let Self::User(user) = self else { return Localpart::NotAUser };
-        let Some(plain) = user.as_str() else {
-            // No valid user ID needs an escape; one that has it is compared as it is.
-            return if user.chars().next() == Some('@') {
-                Localpart::Elsewhere
-            } else {
-                Localpart::Here(*user)
-            };
+        let full = match user.split_once('@') {
+            Some((before, full)) if before.is_empty() => full,
+            _ => return Localpart::Here(*user),
         };
-        let Some(full) = plain.strip_prefix('@') else { return Localpart::Here(*user) };
         match full.split_once(':') {
-            Some((localpart, server)) if server == server_name => Localpart::Here(Text::new(localpart)),
+            Some((localpart, server)) if server == *server_name => Localpart::Here(localpart),
             _ => Localpart::Elsewhere,
         }
     }
@@ -106,50 +101,71 @@ impl<'a> UserIdentifier<'a> {
 
 /// A key whose value may have any type: what is wrong with it matters only once the
 /// stage's type is known, which may stand behind it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Field<'a> {
-    #[default]
-    Absent,
-    WrongType,
-    Text(Text<'a>),
-}
+///
+/// Many are collected and few used, so it is kept to one machine word.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Field(Span);
 
-impl<'a> Field<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
+impl Field {
+    const ABSENT: Self = Self(Span::NONE);
+    const WRONG_TYPE: Self = Self(Span::OTHER);
+
+    #[inline]
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         match reader.peek() {
-            Some(b'"') => reader.text().map(Self::Text),
-            Some(b'n') => reader.null().map(|_| Self::Absent),
-            _ => reader.skip().map(|()| Self::WrongType),
+            Some(b'"') => reader.span().map(Self),
+            Some(b'n') => reader.null().map(|_| Self::ABSENT),
+            _ => reader.skip().map(|()| Self::WRONG_TYPE),
         }
     }
 
-    pub(crate) fn required(self, key: &'static str) -> Result<Text<'a>, IdentifierError> {
-        match self {
-            Self::Text(text) => Ok(text),
-            Self::Absent => Err(IdentifierError::Missing(key)),
-            Self::WrongType => Err(IdentifierError::Invalid(key)),
+    pub(crate) fn required<'a>(
+        self,
+        key: &'static str,
+        reader: &Reader<'a>,
+    ) -> Result<Text<'a>, IdentifierError> {
+        if self == Self::WRONG_TYPE {
+            return Err(IdentifierError::Invalid(key));
+        }
+        if self.is_absent() {
+            return Err(IdentifierError::Missing(key));
+        }
+        Ok(reader.at_span(self.0))
+    }
+
+    /// A string or nothing: [`ParseError::WrongType`] for anything else.
+    #[inline]
+    pub(crate) fn string(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+        match reader.peek() {
+            Some(b'n') => reader.null().map(|_| Self::ABSENT),
+            _ => reader.span().map(Self),
         }
     }
 
-    const fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent)
+    /// The text of what [`string`](Self::string) read.
+    pub(crate) fn text<'a>(self, reader: &Reader<'a>) -> Option<Text<'a>> {
+        (!self.is_absent()).then(|| reader.at_span(self.0))
+    }
+
+    pub(crate) fn is_absent(self) -> bool {
+        self == Self::ABSENT
     }
 }
 
 /// The keys of every form of identifier, collected before any is chosen.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct IdentifierFields<'a> {
-    kind: Field<'a>,
-    user: Field<'a>,
-    medium: Field<'a>,
-    address: Field<'a>,
-    country: Field<'a>,
-    phone: Field<'a>,
-    number: Field<'a>,
+pub(crate) struct IdentifierFields {
+    kind: Field,
+    user: Field,
+    medium: Field,
+    address: Field,
+    country: Field,
+    phone: Field,
+    number: Field,
 }
 
-impl<'a> IdentifierFields<'a> {
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
+impl IdentifierFields {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut fields = Self::default();
         reader.fields(|reader, key| {
             let slot = if key == "type" { Some(&mut fields.kind) } else { fields.slot(key) };
@@ -164,7 +180,7 @@ impl<'a> IdentifierFields<'a> {
 
     /// The place for a key that may stand beside an auth dict's own keys, as clients
     /// older than `identifier` write them.
-    pub(crate) fn slot(&mut self, key: &str) -> Option<&mut Field<'a>> {
+    pub(crate) fn slot(&mut self, key: &str) -> Option<&mut Field> {
         Some(match key {
             "user" => &mut self.user,
             "medium" => &mut self.medium,
@@ -177,21 +193,25 @@ impl<'a> IdentifierFields<'a> {
     }
 
     /// The identifier that the `identifier` object names.
-    pub(crate) fn identifier(self) -> Result<UserIdentifier<'a>, IdentifierError> {
-        let kind = self.kind.required("identifier.type")?;
+    pub(crate) fn identifier<'a>(self, reader: &Reader<'a>) -> Result<UserIdentifier<'a>, IdentifierError> {
+        // The spec's own example of a login by address leaves the type out.
+        if self.kind.is_absent() && !(self.user.is_absent() && self.address.is_absent()) {
+            return self.legacy(reader);
+        }
+        let kind = self.kind.required("identifier.type", reader)?;
         if kind == "m.id.user" {
-            Ok(UserIdentifier::User(self.user.required("identifier.user")?))
+            Ok(UserIdentifier::User(self.user.required("identifier.user", reader)?))
         } else if kind == "m.id.thirdparty" {
             Ok(UserIdentifier::Thirdparty {
-                medium: self.medium.required("identifier.medium")?,
-                address: self.address.required("identifier.address")?,
+                medium: self.medium.required("identifier.medium", reader)?,
+                address: self.address.required("identifier.address", reader)?,
             })
         } else if kind == "m.id.phone" {
             // Clients before r0.4 wrote `number`.
             let phone = if self.phone.is_absent() { self.number } else { self.phone };
             Ok(UserIdentifier::Phone {
-                country: self.country.required("identifier.country")?,
-                phone: phone.required("identifier.phone")?,
+                country: self.country.required("identifier.country", reader)?,
+                phone: phone.required("identifier.phone", reader)?,
             })
         } else {
             Err(IdentifierError::Invalid("identifier.type"))
@@ -199,16 +219,16 @@ impl<'a> IdentifierFields<'a> {
     }
 
     /// The identifier that the older keys beside `type` name.
-    pub(crate) fn legacy(self) -> Result<UserIdentifier<'a>, IdentifierError> {
+    pub(crate) fn legacy<'a>(self, reader: &Reader<'a>) -> Result<UserIdentifier<'a>, IdentifierError> {
         if !self.user.is_absent() {
-            return Ok(UserIdentifier::User(self.user.required("user")?));
+            return Ok(UserIdentifier::User(self.user.required("user", reader)?));
         }
         if self.medium.is_absent() && self.address.is_absent() {
             return Err(IdentifierError::Missing("identifier"));
         }
         Ok(UserIdentifier::Thirdparty {
-            medium: self.medium.required("medium")?,
-            address: self.address.required("address")?,
+            medium: self.medium.required("medium", reader)?,
+            address: self.address.required("address", reader)?,
         })
     }
 }

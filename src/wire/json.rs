@@ -90,32 +90,126 @@ pub(crate) fn read_object<'a>(
     read(body, |reader| reader.fields(field))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Key {
+/// Where a string stands in the body, in one machine word: half the length's bits are
+/// enough for a body that fits the other half. No string starts at
+/// 0, where its quote would have to be; that leaves room for marks.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Span {
     start: u32,
+    /// The length, and [`ESCAPED`](Self::ESCAPED).
     len: u32,
-    escaped: bool,
+}
+
+impl Span {
+    const ESCAPED: u32 = 0x8000_0000;
+    /// No string: none starts before the first byte's quote.
+    pub(crate) const NONE: Self = Self { start: 0, len: 0 };
+    /// Something else than a string.
+    pub(crate) const OTHER: Self = Self { start: 0, len: 1 };
+
+    fn new(start: usize, end: usize, escaped: bool) -> Result<Self, ParseError> {
+        let len = u32::try_from(end.wrapping_sub(start)).ok().filter(|len| *len < Self::ESCAPED);
+        match (u32::try_from(start), len) {
+            (Ok(start), Some(len)) => {
+                Ok(Self { start, len: if escaped { len | Self::ESCAPED } else { len } })
+            }
+            _ => Err(ParseError::TooLong),
+        }
+    }
+
+    const fn is_escaped(self) -> bool {
+        self.len & Self::ESCAPED != 0
+    }
+
+    #[inline]
+    const fn range(self) -> core::ops::Range<usize> {
+        let start = self.start as usize;
+        start..start.saturating_add((self.len & !Self::ESCAPED) as usize)
+    }
 }
 
 /// The cursor. Methods leave it behind the value they read, white space skipped.
+///
+/// The hot ones copy the position into a local, go on with that, and put it back once:
+/// a position in memory would make every byte wait for the store of the one before.
 pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
     /// Lenient reading answers only «is it JSON»: the slow path of an error.
     strict: bool,
-    keys: heapless::Vec<Key, MAX_OPEN_KEYS>,
+    keys: heapless::Vec<Span, MAX_OPEN_KEYS>,
+}
+
+#[inline]
+fn space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(at) {
+        at = at.wrapping_add(1);
+    }
+    at
+}
+
+/// Behind `byte` and the white space after it.
+#[inline]
+fn token(bytes: &[u8], at: usize, byte: u8) -> Result<usize, ParseError> {
+    if bytes.get(at) == Some(&byte) { Ok(space(bytes, at.wrapping_add(1))) } else { Err(ParseError::NotJson) }
+}
+
+/// Where the string ends (at its quote) whose first character stands at `at`, and
+/// whether it has escapes.
+#[inline]
+fn string_end(bytes: &[u8], at: usize, strict: bool) -> Result<(usize, bool), ParseError> {
+    let end = plain_end(bytes, at);
+    if bytes.get(end) == Some(&b'"') { Ok((end, false)) } else { escaped_end(bytes, end, strict) }
+}
+
+#[cold]
+fn escaped_end(bytes: &[u8], mut at: usize, strict: bool) -> Result<(usize, bool), ParseError> {
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return Ok((at, true)),
+            Some(b'\\') => at = escape_end(bytes, at, strict)?,
+            _ => return Err(ParseError::NotJson),
+        }
+        at = plain_end(bytes, at);
+    }
+}
+
+fn escape_end(bytes: &[u8], at: usize, strict: bool) -> Result<usize, ParseError> {
+    let unit_at = |at: usize| bytes.get(at..).and_then(hex4).ok_or(ParseError::NotJson);
+    let after = at.wrapping_add(2);
+    match bytes.get(at.wrapping_add(1)) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(after),
+        Some(b'u') => {
+            let unit = unit_at(after)?;
+            let after = after.wrapping_add(4);
+            if !(0xD800..0xE000).contains(&unit) || !strict {
+                return Ok(after);
+            }
+            let pair = unit < 0xDC00 && bytes.get(after..).is_some_and(|rest| rest.starts_with(b"\\u"));
+            if !pair {
+                return Err(ParseError::LoneSurrogate);
+            }
+            let low = unit_at(after.wrapping_add(2))?;
+            if (0xDC00..0xE000).contains(&low) {
+                Ok(after.wrapping_add(6))
+            } else {
+                Err(ParseError::LoneSurrogate)
+            }
+        }
+        _ => Err(ParseError::NotJson),
+    }
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn over(text: &'a str, strict: bool) -> Self {
-        let mut reader = Self { text, at: 0, depth: 0, strict, keys: heapless::Vec::new() };
-        reader.space();
-        reader
+        let at = space(text.as_bytes(), 0);
+        Self { text, at, depth: 0, strict, keys: heapless::Vec::new() }
     }
 
     #[inline]
-    fn bytes(&self) -> &'a [u8] {
+    const fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
     }
 
@@ -125,41 +219,36 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn step(&mut self) {
-        self.at = self.at.wrapping_add(1);
-    }
-
-    #[inline]
-    fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
-            self.step();
-        }
-    }
-
-    /// Takes `byte` and the white space after it.
-    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), ParseError> {
-        if self.peek() == Some(byte) {
-            self.step();
-            self.space();
-            Ok(())
-        } else {
-            Err(ParseError::NotJson)
+        self.at = token(self.bytes(), self.at, byte)?;
+        Ok(())
+    }
+
+    /// Takes `byte` if it stands here.
+    #[inline]
+    fn take(&mut self, byte: u8) -> bool {
+        match token(self.bytes(), self.at, byte) {
+            Ok(at) => {
+                self.at = at;
+                true
+            }
+            Err(_) => false,
         }
     }
 
-    pub(crate) fn end(&self) -> Result<(), ParseError> {
+    #[inline]
+    pub(crate) const fn end(&self) -> Result<(), ParseError> {
         if self.at >= self.text.len() { Ok(()) } else { Err(ParseError::NotJson) }
     }
 
     #[inline]
-    fn enter(&mut self) -> Result<(), ParseError> {
+    const fn enter(&mut self) -> Result<(), ParseError> {
         self.depth = self.depth.saturating_add(1);
         if self.depth > MAX_DEPTH { Err(ParseError::TooDeep) } else { Ok(()) }
     }
 
     #[inline]
-    fn leave(&mut self) {
+    const fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
@@ -169,24 +258,30 @@ impl<'a> Reader<'a> {
         &mut self,
         mut field: impl FnMut(&mut Self, Text<'a>) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
-        if self.peek() != Some(b'{') {
+        self.object_spans(|reader, key| field(reader, reader.at_span(key)))
+    }
+
+    #[inline]
+    fn object_spans(
+        &mut self,
+        mut field: impl FnMut(&mut Self, Span) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        if !self.take(b'{') {
             return Err(ParseError::NotAnObject);
         }
         self.enter()?;
-        self.expect(b'{')?;
         let frame = self.keys.len();
-        if self.peek() != Some(b'}') {
+        if !self.take(b'}') {
             loop {
                 let key = self.key(frame)?;
                 field(self, key)?;
-                match self.peek() {
-                    Some(b',') => self.expect(b',')?,
-                    _ => break,
+                if !self.take(b',') {
+                    break;
                 }
             }
+            self.expect(b'}')?;
+            self.keys.truncate(frame);
         }
-        self.expect(b'}')?;
-        self.keys.truncate(frame);
         self.leave();
         Ok(())
     }
@@ -198,9 +293,14 @@ impl<'a> Reader<'a> {
         &mut self,
         mut field: impl FnMut(&mut Self, &str) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
-        self.object(|reader, key| match key.as_str() {
-            Some(plain) => field(reader, plain),
-            None => field(reader, key.copy_to(&mut [0; 48]).unwrap_or_default()),
+        self.object_spans(|reader, span| {
+            let mut scratch = [0; 48];
+            let key = reader.at_span(span);
+            let name = match key.as_str() {
+                Some(plain) => plain,
+                None => decoded(key, &mut scratch),
+            };
+            field(reader, name)
         })
     }
 
@@ -219,126 +319,70 @@ impl<'a> Reader<'a> {
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
-        if self.peek() != Some(b'[') {
+        if !self.take(b'[') {
             return Err(ParseError::WrongType);
         }
         self.enter()?;
-        self.expect(b'[')?;
-        if self.peek() != Some(b']') {
+        if !self.take(b']') {
             loop {
                 item(self)?;
-                match self.peek() {
-                    Some(b',') => self.expect(b',')?,
-                    _ => break,
+                if !self.take(b',') {
+                    break;
                 }
             }
+            self.expect(b']')?;
         }
-        self.expect(b']')?;
         self.leave();
         Ok(())
     }
 
     /// A key and its colon, refused if the object that began at `frame` has it already.
     #[inline]
-    fn key(&mut self, frame: usize) -> Result<Text<'a>, ParseError> {
+    fn key(&mut self, frame: usize) -> Result<Span, ParseError> {
+        let bytes = self.bytes();
+        if bytes.get(self.at) != Some(&b'"') {
+            return Err(ParseError::NotJson);
+        }
         let start = self.at.wrapping_add(1);
-        let key = self.string()?;
-        let end = self.at.wrapping_sub(1);
-        self.space();
-        self.expect(b':')?;
+        let (end, escaped) = string_end(bytes, start, self.strict)?;
+        self.at = token(bytes, space(bytes, end.wrapping_add(1)), b':')?;
+        let key = Span::new(start, end, escaped)?;
         if self.strict {
-            // A body is far below 4 GiB; one that isn't has no room in the table.
-            let span = u32::try_from(start).ok().zip(u32::try_from(end.wrapping_sub(start)).ok());
-            let (start, len) = span.ok_or(ParseError::TooManyKeys)?;
-            let new = Key { start, len, escaped: key.as_str().is_none() };
             for old in self.keys.get(frame..).unwrap_or_default() {
-                if self.same_key(*old, new) {
+                if (old.len == key.len || old.is_escaped() || escaped)
+                    && self.at_span(*old) == self.at_span(key)
+                {
                     return Err(ParseError::DuplicateKey);
                 }
             }
-            self.keys.push(new).map_err(|_| ParseError::TooManyKeys)?;
+            self.keys.push(key).map_err(|_| ParseError::TooManyKeys)?;
         }
         Ok(key)
     }
 
+    /// The string that stands at `span`.
     #[inline]
-    fn same_key(&self, a: Key, b: Key) -> bool {
-        if !a.escaped && !b.escaped {
-            return a.len == b.len && self.span(a) == self.span(b);
-        }
-        Text::from_json(self.span(a), a.escaped) == Text::from_json(self.span(b), b.escaped)
-    }
-
-    #[inline]
-    fn span(&self, key: Key) -> &'a str {
-        let start = key.start as usize;
-        self.text.get(start..start.saturating_add(key.len as usize)).unwrap_or_default()
-    }
-
-    /// A string up to its closing quote, white space after it not skipped.
-    #[inline]
-    fn string(&mut self) -> Result<Text<'a>, ParseError> {
-        if self.peek() != Some(b'"') {
-            return Err(ParseError::NotJson);
-        }
-        self.step();
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at = plain_end(self.bytes(), self.at);
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(ParseError::NotJson),
-            }
-        }
-        let raw = self.text.get(start..self.at).ok_or(ParseError::NotJson)?;
-        self.step();
-        Ok(Text::from_json(raw, escaped))
-    }
-
-    #[cold]
-    fn escape(&mut self) -> Result<(), ParseError> {
-        let kind = self.bytes().get(self.at.wrapping_add(1));
-        self.at = self.at.wrapping_add(2);
-        match kind {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
-            Some(b'u') => {
-                let unit = self.hex4()?;
-                if !(0xD800..0xE000).contains(&unit) || !self.strict {
-                    return Ok(());
-                }
-                let pair =
-                    unit < 0xDC00 && self.bytes().get(self.at..).is_some_and(|b| b.starts_with(b"\\u"));
-                if !pair {
-                    return Err(ParseError::LoneSurrogate);
-                }
-                self.at = self.at.wrapping_add(2);
-                let low = self.hex4()?;
-                if (0xDC00..0xE000).contains(&low) { Ok(()) } else { Err(ParseError::LoneSurrogate) }
-            }
-            _ => Err(ParseError::NotJson),
-        }
-    }
-
-    fn hex4(&mut self) -> Result<u32, ParseError> {
-        let unit = self.bytes().get(self.at..).and_then(hex4).ok_or(ParseError::NotJson)?;
-        self.at = self.at.wrapping_add(4);
-        Ok(unit)
+    pub(crate) fn at_span(&self, span: Span) -> Text<'a> {
+        Text::from_json(self.text.get(span.range()).unwrap_or_default(), span.is_escaped())
     }
 
     /// A string, or [`ParseError::WrongType`].
     #[inline]
     pub(crate) fn text(&mut self) -> Result<Text<'a>, ParseError> {
-        if self.peek() != Some(b'"') {
+        self.span().map(|span| self.at_span(span))
+    }
+
+    /// Where a string stands, or [`ParseError::WrongType`].
+    #[inline]
+    pub(crate) fn span(&mut self) -> Result<Span, ParseError> {
+        let bytes = self.bytes();
+        if bytes.get(self.at) != Some(&b'"') {
             return Err(ParseError::WrongType);
         }
-        let text = self.string()?;
-        self.space();
-        Ok(text)
+        let start = self.at.wrapping_add(1);
+        let (end, escaped) = string_end(bytes, start, self.strict)?;
+        self.at = space(bytes, end.wrapping_add(1));
+        Span::new(start, end, escaped)
     }
 
     /// Whether a `null` stands here; if so it is taken.
@@ -355,8 +399,7 @@ impl<'a> Reader<'a> {
         if !self.bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(ParseError::NotJson);
         }
-        self.at = self.at.saturating_add(word.len());
-        self.space();
+        self.at = space(self.bytes(), self.at.saturating_add(word.len()));
         Ok(())
     }
 
@@ -369,52 +412,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<(), ParseError> {
-        if self.peek() == Some(b'-') {
-            self.step();
-        }
-        if self.peek() == Some(b'0') {
-            self.step()
-        } else {
-            self.digits()?
-        }
-        if self.peek() == Some(b'.') {
-            self.step();
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.step();
-            if let Some(b'+' | b'-') = self.peek() {
-                self.step();
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), ParseError> {
-        if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return Err(ParseError::NotJson);
-        }
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.step();
-        }
-        Ok(())
-    }
-
     fn scalar(&mut self) -> Result<(), ParseError> {
         match self.peek() {
-            Some(b'"') => {
-                self.string()?;
-                self.space();
-                Ok(())
-            }
+            Some(b'"') => self.span().map(|_| ()),
             Some(b't') => self.word(b"true"),
             Some(b'f') => self.word(b"false"),
             Some(b'n') => self.word(b"null"),
             _ => {
-                self.number()?;
-                self.space();
+                self.at = space(self.bytes(), number_end(self.bytes(), self.at)?);
                 Ok(())
             }
         }
@@ -466,21 +471,17 @@ impl<'a> Reader<'a> {
                 }
                 let object = objects & 1 == 1;
                 let frame = frames.get(self.depth.wrapping_sub(1)).copied().map_or(0, usize::from);
-                match self.peek() {
-                    Some(b',') => {
-                        self.expect(b',')?;
-                        if object {
-                            self.key(frame)?;
-                        }
-                        break;
+                if self.peek() == Some(b',') {
+                    self.expect(b',')?;
+                    if object {
+                        self.key(frame)?;
                     }
-                    _ => {
-                        self.expect(if object { b'}' } else { b']' })?;
-                        self.keys.truncate(frame);
-                        objects = objects.wrapping_shr(1);
-                        self.leave();
-                    }
+                    break;
                 }
+                self.expect(if object { b'}' } else { b']' })?;
+                self.keys.truncate(frame);
+                objects = objects.wrapping_shr(1);
+                self.leave();
             }
         }
     }
@@ -526,6 +527,37 @@ impl<'a> Iterator for Items<'a> {
         self.rest = self.rest.get(reader.mark()..)?;
         Some(item)
     }
+}
+
+#[cold]
+fn decoded<'b>(key: Text<'_>, scratch: &'b mut [u8]) -> &'b str {
+    key.copy_to(scratch).unwrap_or_default()
+}
+
+fn number_end(bytes: &[u8], mut at: usize) -> Result<usize, ParseError> {
+    let digits = |mut at: usize| {
+        let first = bytes.get(at).filter(|byte| byte.is_ascii_digit());
+        first.ok_or(ParseError::NotJson)?;
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at = at.wrapping_add(1);
+        }
+        Ok(at)
+    };
+    if bytes.get(at) == Some(&b'-') {
+        at = at.wrapping_add(1);
+    }
+    at = if bytes.get(at) == Some(&b'0') { at.wrapping_add(1) } else { digits(at)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(at.wrapping_add(1))?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at = at.wrapping_add(1);
+        if let Some(b'+' | b'-') = bytes.get(at) {
+            at = at.wrapping_add(1);
+        }
+        at = digits(at)?;
+    }
+    Ok(at)
 }
 
 /// Index of the first byte from `at` on that ends or interrupts a string's plain

@@ -1,0 +1,239 @@
+//! One server step beside its peers, in one run.
+//!
+//! The step: a password-change request with its auth dict comes in, the password is
+//! wrong, the 401 with the state goes out. Verifying the password is the host's and takes
+//! no time here.
+//!
+//! - `ours`: parse, look the session up, receive, resolve, apply, store, write the 401.
+//! - `ruma`: the same on `ruma-client-api`'s types, the way homeservers do it: parse the
+//!   request, look the `UiaaInfo` up in a map, check the stage, serialise the answer.
+//! - `floor`: what `serde_json` needs to skip the same bytes (`IgnoredAny`), and a copy of
+//!   the answer: no server can do much better while it reads its input at all.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use matrix_uia::operation::{ChangePassword, Subject, UserRef};
+use matrix_uia::password::ChangePasswordRequest;
+use matrix_uia::session::{Failure, Verdict, Write};
+use matrix_uia::wire::Raw;
+use matrix_uia::{BindingKey, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
+use ruma_client_api::account::change_password::v3 as ruma_password;
+use ruma_client_api::uiaa::{AuthData, AuthFlow, AuthType, UiaaInfo};
+use ruma_common::api::IncomingRequestExt;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// The one place of the repository with `unsafe`: counting allocations takes an allocator.
+#[allow(unsafe_code)]
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FLOWS: [[&str; 2]; 2] =
+    [["m.login.password", "m.login.email.identity"], ["m.login.password", "m.login.msisdn"]];
+const PARAMS: &str = r#"{"m.login.password":{"hint":"the password you log in with"},"m.login.msisdn":{"countries":["GB","DE","FR"],"default":"GB"}}"#;
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+struct Ours {
+    flows: Flows<'static, ChangePassword>,
+    rules: Rules,
+    key: BindingKey,
+    subject: Subject,
+    id: SessionId,
+    session: Session,
+}
+
+impl Ours {
+    fn new() -> Self {
+        let flows = Flows::new(FLOWS, Some(Raw::parse(PARAMS).unwrap())).unwrap();
+        let mut rules = Rules::default();
+        rules.max_failed_attempts = u16::MAX;
+        let key = BindingKey::from_entropy([7; 16]);
+        let subject = Subject::new(UserRef::new(1), 0);
+        let id = SessionId::from_entropy([3; 24]);
+        let first = ChangePasswordRequest::parse(br#"{"new_password":"ihatebananas"}"#).unwrap();
+        let session = {
+            let step = Guard::new(&flows, &rules).receive(first.call(&key, Some(subject)), None, id, NOW);
+            let Step::Challenge(challenge) = step else { panic!("no auth, no success") };
+            challenge.session().clone()
+        };
+        Self { flows, rules, key, subject, id, session }
+    }
+
+    fn body(&self) -> String {
+        body(&self.id.expose())
+    }
+
+    #[inline]
+    /// `slot` is where the store keeps the session; every step begins with the same one,
+    /// or the failed attempts would add up until the session is closed.
+    fn step(&self, body: &[u8], slot: &mut Session, out: &mut String) {
+        let stored = &self.session;
+        let request = ChangePasswordRequest::parse(body).unwrap();
+        let call = request.call(&self.key, Some(self.subject));
+        let guard = Guard::new(&self.flows, &self.rules);
+        let fresh = SessionId::from_entropy([9; 24]);
+        let Step::Verify(pending) = guard.receive(call, Some(stored.clone()), fresh, NOW) else {
+            panic!("the stage is next")
+        };
+        black_box(pending.check());
+        let resolved = pending.resolve(Verdict::Failed(Failure::Credentials));
+        let Step::Challenge(challenge) = resolved.apply(Some(stored.clone()), fresh, NOW) else {
+            panic!("wrong password")
+        };
+        if let Write::Replace { expected, session, .. } = challenge.write() {
+            assert_eq!(expected, stored.revision());
+            *slot = session.clone();
+        }
+        challenge.write_body(out).unwrap();
+    }
+}
+
+fn body(session: &str) -> String {
+    format!(
+        r#"{{"new_password":"ihatebananas","auth":{{"type":"m.login.password","identifier":{{"type":"m.id.user","user":"@cheeky_monkey:example.org"}},"password":"ilovebananas","session":"{session}"}}}}"#
+    )
+}
+
+fn ruma_parse(body: &[u8]) -> ruma_password::Request {
+    let request = http::Request::builder()
+        .method("POST")
+        .uri("/_matrix/client/v3/account/password")
+        .body(body)
+        .unwrap();
+    ruma_password::Request::try_from_http_request(request, &[]).unwrap()
+}
+
+fn ruma_info(session: &str) -> UiaaInfo {
+    let flows = FLOWS.map(|flow| AuthFlow::new(flow.map(AuthType::from).to_vec())).to_vec();
+    let mut info = UiaaInfo::new(flows);
+    info.params = Some(serde_json::value::RawValue::from_string(PARAMS.to_owned()).unwrap());
+    info.session = Some(session.to_owned());
+    info
+}
+
+type RumaSessions = Mutex<HashMap<(String, String), UiaaInfo>>;
+
+fn ruma_step(body: &[u8], sessions: &RumaSessions) -> Vec<u8> {
+    let request = ruma_parse(body);
+    let auth = request.auth.unwrap();
+    let session = auth.session().unwrap().to_owned();
+    let mut sessions = sessions.lock().unwrap();
+    let info = sessions.get_mut(&("@cheeky_monkey:example.org".to_owned(), session)).unwrap();
+    let AuthData::Password(password) = &auth else { panic!("a password") };
+    black_box(&password.password);
+    info.auth_error = Some(Box::new(ruma_common::api::error::StandardErrorBody::new(
+        ruma_common::api::error::ErrorKind::Forbidden,
+        "Invalid username or password.".to_owned(),
+    )));
+    let stage = auth.auth_type().unwrap();
+    assert!(info.flows.iter().any(|flow| flow.stages.contains(&stage)));
+    serde_json::to_vec(&*info).unwrap()
+}
+
+fn allocations(name: &str, run: impl FnOnce()) {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    run();
+    println!("allocations/{name}: {}", ALLOCATIONS.load(Ordering::Relaxed) - before);
+}
+
+fn peers(c: &mut Criterion) {
+    let ours = Ours::new();
+    let body = ours.body();
+    let mut stored = ours.session.clone();
+    let mut out = String::with_capacity(1024);
+    ours.step(body.as_bytes(), &mut stored, &mut out);
+    let answer = out.clone();
+    let session = ours.id.expose();
+    let ruma_sessions: RumaSessions = Mutex::new(HashMap::from([(
+        ("@cheeky_monkey:example.org".to_owned(), session.to_string()),
+        ruma_info(&session),
+    )]));
+    println!("request: {} bytes, ours answers {} bytes", body.len(), answer.len());
+    println!("ruma answers {} bytes", ruma_step(body.as_bytes(), &ruma_sessions).len());
+    out.clear();
+    allocations("ours", || ours.step(body.as_bytes(), &mut stored, &mut out));
+    allocations("ruma", || drop(ruma_step(body.as_bytes(), &ruma_sessions)));
+
+    let mut group = c.benchmark_group("server_step");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("ours", |b| {
+        b.iter(|| {
+            out.clear();
+            ours.step(black_box(body.as_bytes()), &mut stored, &mut out);
+            black_box(&out);
+        });
+    });
+    group.bench_function("ruma", |b| {
+        b.iter(|| black_box(ruma_step(black_box(body.as_bytes()), &ruma_sessions)));
+    });
+    group.bench_function("floor", |b| {
+        b.iter(|| {
+            let _: serde::de::IgnoredAny = serde_json::from_slice(black_box(body.as_bytes())).unwrap();
+            out.clear();
+            out.push_str(black_box(&answer));
+            black_box(&out);
+        });
+    });
+    group.finish();
+
+    let mut group = c.benchmark_group("server_parts");
+    group.bench_function("parse", |b| {
+        b.iter(|| black_box(ChangePasswordRequest::parse(black_box(body.as_bytes())).unwrap()));
+    });
+    let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
+    group.bench_function("digest", |b| {
+        b.iter(|| black_box(black_box(&request).call(&ours.key, Some(ours.subject))));
+    });
+    let guard = Guard::new(&ours.flows, &ours.rules);
+    let fresh = SessionId::from_entropy([9; 24]);
+    let call = request.call(&ours.key, Some(ours.subject));
+    group.bench_function("transition", |b| {
+        b.iter(|| {
+            let Step::Verify(pending) = guard.receive(black_box(call), Some(stored.clone()), fresh, NOW) else {
+                panic!("the stage is next")
+            };
+            let resolved = pending.resolve(Verdict::Failed(Failure::Credentials));
+            let _ = black_box(resolved.apply(Some(stored.clone()), fresh, NOW));
+        });
+    });
+    let Step::Verify(pending) = guard.receive(call, Some(stored.clone()), fresh, NOW) else { panic!() };
+    let step = pending.resolve(Verdict::Failed(Failure::Credentials)).apply(Some(stored.clone()), fresh, NOW);
+    let Step::Challenge(challenge) = step else { panic!() };
+    group.bench_function("encode", |b| {
+        b.iter(|| {
+            out.clear();
+            black_box(&challenge).write_body(&mut out).unwrap();
+            black_box(&out);
+        });
+    });
+    group.bench_function("ruma_parse", |b| b.iter(|| black_box(ruma_parse(black_box(body.as_bytes())))));
+    let info = ruma_sessions.lock().unwrap().values().next().unwrap().clone();
+    group.bench_function("ruma_encode", |b| b.iter(|| black_box(serde_json::to_vec(black_box(&info)).unwrap())));
+    group.finish();
+}
+
+criterion_group!(benches, peers);
+criterion_main!(benches);
