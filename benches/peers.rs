@@ -212,7 +212,8 @@ fn peers(c: &mut Criterion) {
     let call = request.call(&ours.key, Some(ours.subject));
     group.bench_function("transition", |b| {
         b.iter(|| {
-            let Step::Verify(pending) = guard.receive(black_box(call), Some(stored.clone()), fresh, NOW) else {
+            let Step::Verify(pending) = guard.receive(black_box(call), Some(stored.clone()), fresh, NOW)
+            else {
                 panic!("the stage is next")
             };
             let resolved = pending.resolve(Verdict::Failed(Failure::Credentials));
@@ -231,7 +232,9 @@ fn peers(c: &mut Criterion) {
     });
     group.bench_function("ruma_parse", |b| b.iter(|| black_box(ruma_parse(black_box(body.as_bytes())))));
     let info = ruma_sessions.lock().unwrap().values().next().unwrap().clone();
-    group.bench_function("ruma_encode", |b| b.iter(|| black_box(serde_json::to_vec(black_box(&info)).unwrap())));
+    group.bench_function("ruma_encode", |b| {
+        b.iter(|| black_box(serde_json::to_vec(black_box(&info)).unwrap()))
+    });
     group.finish();
 }
 

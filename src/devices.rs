@@ -11,8 +11,9 @@ use crate::Text;
 use crate::digest::BindingKey;
 use crate::error::{ErrorCode, Reject};
 use crate::operation::{DeleteDevice, DeleteDevices, Subject};
+use crate::registration::MAX_DEVICE_TEXT_LEN;
 use crate::session::Call;
-use crate::wire::json::{self, Items, Raw};
+use crate::wire::json::{self, Items, Raw, Reader};
 use crate::wire::{Auth, ParseError};
 
 /// The body of a request to delete one device; which one is in the path.
@@ -103,6 +104,39 @@ impl<'a> DeleteDevicesRequest<'a> {
     pub fn call(&self, key: &BindingKey, subject: Subject) -> Call<'a, DeleteDevices> {
         let params = key.params::<DeleteDevices>().list(self.devices.map(|devices| devices.iter()));
         Call::new(self.auth, Some(subject)).with_params(params.finish())
+    }
+}
+
+/// The body of a request to rename a device.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct UpdateDeviceRequest<'a> {
+    /// The new name; absent leaves it as it is.
+    pub display_name: Option<Text<'a>>,
+}
+
+impl<'a> UpdateDeviceRequest<'a> {
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
+    /// `M_INVALID_PARAM` if the name is longer than [`MAX_DEVICE_TEXT_LEN`] bytes.
+    pub fn parse(body: &'a [u8]) -> Result<Self, Reject> {
+        let mut request = Self::default();
+        json::read_object(body, |reader, key| {
+            match key {
+                "display_name" => request.display_name = reader.optional(Reader::text)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        match request.display_name {
+            Some(name) if name.len() > MAX_DEVICE_TEXT_LEN => {
+                Err(Reject::new(ErrorCode::InvalidParam, "The name is too long."))
+            }
+            _ => Ok(request),
+        }
     }
 }
 

@@ -45,6 +45,7 @@ impl BindingKey {
     /// assert_ne!(digest(Some(Text::new("a"))), digest(Some(Text::new("b"))));
     /// assert_eq!(key.params::<ChangePassword>().text(None).finish(), None, "nothing to bind");
     /// ```
+    #[inline]
     pub fn params<Op: Operation>(&self) -> ParamsDigest {
         ParamsDigest { bytes: Gather::new(&self.0), any: false }
     }
@@ -93,6 +94,7 @@ struct Gather {
 }
 
 impl Gather {
+    #[inline]
     fn new(key: &[u8; 16]) -> Self {
         Self { hasher: SipHasher24::new_with_key(key), buffer: [0; 64], used: 0 }
     }
@@ -109,6 +111,7 @@ impl Gather {
         }
     }
 
+    #[inline]
     fn flush(&mut self) {
         self.hasher.write(self.buffer.get(..self.used).unwrap_or_default());
         self.used = 0;
@@ -124,6 +127,7 @@ impl Gather {
         self.write(&[0xFF]);
     }
 
+    #[inline]
     fn finish(mut self) -> Hash128 {
         self.flush();
         self.hasher.finish128()
@@ -138,6 +142,7 @@ impl ParamsDigest {
     const LIST_END: &[u8] = &[5];
 
     /// Adds a string.
+    #[inline]
     pub fn text(mut self, value: Option<Text<'_>>) -> Self {
         match value {
             Some(text) => {
@@ -151,6 +156,7 @@ impl ParamsDigest {
     }
 
     /// Adds a boolean.
+    #[inline]
     pub fn boolean(mut self, value: Option<bool>) -> Self {
         let [no, yes] = Self::BOOLEAN;
         self.any |= value.is_some();
@@ -175,6 +181,7 @@ impl ParamsDigest {
     }
 
     /// The digest, or `None` if no parameter was present.
+    #[inline]
     #[must_use]
     pub fn finish(self) -> Option<Digest> {
         self.any.then(|| Digest(self.bytes.finish().as_bytes()))

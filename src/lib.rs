@@ -23,6 +23,7 @@ pub mod password;
 pub mod registration;
 mod secret;
 pub mod session;
+pub mod store;
 mod text;
 mod time;
 pub mod wire;

@@ -118,9 +118,19 @@ impl<'p> Transition<'p, '_> {
     where
         'p: 'r,
     {
+        // What another request of this session put to use is not given back: a host that
+        // reserves by session answers both with the one reservation.
+        let unused = proof_of(verdict).filter(|proof| {
+            let mut held = current.iter().flat_map(Session::proofs);
+            held.all(|held| held != *proof)
+        });
         match self.locate(&mut current, id) {
-            Ok((session, now)) => self.judge(session, now, stage, polled, verdict),
-            Err(located) => self.answer(located, current.as_ref(), proof_of(verdict)),
+            Ok((session, now)) if self.is_next(session, stage) => {
+                self.judge(session, now, stage, polled, verdict)
+            }
+            // Another request was faster.
+            Ok((session, now)) => self.go_on(session, now).giving_back(unused),
+            Err(located) => self.answer(located, current.as_ref(), unused),
         }
     }
 
@@ -223,7 +233,10 @@ impl<'p> Transition<'p, '_> {
         let same_params = match (session.binding, self.facts.body) {
             (Binding::Digest, Some(body)) => session.body == body,
             (Binding::Digest, None) => self.facts.replay == Replayable::Always,
-            (Binding::Absent | Binding::Unbound, body) => body.is_none(),
+            // There is nothing to repeat.
+            (Binding::Absent | Binding::Unbound, body) => {
+                body.is_none() && self.facts.replay == Replayable::Always
+            }
         };
         let at = session.consumed_at().unwrap_or(session.made);
         same_params && self.facts.replay != Replayable::Never && self.now.since(at) < self.rules.replay_for
@@ -339,10 +352,6 @@ impl<'p> Transition<'p, '_> {
     where
         'p: 'r,
     {
-        if !self.is_next(session, stage) {
-            // Another request was faster.
-            return self.go_on(session, current).giving_back(proof_of(verdict));
-        }
         let mut extra = None;
         match verdict {
             Verdict::Passed(proof) => {
@@ -407,7 +416,16 @@ impl<'p> Transition<'p, '_> {
     }
 
     /// An error in place of the 401, and still a failed attempt.
+    ///
+    /// Nothing else may change: the host is not told to keep the parameters, so they
+    /// aren't bound, and the client has not been shown the terms.
     fn fail<'r>(&self, session: &mut Session, current: Current, polled: bool, reject: Reject) -> Outcome<'r> {
+        if current.bound {
+            session.binding = Binding::Unbound;
+        }
+        if !current.terms_seen {
+            session.terms = 0;
+        }
         if !polled {
             session.failures = session.failures.saturating_add(1);
         }

@@ -1,0 +1,54 @@
+//! What every endpoint works with.
+
+use crate::args;
+use crate::config::Config;
+use crate::db::{Db, server_key};
+use crate::limits::{Limiter, Limits};
+use crate::password::Passwords;
+use crate::policies::Policies;
+use crate::secrets::ServerKey;
+use crate::sessions::Sessions;
+use std::sync::Arc;
+
+/// The state of the server. Shared by all requests; what changes in it guards itself.
+#[derive(Debug)]
+pub struct App {
+    pub config: Config,
+    pub sessions: Sessions,
+    pub db: Db,
+    pub key: ServerKey,
+    pub passwords: Passwords,
+    pub policies: Policies,
+    pub limits: Limits,
+}
+
+/// How handlers get hold of it.
+pub type SharedApp = Arc<App>;
+
+impl App {
+    /// # Errors
+    ///
+    /// One line that names what to mend: a policy that can't be completed, a database that can't be read.
+    pub fn new(
+        config: Config,
+        sessions: args::Sessions,
+        db: Db,
+        passwords: Passwords,
+    ) -> Result<SharedApp, String> {
+        let key = db
+            .transaction(server_key::get_or_make)
+            .map_err(|error| format!("--data: {error}; give a directory that this server may write to"))?;
+        let policies = Policies::new(&config, &key)?;
+        let sessions = Sessions::new(sessions, config.uia.session_limit, &policies.rules);
+        let limits = Limits {
+            failed_auth: Limiter::new(config.rate_limits.failed_auth),
+            request_token: Limiter::new(config.rate_limits.request_token),
+        };
+        Ok(Arc::new(Self { config, sessions, db, key, passwords, policies, limits }))
+    }
+
+    /// The full ID of a user of this server.
+    pub fn user_id(&self, localpart: &str) -> String {
+        format!("@{localpart}:{}", self.config.server_name)
+    }
+}

@@ -1,0 +1,86 @@
+//! How the program's types stand in a column.
+
+use crate::config::Medium;
+use crate::password::PasswordHash;
+use crate::secrets::SecretHash;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+/// The row of a user. Never reused, so it stays who it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserKey(i64);
+
+impl UserKey {
+    /// For what keeps the key outside the database, such as the subject of a UIA session.
+    pub const fn as_i64(self) -> i64 {
+        self.0
+    }
+
+    /// The inverse of [`as_i64`](Self::as_i64).
+    pub const fn from_i64(key: i64) -> Self {
+        Self(key)
+    }
+}
+
+impl ToSql for UserKey {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for UserKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(Self)
+    }
+}
+
+impl ToSql for SecretHash {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_bytes().to_sql()
+    }
+}
+
+impl FromSql for SecretHash {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 32]>::column_result(value).map(Self::from_bytes)
+    }
+}
+
+impl ToSql for PasswordHash {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_str().to_sql()
+    }
+}
+
+impl FromSql for PasswordHash {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        String::column_result(value).map(Self::from_stored)
+    }
+}
+
+/// Enums stand as the names that the rest of the program has for them.
+macro_rules! by_name {
+    ($type:ty { $($variant:ident = $name:literal),+ $(,)? }) => {
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::from(match self { $(Self::$variant => $name),+ }))
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                match value.as_str()? {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(FromSqlError::InvalidType),
+                }
+            }
+        }
+    };
+}
+
+by_name!(Medium { Email = "email", Msisdn = "msisdn" });
+by_name!(super::users::Phase {
+    Active = "active",
+    Deactivating = "deactivating",
+    Deactivated = "deactivated",
+});
+by_name!(super::validations::Purpose { Register = "register", Reset = "reset", Add = "add_3pid" });

@@ -1,0 +1,100 @@
+//! The crate's policies, made from the config once: what can't be completed is refused at the start.
+
+use crate::config::{self, Config};
+use crate::secrets::ServerKey;
+use matrix_uia::operation::{ChangePassword, Deactivate, DeleteDevice, DeleteDevices, Operation, Register};
+use matrix_uia::password::PasswordStrength;
+use matrix_uia::session::{BodyBinding, UnknownSession};
+use matrix_uia::wire::Raw;
+use matrix_uia::{BindingKey, Flows, Millis, Rules, StageOrder};
+
+/// What every operation is guarded with.
+#[derive(Debug)]
+pub struct Policies {
+    pub rules: Rules,
+    pub key: BindingKey,
+    pub strength: PasswordStrength,
+    pub register: Flows<'static, Register>,
+    pub password: Flows<'static, ChangePassword>,
+    pub password_reset: Flows<'static, ChangePassword>,
+    pub deactivate: Flows<'static, Deactivate>,
+    pub deactivate_without_token: Option<Flows<'static, Deactivate>>,
+    pub delete_device: Flows<'static, DeleteDevice>,
+    pub delete_devices: Flows<'static, DeleteDevices>,
+}
+
+impl Policies {
+    /// # Errors
+    ///
+    /// One line that names the flows and the mend, in the crate's own words.
+    pub fn new(config: &Config, key: &ServerKey) -> Result<Self, String> {
+        let params = serde_json::to_string(&config.params).map_err(|error| error.to_string())?;
+        let params = Raw::parse(&params).map_err(|error| format!("config: params: {error}"))?;
+        let flows = &config.flows;
+        let without_token = flows.deactivate_without_token.as_ref();
+        Ok(Self {
+            rules: rules(&config.uia),
+            key: binding_key(key),
+            strength: strength(config.password_policy),
+            register: build("register", &flows.register, params)?,
+            password: build("password", &flows.password, params)?,
+            password_reset: build("password_reset", &flows.password_reset, params)?,
+            deactivate: build("deactivate", &flows.deactivate, params)?,
+            deactivate_without_token: without_token
+                .map(|flows| build("deactivate_without_token", flows, params))
+                .transpose()?,
+            delete_device: build("delete_devices", &flows.delete_devices, params)?,
+            delete_devices: build("delete_devices", &flows.delete_devices, params)?,
+        })
+    }
+}
+
+fn build<Op: Operation>(
+    name: &str,
+    flows: &config::FlowList,
+    params: Raw<'_>,
+) -> Result<Flows<'static, Op>, String> {
+    Flows::new(flows, Some(params)).map_err(|error| format!("config: flows.{name}: {error}"))
+}
+
+fn rules(uia: &config::Uia) -> Rules {
+    let mut rules = Rules::default();
+    rules.session_lifetime = Millis::new(uia.session_lifetime_ms);
+    rules.stage_order = match uia.stage_order {
+        config::StageOrder::Strict => StageOrder::Strict,
+        config::StageOrder::Any => StageOrder::Any,
+    };
+    rules.body_binding = match uia.body_binding {
+        config::BodyBinding::OmittedOrExact => BodyBinding::OmittedOrExact,
+        config::BodyBinding::Exact => BodyBinding::Exact,
+        config::BodyBinding::Any => BodyBinding::Any,
+    };
+    rules.unknown_session = match uia.unknown_session {
+        config::UnknownSession::Restart => UnknownSession::Restart,
+        config::UnknownSession::Reject => UnknownSession::Reject,
+    };
+    rules.one_shot = uia.one_shot;
+    rules.replay_for = match uia.replay {
+        config::Replay::Result => Millis::new(uia.replay_ms),
+        config::Replay::Refuse => Millis::new(0),
+    };
+    rules.max_failed_attempts = u16::try_from(uia.max_failed_attempts).unwrap_or(u16::MAX);
+    rules.recent_auth = Millis::new(uia.recent_auth_ms);
+    rules
+}
+
+fn strength(policy: config::PasswordPolicy) -> PasswordStrength {
+    let mut strength = PasswordStrength::default();
+    strength.minimum_length = policy.minimum_length;
+    strength.require_digit = policy.require_digit;
+    strength.require_symbol = policy.require_symbol;
+    strength.require_lowercase = policy.require_lowercase;
+    strength.require_uppercase = policy.require_uppercase;
+    strength
+}
+
+fn binding_key(key: &ServerKey) -> BindingKey {
+    let derived = key.derive("uia binding", b"");
+    let (half, _) = derived.split_at(16);
+    BindingKey::from_entropy(half.try_into().unwrap_or([0; 16]))
+}

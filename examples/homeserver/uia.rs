@@ -1,0 +1,283 @@
+//! Driving the crate's session machine: load, receive, look up, apply, store, answer.
+//!
+//! Everything that changes a session happens in one transaction with what the session allows to happen: a
+//! crash leaves both or neither. The database's one lock makes sure that nobody comes in between, so no
+//! write can lose a race here; a host with many writers would try again where this one reports a fault.
+
+use crate::app::App;
+use crate::clock;
+use crate::db::{registration_tokens, tokens};
+use crate::failure::Failure;
+use crate::http::answer;
+use crate::password::PasswordHash;
+use crate::secrets::{SecretHash, entropy};
+use crate::sessions::{Kept, Stored};
+use crate::verify::verify;
+use crate::who::Peer;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use matrix_uia::operation::Operation;
+use matrix_uia::session::{Challenge, Claim, Pending, Redeemed, Replay, Resolved, Write};
+use matrix_uia::{Call, Denied, Flows, Grant, Guard, Reject, Secret, Session, SessionId, Step, Timestamp};
+use rusqlite::Transaction;
+
+/// The endpoint's part of an exchange.
+pub trait Endpoint<Op: Operation>: Send {
+    /// The password that has to be hashed before the endpoint can go on without it.
+    fn password(&self) -> Option<Secret<'_>> {
+        None
+    }
+
+    /// The hash of [`password`](Self::password).
+    fn hashed(&mut self, _: PasswordHash) {}
+
+    /// What can be refused before anybody is asked to authenticate.
+    fn admit(&mut self, _: &Transaction<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// What the client may leave out from now on.
+    fn keep(&mut self) -> Result<Kept, Failure> {
+        Ok(Kept::default())
+    }
+
+    /// Authentication is complete: the call itself.
+    fn redeem(&mut self, tx: &Transaction<'_>, grant: Grant<Op>, kept: &mut Kept) -> Result<Done, Failure>;
+
+    /// The call has succeeded before, and its answer was lost.
+    fn replay(&mut self, _: &Transaction<'_>, _: &Replay<Op>, _: &Kept) -> Result<Response, Failure> {
+        Ok(empty())
+    }
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Done {
+    /// It succeeded.
+    Succeeded(Response, Redeemed),
+    /// It was refused, for a reason other than authentication.
+    Denied(Denied),
+}
+
+/// What stands behind a handler.
+pub struct Exchange<'r, Op: Operation> {
+    pub app: &'r App,
+    pub flows: &'r Flows<'static, Op>,
+    pub call: Call<'r, Op>,
+    pub peer: &'r Peer,
+    /// The token to be remembered as one that has completed authentication.
+    pub token: Option<SecretHash>,
+}
+
+/// `{}` with 200.
+pub fn empty() -> Response {
+    answer::json(StatusCode::OK, "{}")
+}
+
+enum Next<'r, Op: Operation> {
+    Answer(Response),
+    Verify(Pending<'r, Op>),
+}
+
+impl<'r, Op: Operation> Exchange<'r, Op> {
+    /// Takes one request through.
+    pub async fn run(self, endpoint: &mut impl Endpoint<Op>) -> Response {
+        self.try_run(endpoint).await.unwrap_or_else(Failure::into_response)
+    }
+
+    async fn try_run(self, endpoint: &mut impl Endpoint<Op>) -> Result<Response, Failure> {
+        let fresh = SessionId::from_entropy(entropy());
+        let next = self.with_hash(endpoint, |endpoint, tx| self.receive(endpoint, tx, fresh)).await?;
+        let pending = match next {
+            Next::Answer(response) => return Ok(response),
+            Next::Verify(pending) => pending,
+        };
+        let verdict = verify(self.app, self.peer, &pending).await?;
+        let resolved = pending.resolve(verdict);
+        let next =
+            self.with_hash(endpoint, |endpoint, tx| self.apply(endpoint, tx, &resolved, fresh)).await?;
+        match next {
+            Next::Answer(response) => Ok(response),
+            Next::Verify(_) => Err(Reject::unavailable().into()),
+        }
+    }
+
+    /// Runs a transaction, and once more if it needed a hash.
+    async fn with_hash<E: Endpoint<Op>, T>(
+        &self,
+        endpoint: &mut E,
+        work: impl Fn(&mut E, &Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match self.app.db.transaction(|tx| work(endpoint, tx)) {
+            Err(Failure::NeedsHash) => {}
+            done => return done,
+        }
+        let password = endpoint.password().map(|password| password.expose().to_cow().into_owned());
+        let hash = self.app.passwords.hash(&password.unwrap_or_default()).await;
+        endpoint.hashed(hash);
+        self.app.db.transaction(|tx| work(endpoint, tx))
+    }
+
+    fn receive<E: Endpoint<Op>>(
+        &self,
+        endpoint: &mut E,
+        tx: &Transaction<'_>,
+        fresh: SessionId,
+    ) -> Result<Next<'r, Op>, Failure> {
+        self.app.sessions.expire(tx, self.peer.arrived)?;
+        let stored = self.load(tx, self.call.session_id())?;
+        let finished = stored.as_ref().is_some_and(|stored| stored.session.consumed_at().is_some());
+        // A finished call is answered with its result, not refused because of it.
+        if !finished {
+            if let Err(failure) = endpoint.admit(tx) {
+                return self.not_admitted(tx, stored, failure).map(Next::Answer);
+            }
+        }
+        let (session, kept) = split(stored);
+        let step = self.guard().receive(self.call, session, fresh, self.peer.arrived);
+        self.settle(endpoint, tx, step, kept)
+    }
+
+    /// Refused for its parameters, which the client may change: they are bound anew.
+    fn not_admitted(
+        &self,
+        tx: &Transaction<'_>,
+        stored: Option<Stored>,
+        failure: Failure,
+    ) -> Result<Response, Failure> {
+        let Failure::Reject(reject) = failure else { return Err(failure) };
+        let (session, kept) = split(stored);
+        if let Some(change) = self.guard().refused_for_params(&self.call, session, self.peer.arrived) {
+            self.write(tx, change.write(), kept)?;
+        }
+        Ok(Failure::Reject(reject).into_response())
+    }
+
+    fn apply<E: Endpoint<Op>>(
+        &self,
+        endpoint: &mut E,
+        tx: &Transaction<'_>,
+        resolved: &Resolved<'r, Op>,
+        fresh: SessionId,
+    ) -> Result<Next<'r, Op>, Failure> {
+        let (session, kept) = split(self.load(tx, Some(resolved.session_id()))?);
+        let step = resolved.apply(session, fresh, self.peer.arrived);
+        // A session that came to its end meanwhile has no use for what was reserved in its name.
+        let over = match &step {
+            Step::Challenge(challenge) => challenge.session_id() != resolved.session_id(),
+            Step::Replay(_) => true,
+            _ => false,
+        };
+        if over {
+            registration_tokens::give_back(tx, resolved.session_id().as_bytes())?;
+        }
+        self.settle(endpoint, tx, step, kept)
+    }
+
+    fn settle<E: Endpoint<Op>>(
+        &self,
+        endpoint: &mut E,
+        tx: &Transaction<'_>,
+        step: Step<'r, Op>,
+        kept: Kept,
+    ) -> Result<Next<'r, Op>, Failure> {
+        let response = match step {
+            Step::Verify(pending) => return Ok(Next::Verify(pending)),
+            Step::Challenge(challenge) => {
+                let kept = if challenge.keep_params() { endpoint.keep()? } else { kept };
+                self.challenge(tx, &challenge, kept)?
+            }
+            Step::Grant(claim) => {
+                let kept = if claim.keep_params() { endpoint.keep()? } else { kept };
+                self.redeem(endpoint, tx, claim, kept)?
+            }
+            Step::Replay(replay) => endpoint.replay(tx, &replay, &kept)?,
+            Step::Reject(refused) => {
+                self.write(tx, refused.write(), kept)?;
+                Failure::Reject(refused.reject()).into_response()
+            }
+            _ => return Err(Reject::unavailable().into()),
+        };
+        Ok(Next::Answer(response))
+    }
+
+    fn challenge(
+        &self,
+        tx: &Transaction<'_>,
+        challenge: &Challenge<'_>,
+        kept: Kept,
+    ) -> Result<Response, Failure> {
+        if let Some(ended) = challenge.ended() {
+            self.app.sessions.remove(tx, &ended)?;
+        }
+        self.write(tx, challenge.write(), kept)?;
+        let mut body = String::with_capacity(512);
+        // A `String` takes whatever is written.
+        let _ = challenge.write_body(&mut body);
+        Ok(answer::json(StatusCode::UNAUTHORIZED, body))
+    }
+
+    /// Carries the call out and ends the session, in one transaction.
+    ///
+    /// The claim is never stored by itself: what is written, against the revision the claim was made from, is
+    /// how the session ended. So there is no claim for a crash to leave behind. It is written last, when
+    /// nothing can fail any more that would undo the transaction: the store in memory is no part of that.
+    fn redeem<E: Endpoint<Op>>(
+        &self,
+        endpoint: &mut E,
+        tx: &Transaction<'_>,
+        claim: Claim<Op>,
+        mut kept: Kept,
+    ) -> Result<Response, Failure> {
+        let expected = match claim.write() {
+            Write::Replace { expected, .. } => Some(expected),
+            _ => None,
+        };
+        let done = endpoint.redeem(tx, claim.assume_stored(), &mut kept)?;
+        let redeemed = match &done {
+            Done::Succeeded(_, redeemed) => redeemed,
+            Done::Denied(denied) => denied.redeemed(),
+        };
+        if let Write::Replace { id, session, .. } = redeemed.write() {
+            let write = match expected {
+                Some(expected) => Write::Replace { id, expected, session },
+                None => Write::Insert { id, session },
+            };
+            self.write(tx, write, kept)?;
+        }
+        match (done, &self.token) {
+            (Done::Succeeded(response, _), Some(token)) => {
+                tokens::mark_uia(tx, token, clock::now_ms())?;
+                Ok(response)
+            }
+            (Done::Succeeded(response, _), None) => Ok(response),
+            (Done::Denied(denied), _) => Ok(Failure::Reject(denied.reject()).into_response()),
+        }
+    }
+
+    fn write(&self, tx: &Transaction<'_>, write: Write<'_>, kept: Kept) -> Result<(), Failure> {
+        let stored = self.app.sessions.write(tx, write, kept, self.peer.arrived)?;
+        if stored { Ok(()) } else { Err(Reject::limited(self.app.policies.rules.session_lifetime).into()) }
+    }
+
+    fn load(&self, tx: &Transaction<'_>, id: Option<SessionId>) -> Result<Option<Stored>, Failure> {
+        Ok(match id {
+            Some(id) => self.app.sessions.load(tx, &id)?,
+            None => None,
+        })
+    }
+
+    const fn guard(&self) -> Guard<'r, Op> {
+        Guard::new(self.flows, &self.app.policies.rules)
+    }
+}
+
+fn split(stored: Option<Stored>) -> (Option<Session>, Kept) {
+    stored.map_or((None, Kept::default()), |stored| (Some(stored.session), stored.kept))
+}
+
+/// The moment a call succeeded: later than when its request came in, so that what came in between is told
+/// from what comes after.
+pub fn succeeded_at() -> Timestamp {
+    Timestamp::from_millis(clock::now_ms())
+}

@@ -1,0 +1,169 @@
+//! The host's half of a stage: the crate asks, and here it is looked up.
+
+use crate::app::App;
+use crate::clock;
+use crate::config::Medium;
+use crate::db::users::{self, User};
+use crate::db::{Result, registration_tokens, threepids};
+use crate::failure::Failure;
+use crate::secrets::Secret;
+use crate::who::{Peer, user_ref};
+use matrix_uia::operation::{Operation, Reference};
+use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Pending, Proof, Verdict};
+use matrix_uia::wire::{Localpart, UserIdentifier};
+use matrix_uia::{Millis, SessionId, Timestamp};
+use rusqlite::Transaction;
+
+/// Answers a question, unless too many answers were no lately.
+pub async fn verify<'r, Op: Operation>(
+    app: &App,
+    peer: &Peer,
+    pending: &Pending<'r, Op>,
+) -> std::result::Result<Verdict<'r>, Failure> {
+    let key = limit_key(app, peer, pending)?;
+    let attempt = match app.limits.failed_auth.attempt(&key) {
+        Ok(attempt) => attempt,
+        Err(limited) => return Ok(Verdict::Limited(Millis::new(limited.retry_after_ms.get()))),
+    };
+    let verdict = look_up(app, pending.check(), pending.session_id()).await?;
+    if !matches!(verdict, Verdict::Failed(_)) {
+        attempt.forgive();
+    }
+    Ok(verdict)
+}
+
+/// Whose failures are counted together: a user's, however they are named, else the peer's.
+fn limit_key<Op: Operation>(
+    app: &App,
+    peer: &Peer,
+    pending: &Pending<'_, Op>,
+) -> std::result::Result<String, Failure> {
+    Ok(match pending.limit_key() {
+        LimitKey::User(user) => format!("user {}", user.get()),
+        LimitKey::Named(identifier) => named_key(app, identifier)?,
+        _ => format!("address {}", peer.address),
+    })
+}
+
+/// The key of whoever an identifier names, also where it names nobody.
+pub fn named_key(app: &App, identifier: UserIdentifier<'_>) -> std::result::Result<String, Failure> {
+    let user = app.db.transaction(|tx| find(tx, app, identifier))?;
+    Ok(user.map_or_else(|| format!("name {identifier:?}"), |user| format!("user {}", user_ref(&user).get())))
+}
+
+async fn look_up(
+    app: &App,
+    check: Check<'_>,
+    session: SessionId,
+) -> std::result::Result<Verdict<'static>, Failure> {
+    match check {
+        Check::Password { identifier, password } => {
+            let user = check_password(app, identifier, &password.expose().to_cow()).await?;
+            let by_threepid = !matches!(identifier, UserIdentifier::User(_));
+            Ok(match user {
+                Checked::Right(user) => Verdict::Passed(Proof::User(user_ref(&user))),
+                Checked::Unknown if by_threepid => Verdict::Failed(StageFailure::UnknownThreepid),
+                Checked::Unknown | Checked::Wrong(_) => Verdict::Failed(StageFailure::Credentials),
+            })
+        }
+        Check::Recaptcha { response } => {
+            let response = response.expose().to_cow();
+            let accepted = app.config.recaptcha_accepts.iter().any(|good| good.matches(response.as_bytes()));
+            Ok(if accepted {
+                Verdict::Passed(Proof::Nothing)
+            } else {
+                Verdict::Failed(StageFailure::Captcha)
+            })
+        }
+        Check::RegistrationToken { token } => {
+            let token = Secret::new(token.expose().to_cow().into_owned());
+            Ok(match reserve(app, &token, session)? {
+                Some(reference) => Verdict::Passed(Proof::Token(reference)),
+                None => Verdict::Failed(StageFailure::Token),
+            })
+        }
+        // Nothing here sends e-mails or messages yet, so no credentials can be good.
+        Check::Email(_) | Check::Msisdn(_) => Ok(Verdict::Failed(StageFailure::Threepid)),
+        Check::Awaited { reference } => Ok(Verdict::Pending(reference)),
+        _ => Ok(Verdict::Failed(StageFailure::Other)),
+    }
+}
+
+/// One use of a registration token, promised to this session in one transaction.
+fn reserve(app: &App, token: &Secret, session: SessionId) -> Result<Option<Reference>> {
+    let now = Timestamp::from_millis(clock::now_ms());
+    let mut known = (0_u64..).zip(&app.config.registration_tokens);
+    let found = known.find(|(_, known)| known.token.matches(token.expose()));
+    let Some((number, known)) = found else { return Ok(None) };
+    if known.expires_at_ms.is_some_and(|end| end <= now.as_millis()) {
+        return Ok(None);
+    }
+    let ends_at = now.after(app.policies.rules.session_lifetime).as_millis();
+    let reserved = app.db.transaction(|tx| {
+        let id = session.as_bytes();
+        registration_tokens::reserve(tx, &known.token, known.uses_allowed, id, ends_at, now.as_millis())
+    })?;
+    Ok(reserved.then(|| Reference::new(number)))
+}
+
+/// What came of comparing a password.
+#[derive(Debug)]
+pub enum Checked {
+    Right(User),
+    Wrong(User),
+    /// Nobody has that name or address.
+    Unknown,
+}
+
+/// Compares a password with that of whoever the identifier names. Nobody's takes the same work.
+pub async fn check_password(
+    app: &App,
+    identifier: UserIdentifier<'_>,
+    password: &str,
+) -> std::result::Result<Checked, Failure> {
+    let (user, hash) = app.db.transaction(|tx| -> Result<_> {
+        let user = find(tx, app, identifier)?;
+        let hash = match &user {
+            Some(user) => users::password_hash(tx, user.key)?,
+            None => None,
+        };
+        Ok((user, hash))
+    })?;
+    let right = app.passwords.verify(password, hash).await;
+    Ok(match user {
+        Some(user) if right => Checked::Right(user),
+        Some(user) => Checked::Wrong(user),
+        None => Checked::Unknown,
+    })
+}
+
+fn find(tx: &Transaction<'_>, app: &App, identifier: UserIdentifier<'_>) -> Result<Option<User>> {
+    match identifier {
+        UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
+            // People write their names with capitals; accounts have none.
+            Localpart::Here(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
+            _ => Ok(None),
+        },
+        UserIdentifier::Thirdparty { medium, address } => {
+            let medium = match medium.as_str() {
+                Some("email") => Medium::Email,
+                Some("msisdn") => Medium::Msisdn,
+                _ => return Ok(None),
+            };
+            by_address(tx, medium, &address.to_cow())
+        }
+        UserIdentifier::Phone { phone, .. } => {
+            let digits: String = phone.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+            by_address(tx, Medium::Msisdn, &digits)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn by_address(tx: &Transaction<'_>, medium: Medium, address: &str) -> Result<Option<User>> {
+    let Some(address) = medium.canonical(address) else { return Ok(None) };
+    match threepids::owner(tx, medium, &address)? {
+        Some(key) => users::by_key(tx, key),
+        None => Ok(None),
+    }
+}

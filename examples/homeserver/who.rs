@@ -1,0 +1,168 @@
+//! Who makes a request, by its access token, and whether their account may make it.
+
+use crate::app::App;
+use crate::clock;
+use crate::config::Appservice;
+use crate::db::tokens;
+use crate::db::users::{self, Phase, User};
+use crate::failure::Failure;
+use crate::http::bearer_token;
+use crate::secrets::SecretHash;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::Response;
+use matrix_uia::account::{AccountStatus, Action, Life};
+use matrix_uia::error::ErrorCode;
+use matrix_uia::operation::{Subject, UserRef};
+use matrix_uia::{Reject, Timestamp};
+use std::net::SocketAddr;
+
+/// What every handler wants to know of a request before it reads the body.
+#[derive(Debug)]
+pub struct Peer {
+    pub headers: HeaderMap,
+    pub query: Option<String>,
+    pub address: String,
+    /// When the request came in. What happened after that, it can't be a repetition of.
+    pub arrived: Timestamp,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Self {
+            headers: parts.headers.clone(),
+            query: parts.uri.query().map(str::to_owned),
+            address: address.map_or_else(String::new, |address| address.ip().to_string()),
+            arrived: Timestamp::from_millis(clock::now_ms()),
+        })
+    }
+}
+
+impl Peer {
+    /// The value of a query parameter, decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let pairs = self.query.as_deref()?.split('&');
+        let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?.1;
+        percent_decode(value)
+    }
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [bytes.next()?, bytes.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+/// The user who makes a request.
+#[derive(Debug)]
+pub struct Who {
+    pub user: User,
+    /// The device of the token; an application service has none.
+    pub device_id: Option<String>,
+    /// The token, to be marked when it completes authentication.
+    pub token: Option<SecretHash>,
+    /// When it last did.
+    pub uia_at: Option<Timestamp>,
+}
+
+impl Who {
+    pub fn subject(&self) -> Subject {
+        // An epoch counts password changes and fences: it does not reach 2^32.
+        Subject::new(user_ref(&self.user), u32::try_from(self.user.epoch).unwrap_or(u32::MAX))
+    }
+
+    /// Whether an application service acts for one of its own users.
+    pub const fn is_appservice(&self) -> bool {
+        self.token.is_none()
+    }
+}
+
+/// The user of the request's token, if it has one and their account may do this.
+///
+/// # Errors
+///
+/// 401 `M_UNKNOWN_TOKEN` if the token is nobody's (any more), and what the account's status says.
+pub fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
+    let Some(token) = bearer_token(&peer.headers) else { return Ok(None) };
+    let appservice = app.config.appservices.iter().find(|service| service.as_token.matches(token));
+    let who = match appservice {
+        Some(service) => of_appservice(app, peer, service)?,
+        None => of_device(app, peer, SecretHash::of(token))?,
+    };
+    status(&who.user).gate(action)?;
+    Ok(Some(who))
+}
+
+/// As [`maybe`], where there has to be a token.
+///
+/// # Errors
+///
+/// Also 401 `M_MISSING_TOKEN`.
+pub fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Failure> {
+    maybe(app, peer, action)?.ok_or(Failure::Reject(Reject::missing_token()))
+}
+
+fn of_device(app: &App, peer: &Peer, token: SecretHash) -> Result<Who, Failure> {
+    let now = peer.arrived.as_millis();
+    let bearer = app.db.transaction(|tx| tokens::bearer(tx, &token, now))?;
+    let bearer = bearer.ok_or(Failure::Reject(Reject::unknown_token(false)))?;
+    if bearer.stale {
+        // A lock outlives the token, and so does being gone.
+        status(&bearer.user).gate(Action::Sync)?;
+        return Err(Reject::unknown_token(true).into());
+    }
+    Ok(Who {
+        user: bearer.user,
+        device_id: Some(bearer.device_id),
+        token: Some(token),
+        uia_at: bearer.uia_at.map(Timestamp::from_millis),
+    })
+}
+
+fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Failure> {
+    let user_id = peer.query("user_id");
+    let localpart = match user_id.as_deref() {
+        None => service.sender_localpart.as_str(),
+        Some(user_id) => user_id
+            .strip_prefix('@')
+            .and_then(|full| full.strip_suffix(&format!(":{}", app.config.server_name)))
+            .filter(|name| name.starts_with(&service.user_prefix) || *name == service.sender_localpart)
+            .ok_or(Reject::new(ErrorCode::Exclusive, "The user is not this application service's."))?,
+    };
+    let user = app.db.transaction(|tx| users::by_localpart(tx, localpart))?;
+    let user = user.ok_or(Reject::new(ErrorCode::Forbidden, "The application service has no such user."))?;
+    Ok(Who { user, device_id: None, token: None, uia_at: None })
+}
+
+/// The user as the crate names one.
+pub fn user_ref(user: &User) -> UserRef {
+    UserRef::new(user.key.as_i64().cast_unsigned())
+}
+
+/// The account's status as the crate knows it.
+pub fn status(user: &User) -> AccountStatus {
+    let mut status = AccountStatus::default();
+    status.life = match user.phase {
+        Phase::Active => Life::Active,
+        Phase::Deactivating => Life::Deactivating,
+        Phase::Deactivated => Life::Deactivated,
+    };
+    status.locked = user.locked;
+    status.suspended = user.suspended;
+    status.erased = user.erased;
+    status
+}
