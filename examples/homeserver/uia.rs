@@ -128,10 +128,9 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         let stored = self.load(tx, self.call.session_id())?;
         let finished = stored.as_ref().is_some_and(|stored| stored.session.consumed_at().is_some());
         // A finished call is answered with its result, not refused because of it.
-        if !finished {
-            if let Err(failure) = endpoint.admit(tx) {
-                return self.not_admitted(tx, stored, failure).map(Next::Answer);
-            }
+        let admitted = if finished { Ok(()) } else { endpoint.admit(tx) };
+        if let Err(failure) = admitted {
+            return self.not_admitted(tx, stored, failure).map(Next::Answer);
         }
         let (session, kept) = split(stored);
         let step = self.guard().receive(self.call, session, fresh, self.peer.arrived);

@@ -67,6 +67,9 @@ impl<'p, Op: Operation> Guard<'p, Op> {
     /// the session that begins if one does, made from fresh entropy. Nothing is
     /// verified here and nothing stored: the [`Step`] says what is to be done.
     ///
+    /// `now` is when the request came in: that is how one that raced a call is told from
+    /// one that repeats it.
+    ///
     /// If the store turns the step's write down because its revision has passed, read
     /// again and receive again.
     pub fn receive<'r>(

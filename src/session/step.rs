@@ -15,7 +15,6 @@ use crate::{Millis, Secret, Timestamp};
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "a dropped step loses the client's progress"]
-#[expect(clippy::large_enum_variant, reason = "there may be no heap to box on")]
 pub enum Step<'r, Op: Operation> {
     /// Store [`Challenge::write`], then send the 401.
     Challenge(Challenge<'r>),

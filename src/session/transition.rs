@@ -239,7 +239,10 @@ impl<'p> Transition<'p, '_> {
             }
         };
         let at = session.consumed_at().unwrap_or(session.made);
-        same_params && self.facts.replay != Replayable::Never && self.now.since(at) < self.rules.replay_for
+        // A request that came in before the call succeeded repeats nothing: it raced (rule
+        // U15), and nobody's answer was lost.
+        let afterwards = self.now >= at && self.now.since(at) < self.rules.replay_for;
+        same_params && afterwards && self.facts.replay != Replayable::Never
     }
 
     /// A session that begins with this request.
