@@ -290,8 +290,15 @@ impl<'p> Transition<'p, '_> {
         if session.passed.contains(stage) {
             return self.go_on(session, current);
         }
+        // What can't be an attempt changes nothing (rule U6), so it binds nothing either.
+        let as_it_was = match current.kind {
+            ChangeKind::Replace(_) if current.terms_seen => {
+                Current { changed: false, bound: false, ..current }
+            }
+            _ => current,
+        };
         let refuse =
-            |code, message| self.challenge(session, current, Some(SessionError(code, message)), |_| {});
+            |code, message| self.challenge(session, as_it_was, Some(SessionError(code, message)), |_| {});
         if !self.is_next(session, stage) {
             return refuse(ErrorCode::InvalidParam, NOT_NEXT);
         }
