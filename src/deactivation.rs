@@ -318,7 +318,41 @@ pub enum UnbindResult {
     NoSupport,
 }
 
+impl UnbindResult {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::NoSupport => "no-support",
+        }
+    }
+
+    fn from_text(text: Text<'_>) -> Option<Self> {
+        [Self::Success, Self::NoSupport].into_iter().find(|result| text == result.name())
+    }
+}
+
 impl DeactivateResponse {
+    /// Reads the body, as a client.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists; also if the one key that the spec
+    /// requires is missing or has another value than the two it allows.
+    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        let mut result = None;
+        json::read_object(body, |reader, key| {
+            match key {
+                "id_server_unbind_result" => {
+                    result = reader.optional(Reader::text)?.map(UnbindResult::from_text)
+                }
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        let id_server_unbind_result = result.flatten().ok_or(ParseError::WrongType)?;
+        Ok(Self { id_server_unbind_result })
+    }
+
     /// Writes the body.
     ///
     /// # Errors
@@ -326,11 +360,7 @@ impl DeactivateResponse {
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         let mut object = ObjectWriter::begin(out)?;
-        let result = match self.id_server_unbind_result {
-            UnbindResult::Success => "success",
-            UnbindResult::NoSupport => "no-support",
-        };
-        object.text("id_server_unbind_result", Text::new(result))?;
+        object.text("id_server_unbind_result", Text::new(self.id_server_unbind_result.name()))?;
         object.end()
     }
 }
@@ -373,6 +403,19 @@ mod tests {
             progress = progress.done();
         }
         assert_eq!(progress.response().unwrap().id_server_unbind_result, UnbindResult::NoSupport);
+    }
+
+    #[test]
+    fn an_answer_is_read_back_and_one_without_its_key_refused() {
+        for id_server_unbind_result in [UnbindResult::Success, UnbindResult::NoSupport] {
+            let mut body = std::string::String::new();
+            let response = DeactivateResponse { id_server_unbind_result };
+            response.write(&mut body).unwrap();
+            assert_eq!(DeactivateResponse::parse(body.as_bytes()), Ok(response));
+        }
+        for odd in [r"{}", r#"{"id_server_unbind_result":"maybe"}"#, r#"{"id_server_unbind_result":null}"#] {
+            assert!(DeactivateResponse::parse(odd.as_bytes()).is_err(), "{odd}");
+        }
     }
 
     #[test]

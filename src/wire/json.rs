@@ -603,15 +603,6 @@ pub(crate) fn write_text(out: &mut impl Write, text: Text<'_>) -> fmt::Result {
     out.write_char('"')
 }
 
-/// Writes `plain` as a JSON string, quotes included.
-///
-/// # Errors
-///
-/// The sink's own: it is full.
-pub(crate) fn write_str(out: &mut impl Write, plain: &str) -> fmt::Result {
-    write_text(out, Text::new(plain))
-}
-
 fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
     let mut rest = plain;
     loop {
@@ -781,7 +772,7 @@ mod tests {
     fn written_strings_are_read_back() {
         let odd = "q\"b\\n\n\u{1}\u{7f}é😀/";
         let mut out = String::new();
-        write_str(&mut out, odd).unwrap();
+        write_text(&mut out, Text::new(odd)).unwrap();
         assert_eq!(serde_json::from_str::<String>(&out).unwrap(), odd);
         let text = read(out.as_bytes(), |r| r.text()).unwrap();
         assert_eq!(text, odd);
