@@ -11,4 +11,10 @@
     reason = "a test fails by panicking, and has an operating system below it"
 )]
 
+mod behaviour;
+mod compile_fail;
+mod lessons;
+mod properties;
+mod redaction;
+mod spec_examples;
 mod support;

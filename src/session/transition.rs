@@ -16,6 +16,7 @@ use super::{
     UnknownSession,
 };
 use crate::Timestamp;
+use crate::digest::Digest;
 use crate::error::{ErrorCode, Reject};
 use crate::flows::Policy;
 use crate::operation::{OperationId, Reference, Replayable, UserRef};
@@ -64,6 +65,8 @@ struct Current {
     bound: bool,
     /// Whether the terms the client last saw are those of today.
     terms_seen: bool,
+    /// The terms, and what was bound, before this request.
+    before: (u32, Binding, Digest),
 }
 
 enum Located {
@@ -184,7 +187,8 @@ impl<'p> Transition<'p, '_> {
             return Located::Claimed(id);
         }
         let kind = ChangeKind::Replace(session.revision);
-        let mut current = Current { id, kind, changed: !terms_seen, bound: false, terms_seen };
+        let before = (session.terms, session.binding, session.body);
+        let mut current = Current { id, kind, changed: !terms_seen, bound: false, terms_seen, before };
         session.terms = self.policy.terms();
         if self.bind(session, &mut current) {
             Located::Here(current)
@@ -201,7 +205,8 @@ impl<'p> Transition<'p, '_> {
         match (located, stored) {
             (Located::Claimed(id), Some(session)) => {
                 let kind = ChangeKind::None;
-                let current = Current { id, kind, changed: false, bound: false, terms_seen: true };
+                let before = (session.terms, session.binding, session.body);
+                let current = Current { id, kind, changed: false, bound: false, terms_seen: true, before };
                 self.challenge(session, current, None, |challenge| challenge.unused = unused)
             }
             (Located::Consumed(id, outcome), _) => Outcome::Replay { id, outcome, unused },
@@ -249,7 +254,8 @@ impl<'p> Transition<'p, '_> {
     fn begin(&self, id: SessionId) -> (Session, Current) {
         let mut session = Session::new(self.facts, self.policy.terms(), self.now);
         let kind = ChangeKind::Insert;
-        let mut current = Current { id, kind, changed: true, bound: false, terms_seen: true };
+        let before = (session.terms, session.binding, session.body);
+        let mut current = Current { id, kind, changed: true, bound: false, terms_seen: true, before };
         // Nothing is bound yet that this could differ from.
         self.bind(&mut session, &mut current);
         (session, current)
@@ -292,9 +298,7 @@ impl<'p> Transition<'p, '_> {
         }
         // What can't be an attempt changes nothing (rule U6), so it binds nothing either.
         let as_it_was = match current.kind {
-            ChangeKind::Replace(_) if current.terms_seen => {
-                Current { changed: false, bound: false, ..current }
-            }
+            ChangeKind::Replace(_) => Current { changed: false, bound: false, ..current },
             _ => current,
         };
         let refuse =
@@ -430,12 +434,7 @@ impl<'p> Transition<'p, '_> {
     /// Nothing else may change: the host is not told to keep the parameters, so they
     /// aren't bound, and the client has not been shown the terms.
     fn fail<'r>(&self, session: &mut Session, current: Current, polled: bool, reject: Reject) -> Outcome<'r> {
-        if current.bound {
-            session.binding = Binding::Unbound;
-        }
-        if !current.terms_seen {
-            session.terms = 0;
-        }
+        (session.terms, session.binding, session.body) = current.before;
         if !polled {
             session.failures = session.failures.saturating_add(1);
         }

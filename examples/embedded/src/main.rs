@@ -1,0 +1,49 @@
+//! User-Interactive Authentication on a Cortex-M4 without a heap, an operating system or
+//! a runtime crate: four requests change a password, and the core stops.
+//!
+//! `.ci/bare-metal` builds it; with the feature `probe` it runs in QEMU and says what
+//! each call takes of the stack.
+#![no_std]
+#![no_main]
+
+mod board;
+#[cfg(feature = "probe")]
+mod probe;
+mod server;
+
+use core::fmt::Write;
+
+use matrix_uia::{BindingKey, Flows, SessionId, Timestamp};
+
+use crate::server::{Body, Server};
+
+/// Asks for the flows, gets the password wrong, gets it right, and asks again.
+fn main() -> bool {
+    let mut buffer = [0; 256];
+    let Ok(flows) = Flows::in_buffer([["m.login.password"]], None, &mut buffer) else { return false };
+    // From the chip's generator, as all entropy.
+    let key = BindingKey::from_entropy([7; 16]);
+    let mut server = Server::new(&flows, key, "wonderland");
+    let id = SessionId::from_entropy([9; 24]);
+    let attempts = [None, Some("not it"), Some("wonderland"), Some("wonderland")];
+    let mut answers = [0; 4];
+    for (password, status) in attempts.into_iter().zip(&mut answers) {
+        let mut request = Body::new();
+        if write_request(&mut request, password, id).is_err() {
+            return false;
+        }
+        let body = core::hint::black_box(request.as_bytes());
+        let mut out = Body::new();
+        *status = server.answer(body, id, Timestamp::from_millis(1), &mut out);
+    }
+    answers == [401, 401, 200, 200]
+}
+
+fn write_request(out: &mut Body, password: Option<&str>, id: SessionId) -> core::fmt::Result {
+    out.write_str("{\"new_password\":\"looking-glass\",\"auth\":{")?;
+    if let Some(password) = password {
+        let auth = "\"type\":\"m.login.password\",\"identifier\":{\"type\":\"m.id.user\",\"user\":\"alice\"}";
+        write!(out, "{auth},\"password\":\"{password}\",\"session\":\"{}\"", id.expose())?;
+    }
+    out.write_str("}}")
+}

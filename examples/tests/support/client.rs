@@ -1,0 +1,129 @@
+//! A client: HTTP/1.1 over a socket, one connection for each request.
+
+use super::Answer;
+use serde_json::{Value, json};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    server: SocketAddr,
+}
+
+/// A request of which all but the last byte is with the server.
+#[derive(Debug)]
+pub struct Loaded {
+    connection: TcpStream,
+    last: u8,
+}
+
+impl Client {
+    pub const fn new(server: SocketAddr) -> Self {
+        Self { server }
+    }
+
+    /// Sends a request. A path without a leading slash is one under `/_matrix/client/v3/`. The body, if any, is
+    /// sent as it is.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, token: Option<&str>, body: Option<&[u8]>) -> Answer {
+        self.try_send(method, path, token, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"))
+    }
+
+    /// The same, where the server may be dying.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&[u8]>,
+    ) -> io::Result<Answer> {
+        self.load(method, path, token, body)?.fire()
+    }
+
+    /// Opens a connection and sends everything but the last byte.
+    pub fn load(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&[u8]>,
+    ) -> io::Result<Loaded> {
+        let path = match path.starts_with('/') {
+            true => path.to_owned(),
+            false => format!("/_matrix/client/v3/{path}"),
+        };
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.server);
+        if let Some(token) = token {
+            request += &format!("Authorization: Bearer {token}\r\n");
+        }
+        if let Some(body) = body {
+            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        }
+        let mut request = (request + "\r\n").into_bytes();
+        request.extend_from_slice(body.unwrap_or_default());
+        let last = request.pop().unwrap();
+        let mut connection = TcpStream::connect(self.server)?;
+        connection.set_nodelay(true)?;
+        connection.set_read_timeout(Some(Duration::from_secs(60)))?;
+        connection.write_all(&request)?;
+        Ok(Loaded { connection, last })
+    }
+
+    #[track_caller]
+    pub fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        self.send("GET", path, token, None)
+    }
+
+    #[track_caller]
+    pub fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        self.send("POST", path, token, Some(body.to_string().as_bytes()))
+    }
+
+    #[track_caller]
+    pub fn login(&self, user: &str, password: &str) -> Answer {
+        self.post("login", None, &super::password_auth(user, password))
+    }
+
+    /// An access token of a login.
+    #[track_caller]
+    pub fn token(&self, user: &str, password: &str) -> String {
+        super::text(&self.login(user, password).ok(), "access_token")
+    }
+
+    /// Whom a token is of.
+    #[track_caller]
+    pub fn whoami(&self, token: &str) -> Answer {
+        self.get("account/whoami", Some(token))
+    }
+
+    /// Whether a token is one; that it is not is a token's 401, and nothing else.
+    #[track_caller]
+    pub fn is_live(&self, token: &str) -> bool {
+        let answer = self.whoami(token);
+        if answer.status == 200 {
+            return true;
+        }
+        let error = answer.rejected(401, "M_UNKNOWN_TOKEN");
+        assert_ne!(error["soft_logout"], true, "{error}");
+        false
+    }
+
+    /// Registers a user by the default flow; the whole answer.
+    #[track_caller]
+    pub fn register(&self, user: &str, password: &str) -> Value {
+        let body = json!({ "username": user, "password": password, "auth": { "type": "m.login.dummy" } });
+        self.post("register", None, &body).ok()
+    }
+}
+
+impl Loaded {
+    /// Sends the last byte and waits for the answer.
+    pub fn fire(mut self) -> io::Result<Answer> {
+        self.connection.write_all(&[self.last])?;
+        let mut received = Vec::new();
+        self.connection.read_to_end(&mut received)?;
+        Answer::parse(&received).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}

@@ -1,0 +1,41 @@
+//! A server, a client, and what both need.
+
+mod answer;
+mod client;
+mod program;
+mod scratch;
+mod server;
+
+pub use answer::Answer;
+pub use client::Client;
+pub use scratch::Scratch;
+pub use server::{Server, Setup, available, bare, run};
+
+use serde_json::{Value, json};
+
+/// An auth dict of `m.login.password`, without a session.
+pub fn password_auth(user: &str, password: &str) -> Value {
+    json!({
+        "type": "m.login.password",
+        "identifier": { "type": "m.id.user", "user": user },
+        "password": password,
+    })
+}
+
+/// An auth dict that completes a dummy stage of `session`.
+pub fn dummy_auth(session: &str) -> Value {
+    json!({ "type": "m.login.dummy", "session": session })
+}
+
+/// `object` with one key more.
+pub fn with(object: &Value, key: &str, value: impl Into<Value>) -> Value {
+    let mut object = object.clone();
+    object[key] = value.into();
+    object
+}
+
+/// The string at `key`.
+#[track_caller]
+pub fn text(object: &Value, key: &str) -> String {
+    object[key].as_str().unwrap_or_else(|| panic!("no {key} in {object}")).to_owned()
+}

@@ -1,0 +1,212 @@
+//! One server process.
+
+use super::client::Client;
+use super::{Scratch, program};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+/// How long anything of the server's may take, on a machine with too much to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a server is started. May be started any number of times, on the same data.
+#[derive(Debug)]
+pub struct Setup {
+    dir: Scratch,
+    config: Value,
+    pub data: bool,
+    pub sessions: Option<&'static str>,
+    pub fault: Option<String>,
+}
+
+impl Setup {
+    /// With this config, over one in which alice and bob are users.
+    pub fn new(config: Value) -> Self {
+        let mut merged = json!({ "users": [
+            { "localpart": "alice", "password": "wonderland" },
+            { "localpart": "bob", "password": "builder-bob" },
+        ] });
+        for (key, value) in config.as_object().unwrap() {
+            merged[key] = value.clone();
+        }
+        Self { dir: Scratch::new(), config: merged, data: false, sessions: None, fault: None }
+    }
+
+    /// The same, keeping its data.
+    pub fn kept(config: Value) -> Self {
+        Self { data: true, ..Self::new(config) }
+    }
+
+    pub fn config(&mut self) -> &mut Value {
+        &mut self.config
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn command(&self) -> Command {
+        let config = self.dir.path().join("config.json");
+        std::fs::write(&config, self.config.to_string()).unwrap();
+        let mut command = bare();
+        command.args(["--listen", "127.0.0.1:0"]).arg("--config").arg(config);
+        if self.data {
+            command.arg("--data").arg(self.data_dir());
+        }
+        if let Some(sessions) = self.sessions {
+            command.args(["--sessions", sessions]);
+        }
+        if let Some(fault) = &self.fault {
+            command.env("MATRIX_UIA_FAULT", fault);
+        }
+        command
+    }
+
+    /// Starts it, and waits until it serves.
+    #[track_caller]
+    pub fn start(&self) -> Server {
+        match self.try_start() {
+            Ok(server) => server,
+            Err(ended) => panic!("the server ended: {ended:?}"),
+        }
+    }
+
+    /// Starts it; how it ended if it doesn't come to serving.
+    pub fn try_start(&self) -> Result<Server, Ended> {
+        Server::spawn(self.command())
+    }
+}
+
+/// The program without any argument, and without what the environment might say.
+pub fn bare() -> Command {
+    let mut command = Command::new(program::path());
+    command.env_remove("MATRIX_UIA_FAULT").stdin(Stdio::null());
+    command
+}
+
+/// How a server that is no more ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub log: String,
+}
+
+/// A server that serves. Killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    log: PathBuf,
+    _log_dir: Scratch,
+    /// What comes on standard output after the first line.
+    rest: Option<JoinHandle<String>>,
+    dying: bool,
+}
+
+impl Server {
+    /// With the built-in config.
+    #[track_caller]
+    pub fn without_config() -> Self {
+        let mut command = bare();
+        command.args(["--listen", "127.0.0.1:0"]);
+        Self::spawn(command).expect("the server starts without a config")
+    }
+
+    pub fn spawn(mut command: Command) -> Result<Self, Ended> {
+        let dir = Scratch::new();
+        let log = dir.path().join("log");
+        command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        let mut child = command.spawn().expect("the example can be run");
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let status = child.wait().unwrap();
+            return Err(Ended { status, log: std::fs::read_to_string(&log).unwrap() });
+        }
+        let address = line.strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix('\n'));
+        let address = address.and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("not the line that was promised: {line:?}"));
+        let rest = std::thread::spawn(move || {
+            let mut rest = String::new();
+            let _ = stdout.read_to_string(&mut rest);
+            rest
+        });
+        Ok(Self { child, address, log, _log_dir: dir, rest: Some(rest), dying: false })
+    }
+
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub const fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// Everything it has said on standard error.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// Asks it to end, by a signal such as `TERM`.
+    #[cfg(unix)]
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it has ended of its own accord.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        self.dying = true;
+        let begun = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if begun.elapsed() > PATIENCE => panic!("the server doesn't end"),
+                None => sleep(Duration::from_millis(5)),
+            }
+        };
+        Ended { status, log: self.log() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let rest = self.rest.take().and_then(|rest| rest.join().ok()).unwrap_or_default();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{}", self.log());
+            return;
+        }
+        assert_eq!(rest, "", "standard output has one line only");
+        let log = self.log();
+        for trouble in ["panicked", "the database failed"] {
+            assert!(self.dying || !log.contains(trouble), "{log}");
+        }
+    }
+}
+
+/// Runs a program to its end.
+pub fn run(mut command: Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// Whether there is such a program on this machine.
+pub fn available(program: &str) -> bool {
+    let found = |dir: &Path| dir.join(program).is_file();
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| found(&dir)))
+}

@@ -1,0 +1,206 @@
+//! Lifetimes and limits (rules U16 to U18).
+
+use crate::support::{Setup, dummy_auth, password_auth, text, with};
+use serde_json::{Value, json};
+use std::thread::sleep;
+use std::time::Duration;
+
+fn auth(password: &str, session: &str) -> Value {
+    with(&password_auth("alice", password), "session", session)
+}
+
+const STORES: [&str; 2] = ["memory", "sqlite"];
+
+#[test]
+fn u16_a_session_lives_so_long_from_its_making() {
+    for store in STORES {
+        let mut setup = Setup::new(json!({
+            "uia": { "session_lifetime_ms": 1200 },
+            "flows": { "register": [["m.login.terms", "m.login.dummy"]] },
+            "params": { "m.login.terms": { "policies": {} } },
+        }));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let post = |auth: Value| {
+            client.post("register", None, &json!({ "username": "carol", "password": "christmas", "auth": auth }))
+        };
+        let session = post(json!({})).asked();
+        sleep(Duration::from_millis(700));
+        // A passed stage doesn't prolong it.
+        post(json!({ "type": "m.login.terms", "session": session })).continued(&["m.login.terms"]);
+        sleep(Duration::from_millis(700));
+        let next = post(dummy_auth(&session)).failed(&[], "M_UNKNOWN");
+        assert_ne!(next, session);
+        post(json!({ "type": "m.login.terms", "session": next })).continued(&["m.login.terms"]);
+        post(dummy_auth(&next)).ok();
+    }
+}
+
+#[test]
+fn u16_at_the_limit_the_oldest_without_a_passed_stage_makes_room() {
+    for store in STORES {
+        let mut setup = Setup::new(json!({
+            "uia": { "session_limit": 3, "unknown_session": "reject" },
+            "flows": { "register": [["m.login.terms", "m.login.dummy"]] },
+            "params": { "m.login.terms": { "policies": {} } },
+        }));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let post = |auth: Value| client.post("register", None, &json!({ "password": "christmas", "auth": auth }));
+        let terms = |session: &str| post(json!({ "type": "m.login.terms", "session": session }));
+        let poll = |session: &str| post(json!({ "session": session }));
+
+        let passed = post(json!({})).asked();
+        terms(&passed).continued(&["m.login.terms"]);
+        let second = post(json!({})).asked();
+        let third = post(json!({})).asked();
+        let fourth = post(json!({})).asked();
+        poll(&second).rejected(400, "M_UNKNOWN");
+        poll(&passed).continued(&["m.login.terms"]);
+        poll(&third).continued(&[]);
+        poll(&fourth).continued(&[]);
+        // When each has a passed stage, none makes room.
+        terms(&third).continued(&["m.login.terms"]);
+        terms(&fourth).continued(&["m.login.terms"]);
+        post(json!({})).rejected(429, "M_LIMIT_EXCEEDED");
+        for session in [&passed, &third, &fourth] {
+            poll(session).continued(&["m.login.terms"]);
+        }
+        post(dummy_auth(&third)).ok();
+    }
+}
+
+#[test]
+fn u17_after_so_many_failures_the_session_is_closed() {
+    for store in STORES {
+        let mut setup = Setup::new(json!({ "uia": { "max_failed_attempts": 3 } }));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let token = client.token("alice", "wonderland");
+        let post = |auth: Value| {
+            client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+        };
+        let session = post(json!({})).asked();
+        for _ in 0..3 {
+            post(auth("white-rabbit", &session)).failed(&[], "M_FORBIDDEN");
+        }
+        for auth in [auth("white-rabbit", &session), auth("wonderland", &session), json!({ "session": session })] {
+            let error = post(auth).rejected(429, "M_LIMIT_EXCEEDED");
+            let wait = error["retry_after_ms"].as_u64().unwrap();
+            assert!((800_000..=900_000).contains(&wait), "what is left of its lifetime: {wait}");
+        }
+        client.login("alice", "wonderland").ok();
+        // Another session is another count; the password was never the matter.
+        let session = post(json!({})).asked();
+        post(auth("wonderland", &session)).ok();
+    }
+}
+
+#[test]
+fn u17_one_shots_count_from_the_first() {
+    let server = Setup::new(json!({ "uia": { "max_failed_attempts": 2 } })).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let post = |auth: Value| {
+        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+    };
+    let session = post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
+    post(auth("white-rabbit", &session)).failed(&[], "M_FORBIDDEN");
+    post(auth("wonderland", &session)).rejected(429, "M_LIMIT_EXCEEDED");
+}
+
+#[test]
+fn u17_failures_of_a_user_count_over_all_sessions_and_logins() {
+    let limit = json!({ "failed_auth": { "burst": 4, "per_second": 0.001 } });
+    let server = Setup::new(json!({ "rate_limits": limit })).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let bob = client.token("bob", "builder-bob");
+    let post = |auth: Value| {
+        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+    };
+    post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
+    client.login("alice", "white-rabbit").rejected(403, "M_FORBIDDEN");
+    client.login("@Alice:localhost", "white-rabbit").rejected(403, "M_FORBIDDEN");
+    // What is right costs nothing.
+    client.login("alice", "wonderland").ok();
+    client.login("alice", "wonderland").ok();
+    post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
+    // Nor is anything verified any more.
+    let session = post(json!({})).asked();
+    for auth in [auth("white-rabbit", &session), auth("wonderland", &session), password_auth("alice", "wonderland")] {
+        let answer = post(auth);
+        answer.rejected(429, "M_LIMIT_EXCEEDED");
+    }
+    client.login("alice", "wonderland").rejected(429, "M_LIMIT_EXCEEDED");
+    assert!(client.is_live(&token));
+    // Another user is another count.
+    let body = json!({ "new_password": "looking-glass", "auth": password_auth("bob", "builder-bob") });
+    client.post("account/password", Some(&bob), &body).ok();
+}
+
+#[test]
+fn u17_a_limit_gives_back_with_time() {
+    let limit = json!({ "failed_auth": { "burst": 1, "per_second": 2.0 } });
+    let server = Setup::new(json!({ "rate_limits": limit })).start();
+    let client = server.client();
+    client.login("alice", "white-rabbit").rejected(403, "M_FORBIDDEN");
+    let limited = client.login("alice", "wonderland");
+    // A slow machine may have let the time pass.
+    if limited.status != 200 {
+        let wait = limited.rejected(429, "M_LIMIT_EXCEEDED")["retry_after_ms"].as_u64().unwrap();
+        assert!((1..=500).contains(&wait), "{wait}");
+        sleep(Duration::from_millis(wait));
+        client.login("alice", "wonderland").ok();
+    }
+}
+
+#[test]
+fn u17_a_failed_login_of_nobody_is_limited_by_its_own_name() {
+    let limit = json!({ "failed_auth": { "burst": 2, "per_second": 0.001 } });
+    let server = Setup::new(json!({ "rate_limits": limit })).start();
+    let client = server.client();
+    for name in ["nobody", "no-one"] {
+        client.login(name, "wonderland").rejected(403, "M_FORBIDDEN");
+        client.login(name, "wonderland").rejected(403, "M_FORBIDDEN");
+        client.login(name, "wonderland").rejected(429, "M_LIMIT_EXCEEDED");
+    }
+    client.login("alice", "wonderland").ok();
+}
+
+#[test]
+fn u18_recent_authentication_spares_devices_and_nothing_else() {
+    let server = Setup::new(json!({ "uia": { "recent_auth_ms": 60_000 } })).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let fresh = client.login("alice", "wonderland").ok();
+    client.post("delete_devices", Some(&token), &json!({ "devices": ["X"] })).asked();
+    let body = json!({ "new_password": "looking-glass", "logout_devices": false,
+        "auth": password_auth("alice", "wonderland") });
+    client.post("account/password", Some(&token), &body).ok();
+    client.post("delete_devices", Some(&token), &json!({ "devices": ["X"] })).ok();
+    let device = text(&fresh, "device_id");
+    client.send("DELETE", &format!("devices/{device}"), Some(&token), None).ok();
+    assert!(!client.is_live(&text(&fresh, "access_token")));
+    client.post("account/password", Some(&token), &json!({ "new_password": "another-glass" })).asked();
+    client.post("account/deactivate", Some(&token), &json!({})).asked();
+    // It is the token's, not the user's (lesson 37).
+    let other = client.token("alice", "looking-glass");
+    client.post("delete_devices", Some(&other), &json!({ "devices": ["X"] })).asked();
+}
+
+#[test]
+fn u18_is_off_unless_it_is_asked_for_and_ends() {
+    for (recent, pause) in [(0, 0), (500, 700)] {
+        let server = Setup::new(json!({ "uia": { "recent_auth_ms": recent } })).start();
+        let client = server.client();
+        let token = client.token("alice", "wonderland");
+        let body = json!({ "new_password": "looking-glass", "auth": password_auth("alice", "wonderland") });
+        client.post("account/password", Some(&token), &body).ok();
+        sleep(Duration::from_millis(pause));
+        client.post("delete_devices", Some(&token), &json!({ "devices": ["X"] })).asked();
+    }
+}

@@ -1,0 +1,13 @@
+//! One test per numbered rule, named after it. The rules are the crate's reading of the
+//! spec; each test names the section it rests on.
+
+mod account;
+mod deactivation;
+mod errors;
+mod login;
+mod password;
+mod registration;
+mod uia;
+mod uia_binding;
+mod uia_outcome;
+mod uia_stages;

@@ -1,0 +1,223 @@
+//! What of the rules R1 to R6 the crate decides.
+
+use matrix_uia::operation::Register;
+use matrix_uia::registration::{Kind, Localpart, LoginResponse, MAX_DEVICE_TEXT_LEN};
+use matrix_uia::session::{Exempt, Proof};
+use matrix_uia::{Secret, Text};
+use serde_json::{Value, json};
+
+use crate::support::{Server, policy, poll, stage};
+
+fn dummy() -> Value {
+    json!({"type": "m.login.dummy"})
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r1_there_are_two_kinds() {
+    assert_eq!(Kind::parse(None), Ok(Kind::User));
+    assert_eq!(Kind::parse(Some("user")), Ok(Kind::User));
+    assert_eq!(Kind::parse(Some("guest")), Ok(Kind::Guest));
+    for unknown in ["", "User", "admin"] {
+        let reject = Kind::parse(Some(unknown)).unwrap_err();
+        assert_eq!((reject.status(), reject.code().name()), (400, "M_INVALID_PARAM"));
+    }
+    assert_eq!(
+        Exempt::Guest.assume_exempt::<Register>(None).redeem().session_id(),
+        None,
+        "no UIA for a guest"
+    );
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r2_cheap_checks_come_before_any_challenge() {
+    let mut server = Server::new();
+    let with = |key: &str, value: Value| {
+        let mut body = json!({"username": "carol", "password": "carol-secret"});
+        body[key] = value;
+        body
+    };
+    for (body, says) in [
+        (with("username", json!("alice")), "400 M_USER_IN_USE"),
+        (with("username", json!("ALICE")), "400 M_USER_IN_USE"),
+        (with("username", json!("@alice:example.org")), "400 M_USER_IN_USE"),
+        (with("username", json!("not a name")), "400 M_INVALID_USERNAME"),
+        (with("username", json!("")), "400 M_INVALID_USERNAME"),
+        (with("username", json!(1)), "400 M_BAD_JSON"),
+        (with("password", json!("short")), "400 M_WEAK_PASSWORD"),
+        (with("password", json!("x".repeat(513))), "400 M_INVALID_PARAM"),
+        (with("device_id", json!("")), "400 M_INVALID_PARAM"),
+        (with("device_id", json!("x".repeat(MAX_DEVICE_TEXT_LEN + 1))), "400 M_INVALID_PARAM"),
+        (with("initial_device_display_name", json!("x".repeat(513))), "400 M_INVALID_PARAM"),
+        (with("inhibit_login", json!("yes")), "400 M_BAD_JSON"),
+        (with("refresh_token", json!(1)), "400 M_BAD_JSON"),
+        (with("device_id", json!("x".repeat(MAX_DEVICE_TEXT_LEN))), "401"),
+        (with("initial_device_display_name", json!("")), "401"),
+    ] {
+        assert_eq!(server.register(body.clone()).says(), says, "{body:.100}");
+    }
+    assert_eq!(server.asked, 0);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r2_of_two_racing_registrations_one_wins() {
+    let mut server = Server::new();
+    let parameters = |auth: Value| json!({"username": "carol", "password": "carol-secret", "auth": auth});
+    let one = server.register(parameters(Value::Null)).session().to_owned();
+    let two = server.register(parameters(Value::Null)).session().to_owned();
+    // Both passed the first check; an open session reserves no name.
+    let other = parameters(stage("m.login.dummy", &two));
+    server.before_write = Some(Box::new(move |server| {
+        assert_eq!(server.register(other).says(), "200");
+    }));
+    let answer = server.register(parameters(stage("m.login.dummy", &one)));
+    assert_eq!(answer.says(), "400 M_USER_IN_USE");
+    assert_eq!(server.journal, ["create carol"]);
+}
+
+/// https://spec.matrix.org/v1.19/appendices/#user-identifiers
+#[test]
+fn r3_a_localpart_has_one_form() {
+    let parse = |name: &str| {
+        Localpart::parse(Text::new(name), "example.org")
+            .map(|name| name.as_str().to_owned())
+            .map_err(|it| it.code().name())
+    };
+    for (given, read) in [
+        ("alice", Ok("alice")),
+        ("Alice", Ok("alice")),
+        ("@Alice:example.org", Ok("alice")),
+        ("a.b_c=d/e+f-0", Ok("a.b_c=d/e+f-0")),
+        ("@alice:example.com", Err("M_INVALID_USERNAME")),
+        ("@alice", Err("M_INVALID_USERNAME")),
+        ("alice:example.org", Err("M_INVALID_USERNAME")),
+        ("ä", Err("M_INVALID_USERNAME")),
+        ("a\u{0}", Err("M_INVALID_USERNAME")),
+        ("İ", Err("M_INVALID_USERNAME")),
+    ] {
+        assert_eq!(parse(given), read.map(str::to_owned), "{given}");
+    }
+    let longest = 255 - "@:example.org".len();
+    assert!(parse(&"a".repeat(longest)).is_ok());
+    assert!(parse(&"a".repeat(longest + 1)).is_err());
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r3_some_names_are_reserved_and_exclusive_comes_first() {
+    let reserved = |name: &str, claimed| {
+        let name = Localpart::parse(Text::new(name), "example.org").unwrap();
+        name.reserved(claimed).map_err(|reject| reject.code().name())
+    };
+    assert_eq!(reserved("alice", false), Ok(()));
+    assert_eq!(reserved("alice", true), Err("M_EXCLUSIVE"));
+    assert_eq!(reserved("_bridge", false), Err("M_INVALID_USERNAME"));
+    assert_eq!(reserved("_bridge", true), Err("M_EXCLUSIVE"));
+    assert_eq!(reserved("123", false), Err("M_INVALID_USERNAME"));
+    assert_eq!(reserved("123a", false), Ok(()));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r3_without_a_name_the_server_makes_one() {
+    let mut server = Server::new();
+    let answer = server.register(json!({"password": "carol-secret", "auth": dummy()}));
+    assert_eq!(answer.says(), "200");
+    assert!(answer.body["user_id"].as_str().unwrap().starts_with("@made-"));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r4_the_answer_has_a_login_unless_none_is_wanted() {
+    let mut server = Server::new();
+    let body =
+        json!({"username": "carol", "password": "carol-secret", "device_id": "LAPTOP", "auth": dummy()});
+    let answer = server.register(body);
+    assert_eq!(answer.keys(), ["access_token", "device_id", "user_id"]);
+    assert_eq!(
+        (&answer.body["user_id"], &answer.body["device_id"]),
+        (&json!("@carol:example.org"), &json!("LAPTOP"))
+    );
+
+    let body = json!({"username": "dave", "password": "dave-secret", "inhibit_login": true, "auth": dummy()});
+    assert_eq!(server.register(body).body, json!({"user_id": "@dave:example.org"}));
+    assert!(server.devices("dave").is_empty());
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r4_the_answer_is_written_with_what_it_has() {
+    let written = |response: LoginResponse<'_>| {
+        let mut out = String::new();
+        response.write(&mut out).unwrap();
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let plain = LoginResponse::new(Text::new("@a:example.org"));
+    assert_eq!(written(plain), json!({"user_id": "@a:example.org"}));
+    let mut full = plain.with_login(Secret::new("abc\"123"), Text::new("GHTYAJCE"));
+    let login = full.login.as_mut().unwrap();
+    login.refresh_token = Some(Secret::new("def456"));
+    login.expires_in_ms = Some(60_000);
+    assert_eq!(
+        written(full),
+        json!({
+            "user_id": "@a:example.org", "access_token": "abc\"123", "device_id": "GHTYAJCE",
+            "refresh_token": "def456", "expires_in_ms": 60_000,
+        }),
+    );
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r6_a_password_that_never_came_is_missed_when_the_account_would_be_made() {
+    let mut server = Server::new();
+    let session = server.register(json!({"username": "carol"})).session().to_owned();
+    let body = json!({"username": "carol", "auth": stage("m.login.dummy", &session)});
+    assert_eq!(server.register(body).says(), "400 M_MISSING_PARAM");
+    assert!(!server.users.contains_key("carol"));
+    let body = json!({"username": "carol", "password": "carol-secret", "auth": poll(&session)});
+    assert_eq!(server.register(body).says(), "200", "the session stays complete");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r6_a_validated_address_of_the_flow_is_bound_to_the_account() {
+    let mut server = Server::new();
+    server.policies.register = policy(&[&["m.login.email.identity"]], None);
+    let number = server.add_validation("sid1", "secret", true);
+    let creds = json!({"sid": "sid1", "client_secret": "secret"});
+    let auth = json!({"type": "m.login.email.identity", "threepid_creds": creds});
+    let body = json!({"username": "carol", "password": "carol-secret", "auth": auth});
+    assert_eq!(server.register(body).says(), "200");
+    let bound = Proof::Threepid(matrix_uia::operation::Reference::new(number));
+    assert_eq!(server.journal, [format!("bind {bound:?}"), "create carol".to_owned()]);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#fallback
+#[test]
+fn r4_left_out_parameters_are_the_bound_ones() {
+    let mut server = Server::new();
+    let parameters = json!({
+        "username": "Carol", "password": "carol-secret", "device_id": "LAP\u{e9}TOP", "inhibit_login": false,
+        "initial_device_display_name": "my \"laptop\"", "refresh_token": false,
+    });
+    let session = server.register(parameters).session().to_owned();
+    let answer = server.register(json!({"auth": stage("m.login.dummy", &session)}));
+    assert_eq!(answer.says(), "200");
+    assert_eq!(answer.body["user_id"], "@carol:example.org");
+    assert_eq!(answer.body["device_id"], "LAP\u{e9}TOP");
+    assert_eq!(server.users["carol"].hash.as_deref(), Some("hash of carol-secret"));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r3_one_name_however_spelt_is_one_parameter() {
+    let mut server = Server::new();
+    let session =
+        server.register(json!({"username": "Carol", "password": "carol-secret"})).session().to_owned();
+    let auth = stage("m.login.dummy", &session);
+    let body = json!({"username": "@carol:example.org", "password": "carol-secret", "auth": auth});
+    assert_eq!(server.register(body).says(), "200");
+}

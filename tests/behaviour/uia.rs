@@ -1,0 +1,576 @@
+//! Rules U1 to U12: what a 401 says, and what a stage takes.
+
+use matrix_uia::operation::{ChangePassword, Operation, OperationId, Reference, Register};
+use matrix_uia::session::{Exempt, Failure, Params, Proof, UnknownSession, Verdict};
+use matrix_uia::wire::Raw;
+use matrix_uia::{Guard, Millis, Rules, SessionId, StageOrder, Text};
+use serde_json::{Value, json};
+
+use crate::support::{Server, flows, id, password_auth, policy, poll, stage};
+
+const TOKEN: Option<&str> = Some("alice-token");
+const CODE: &str = "org.example.code";
+const PIN: &str = "org.example.pin";
+
+/// `m.login.password`, then a code of the host's own.
+fn two_stages() -> Server {
+    let mut server = Server::new();
+    server.policies.change = policy(&[&["m.login.password", CODE], &["m.login.password", PIN]], None);
+    server
+}
+
+fn body(auth: Value) -> Value {
+    json!({"new_password": "looking-glass", "auth": auth})
+}
+
+fn begin(server: &mut Server) -> String {
+    server.change_password(TOKEN, json!({"new_password": "looking-glass"})).session().to_owned()
+}
+
+fn passed() -> Verdict<'static> {
+    Verdict::Passed(Proof::Nothing)
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u01_no_auth_is_a_challenge_of_exactly_three_keys() {
+    for auth in
+        [Value::Null, json!({}), json!({"password": "wonderland"}), json!({"type": null, "session": null})]
+    {
+        let mut server = Server::new();
+        let answer = server.change_password(TOKEN, body(auth));
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.keys(), ["flows", "params", "session"]);
+        assert_eq!(answer.body["flows"], json!([{"stages": ["m.login.password"]}]));
+        assert_eq!(answer.body["params"], json!({}));
+        assert_eq!(server.asked, 0);
+    }
+    let mut server = Server::new();
+    let absent = server.change_password(TOKEN, json!({}));
+    assert_eq!(absent.keys(), ["flows", "params", "session"]);
+    let again = server.change_password(TOKEN, json!({}));
+    assert_ne!(absent.session(), again.session(), "every such request begins a session of its own");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u01_a_dummy_alone_still_asks_for_auth() {
+    let mut server = Server::new();
+    let answer = server.register(json!({"username": "carol", "password": "carol-secret"}));
+    assert_eq!(answer.says(), "401");
+    assert!(!server.users.contains_key("carol"));
+    let auth = stage("m.login.dummy", answer.session());
+    let answer = server.register(json!({"username": "carol", "password": "carol-secret", "auth": auth}));
+    assert_eq!(answer.says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3devicesdeviceid
+#[test]
+fn u01_an_empty_entity_counts_as_an_empty_object() {
+    let mut server = Server::new();
+    let answer = server.delete_device("alice-token", "PHONE", "");
+    assert_eq!((answer.status, answer.keys()), (401, vec!["flows", "params", "session"]));
+    assert_eq!(server.devices("alice"), ["PHONE"]);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u01_exempt_are_only_those_the_host_vouches_for() {
+    for exempt in [Exempt::ApplicationService, Exempt::Guest, Exempt::Recent, Exempt::FirstSigningKeys] {
+        let grant = exempt.assume_exempt::<Register>(None);
+        assert_eq!(grant.params(), Params::Request);
+        assert_eq!(grant.user(), None);
+        assert_eq!(grant.proofs().count(), 0);
+        assert_eq!(grant.redeem().session_id(), None, "there is no session to consume");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u02_a_session_id_is_16_to_255_opaque_characters_of_enough_entropy() {
+    const { assert!(SessionId::ENTROPY * 8 >= 128) };
+    let mut server = Server::new();
+    let session = begin(&mut server);
+    assert!((16..=255).contains(&session.len()));
+    assert!(session.chars().all(|c| c.is_ascii_alphanumeric() || "._~-".contains(c)));
+    for byte in 0..SessionId::ENTROPY {
+        let mut entropy = [0; SessionId::ENTROPY];
+        entropy[byte] = 1;
+        let other = SessionId::from_entropy(entropy);
+        assert_ne!(other, SessionId::from_entropy([0; 24]), "every byte of the entropy counts");
+        assert_eq!(SessionId::parse(Text::new(&other.expose())), Some(other));
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u03_a_failed_attempt_has_six_keys_and_a_passed_one_four() {
+    let mut server = two_stages();
+    let session = begin(&mut server);
+    let wrong = server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wrong")));
+    assert_eq!(wrong.says(), "401 M_FORBIDDEN");
+    assert_eq!(wrong.keys(), ["completed", "errcode", "error", "flows", "params", "session"]);
+    assert_eq!(wrong.completed(), &json!([]));
+
+    let right = server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
+    assert_eq!(right.keys(), ["completed", "flows", "params", "session"]);
+    assert_eq!(right.completed(), &json!(["m.login.password"]));
+    assert_eq!((wrong.session(), right.session()), (session.as_str(), session.as_str()));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u03_completed_is_in_the_order_passed() {
+    let mut server = Server::new();
+    server.rules.stage_order = StageOrder::Any;
+    server.policies.change = policy(&[&["m.login.password", CODE, PIN]], None);
+    let session = begin(&mut server);
+    for (stages, auth_type) in [(json!([PIN]), PIN), (json!([PIN, CODE]), CODE)] {
+        server.next_verdict(passed());
+        let answer = server.change_password(TOKEN, body(stage(auth_type, &session)));
+        assert_eq!(answer.completed(), &stages);
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u04_flows_and_params_are_the_same_in_every_401() {
+    let mut server = Server::new();
+    let params = r#"{"org.example.code": {"digits": 6, "é": "\u00e9"}, "m.login.sso": {"not": "ours"}}"#;
+    server.policies.change = policy(&[&["m.login.password", CODE]], Some(params));
+    let first = server.change_password(TOKEN, body(Value::Null));
+    let session = first.session().to_owned();
+    assert_eq!(first.body["params"], json!({CODE: {"digits": 6, "é": "é"}}));
+    for auth in [
+        stage(PIN, &session),
+        password_auth(Some(&session), "alice", "wrong"),
+        poll(&session),
+        password_auth(Some(&session), "alice", "wonderland"),
+        stage(CODE, &session),
+    ] {
+        let answer = server.change_password(TOKEN, body(auth));
+        assert_eq!(answer.body["flows"], first.body["flows"]);
+        assert_eq!(answer.body["params"], first.body["params"]);
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#overview-1
+#[test]
+fn u05_strict_order_takes_only_the_next_stage() {
+    let mut server = two_stages();
+    let session = begin(&mut server);
+    for early in [CODE, PIN] {
+        let answer = server.change_password(TOKEN, body(stage(early, &session)));
+        assert_eq!(answer.says(), "401 M_INVALID_PARAM");
+        assert_eq!(answer.completed(), &json!([]));
+    }
+    assert_eq!(server.asked, 0, "nothing is verified out of order");
+
+    server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
+    server.next_verdict(passed());
+    assert_eq!(server.change_password(TOKEN, body(stage(PIN, &session))).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#overview-1
+#[test]
+fn u05_any_order_is_a_switch_of_the_policy() {
+    let mut server = two_stages();
+    server.rules.stage_order = StageOrder::Any;
+    let session = begin(&mut server);
+    server.next_verdict(passed());
+    let answer = server.change_password(TOKEN, body(stage(CODE, &session)));
+    assert_eq!((answer.says(), answer.completed()), ("401".to_owned(), &json!([CODE])));
+    // A stage of another flow, which has not got what is completed.
+    assert_eq!(server.change_password(TOKEN, body(stage(PIN, &session))).says(), "401 M_INVALID_PARAM");
+    let auth = password_auth(Some(&session), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#overview-1
+#[test]
+fn u05_two_flows_are_not_mixed() {
+    let mut server = Server::new();
+    server.policies.change = policy(&[&[CODE, PIN], &[PIN, "m.login.password"]], None);
+    let session = begin(&mut server);
+    server.next_verdict(passed());
+    server.change_password(TOKEN, body(stage(CODE, &session)));
+    // The password follows `PIN` only in the other flow.
+    let auth = password_auth(Some(&session), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401 M_INVALID_PARAM");
+    assert_eq!(server.asked, 1);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#authentication-types
+#[test]
+fn u06_a_type_of_no_flow_is_401_with_the_state() {
+    let mut server = two_stages();
+    let session = begin(&mut server);
+    let before = server.session(&session);
+    for unknown in ["m.login.sso", "m.login.terms", "org.example.nothing", ""] {
+        let answer = server.change_password(TOKEN, body(stage(unknown, &session)));
+        assert_eq!(answer.says(), "401 M_INVALID_PARAM", "{unknown}");
+        assert_eq!(answer.keys(), ["completed", "errcode", "error", "flows", "params", "session"]);
+        assert_eq!(answer.session(), session);
+    }
+    assert_eq!(server.session(&session), before);
+    assert_eq!(server.asked, 0);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
+#[test]
+fn u06_an_auth_dict_of_the_wrong_shape_is_bad_json() {
+    let mut server = Server::new();
+    for auth in [
+        json!("m.login.password"),
+        json!([]),
+        json!(1),
+        json!(true),
+        json!({"type": 1}),
+        json!({"type": ["m.login.password"]}),
+        json!({"session": 5}),
+        json!({"type": "m.login.password", "session": {}}),
+    ] {
+        assert_eq!(server.change_password(TOKEN, body(auth.clone())).says(), "400 M_BAD_JSON", "{auth}");
+    }
+    assert!(server.sessions.is_empty());
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#password-based
+#[test]
+fn u06_a_key_that_is_missing_or_wrong_changes_nothing() {
+    let mut server = Server::new();
+    let session = begin(&mut server);
+    let before = server.session(&session);
+    let user = json!({"type": "m.id.user", "user": "alice"});
+    for (code, auth) in [
+        ("M_MISSING_PARAM", json!({"identifier": user})),
+        ("M_MISSING_PARAM", json!({"identifier": user, "password": null})),
+        ("M_MISSING_PARAM", json!({"password": "wonderland"})),
+        ("M_MISSING_PARAM", json!({"identifier": null, "password": "wonderland"})),
+        ("M_MISSING_PARAM", json!({"identifier": {"type": "m.id.user"}, "password": "wonderland"})),
+        ("M_MISSING_PARAM", json!({"identifier": {}, "password": "wonderland"})),
+        (
+            "M_MISSING_PARAM",
+            json!({"identifier": {"type": "m.id.thirdparty", "medium": "email"}, "password": "x"}),
+        ),
+        ("M_MISSING_PARAM", json!({"medium": "email", "password": "x"})),
+        ("M_INVALID_PARAM", json!({"identifier": user, "password": 1})),
+        ("M_INVALID_PARAM", json!({"identifier": user, "password": ""})),
+        ("M_INVALID_PARAM", json!({"identifier": "alice", "password": "wonderland"})),
+        ("M_INVALID_PARAM", json!({"identifier": {"type": "m.id.pigeon"}, "password": "wonderland"})),
+        ("M_INVALID_PARAM", json!({"identifier": {"type": "m.id.user", "user": ""}, "password": "x"})),
+        ("M_INVALID_PARAM", json!({"identifier": {"type": "m.id.user", "user": []}, "password": "x"})),
+        ("M_INVALID_PARAM", json!({"user": false, "password": "x"})),
+    ] {
+        let mut auth = auth;
+        auth["type"] = "m.login.password".into();
+        auth["session"] = session.as_str().into();
+        let answer = server.change_password(TOKEN, body(auth.clone()));
+        assert_eq!(answer.says(), format!("401 {code}"), "{auth}");
+        assert_eq!(answer.completed(), &json!([]));
+        assert_eq!(server.session(&session), before, "{auth}");
+    }
+    assert_eq!(server.asked, 0);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u06_null_counts_as_absent_for_any_key() {
+    let mut server = Server::new();
+    let mut auth = password_auth(None, "alice", "wonderland");
+    auth["session"] = Value::Null;
+    auth["medium"] = Value::Null;
+    let mut body = body(auth);
+    body["logout_devices"] = Value::Null;
+    assert_eq!(server.change_password(TOKEN, body).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u07_every_failure_has_its_code_and_leaves_the_state() {
+    for (failure, says) in [
+        (Failure::Credentials, "401 M_FORBIDDEN"),
+        (Failure::Captcha, "401 M_CAPTCHA_INVALID"),
+        (Failure::Threepid, "401 M_THREEPID_AUTH_FAILED"),
+        (Failure::Token, "401 M_UNAUTHORIZED"),
+        (Failure::Other, "401 M_UNAUTHORIZED"),
+    ] {
+        let mut server = two_stages();
+        let session = begin(&mut server);
+        server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
+        let before = server.session(&session);
+        server.next_verdict(Verdict::Failed(failure));
+        let answer = server.change_password(TOKEN, body(stage(CODE, &session)));
+        assert_eq!(answer.says(), says);
+        assert_eq!(answer.completed(), &json!(["m.login.password"]));
+        let after = server.session(&session);
+        assert_eq!(after.failures(), before.failures() + 1);
+        assert_eq!(after.proofs().collect::<Vec<_>>(), before.proofs().collect::<Vec<_>>());
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#password-based
+#[test]
+fn u07_an_unknown_third_party_identifier_is_403() {
+    let mut server = Server::new();
+    let session = begin(&mut server);
+    let auth = json!({
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.thirdparty", "medium": "email", "address": "nobody@example.org"},
+        "password": "wonderland",
+        "session": session,
+    });
+    let answer = server.change_password(TOKEN, body(auth));
+    assert_eq!(answer.says(), "403 M_FORBIDDEN");
+    assert_eq!(answer.keys(), ["errcode", "error"]);
+    assert_eq!(server.session(&session).failures(), 1);
+    let auth = password_auth(Some(&session), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200", "the session goes on");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
+#[test]
+fn u07_right_credentials_of_another_user_are_403() {
+    let mut server = Server::new();
+    let session = begin(&mut server);
+    let answer = server.change_password(TOKEN, body(password_auth(Some(&session), "bob", "builder-bob")));
+    assert_eq!(answer.says(), "403 M_FORBIDDEN");
+    assert_eq!(server.session(&session).failures(), 1);
+    assert!(server.journal.is_empty());
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u07_a_password_or_sso_stage_takes_only_the_proof_of_a_user() {
+    for proof in [Proof::Nothing, Proof::Other(Reference::new(1)), Proof::Threepid(Reference::new(1))] {
+        let mut server = Server::new();
+        let session = begin(&mut server);
+        server.next_verdict(Verdict::Passed(proof));
+        let auth = password_auth(Some(&session), "alice", "wonderland");
+        assert_eq!(server.change_password(TOKEN, body(auth)).says(), "403 M_FORBIDDEN", "{proof:?}");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u08_a_completed_stage_is_not_verified_again() {
+    let mut server = two_stages();
+    let session = begin(&mut server);
+    server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
+    let before = server.session(&session);
+    for password in ["wonderland", "wrong"] {
+        let answer = server.change_password(TOKEN, body(password_auth(Some(&session), "alice", password)));
+        assert_eq!(answer.says(), "401");
+        assert_eq!(answer.completed(), &json!(["m.login.password"]));
+    }
+    assert_eq!(server.asked, 1);
+    assert_eq!(server.session(&session), before);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u08_if_all_is_complete_the_call_goes_ahead() {
+    let mut server = Server::new();
+    let session = begin(&mut server);
+    server.call_fails = Some(matrix_uia::Reject::unavailable());
+    let auth = password_auth(Some(&session), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth.clone())).says(), "503 M_UNKNOWN");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200");
+    assert_eq!(server.asked, 1, "nothing needs to be verified again");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u09_a_poll_of_nothing_awaited_answers_the_state() {
+    let mut server = two_stages();
+    let session = begin(&mut server);
+    let before = server.session(&session);
+    let answer = server.change_password(TOKEN, body(poll(&session)));
+    assert_eq!((answer.says(), answer.completed()), ("401".to_owned(), &json!([])));
+    assert_eq!(answer.keys(), ["completed", "flows", "params", "session"]);
+    assert_eq!((server.asked, server.session(&session)), (0, before));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver
+#[test]
+fn u09_a_poll_asks_about_what_is_awaited_and_counts_no_failure() {
+    let mut server = Server::new();
+    server.policies.change = policy(&[&["m.login.email.identity"]], None);
+    server.add_validation("sid1", "secret", false);
+    let session = begin(&mut server);
+    let mut auth = stage("m.login.email.identity", &session);
+    auth["threepid_creds"] = json!({"sid": "sid1", "client_secret": "secret"});
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401", "pending is no error");
+    assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "401");
+    server.next_verdict(Verdict::Failed(Failure::Threepid));
+    let failed = server.change_password(TOKEN, body(poll(&session)));
+    assert_eq!(failed.status, 401);
+    server.next_verdict(Verdict::Failed(Failure::UnknownThreepid));
+    server.change_password(TOKEN, body(poll(&session)));
+    assert_eq!(server.session(&session).failures(), 0, "polling never counts");
+    server.validate("sid1");
+    assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#fallback
+#[test]
+fn u09_a_completion_from_outside_is_subject_to_the_order() {
+    use matrix_uia::session::NotCompleted;
+    let mut server = Server::new();
+    server.policies.change = policy(&[&["m.login.password", "m.login.sso"]], None);
+    let change = server.policies.change;
+    let session = begin(&mut server);
+    let alice = Proof::User(server.user_ref("alice"));
+    let bob = Proof::User(server.user_ref("bob"));
+    let sso = "m.login.sso";
+    assert_eq!(server.complete(change, &session, sso, alice), Err(NotCompleted::OutOfOrder));
+    assert_eq!(server.complete(change, &session, PIN, alice), Err(NotCompleted::OutOfOrder));
+    server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
+    assert_eq!(server.complete(change, &session, "m.login.password", alice), Err(NotCompleted::Already));
+    assert_eq!(server.complete(change, &session, sso, bob), Err(NotCompleted::WrongUser));
+    assert_eq!(server.complete(change, &session, sso, Proof::Nothing), Err(NotCompleted::WrongUser));
+    assert_eq!(server.complete(change, &session, sso, alice), Ok(()));
+    assert_eq!(server.complete(change, &session, sso, alice), Err(NotCompleted::Already));
+    assert_eq!(server.asked, 1);
+    assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#fallback
+#[test]
+fn u09_a_completion_finds_only_an_open_session_of_its_operation() {
+    use matrix_uia::session::NotCompleted;
+    let mut server = Server::new();
+    server.policies.change = policy(&[&["m.login.sso"]], None);
+    let change = server.policies.change;
+    let alice = Proof::User(server.user_ref("alice"));
+    let unknown = id(77).expose();
+    assert_eq!(server.complete(change, &unknown, "m.login.sso", alice), Err(NotCompleted::Unknown));
+
+    let session = begin(&mut server);
+    let elsewhere = policy::<matrix_uia::operation::Deactivate>(&[&["m.login.sso"]], None);
+    assert_eq!(server.complete(elsewhere, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
+
+    server.rules.max_failed_attempts = 0;
+    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(NotCompleted::Closed));
+    server.rules = Rules::default();
+
+    server.pass_time(server.rules.session_lifetime);
+    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
+    server.now -= 1;
+    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Ok(()));
+    assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "200");
+    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u10_a_stage_of_several_requests_adds_its_own_keys() {
+    let mut server = Server::new();
+    server.policies.change = policy(&[&[CODE]], None);
+    let session = begin(&mut server);
+    let extra = r#"{"challenge":"9f","session":"forged","errcode":"M_FORGED","flows":[],"nested":{"a":[1]}}"#;
+    server
+        .next_verdict(Verdict::Continue { extra: Raw::parse(extra).unwrap(), reference: Reference::new(9) });
+    let answer = server.change_password(TOKEN, body(stage(CODE, &session)));
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.keys(), ["challenge", "completed", "flows", "nested", "params", "session"]);
+    assert_eq!((answer.session(), &answer.body["challenge"]), (session.as_str(), &json!("9f")));
+    assert_eq!(server.session(&session).failures(), 0);
+
+    server.next_verdict(passed());
+    let mut auth = stage(CODE, &session);
+    auth["response"] = "f9".into();
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200");
+    assert!(server.questions[1].ends_with(" 9"), "the host finds its state again: {:?}", server.questions);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u11_a_type_without_a_session_is_the_first_step_of_a_new_one() {
+    let mut server = Server::new();
+    let auth = password_auth(None, "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200");
+
+    let mut server = two_stages();
+    let answer = server.change_password(TOKEN, body(password_auth(None, "alice", "wonderland")));
+    assert_eq!(answer.completed(), &json!(["m.login.password"]));
+    server.next_verdict(passed());
+    assert_eq!(server.change_password(TOKEN, body(stage(CODE, answer.session()))).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u11_without_one_shot_nothing_is_verified() {
+    let mut server = Server::new();
+    server.rules.one_shot = false;
+    let answer = server.change_password(TOKEN, body(password_auth(None, "alice", "wonderland")));
+    assert_eq!(answer.says(), "401");
+    assert_eq!(answer.keys(), ["completed", "flows", "params", "session"]);
+    assert_eq!(server.asked, 0);
+    let auth = password_auth(Some(answer.session()), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u12_an_unknown_session_restarts_by_default() {
+    let mut server = Server::new();
+    for unknown in [id(999).expose().as_str(), "", "xxxxxx", "é\"\\", &"A".repeat(300)] {
+        for auth in [password_auth(Some(unknown), "alice", "wonderland"), poll(unknown)] {
+            let answer = server.change_password(TOKEN, body(auth));
+            assert_eq!(answer.says(), "401 M_UNKNOWN", "{unknown}");
+            assert_eq!(answer.keys(), ["completed", "errcode", "error", "flows", "params", "session"]);
+            assert_ne!(answer.session(), unknown);
+            let again = server.change_password(TOKEN, body(poll(answer.session())));
+            assert_eq!(again.says(), "401", "the new session is one that can go on");
+        }
+    }
+    assert_eq!((server.asked, server.grants), (0, 0));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u12_or_is_rejected() {
+    let mut server = Server::new();
+    server.rules.unknown_session = UnknownSession::Reject;
+    let auth = password_auth(Some(&id(999).expose()), "alice", "wonderland");
+    let answer = server.change_password(TOKEN, body(auth));
+    assert_eq!((answer.says(), answer.keys()), ("400 M_UNKNOWN".to_owned(), vec!["errcode", "error"]));
+    assert!(server.sessions.is_empty());
+
+    let session = begin(&mut server);
+    server.pass_time(server.rules.session_lifetime);
+    let auth = password_auth(Some(&session), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "400 M_UNKNOWN");
+    assert_eq!(server.asked, 0);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u12_an_expired_or_consumed_session_is_unknown() {
+    let mut server = Server::new();
+    server.rules.replay_for = Millis::new(0);
+    let expired = begin(&mut server);
+    server.pass_time(server.rules.session_lifetime);
+    let auth = password_auth(Some(&expired), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401 M_UNKNOWN");
+    assert_eq!(server.asked, 0);
+
+    let consumed = begin(&mut server);
+    let auth = password_auth(Some(&consumed), "alice", "wonderland");
+    assert_eq!(server.change_password(TOKEN, body(auth.clone())).says(), "200");
+    assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401 M_UNKNOWN");
+    assert_eq!((server.asked, server.grants), (1, 1));
+}
+
+/// A policy is offered as it was written, whatever it is called.
+#[test]
+fn u04_a_policy_knows_what_it_offers() {
+    let flows = flows::<ChangePassword>(&[&["m.login.password", CODE]], None);
+    assert!(flows.offers("m.login.password".into()) && flows.offers(CODE.into()));
+    assert!(!flows.offers(PIN.into()));
+    let rules = Rules::default();
+    assert_eq!(Guard::new(&flows, &rules).rules(), &rules);
+    assert_eq!(ChangePassword::ID.description(), Some(ChangePassword::DESCRIPTION));
+    assert_ne!(OperationId::custom(0), ChangePassword::ID);
+}

@@ -1,0 +1,55 @@
+//! A handler that skips authentication does not compile.
+//!
+//! The expected messages are those of the compiler that CI pins; another version may
+//! word them differently. After a change of the pinned version run
+//! `TRYBUILD=overwrite cargo test --test suite compile_fail` and read the difference.
+//! What each file proves does not depend on the words: if it compiled, the test would
+//! fail under every version.
+
+use matrix_uia::Grant;
+use matrix_uia::operation::ChangePassword;
+use matrix_uia::session::{Claim, Completed, Pending, Receipt, Redeemed, Replay, Resolved};
+
+#[test]
+#[cfg_attr(miri, ignore = "starts the compiler")]
+fn a_handler_that_skips_authentication_does_not_compile() {
+    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
+}
+
+/// Fails to compile if the type has the trait: then both implementations fit, and `_`
+/// could be either.
+macro_rules! has_not {
+    ($type:ty: $($bound:path),+) => {
+        $({
+            trait Either<Which> {
+                const NO: bool = true;
+            }
+            impl<T: ?Sized> Either<()> for T {}
+            impl<T: ?Sized + $bound> Either<u8> for T {}
+            assert!(<$type as Either<_>>::NO);
+        })+
+    };
+}
+
+/// No proof is copied, made from nothing, stored or read back.
+#[test]
+fn a_proof_comes_only_from_the_transition() {
+    has_not!(Grant<ChangePassword>: Clone, Copy, Default, serde::Serialize, serde::de::DeserializeOwned, PartialEq);
+    has_not!(Claim<ChangePassword>: Clone, Copy, Default, serde::Serialize, serde::de::DeserializeOwned);
+    has_not!(Receipt: Clone, Copy, Default, serde::Serialize, serde::de::DeserializeOwned);
+    has_not!(Pending<'static, ChangePassword>: Clone, Copy, serde::Serialize);
+    has_not!(Resolved<'static, ChangePassword>: Clone, Copy, serde::Serialize);
+    has_not!(Replay<ChangePassword>: Clone, Copy, Default, serde::de::DeserializeOwned);
+    has_not!(Redeemed: Clone, Default, serde::de::DeserializeOwned);
+    has_not!(Completed: Clone, Default, serde::de::DeserializeOwned);
+}
+
+/// Nor does a secret leave except by `expose`.
+#[test]
+fn a_secret_is_not_printed_compared_or_serialised() {
+    has_not!(matrix_uia::Secret<'static>: std::fmt::Display, PartialEq, serde::Serialize);
+    has_not!(matrix_uia::BindingKey: Clone, std::fmt::Display, PartialEq, serde::Serialize);
+    has_not!(matrix_uia::SessionId: std::fmt::Display, serde::Serialize);
+    #[cfg(feature = "alloc")]
+    has_not!(matrix_uia::SecretBuf: Clone, std::fmt::Display, PartialEq, serde::Serialize);
+}

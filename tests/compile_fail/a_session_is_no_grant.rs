@@ -1,0 +1,8 @@
+use matrix_uia::Session;
+use matrix_uia::password::{self, ChangePasswordRequest};
+
+fn handler(session: Session, request: &ChangePasswordRequest<'_>) {
+    let _ = password::change(session, request, None);
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use matrix_uia::Grant;
+use matrix_uia::operation::ChangePassword;
+use matrix_uia::session::Claim;
+
+fn twice(claim: Claim<ChangePassword>) -> (Grant<ChangePassword>, Grant<ChangePassword>) {
+    (claim.assume_stored(), claim.assume_stored())
+}
+
+fn main() {}

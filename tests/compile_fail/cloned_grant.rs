@@ -1,0 +1,8 @@
+use matrix_uia::Grant;
+use matrix_uia::operation::ChangePassword;
+
+fn twice(grant: Grant<ChangePassword>) -> (Grant<ChangePassword>, Grant<ChangePassword>) {
+    (grant.clone(), grant)
+}
+
+fn main() {}

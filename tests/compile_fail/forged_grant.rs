@@ -1,0 +1,8 @@
+use matrix_uia::Grant;
+use matrix_uia::operation::ChangePassword;
+
+fn another(grant: Grant<ChangePassword>) -> Grant<ChangePassword> {
+    Grant { ..grant }
+}
+
+fn main() {}

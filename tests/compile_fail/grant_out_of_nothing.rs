@@ -1,0 +1,8 @@
+use matrix_uia::Grant;
+use matrix_uia::operation::ChangePassword;
+
+fn handler() -> Grant<ChangePassword> {
+    Grant::default()
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use matrix_uia::Grant;
+use matrix_uia::operation::ChangePassword;
+use matrix_uia::password::{self, ChangePasswordRequest};
+
+fn handler(grant: Grant<ChangePassword>, request: &ChangePasswordRequest<'_>) {
+    let _ = password::change(grant, request, None);
+    let _ = password::change(grant, request, None);
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use matrix_uia::session::Receipt;
+
+fn both_ways(receipt: Receipt) {
+    let _failed = receipt.failed();
+    let _failed_again = receipt.failed();
+}
+
+fn main() {}

@@ -1,0 +1,288 @@
+//! Marked secrets: whatever a request brings is in no `Debug`, no `Display`, no stored
+//! session. The marks are looked for in everything that can be printed.
+
+use std::fmt::Debug;
+
+use matrix_uia::deactivation::DeactivateRequest;
+use matrix_uia::devices::DeleteDevicesRequest;
+use matrix_uia::login::LoginRequest;
+use matrix_uia::operation::{ChangePassword, Reference, Register, Subject, UserRef};
+use matrix_uia::password::{self, ChangePasswordRequest, KeptChange};
+use matrix_uia::registration::{self, KeptRegistration, Localpart, LoginResponse, RegisterRequest};
+use matrix_uia::session::{Failure, Proof, Verdict};
+use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
+use matrix_uia::{BindingKey, Guard, Rules, Secret, Session, SessionId, Step, Text, Timestamp};
+use serde_json::{Value, json};
+
+use crate::support::{Server, flows, password_auth, policy, poll, stage};
+
+/// No secret that is shown passes for chance.
+const MARK: &str = "ZXQmark";
+
+fn mark(number: u32) -> String {
+    format!("{MARK}{number}")
+}
+
+#[track_caller]
+fn hides(value: &impl Debug) {
+    for shown in [format!("{value:?}"), format!("{value:#?}")] {
+        assert!(!shown.contains(MARK), "{shown}");
+    }
+}
+
+/// An auth dict of every type, with a mark for each secret in it.
+fn marked_auths() -> Vec<Value> {
+    let creds = json!({"sid": "1", "client_secret": mark(1), "id_server": "id", "id_access_token": mark(2)});
+    let mut auths = vec![
+        json!({"type": "m.login.password", "identifier": {"type": "m.id.user", "user": "alice"}, "password": mark(3)}),
+        json!({"type": "m.login.recaptcha", "response": mark(4)}),
+        json!({"type": "m.login.email.identity", "threepid_creds": creds}),
+        json!({"type": "m.login.msisdn", "threepid_creds": creds}),
+        json!({"type": "m.login.registration_token", "token": mark(5)}),
+        json!({"type": "org.example.custom", "anything": mark(6), "nested": {"deep": [mark(7)]}}),
+        json!({"type": "m.login.dummy", "password": mark(8)}),
+        json!({"type": "m.login.password", "password": {"not": mark(9)}}),
+        json!({"type": "m.login.registration_token", "token": format!("{} no token", mark(10))}),
+        json!({}),
+    ];
+    for auth in &mut auths {
+        auth["session"] = mark(20).into();
+    }
+    auths
+}
+
+#[test]
+fn no_request_shows_what_it_brings() {
+    for auth in marked_auths() {
+        let text = auth.to_string();
+        let parsed = Auth::parse(text.as_bytes()).unwrap();
+        hides(&parsed);
+        if let Auth::Attempt { data, .. } = parsed {
+            hides(&data);
+        }
+        let escaped = text.replace("ZXQ", "\\u005aXQ");
+        hides(&Auth::parse(escaped.as_bytes()).unwrap());
+
+        let change = json!({"new_password": mark(30), "auth": auth}).to_string();
+        let change = ChangePasswordRequest::parse(change.as_bytes()).unwrap();
+        hides(&change);
+        hides(&KeptChange::of(&change));
+        let register = json!({"username": "carol", "password": mark(31), "auth": auth}).to_string();
+        let register = RegisterRequest::parse(register.as_bytes()).unwrap();
+        hides(&register);
+        hides(&KeptRegistration::of(&register, None));
+        let deactivate = json!({"auth": auth}).to_string();
+        hides(&DeactivateRequest::parse(deactivate.as_bytes()).unwrap());
+        let delete = json!({"devices": ["A"], "auth": auth}).to_string();
+        hides(&DeleteDevicesRequest::parse(delete.as_bytes()).unwrap());
+    }
+    let login = json!({"type": "m.login.password", "user": "alice", "password": mark(40)}).to_string();
+    hides(&LoginRequest::parse(login.as_bytes()).unwrap());
+}
+
+#[test]
+fn no_answer_shows_what_it_holds() {
+    let (token, refresh) = (mark(50), mark(51));
+    let mut response =
+        LoginResponse::new(Text::new("@a:example.org")).with_login(Secret::new(&token), Text::new("D"));
+    response.login.as_mut().unwrap().refresh_token = Some(Secret::new(&refresh));
+    hides(&response);
+    let challenge = json!({"flows": [], "session": mark(52), "params": {"x": {"y": mark(53)}}}).to_string();
+    hides(&ChallengeBody::parse(challenge.as_bytes()).unwrap());
+}
+
+#[test]
+fn no_secret_type_shows_itself() {
+    let secret = mark(60);
+    hides(&Secret::new(&secret));
+    hides(&ThreepidCreds::new(Text::new("1"), Secret::new(&secret)));
+    hides(&BindingKey::from_entropy(*b"ZXQmarkZXQmark60"));
+    let key = BindingKey::from_entropy(*b"ZXQmarkZXQmark60");
+    hides(&key.params::<ChangePassword>().text(Some(Text::new(&secret))));
+    assert_eq!(
+        format!("{:?}", SessionId::from_entropy(*b"ZXQmarkZXQmarkZXQmarkZXQ")),
+        "SessionId([redacted])"
+    );
+    #[cfg(feature = "alloc")]
+    {
+        let owned = Secret::new(&secret).to_owned();
+        assert_eq!(owned.expose(), secret);
+        hides(&owned);
+    }
+}
+
+#[test]
+fn no_step_shows_what_it_carries() {
+    let names: &[&[&str]] = &[
+        &["m.login.password"],
+        &["m.login.recaptcha"],
+        &["m.login.email.identity"],
+        &["m.login.msisdn"],
+        &["m.login.registration_token"],
+        &["org.example.custom"],
+        &["m.login.dummy"],
+    ];
+    let policy = flows::<Register>(names, None);
+    hides(&policy);
+    let rules = Rules::default();
+    let guard = Guard::new(&policy, &rules);
+    hides(&guard);
+    let key = BindingKey::from_entropy([1; 16]);
+    let fresh = SessionId::from_entropy(*b"ZXQmarkZXQmarkZXQmarkZXQ");
+    let name = fresh.expose();
+    for mut auth in marked_auths() {
+        auth["session"] = Value::Null;
+        let body = json!({"username": "carol", "password": mark(70), "auth": auth}).to_string();
+        let request = RegisterRequest::parse(body.as_bytes()).unwrap();
+        let call = request.call(&key, None);
+        hides(&call);
+        let step = guard.receive(call, None, fresh, Timestamp::default());
+        hides(&step);
+        assert!(!format!("{step:?}").contains(name.as_str()));
+        match step {
+            Step::Verify(pending) => {
+                hides(&pending.check());
+                hides(&pending.limit_key());
+                hides(&pending);
+                let resolved = pending.resolve(Verdict::Failed(Failure::Other));
+                hides(&resolved);
+                hides(&resolved.apply(None, fresh, Timestamp::default()));
+            }
+            Step::Grant(claim) => {
+                hides(&claim);
+                hides(&claim.write());
+                let grant = claim.assume_stored();
+                hides(&grant);
+                let username = Localpart::parse(Text::new("carol"), "example.org").unwrap();
+                let creation = registration::create(grant, &request, Some(username), None).unwrap();
+                hides(&creation);
+                hides(creation.account());
+                let receipt = creation.receipt();
+                hides(&receipt);
+                hides(&receipt.succeeded(Reference::new(1), Timestamp::default()));
+            }
+            Step::Challenge(challenge) => {
+                hides(&challenge.write());
+                hides(challenge.session());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_effect_of_a_granted_call_shows_the_new_password() {
+    let body = format!(r#"{{"new_password":"{}","auth":{{"type":"m.login.dummy"}}}}"#, mark(75));
+    let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
+    let policy = flows::<ChangePassword>(&[&["m.login.dummy"]], None);
+    let rules = Rules::default();
+    let key = BindingKey::from_entropy([1; 16]);
+    let call = request.call(&key, Some(Subject::new(UserRef::new(1), 0)));
+    let step = Guard::new(&policy, &rules).receive(call, None, crate::support::id(1), Timestamp::default());
+    let Step::Grant(claim) = step else { panic!("{step:?}") };
+    let change = password::change(claim.assume_stored(), &request, None).unwrap();
+    hides(&change);
+    hides(&change.new_password());
+    hides(&change.denied(matrix_uia::Reject::unavailable()));
+}
+
+#[test]
+fn no_error_repeats_what_it_refuses() {
+    let marked = mark(80);
+    for body in [
+        format!("{{\"{marked}\":1,\"{marked}\":2}}"),
+        format!("{{\"auth\":\"{marked}\"}}"),
+        format!("{{\"new_password\":[\"{marked}\"]}}"),
+        format!("{{\"type\":{{\"x\":\"{marked}\"}}}}"),
+        format!("{marked}"),
+        format!("{{\"x\":\"{marked}\\ud800\"}}"),
+    ] {
+        let errors = [
+            ChangePasswordRequest::parse(body.as_bytes()).map(|_| ()).err(),
+            Auth::parse(body.as_bytes()).map(|_| ()).err(),
+        ];
+        for error in errors.into_iter().flatten() {
+            hides(&error);
+            assert!(!error.to_string().contains(MARK));
+        }
+        if let Err(reject) = LoginRequest::parse(body.as_bytes()) {
+            let mut out = String::new();
+            reject.write(&mut out).unwrap();
+            assert!(!out.contains(MARK), "{out}");
+            hides(&reject);
+        }
+    }
+    let name = Localpart::parse(Text::new(&format!("{marked} !")), "example.org").unwrap_err();
+    hides(&name);
+    let long = format!("{marked}{}", "x".repeat(600));
+    let weak = password::PasswordStrength::default().check(Secret::new(&long)).unwrap_err();
+    hides(&weak);
+    assert!(!Text::new(&marked).to_fixed::<4>().unwrap_err().to_string().contains(MARK));
+}
+
+#[test]
+fn a_malformed_auth_dict_names_the_key_and_never_the_value() {
+    for auth in marked_auths() {
+        let auth = auth.to_string();
+        if let Auth::Attempt { data: Err(malformed), .. } = Auth::parse(auth.as_bytes()).unwrap() {
+            hides(&malformed);
+        }
+    }
+}
+
+#[test]
+fn a_custom_dict_is_passed_on_whole_and_shown_nowhere() {
+    let auth = json!({"type": "org.example.custom", "anything": mark(90)}).to_string();
+    let Auth::Attempt { data: Ok(AuthData::Custom(raw)), .. } = Auth::parse(auth.as_bytes()).unwrap() else {
+        panic!("custom")
+    };
+    assert_eq!(raw.as_str(), auth);
+    hides(&raw);
+}
+
+/// A session that has seen marked values is stored, read in another process, and goes on.
+#[test]
+fn a_stored_session_holds_no_secret_and_goes_on_elsewhere() {
+    let code = "org.example.code";
+    let new_password = format!("{} looking-glass", mark(100));
+    let serve = || {
+        let mut server = Server::new();
+        server.policies.change = policy(&[&["m.login.password", code]], None);
+        server.user("alice").hash = Some(format!("hash of {}", mark(101)));
+        server
+    };
+    let mut here = serve();
+    let alice = Some("alice-token");
+    let session = here.change_password(alice, json!({"new_password": new_password})).session().to_owned();
+    let attempts = [
+        password_auth(Some(&session), "alice", &mark(102)),
+        password_auth(Some(&session), "alice", &mark(101)),
+        json!({"type": code, "session": session, "code": mark(103)}),
+        poll(&session),
+    ];
+    for auth in attempts {
+        here.change_password(alice, json!({"new_password": new_password, "auth": auth}));
+        let id = SessionId::parse(Text::new(&session)).unwrap();
+        let stored = here.sessions[&id].clone();
+        assert!(!stored.contains(MARK), "{stored}");
+        assert!(!stored.contains("looking-glass") && !stored.contains(session.as_str()), "{stored}");
+        hides(&here.session(&session));
+
+        // Another process has nothing but the text.
+        let read: Session = serde_json::from_str(&stored).unwrap();
+        assert_eq!(read, here.session(&session));
+        assert_eq!(serde_json::to_string(&read).unwrap(), stored);
+        let mut there = serve();
+        there.sessions.insert(id, stored);
+        let state = |server: &mut Server| server.change_password(alice, json!({"auth": poll(&session)}));
+        assert_eq!(state(&mut there), state(&mut here));
+    }
+    let mut there = serve();
+    (there.sessions, there.kept) = (here.sessions.clone(), here.kept.clone());
+    for server in [&mut here, &mut there] {
+        server.next_verdict(Verdict::Passed(Proof::Nothing));
+        let body = json!({"new_password": new_password, "auth": stage(code, &session)});
+        assert_eq!(server.change_password(alice, body).says(), "200");
+        assert_eq!(server.users["alice"].hash.as_deref(), Some(format!("hash of {new_password}").as_str()));
+    }
+}
