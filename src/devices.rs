@@ -1,7 +1,7 @@
 //! Signing devices out: [`DELETE /devices/{deviceId}`] and [`POST /delete_devices`].
 //!
 //! ```text
-//!  body ─► DeleteDevicesRequest ─► Call ─► Guard ─► Grant ─► delete ─► which devices
+//!  body ─► DeleteDevicesRequest ─► Call ─► Guard ─► Grant ─► redeem ─► Receipt
 //! ```
 //!
 //! [`DELETE /devices/{deviceId}`]: https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3devicesdeviceid

@@ -22,6 +22,11 @@ impl OperationId {
     pub const fn custom(number: u8) -> Self {
         Self(0x100 | number as u16)
     }
+
+    /// The number's bytes, the same on every machine.
+    pub(crate) const fn to_bytes(self) -> [u8; 2] {
+        self.0.to_le_bytes()
+    }
 }
 
 /// Whether a finished call is answered again when the same request comes again,

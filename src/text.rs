@@ -95,7 +95,13 @@ impl<'a> Text<'a> {
     /// [`CapacityError`] if it is longer than `N` bytes.
     pub fn to_fixed<const N: usize>(&self) -> Result<heapless::String<N>, CapacityError> {
         let mut out = heapless::String::new();
-        fmt::write(&mut out, format_args!("{self}")).map_err(|_| CapacityError::new("text"))?;
+        for piece in self.pieces() {
+            let pushed = match piece {
+                Piece::Run(run) => out.push_str(run),
+                Piece::Char(c) => out.push(c),
+            };
+            pushed.map_err(|_| CapacityError::new("text"))?;
+        }
         Ok(out)
     }
 

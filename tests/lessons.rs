@@ -266,7 +266,7 @@ fn lesson_16_a_session_ends_for_certain() {
     assert_eq!(server.session(&session).ends(&server.rules), ends, "nothing prolongs it");
     server.now = ends.as_millis();
     assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "401 M_UNKNOWN");
-    assert_eq!(server.sessions.contains_key(&SessionId::parse(Text::new(&session)).unwrap()), false);
+    assert!(!server.sessions.contains_key(&SessionId::parse(Text::new(&session)).unwrap()));
 }
 
 #[test]

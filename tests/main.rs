@@ -14,6 +14,7 @@
 mod behaviour;
 mod compile_fail;
 mod lessons;
+mod no_std;
 mod properties;
 mod redaction;
 mod spec_examples;

@@ -101,7 +101,7 @@ proptest! {
     fn every_sequence_goes_as_the_model_says(
         switches in switches(),
         first in 0..model::POLICIES.len(),
-        events in prop::collection::vec(event(), 1..40),
+        events in prop::collection::vec(event(), 1..24),
     ) {
         let mut world = World::new(switches, first);
         for event in events {

@@ -194,7 +194,7 @@ fn no_error_repeats_what_it_refuses() {
         format!("{{\"auth\":\"{marked}\"}}"),
         format!("{{\"new_password\":[\"{marked}\"]}}"),
         format!("{{\"type\":{{\"x\":\"{marked}\"}}}}"),
-        format!("{marked}"),
+        marked.clone(),
         format!("{{\"x\":\"{marked}\\ud800\"}}"),
     ] {
         let errors = [

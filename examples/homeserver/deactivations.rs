@@ -112,8 +112,10 @@ fn carry_out(
         Effect::RemoveDirectoryEntry => remove(Belonging::Directory)?,
         Effect::MarkErased => users::mark_erased(tx, user)?,
         Effect::MarkDeactivated => users::mark_deactivated(tx, user)?,
+        // Asked of the identity servers before, and no part of a transaction.
+        Effect::UnbindThreepids => {}
         // There are no rooms here to leave.
-        _ => {}
+        Effect::LeaveRooms => {}
     }
     Ok(progress.done())
 }

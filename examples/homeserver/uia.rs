@@ -228,22 +228,12 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         claim: Claim<Op>,
         mut kept: Kept,
     ) -> Result<Response, Failure> {
-        let expected = match claim.write() {
-            Write::Replace { expected, .. } => Some(expected),
-            _ => None,
-        };
-        let done = endpoint.redeem(tx, claim.assume_stored(), &mut kept)?;
+        let done = endpoint.redeem(tx, claim.assume_in_transaction(), &mut kept)?;
         let redeemed = match &done {
             Done::Succeeded(_, redeemed) => redeemed,
             Done::Denied(denied) => denied.redeemed(),
         };
-        if let Write::Replace { id, session, .. } = redeemed.write() {
-            let write = match expected {
-                Some(expected) => Write::Replace { id, expected, session },
-                None => Write::Insert { id, session },
-            };
-            self.write(tx, write, kept)?;
-        }
+        self.write(tx, redeemed.write(), kept)?;
         match (done, &self.token) {
             (Done::Succeeded(response, _), Some(token)) => {
                 tokens::mark_uia(tx, token, clock::now_ms())?;

@@ -26,6 +26,7 @@ mod who;
 
 #[test]
 fn no_module_is_left_out() {
-    let modules = |source: &'static str| source.lines().filter(|line| line.starts_with("mod ")).collect::<Vec<_>>();
+    let modules =
+        |source: &'static str| source.lines().filter(|line| line.starts_with("mod ")).collect::<Vec<_>>();
     assert_eq!(modules(include_str!("units.rs")), modules(include_str!("main.rs")));
 }

@@ -125,8 +125,12 @@ fn null_is_absent_everywhere() {
     client
         .post("account/password", Some(&token), &json!({ "auth": { "session": null, "type": null } }))
         .asked();
-    client.post("account/password", Some(&token), &json!({ "new_password": null, "logout_devices": null })).asked();
-    client.post("account/deactivate", Some(&token), &json!({ "id_server": null, "erase": null, "auth": null })).asked();
+    client
+        .post("account/password", Some(&token), &json!({ "new_password": null, "logout_devices": null }))
+        .asked();
+    client
+        .post("account/deactivate", Some(&token), &json!({ "id_server": null, "erase": null, "auth": null }))
+        .asked();
     client.post("delete_devices", Some(&token), &json!({ "devices": null })).asked();
     let body = json!({
         "username": "carol", "password": "christmas", "device_id": null, "initial_device_display_name": null,
@@ -193,19 +197,32 @@ fn a_stage_whose_data_is_odd_gets_the_state_back_and_counts_as_no_failure() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let change = |auth| json!({ "new_password": "looking-glass", "auth": auth });
-    let session = client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
+    let session =
+        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
     let user = json!({ "type": "m.id.user", "user": "alice" });
     for (auth, code) in [
         (json!({ "type": "m.login.password" }), "M_MISSING_PARAM"),
         (json!({ "type": "m.login.password", "identifier": user }), "M_MISSING_PARAM"),
         (json!({ "type": "m.login.password", "password": "wonderland" }), "M_MISSING_PARAM"),
         (json!({ "type": "m.login.password", "identifier": user, "password": null }), "M_MISSING_PARAM"),
-        (json!({ "type": "m.login.password", "identifier": null, "password": "wonderland" }), "M_MISSING_PARAM"),
-        (json!({ "type": "m.login.password", "identifier": { "type": "m.id.user" }, "password": "p" }), "M_MISSING_PARAM"),
+        (
+            json!({ "type": "m.login.password", "identifier": null, "password": "wonderland" }),
+            "M_MISSING_PARAM",
+        ),
+        (
+            json!({ "type": "m.login.password", "identifier": { "type": "m.id.user" }, "password": "p" }),
+            "M_MISSING_PARAM",
+        ),
         (json!({ "type": "m.login.password", "identifier": user, "password": 5 }), "M_INVALID_PARAM"),
         (json!({ "type": "m.login.password", "identifier": user, "password": "" }), "M_INVALID_PARAM"),
-        (json!({ "type": "m.login.password", "identifier": "alice", "password": "wonderland" }), "M_INVALID_PARAM"),
-        (json!({ "type": "m.login.password", "identifier": { "type": 5 }, "password": "wonderland" }), "M_INVALID_PARAM"),
+        (
+            json!({ "type": "m.login.password", "identifier": "alice", "password": "wonderland" }),
+            "M_INVALID_PARAM",
+        ),
+        (
+            json!({ "type": "m.login.password", "identifier": { "type": 5 }, "password": "wonderland" }),
+            "M_INVALID_PARAM",
+        ),
         (json!({ "type": "m.login.dummy" }), "M_INVALID_PARAM"),
         (json!({ "type": "m.login.recaptcha", "response": "good" }), "M_INVALID_PARAM"),
         (json!({ "type": "m.login.sso" }), "M_INVALID_PARAM"),
@@ -213,7 +230,8 @@ fn a_stage_whose_data_is_odd_gets_the_state_back_and_counts_as_no_failure() {
         (json!({ "type": "" }), "M_INVALID_PARAM"),
         (json!({ "type": "x".repeat(5_000) }), "M_INVALID_PARAM"),
     ] {
-        let answer = client.post("account/password", Some(&token), &change(with(&auth, "session", session.as_str())));
+        let answer =
+            client.post("account/password", Some(&token), &change(with(&auth, "session", session.as_str())));
         assert_eq!(answer.status, 401, "{auth}: {answer}");
         assert_eq!(answer.failed(&[], code), session, "{auth}");
     }

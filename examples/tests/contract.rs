@@ -75,22 +75,31 @@ fn bad_configs_are_refused_in_one_line_that_names_the_field() {
 
 #[test]
 fn a_policy_that_cannot_be_completed_is_refused_with_the_flow_and_the_reason() {
-    for (flows, named) in [
-        (r#"{"register": []}"#, "flows.register"),
-        (r#"{"register": [[]]}"#, "flows.register"),
-        (r#"{"register": [["m.login.dummy", "m.login.dummy"]]}"#, "m.login.dummy"),
-        (r#"{"password": [["m.login.dummy"]]}"#, "flows.password"),
-        (r#"{"deactivate": [["m.login.registration_token"]]}"#, "m.login.registration_token"),
-        (r#"{"deactivate": [["m.login.password"], ["m.login.recaptcha"]]}"#, "m.login.recaptcha"),
-        (r#"{"register": [["m.login.recaptcha"]]}"#, "m.login.recaptcha"),
-        (r#"{"register": [["m.login.terms"]]}"#, "m.login.terms"),
-        (r#"{"password_reset": [["m.login.dummy"]]}"#, "flows.password_reset"),
-        (r#"{"deactivate_without_token": [["m.login.dummy"]]}"#, "flows.deactivate_without_token"),
-        (r#"{"register": [["m.login.password"]]}"#, "flows.register"),
+    let many: Vec<_> = (0..100).map(|n| [format!("org.example.stage{n}")]).collect();
+    let long: Vec<_> = (0..100).map(|n| format!("org.example.stage{n}")).collect();
+    let (many, long) = (json!({ "register": many }).to_string(), json!({ "register": [long] }).to_string());
+    for (flows, named, why) in [
+        (r#"{"register": []}"#, "register", "no flow"),
+        (r#"{"register": [[]]}"#, "register", "flow 1 has no stages"),
+        (r#"{"register": [["m.login.dummy", "m.login.dummy"]]}"#, "register", "m.login.dummy twice"),
+        (r#"{"register": [["m.login.sso"], ["m.login.sso"]]}"#, "register", "flow 2 is flow 1 again"),
+        (r#"{"password": [["m.login.sso"], ["m.login.sso", "m.login.password"]]}"#, "password", "never be completed"),
+        (r#"{"password": [["m.login.sso", "m.login.password"], ["m.login.sso"]]}"#, "password", "never be completed"),
+        (r#"{"password": [["m.login.terms"]]}"#, "password", "asks for m.login.terms"),
+        (r#"{"deactivate": [["m.login.registration_token"]]}"#, "deactivate", "m.login.registration_token"),
+        (r#"{"register": [["m.oauth"]]}"#, "register", "m.oauth"),
+        (r#"{"delete_devices": [["m.oauth"]]}"#, "delete_devices", "m.oauth"),
+        (r#"{"password_reset": [["m.login.terms"]]}"#, "password_reset", "m.login.terms"),
+        (r#"{"deactivate_without_token": [[]]}"#, "deactivate_without_token", "no stages"),
+        (r#"{"register": [[""]]}"#, "register", "no usable name"),
+        (&many, "register", "more than"),
+        (&long, "register", "more than"),
     ] {
         let said = config_refusal(&format!(r#"{{"flows": {flows}}}"#));
-        assert!(said.contains("config: flows.") && said.contains(named), "{flows}: {said}");
+        assert!(said.starts_with(&format!("config: flows.{named}: ")) && said.contains(why), "{flows}: {said}");
     }
+    let said = config_refusal(r#"{"params": {"m.login.terms": 5}, "flows": {"register": [["m.login.terms"]]}}"#);
+    assert!(said.contains("params"), "{said}");
 }
 
 #[test]
@@ -175,7 +184,8 @@ fn the_three_curl_lines_work_as_pasted() {
             let mut shell = Command::new("sh");
             shell.args(["-c", line]);
             let output = String::from_utf8(run(shell).stdout).unwrap();
-            let (body, code) = output.trim_end().rsplit_once('\n').unwrap_or_else(|| panic!("{line}\n{output}"));
+            let (body, code) =
+                output.trim_end().rsplit_once('\n').unwrap_or_else(|| panic!("{line}\n{output}"));
             assert_eq!(code, status, "{line}\n{output}");
             assert!(check(&serde_json::from_str(body).unwrap()), "{line}\n{output}");
         }
@@ -187,7 +197,8 @@ fn every_path_answers_options_and_every_answer_lets_browsers_read_it() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     // The headers themselves are checked with every answer.
-    for path in ["register", "login", "account/password", "devices/X", "/_matrix/client/versions", "/no/such", "/"]
+    for path in
+        ["register", "login", "account/password", "devices/X", "/_matrix/client/versions", "/no/such", "/"]
     {
         let answer = client.send("OPTIONS", path, None, None);
         assert!(matches!(answer.status, 200 | 204), "{path}: {answer}");
@@ -199,18 +210,35 @@ fn unknown_paths_are_404_and_wrong_methods_405_m_unrecognized() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     for path in [
-        "/", "/_matrix", "/_matrix/client/v3", "/_matrix/client/v3/", "/_matrix/client/v3/nothing",
-        "/_matrix/client/v1/register", "/_matrix/client/r0/versions", "/_matrix/client/v3/login/",
-        "/_matrix/client/v3/register//", "/_MATRIX/client/v3/login", "/_matrix/client/v3/%6Cogi%6E%00",
+        "/",
+        "/_matrix",
+        "/_matrix/client/v3",
+        "/_matrix/client/v3/",
+        "/_matrix/client/v3/nothing",
+        "/_matrix/client/v1/register",
+        "/_matrix/client/r0/versions",
+        "/_matrix/client/v3/login/",
+        "/_matrix/client/v3/register//",
+        "/_MATRIX/client/v3/login",
+        "/_matrix/client/v3/%6Cogi%6E%00",
     ] {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             client.send(method, path, None, None).rejected(404, "M_UNRECOGNIZED");
         }
     }
     for (method, path) in [
-        ("GET", "register"), ("DELETE", "login"), ("PUT", "account/password"), ("GET", "account/deactivate"),
-        ("POST", "account/whoami"), ("POST", "devices/X"), ("PATCH", "devices/X"), ("GET", "delete_devices"),
-        ("POST", "capabilities"), ("POST", "/_matrix/client/versions"), ("GET", "logout"), ("BREW", "logout/all"),
+        ("GET", "register"),
+        ("DELETE", "login"),
+        ("PUT", "account/password"),
+        ("GET", "account/deactivate"),
+        ("POST", "account/whoami"),
+        ("POST", "devices/X"),
+        ("PATCH", "devices/X"),
+        ("GET", "delete_devices"),
+        ("POST", "capabilities"),
+        ("POST", "/_matrix/client/versions"),
+        ("GET", "logout"),
+        ("BREW", "logout/all"),
     ] {
         client.send(method, path, None, None).rejected(405, "M_UNRECOGNIZED");
     }
@@ -297,9 +325,17 @@ fn no_token_an_unknown_token_and_an_empty_one() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let needs_token = [
-        ("GET", "account/whoami"), ("POST", "logout"), ("POST", "logout/all"), ("POST", "account/deactivate"),
-        ("GET", "account/3pid"), ("GET", "devices"), ("GET", "devices/X"), ("PUT", "devices/X"),
-        ("DELETE", "devices/X"), ("POST", "delete_devices"), ("GET", "capabilities"),
+        ("GET", "account/whoami"),
+        ("POST", "logout"),
+        ("POST", "logout/all"),
+        ("POST", "account/deactivate"),
+        ("GET", "account/3pid"),
+        ("GET", "devices"),
+        ("GET", "devices/X"),
+        ("PUT", "devices/X"),
+        ("DELETE", "devices/X"),
+        ("POST", "delete_devices"),
+        ("GET", "capabilities"),
     ];
     for (method, path) in needs_token {
         let body = (method != "GET").then_some(&b"{}"[..]);

@@ -133,7 +133,8 @@ fn d6_afterwards_no_way_in_works_and_the_name_stays_taken() {
         let tokens: Vec<_> = (0..3).map(|_| client.token("alice", "wonderland")).collect();
         let bob = client.token("bob", "builder-bob");
         // An open session of hers ends with the account.
-        let open = client.post("account/password", Some(&tokens[1]), &json!({ "new_password": "looking-glass" }));
+        let open =
+            client.post("account/password", Some(&tokens[1]), &json!({ "new_password": "looking-glass" }));
         let open = open.asked();
         client.post("login", None, &by_address("wonderland")).ok();
         let body = erase.map_or_else(|| json!({}), |erase| json!({ "erase": erase }));
@@ -163,8 +164,11 @@ fn d6_afterwards_no_way_in_works_and_the_name_stays_taken() {
         gone(&client);
         server.kill();
         // Her 3PID is free: another may have it. And a config doesn't bring the account back.
-        setup.config()["users"][2] = json!({ "localpart": "carol", "password": "christmas",
-            "threepids": [{ "medium": "email", "address": "alice@example.org" }] });
+        let address = json!([{ "medium": "email", "address": "alice@example.org" }]);
+        let users = &mut setup.config()["users"];
+        users[0]["threepids"] = json!([]);
+        let carol = json!({ "localpart": "carol", "password": "christmas", "threepids": address });
+        users.as_array_mut().unwrap().push(carol);
         let server = setup.start();
         let client = server.client();
         let carol = client.post("login", None, &by_address("christmas")).ok();
@@ -208,11 +212,15 @@ fn d7_an_application_service_deactivates_its_own_users_without_uia() {
     // Not whoever is not its own.
     client.post(&of("@alice:localhost"), Some("as-secret"), &json!({})).rejected(400, "M_EXCLUSIVE");
     client.post(&of("@_bridge_a:localhost"), Some("other-secret"), &json!({})).rejected(400, "M_EXCLUSIVE");
-    client.post(&of("@_bridge_a:elsewhere.example"), Some("as-secret"), &json!({})).rejected(400, "M_EXCLUSIVE");
+    client
+        .post(&of("@_bridge_a:elsewhere.example"), Some("as-secret"), &json!({}))
+        .rejected(400, "M_EXCLUSIVE");
     client.post(&of("@_bridge_none:localhost"), Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client.post("account/deactivate", Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client.post(&of("@_bridge_a:localhost"), Some("as-secre"), &json!({})).rejected(401, "M_UNKNOWN_TOKEN");
-    client.post(&of("@_bridge_a:localhost"), Some("as-secret"), &json!({ "erase": 1 })).rejected(400, "M_BAD_JSON");
+    client
+        .post(&of("@_bridge_a:localhost"), Some("as-secret"), &json!({ "erase": 1 }))
+        .rejected(400, "M_BAD_JSON");
     // The parameter is nobody else's.
     let bob = client.token("bob", "builder-bob");
     client.post(&of("@alice:localhost"), Some(&bob), &json!({})).asked();

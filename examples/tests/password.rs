@@ -14,7 +14,10 @@ fn the_new_password_replaces_the_old_and_other_devices_are_logged_out() {
     let here = client.token("alice", "wonderland");
     let elsewhere = [client.token("alice", "wonderland"), client.token("alice", "wonderland")];
     let bob = client.token("bob", "builder-bob");
-    assert_eq!(client.post("account/password", Some(&here), &change("looking-glass", "wonderland")).ok(), json!({}));
+    assert_eq!(
+        client.post("account/password", Some(&here), &change("looking-glass", "wonderland")).ok(),
+        json!({})
+    );
     client.login("alice", "wonderland").rejected(403, "M_FORBIDDEN");
     client.login("alice", "looking-glass").ok();
     for token in &elsewhere {
@@ -46,7 +49,9 @@ fn a_weak_or_too_long_password_is_refused_before_any_challenge() {
     let server = Setup::new(json!({ "password_policy": policy })).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    for weak in ["", "Ab1!", "Abcdefgh1!"[..9].as_ref(), "abcdefgh1!", "ABCDEFGH1!", "Abcdefghi!", "Abcdefghi1"] {
+    for weak in
+        ["", "Ab1!", "Abcdefgh1!"[..9].as_ref(), "abcdefgh1!", "ABCDEFGH1!", "Abcdefghi!", "Abcdefghi1"]
+    {
         for body in [json!({ "new_password": weak }), change(weak, "wonderland")] {
             client.post("account/password", Some(&token), &body).rejected(400, "M_WEAK_PASSWORD");
             client.post("account/password", None, &body).rejected(400, "M_WEAK_PASSWORD");
@@ -92,7 +97,9 @@ fn an_invalid_token_is_401_and_never_a_reset() {
     let asked = client.post("account/password", None, &json!({ "new_password": "looking-glass" }));
     asked.asked();
     assert_eq!(asked.json()["flows"], json!([{ "stages": ["m.login.email.identity"] }]));
-    client.post("account/password", None, &change("looking-glass", "wonderland")).failed(&[], "M_INVALID_PARAM");
+    client
+        .post("account/password", None, &change("looking-glass", "wonderland"))
+        .failed(&[], "M_INVALID_PARAM");
     let creds = json!({ "sid": "1", "client_secret": "guess" });
     let body = json!({ "new_password": "looking-glass",
         "auth": { "type": "m.login.email.identity", "threepid_creds": creds } });
@@ -219,7 +226,8 @@ fn devices_are_listed_named_and_deleted_after_authentication() {
     client.get(&path(&ids[0]), Some(&token)).rejected(404, "M_NOT_FOUND");
     assert!(!client.is_live(&text(&others[0], "access_token")));
 
-    let session = client.post("delete_devices", Some(&token), &json!({ "devices": [ids[1], ids[2]] })).asked();
+    let session =
+        client.post("delete_devices", Some(&token), &json!({ "devices": [ids[1], ids[2]] })).asked();
     let auth = crate::support::with(&password_auth("alice", "wonderland"), "session", session.as_str());
     client
         .post("delete_devices", Some(&token), &json!({ "devices": [ids[1]], "auth": auth }))

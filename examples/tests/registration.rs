@@ -12,7 +12,8 @@ fn the_kind_decides() {
     for (guests, status, code) in [(true, 200, None), (false, 403, Some("M_GUEST_ACCESS_FORBIDDEN"))] {
         let server = Setup::new(json!({ "registration": { "guests": guests } })).start();
         let client = server.client();
-        let body = json!({ "username": "carol", "device_id": "MINE", "initial_device_display_name": "Guest" });
+        let body =
+            json!({ "username": "carol", "device_id": "MINE", "initial_device_display_name": "Guest" });
         let answer = client.post("register?kind=guest", None, &body);
         assert_eq!((answer.status, answer.json()["errcode"].as_str()), (status, code), "{answer}");
         if guests {
@@ -52,7 +53,11 @@ fn names_are_refused_before_any_challenge() {
     ] {
         for body in [json!({ "username": name }), dummy(name)] {
             let answer = client.post("register", None, &body);
-            assert_eq!((answer.status, answer.json()["errcode"].as_str()), (400, Some(code)), "{name:?}: {answer}");
+            assert_eq!(
+                (answer.status, answer.json()["errcode"].as_str()),
+                (400, Some(code)),
+                "{name:?}: {answer}"
+            );
         }
     }
     for (name, id) in [
@@ -107,10 +112,9 @@ fn a_password_is_missed_at_the_end_and_may_follow() {
 fn a_name_taken_meanwhile_may_be_replaced_in_the_same_session() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
-    let body = |name: &str, session: &str| {
-        json!({ "username": name, "password": "christmas", "auth": dummy_auth(session) })
-    };
-    let session = client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
+    let body = |name: &str, session: &str| json!({ "username": name, "password": "christmas", "auth": dummy_auth(session) });
+    let session =
+        client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
     client.register("carol", "easter-bunny");
     client.post("register", None, &body("carol", &session)).rejected(400, "M_USER_IN_USE");
     assert_eq!(client.post("register", None, &body("carla", &session)).ok()["user_id"], "@carla:localhost");

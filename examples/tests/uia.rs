@@ -145,9 +145,7 @@ fn u7_failures_keep_the_state_and_a_stranger_s_credentials_are_403() {
         client.post("account/password", Some(&token), &json!({ "new_password": "wonderland", "auth": auth }))
     };
     let session = post(json!({})).asked();
-    let tried = |identifier: Value, password: &str| {
-        json!({ "type": "m.login.password", "identifier": identifier, "password": password, "session": session })
-    };
+    let tried = |identifier: Value, password: &str| json!({ "type": "m.login.password", "identifier": identifier, "password": password, "session": session });
     // A full ID of another server is a failed stage (rule U20).
     for user in ["alice", "@alice:localhost", "nobody", "@alice:elsewhere.example", "@alice"] {
         let answer = post(tried(json!({ "type": "m.id.user", "user": user }), "white-rabbit"));
@@ -168,10 +166,8 @@ fn u7_failures_keep_the_state_and_a_stranger_s_credentials_are_403() {
         let auth = json!({ "type": "m.login.password", "identifier": identifier, "password": "wonderland", "session": session });
         assert_eq!(post(auth).ok(), json!({}), "{identifier}");
     }
-    for mut old in [
-        json!({ "user": "alice" }),
-        json!({ "medium": "email", "address": "alice@example.org" }),
-    ] {
+    for mut old in [json!({ "user": "alice" }), json!({ "medium": "email", "address": "alice@example.org" })]
+    {
         old["type"] = "m.login.password".into();
         old["password"] = "wonderland".into();
         assert_eq!(post(old.clone()).ok(), json!({}), "{old}");
@@ -218,7 +214,11 @@ fn u11_one_shot_is_the_first_step_of_a_session_that_can_be_continued() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let post = |auth| {
-        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+        client.post(
+            "account/password",
+            Some(&token),
+            &json!({ "new_password": "looking-glass", "auth": auth }),
+        )
     };
     // Lessons 19 and 50: the whole state, and a session that was kept.
     let session = post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
@@ -233,7 +233,11 @@ fn u11_without_one_shot_nothing_is_verified_before_there_is_a_session() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let post = |auth| {
-        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+        client.post(
+            "account/password",
+            Some(&token),
+            &json!({ "new_password": "looking-glass", "auth": auth }),
+        )
     };
     let answer = post(password_auth("alice", "wonderland"));
     assert_eq!(answer.status, 401, "{answer}");
@@ -249,10 +253,16 @@ fn u12_an_unknown_session_is_a_new_start_and_never_none() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let post = |auth| {
-        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+        client.post(
+            "account/password",
+            Some(&token),
+            &json!({ "new_password": "looking-glass", "auth": auth }),
+        )
     };
     // Lessons 15 and 22: with the right password at once, and yet nothing is verified.
-    for unknown in ["", "x", "unknown-but-well-formed-session", "in/valid", &"x".repeat(255), &"x".repeat(300)] {
+    for unknown in
+        ["", "x", "unknown-but-well-formed-session", "in/valid", &"x".repeat(255), &"x".repeat(300)]
+    {
         let auth = with(&password_auth("alice", "wonderland"), "session", unknown);
         let session = post(auth).failed(&[], "M_UNKNOWN");
         assert_ne!(session, unknown);
@@ -269,7 +279,11 @@ fn u12_reject_is_400() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let post = |auth| {
-        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+        client.post(
+            "account/password",
+            Some(&token),
+            &json!({ "new_password": "looking-glass", "auth": auth }),
+        )
     };
     for auth in [
         json!({ "session": "unknown-but-well-formed-session" }),
@@ -323,5 +337,7 @@ fn u22_a_registration_token_is_reserved_by_the_stage_and_given_back_at_the_sessi
     // Spent for good.
     std::thread::sleep(std::time::Duration::from_millis(1700));
     let fourth = client.post("register", None, &json!({})).asked();
-    client.post("register", None, &json!({ "auth": token_auth(&fourth, "good-token") })).failed(&[], "M_UNAUTHORIZED");
+    client
+        .post("register", None, &json!({ "auth": token_auth(&fourth, "good-token") }))
+        .failed(&[], "M_UNAUTHORIZED");
 }

@@ -20,11 +20,12 @@ fn another_operation_is_403_and_leaves_the_session_as_it_was() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let session = client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
+    let session =
+        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
     // Lesson 5: authorised for a password, used for something else.
-    for (method, path) in [
-        ("POST", "account/deactivate"), ("POST", "delete_devices"), ("DELETE", "devices/X"),
-    ] {
+    for (method, path) in
+        [("POST", "account/deactivate"), ("POST", "delete_devices"), ("DELETE", "devices/X")]
+    {
         let body = json!({ "auth": right(&session) }).to_string();
         client.send(method, path, Some(&token), Some(body.as_bytes())).rejected(403, "M_FORBIDDEN");
     }
@@ -131,7 +132,8 @@ fn what_was_bound_to_a_deactivation_is_not_dropped() {
     let post = |body: Value| client.post("account/deactivate", Some(&token), &body);
     let session = post(json!({ "erase": true })).asked();
     post(json!({ "erase": false, "auth": right(&session) })).rejected(403, "M_FORBIDDEN");
-    post(json!({ "erase": true, "id_server": "id.example", "auth": right(&session) })).rejected(403, "M_FORBIDDEN");
+    post(json!({ "erase": true, "id_server": "id.example", "auth": right(&session) }))
+        .rejected(403, "M_FORBIDDEN");
     assert!(client.is_live(&token));
     post(json!({ "erase": true, "auth": right(&session) })).ok();
 }
@@ -176,7 +178,8 @@ fn a_finished_call_sent_again_is_answered_again_and_not_carried_out_again() {
 fn a_finished_registration_sent_again_is_one_account_and_one_live_token() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
-    let session = client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
+    let session =
+        client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
     let body = json!({ "username": "carol", "password": "christmas", "auth": dummy_auth(&session) });
     let first = client.post("register", None, &body).ok();
     let mut live = text(&first, "access_token");
@@ -211,7 +214,8 @@ fn a_finished_registration_sent_again_is_one_account_and_one_live_token() {
 fn replay_refuse_takes_a_finished_session_for_an_unknown_one() {
     let server = Setup::new(json!({ "uia": { "replay": "refuse" } })).start();
     let client = server.client();
-    let session = client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
+    let session =
+        client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
     let body = json!({ "username": "carol", "password": "christmas", "auth": dummy_auth(&session) });
     let token = text(&client.post("register", None, &body).ok(), "access_token");
     let again = client.post("register", None, &body);
@@ -220,7 +224,8 @@ fn replay_refuse_takes_a_finished_session_for_an_unknown_one() {
     assert!(client.is_live(&token));
 
     let token = client.token("alice", "wonderland");
-    let session = client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
+    let session =
+        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
     let body = json!({ "new_password": "looking-glass", "auth": right(&session) });
     client.post("account/password", Some(&token), &body).ok();
     client.post("account/password", Some(&token), &body).failed(&[], "M_UNKNOWN");
@@ -231,7 +236,8 @@ fn a_result_is_repeated_within_its_time_only() {
     let server = Setup::new(json!({ "uia": { "replay_ms": 800 } })).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let session = client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
+    let session =
+        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass" })).asked();
     let body = json!({ "new_password": "looking-glass", "auth": right(&session) });
     client.post("account/password", Some(&token), &body).ok();
     client.post("account/password", Some(&token), &body).ok();

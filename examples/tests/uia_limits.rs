@@ -23,7 +23,11 @@ fn u16_a_session_lives_so_long_from_its_making() {
         let server = setup.start();
         let client = server.client();
         let post = |auth: Value| {
-            client.post("register", None, &json!({ "username": "carol", "password": "christmas", "auth": auth }))
+            client.post(
+                "register",
+                None,
+                &json!({ "username": "carol", "password": "christmas", "auth": auth }),
+            )
         };
         let session = post(json!({})).asked();
         sleep(Duration::from_millis(700));
@@ -48,7 +52,8 @@ fn u16_at_the_limit_the_oldest_without_a_passed_stage_makes_room() {
         setup.sessions = Some(store);
         let server = setup.start();
         let client = server.client();
-        let post = |auth: Value| client.post("register", None, &json!({ "password": "christmas", "auth": auth }));
+        let post =
+            |auth: Value| client.post("register", None, &json!({ "password": "christmas", "auth": auth }));
         let terms = |session: &str| post(json!({ "type": "m.login.terms", "session": session }));
         let poll = |session: &str| post(json!({ "session": session }));
 
@@ -81,13 +86,19 @@ fn u17_after_so_many_failures_the_session_is_closed() {
         let client = server.client();
         let token = client.token("alice", "wonderland");
         let post = |auth: Value| {
-            client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+            client.post(
+                "account/password",
+                Some(&token),
+                &json!({ "new_password": "looking-glass", "auth": auth }),
+            )
         };
         let session = post(json!({})).asked();
         for _ in 0..3 {
             post(auth("white-rabbit", &session)).failed(&[], "M_FORBIDDEN");
         }
-        for auth in [auth("white-rabbit", &session), auth("wonderland", &session), json!({ "session": session })] {
+        for auth in
+            [auth("white-rabbit", &session), auth("wonderland", &session), json!({ "session": session })]
+        {
             let error = post(auth).rejected(429, "M_LIMIT_EXCEEDED");
             let wait = error["retry_after_ms"].as_u64().unwrap();
             assert!((800_000..=900_000).contains(&wait), "what is left of its lifetime: {wait}");
@@ -105,7 +116,11 @@ fn u17_one_shots_count_from_the_first() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let post = |auth: Value| {
-        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+        client.post(
+            "account/password",
+            Some(&token),
+            &json!({ "new_password": "looking-glass", "auth": auth }),
+        )
     };
     let session = post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
     post(auth("white-rabbit", &session)).failed(&[], "M_FORBIDDEN");
@@ -120,7 +135,11 @@ fn u17_failures_of_a_user_count_over_all_sessions_and_logins() {
     let token = client.token("alice", "wonderland");
     let bob = client.token("bob", "builder-bob");
     let post = |auth: Value| {
-        client.post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
+        client.post(
+            "account/password",
+            Some(&token),
+            &json!({ "new_password": "looking-glass", "auth": auth }),
+        )
     };
     post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
     client.login("alice", "white-rabbit").rejected(403, "M_FORBIDDEN");
@@ -131,7 +150,9 @@ fn u17_failures_of_a_user_count_over_all_sessions_and_logins() {
     post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
     // Nor is anything verified any more.
     let session = post(json!({})).asked();
-    for auth in [auth("white-rabbit", &session), auth("wonderland", &session), password_auth("alice", "wonderland")] {
+    for auth in
+        [auth("white-rabbit", &session), auth("wonderland", &session), password_auth("alice", "wonderland")]
+    {
         let answer = post(auth);
         answer.rejected(429, "M_LIMIT_EXCEEDED");
     }

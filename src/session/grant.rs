@@ -1,5 +1,5 @@
 //! The proof that authentication is complete. Nothing else is in this file, so that it
-//! can be audited alone: a [`Grant`] is made in [`Claim::assume_stored`] and
+//! can be audited alone: a [`Grant`] is made by a [`Claim`] and in
 //! [`Exempt::assume_exempt`], and nowhere else.
 //!
 //! ```text
@@ -65,9 +65,28 @@ impl<Op: Operation> Claim<Op> {
     /// that the revision was the expected one, or in a transaction that will fail as a
     /// whole if it was not. Otherwise two requests can hold a grant of one session.
     pub fn assume_stored(self) -> Grant<Op> {
+        let claimed = ChangeKind::Replace(self.change.session.revision);
+        self.granted(claimed)
+    }
+
+    /// The grant, in a transaction that also has the call and [`Redeemed::write`], which
+    /// then is the only write: the claim itself is never stored, and so no crash can leave
+    /// one behind.
+    ///
+    /// # Security
+    ///
+    /// Call it only if the call's effects and that write are carried out together or not
+    /// at all, the write against the revision it names.
+    pub fn assume_in_transaction(self) -> Grant<Op> {
+        let kind = self.change.kind;
+        self.granted(kind)
+    }
+
+    fn granted(self, ending: ChangeKind) -> Grant<Op> {
         let Change { id, session, .. } = self.change;
         let facts = Granted { subject: session.subject(), passed: session.passed, params: self.params };
-        Grant { facts, receipt: Receipt { stored: Some((id, session)) }, operation: PhantomData }
+        let receipt = Receipt { stored: Some(Change { id, session, kind: ending }) };
+        Grant { facts, receipt, operation: PhantomData }
     }
 }
 
@@ -197,20 +216,24 @@ impl Exempt {
 /// the mistake is safe, but the client has to start over.
 #[must_use = "the session stays claimed until the receipt is used"]
 pub struct Receipt {
-    stored: Option<(SessionId, Session)>,
+    /// The session as claimed, and how its end is to be written.
+    stored: Option<Change>,
 }
 
 impl Receipt {
     /// The session whose call this was; `None` if there was no session.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
-        self.stored.as_ref().map(|(id, _)| *id)
+        self.stored.as_ref().map(|change| change.id)
     }
 
     /// The call succeeded. The session is consumed; `outcome` is what the host calls the
     /// result, and comes back with a [`Replay`].
     ///
     /// What the stages had reserved is spent: it belongs to the call now.
+    ///
+    /// `now` is read when the call has succeeded, not when its request came in: a request
+    /// that comes in between races the call, and is not taken for a repetition of it.
     pub fn succeeded(self, outcome: Reference, now: Timestamp) -> Redeemed {
         self.ended(|session| {
             let after = now.since(session.made).get();
@@ -236,11 +259,10 @@ impl Receipt {
 
     fn ended(self, change: impl FnOnce(&mut Session)) -> Redeemed {
         Redeemed {
-            change: self.stored.map(|(id, mut session)| {
-                let expected = session.revision;
-                change(&mut session);
-                session.touch();
-                Change { id, session, kind: ChangeKind::Replace(expected) }
+            change: self.stored.map(|mut claimed| {
+                change(&mut claimed.session);
+                claimed.session.touch();
+                claimed
             }),
         }
     }

@@ -1,17 +1,28 @@
 //! The serialised form of a session: versioned, and checked when read back.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Binding, Passed, Phase, Proof, Revision, Session};
+use crate::Timestamp;
 use crate::digest::{Digest, Target};
 use crate::flows::MAX_STAGES;
 use crate::operation::{OperationId, Reference, UserRef};
 use crate::wire::StageId;
-use crate::{CapacityError, Timestamp};
 
 /// The form's version. Another one is refused: a session read wrongly is worse than a
 /// session lost, which costs its user one round trip.
 const VERSION: u8 = 1;
+
+/// Why a stored session can't be read.
+pub(super) struct Unreadable(&'static str);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Session", deny_unknown_fields)]
@@ -66,16 +77,16 @@ impl From<Session> for Stored {
 }
 
 impl TryFrom<Stored> for Session {
-    type Error = CapacityError;
+    type Error = Unreadable;
 
-    fn try_from(stored: Stored) -> Result<Self, CapacityError> {
+    fn try_from(stored: Stored) -> Result<Self, Unreadable> {
         if stored.version != VERSION {
-            return Err(CapacityError::new("session's version"));
+            return Err(Unreadable("written in another version's form"));
         }
         let mut passed = Passed::new();
         for (stage, proof) in &stored.passed {
             if !passed.push(*stage, *proof) {
-                return Err(CapacityError::new("session's repeated stage"));
+                return Err(Unreadable("a stage has passed twice"));
             }
         }
         Ok(Self {

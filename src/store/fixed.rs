@@ -17,7 +17,9 @@ use crate::{Session, SessionId, Timestamp};
 
 /// A store of at most `N` sessions that needs no heap.
 ///
-/// It takes 256 bytes for each of the `N`, besides what `K` needs.
+/// It takes 256 bytes for each of the `N`, besides what `K` needs. As the value of a
+/// `static` it takes as many of a microcontroller's flash, from which it is copied at
+/// start; made at run time, it takes none.
 ///
 /// ```
 /// use matrix_uia::store::{FixedStore, Lifetimes, Store};

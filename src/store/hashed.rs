@@ -118,3 +118,46 @@ impl<K> Slots for Chunks<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_left_stays_in_no_table() {
+        let mut chunks = Chunks::<()>::new(2);
+        let [one, two] = [1, 2].map(|byte| SessionId::from_entropy([byte; 24]));
+        let [first, second] = [(); 2].map(|()| chunks.grow().unwrap());
+        chunks.enter(&one, first);
+        chunks.enter(&two, second);
+        chunks.leave(&one, first);
+        assert_eq!(chunks.table.iter().copied().collect::<Vec<_>>(), [second]);
+        chunks.leave(&one, first);
+        assert_eq!(chunks.table.len(), 1, "it leaves once");
+    }
+
+    #[test]
+    fn the_limit_is_kept_to_the_slot() {
+        for limit in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1] {
+            let mut chunks = Chunks::<()>::new(limit);
+            let slots = core::iter::from_fn(|| chunks.grow()).count();
+            assert_eq!(slots, limit);
+            assert!(chunks.chunks.iter().all(|chunk| chunk.len() <= CHUNK), "of chunks");
+        }
+    }
+
+    #[test]
+    fn a_table_is_made_whole_but_for_a_limit_without_measure() {
+        let mut chunks = Chunks::<()>::new(1_000);
+        let room = chunks.table.capacity();
+        assert!(room >= 1_750, "{room}");
+        for number in 0..1_000_u16 {
+            let mut entropy = [0; 24];
+            entropy[..2].copy_from_slice(&number.to_le_bytes());
+            let at = chunks.grow().unwrap();
+            chunks.enter(&SessionId::from_entropy(entropy), at);
+        }
+        assert_eq!(chunks.table.capacity(), room);
+        assert!(Chunks::<()>::new(usize::MAX).table.capacity() < 4 * PREPARED);
+    }
+}

@@ -23,7 +23,7 @@
 //!   [`proofs`](Session::proofs) refer to. Of two requests that remove one session, one
 //!   gets it.
 //! - **Time** is the store's own: it goes with the host's clock and waits while that has
-//!   stepped back. Nothing expires early, and nothing comes back to life.
+//!   stepped back. Nothing expires early, and what was due stays due.
 //!
 //! ```
 //! use matrix_uia::operation::ChangePassword;
@@ -80,8 +80,9 @@ use crate::{Millis, Session, SessionId, Timestamp};
 pub struct Record<K> {
     /// The session.
     pub session: Session,
-    /// The host's own: such as the hash of a new password that later requests of the
-    /// session may leave out. `()` if there is nothing.
+    /// The host's own: such as the hash of a new password, which later requests of the
+    /// session may leave out. It stays as long as the session, its tombstone included,
+    /// unless it is replaced.
     pub kept: K,
 }
 
@@ -117,8 +118,8 @@ impl<K> fmt::Debug for Stored<K> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotStored<K> {
-    /// The store is full of sessions with a passed stage: answer with
-    /// [`Reject::limited`](crate::Reject::limited).
+    /// The store is full, and every session in it has a passed stage or is consumed:
+    /// answer with [`Reject::limited`](crate::Reject::limited) (rule U16).
     Full {
         /// Until the next session's time is over.
         wait: Millis,
@@ -224,7 +225,9 @@ pub trait Store {
         now: Timestamp,
     ) -> Result<(), NotStored<Self::Kept>>;
 
-    /// Removes a session, whatever its revision. `None` if somebody else has.
+    /// Removes a session, whatever its revision: one that a step says has
+    /// [ended](crate::session::Challenge::ended). `None` if somebody else has removed it,
+    /// who gives back what it had reserved.
     #[must_use = "what the session had reserved is lost"]
     fn remove(&mut self, id: &SessionId) -> Option<Record<Self::Kept>>;
 
@@ -232,11 +235,12 @@ pub trait Store {
     ///
     /// A session is due [`session_lifetime`](crate::Rules::session_lifetime) after its
     /// making, a consumed one [`replay_for`](crate::Rules::replay_for) after its call
-    /// succeeded. A claimed one is given another lifetime, once: the call may be in hand,
-    /// and what it has reserved is not to be given back under it.
+    /// succeeded. One that is claimed when it is due is given another lifetime, once: its
+    /// call may be under way, and must not find that what it reserved has been given back
+    /// (rule U22). After that its claimant is taken for dead.
     ///
-    /// A session that was stored some time after its making (one read from a snapshot)
-    /// is due no later for that, but expires no sooner than those stored before it.
+    /// A session stored some time after its making, such as one read from a snapshot, is
+    /// due no later for that, but expires no sooner than those stored before it.
     #[must_use = "what the session had reserved is lost"]
     fn expire(&mut self, now: Timestamp) -> Option<(SessionId, Record<Self::Kept>)>;
 

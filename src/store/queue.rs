@@ -126,13 +126,12 @@ mod tests {
     }
 
     /// The positions in the queue, read both ways.
-    fn line(queue: &Queue, slots: &mut Three) -> std::vec::Vec<usize> {
+    fn line(queue: &Queue, slots: &mut Three) -> heapless::Vec<usize, 3> {
         let mut link = |at: &Index| queue.link(slots, Some(*at)).copied();
-        let there: std::vec::Vec<_> =
-            core::iter::successors(queue.first, |at| link(at)?.after).map(Index::position).collect();
-        let back: std::vec::Vec<_> =
-            core::iter::successors(queue.last, |at| link(at)?.before).map(Index::position).collect();
-        assert!(back.iter().rev().eq(&there), "{back:?}");
+        let there = core::iter::successors(queue.first, |at| link(at)?.after).map(Index::position);
+        let there: heapless::Vec<_, 3> = there.collect();
+        let back = core::iter::successors(queue.last, |at| link(at)?.before).map(Index::position);
+        assert!(back.eq(there.iter().rev().copied()));
         there
     }
 

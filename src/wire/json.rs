@@ -618,10 +618,44 @@ fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
             '\n' => out.write_str("\\n")?,
             '\r' => out.write_str("\\r")?,
             '\t' => out.write_str("\\t")?,
-            control => write!(out, "\\u{:04x}", u32::from(control))?,
+            // Below 0x20: the first of two digits is 0 or 1. Not `write!`: the formatting
+            // machinery is 2 KiB of flash, and nothing else needs it.
+            control => {
+                out.write_str(if u32::from(control) < 0x10 { "\\u000" } else { "\\u001" })?;
+                out.write_char(char::from_digit(u32::from(control) & 0xF, 16).unwrap_or('0'))?;
+            }
         }
         rest = special.get(c.len_utf8()..).unwrap_or_default();
     }
+}
+
+/// Every power of ten that a `u64` can have, the largest first.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut at = powers.len() - 1;
+    while at > 0 {
+        powers[at - 1] = powers[at] * 10;
+        at -= 1;
+    }
+    powers
+};
+
+/// Writes `value` in decimal digits, by subtraction: a 64-bit division is a kilobyte on a
+/// processor that has none.
+fn write_integer(out: &mut impl Write, mut value: u64) -> fmt::Result {
+    let mut begun = false;
+    for power in POWERS {
+        let mut digit = b'0';
+        while value >= power {
+            value = value.wrapping_sub(power);
+            digit = digit.wrapping_add(1);
+        }
+        begun |= digit != b'0' || power == 1;
+        if begun {
+            out.write_char(char::from(digit))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes an object key by key; the comma and the colon are its business.
@@ -664,7 +698,7 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
     }
 
     pub(crate) fn integer(&mut self, key: &str, value: u64) -> fmt::Result {
-        write!(self.key(key)?, "{value}")
+        write_integer(self.key(key)?, value)
     }
 
     pub(crate) fn end(self) -> fmt::Result {

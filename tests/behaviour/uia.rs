@@ -154,7 +154,7 @@ fn u04_flows_and_params_are_the_same_in_every_401() {
     }
 }
 
-/// https://spec.matrix.org/v1.19/client-server-api/#overview-1
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #[test]
 fn u05_strict_order_takes_only_the_next_stage() {
     let mut server = two_stages();
@@ -171,7 +171,7 @@ fn u05_strict_order_takes_only_the_next_stage() {
     assert_eq!(server.change_password(TOKEN, body(stage(PIN, &session))).says(), "200");
 }
 
-/// https://spec.matrix.org/v1.19/client-server-api/#overview-1
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #[test]
 fn u05_any_order_is_a_switch_of_the_policy() {
     let mut server = two_stages();
@@ -186,7 +186,7 @@ fn u05_any_order_is_a_switch_of_the_policy() {
     assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200");
 }
 
-/// https://spec.matrix.org/v1.19/client-server-api/#overview-1
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #[test]
 fn u05_two_flows_are_not_mixed() {
     let mut server = Server::new();

@@ -118,7 +118,7 @@ fn beyond_the_bounds(body: &str) -> bool {
             Ok(())
         }
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-            while seq.next_element_seed(Strict(self.0 + 1))?.is_some() {}
+            while seq.next_element_seed(Self(self.0 + 1))?.is_some() {}
             bound(self.0)
         }
         fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -127,7 +127,7 @@ fn beyond_the_bounds(body: &str) -> bool {
                 if !keys.insert(key) {
                     return Err(serde::de::Error::custom("twice"));
                 }
-                map.next_value_seed(Strict(self.0 + 1))?;
+                map.next_value_seed(Self(self.0 + 1))?;
             }
             bound(self.0)
         }

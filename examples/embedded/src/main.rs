@@ -42,8 +42,17 @@ fn main() -> bool {
 fn write_request(out: &mut Body, password: Option<&str>, id: SessionId) -> core::fmt::Result {
     out.write_str("{\"new_password\":\"looking-glass\",\"auth\":{")?;
     if let Some(password) = password {
-        let auth = "\"type\":\"m.login.password\",\"identifier\":{\"type\":\"m.id.user\",\"user\":\"alice\"}";
-        write!(out, "{auth},\"password\":\"{password}\",\"session\":\"{}\"", id.expose())?;
+        let session = id.expose();
+        for part in [
+            "\"type\":\"m.login.password\",\"identifier\":{\"type\":\"m.id.user\",\"user\":\"alice\"}",
+            ",\"password\":\"",
+            password,
+            "\",\"session\":\"",
+            &session,
+            "\"",
+        ] {
+            out.write_str(part)?;
+        }
     }
     out.write_str("}}")
 }

@@ -4,11 +4,11 @@
 use crate::app::{App, SharedApp};
 use crate::db::devices::{self, Device};
 use crate::failure::Failure;
-use crate::http::{JsonBody, answer};
+use crate::http::{JsonBody, Named, answer};
 use crate::sessions::Kept;
 use crate::uia::{Done, Endpoint, Exchange, empty, succeeded_at};
 use crate::who::{self, Peer, Who, user_ref};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::account::Action;
@@ -41,7 +41,7 @@ pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Response {
     found.unwrap_or_else(Failure::into_response)
 }
 
-pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Path(id): Path<String>) -> Response {
+pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(id): Named) -> Response {
     let found = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
         let device = app.db.transaction(|tx| devices::get(tx, who.user.key, &id))?;
         let device = device.ok_or_else(unknown_device)?;
@@ -53,7 +53,7 @@ pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Path(id): Path
 pub(super) async fn put(
     State(app): State<SharedApp>,
     peer: Peer,
-    Path(id): Path<String>,
+    Named(id): Named,
     body: JsonBody,
 ) -> Response {
     let done = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
@@ -73,7 +73,7 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(app): State<SharedApp>,
     peer: Peer,
-    Path(id): Path<String>,
+    Named(id): Named,
     body: JsonBody,
 ) -> Response {
     delete_one(&app, &peer, id, &body.0).await.unwrap_or_else(Failure::into_response)

@@ -116,9 +116,9 @@ fn carry_out(
     match effect {
         Effect::SetPassword => users::set_password(tx, user, Some(hash)),
         Effect::EndDevices(Devices::Others) => devices::remove_all_but(tx, user, device),
-        Effect::EndDevices(_) => devices::remove_all_but(tx, user, None),
-        // Pushers belong to devices here and went with them; those of no device are the user's own.
+        Effect::EndDevices(Devices::All) => devices::remove_all_but(tx, user, None),
+        // A pusher belongs to a device here, and went with it.
+        Effect::EndPushers(Devices::Others) => Ok(()),
         Effect::EndPushers(Devices::All) => belongings::remove_pushers(tx, user),
-        _ => Ok(()),
     }
 }

@@ -5,10 +5,12 @@ mod body;
 mod contain;
 mod cors;
 mod log;
+mod path;
 mod server;
 mod token;
 
 pub use body::JsonBody;
+pub use path::Named;
 pub use server::{serve, stop_signal};
 pub use token::bearer_token;
 

@@ -54,7 +54,8 @@ impl Client {
             true => path.to_owned(),
             false => format!("/_matrix/client/v3/{path}"),
         };
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.server);
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.server);
         if let Some(token) = token {
             request += &format!("Authorization: Bearer {token}\r\n");
         }

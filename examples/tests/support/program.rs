@@ -23,7 +23,11 @@ fn find() -> PathBuf {
     if !is_fresh(&program) {
         build(profile_dir);
     }
-    assert!(program.is_file(), "{} is missing; `cargo build --example homeserver` makes it", program.display());
+    assert!(
+        program.is_file(),
+        "{} is missing; `cargo build --example homeserver` makes it",
+        program.display()
+    );
     program
 }
 
@@ -52,12 +56,14 @@ fn build(profile_dir: &Path) {
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--example", "homeserver", "--profile", &profile]);
     // A target triple is the one directory name there with dashes in it that has no cache tag of its own.
-    if named(above).matches('-').count() >= 2 && above.parent().is_some_and(|dir| dir.join("CACHEDIR.TAG").exists())
+    if named(above).matches('-').count() >= 2
+        && above.parent().is_some_and(|dir| dir.join("CACHEDIR.TAG").exists())
     {
         command.args(["--target", &named(above)]).arg("--target-dir").arg(above.parent().unwrap());
     } else {
         command.arg("--target-dir").arg(above);
     }
-    let status = command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).status().expect("cargo can be run");
+    let status =
+        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).status().expect("cargo can be run");
     assert!(status.success(), "the example can't be built");
 }

@@ -200,9 +200,21 @@ impl Drop for Server {
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program that is expected to end by itself.
+#[track_caller]
 pub fn run(mut command: Command) -> Output {
-    command.stdin(Stdio::null()).output().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let begun = Instant::now();
+    // Nothing that is run here says more than a pipe holds.
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{command:?} doesn't end: {:?}", child.wait_with_output().unwrap());
+        }
+        sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
 }
 
 /// Whether there is such a program on this machine.

@@ -1,0 +1,245 @@
+//! What a store costs, from a thousand sessions to a million.
+//!
+//! - `step`: a whole request on one of the sessions: parse its auth dict, load, receive,
+//!   resolve, apply the verdict, replace. `load_replace`: what of this is the store's.
+//! - `insert_expire`: a new session comes, and the oldest one's time is over.
+//! - `evict`: a new session comes, and the store is full.
+//!
+//! Sessions are picked at random, so with a million of them every step finds its own in
+//! main memory, by three reads of which each needs the one before: that, and nothing
+//! else, is what the larger stores pay. Before the rest it prints the memory of a million
+//! sessions.
+
+#![allow(
+    missing_docs,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
+use matrix_uia::session::{Verdict, Write};
+use matrix_uia::store::{HashedStore, Lifetimes, Store};
+use matrix_uia::wire::Auth;
+use matrix_uia::{Call, Flows, Guard, Millis, Rules, Session, SessionId, Step, Timestamp};
+
+const SIZES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
+
+/// What a client sends, around its session's ID.
+const AUTH: [&str; 2] = [
+    r#"{"type":"m.login.password","session":""#,
+    r#"","identifier":{"type":"m.id.user","user":"alice"},"password":"wonderland"}"#,
+];
+const SUBJECT: Subject = Subject::new(UserRef::new(1), 0);
+
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// Counting bytes takes an allocator of one's own.
+#[allow(unsafe_code)]
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(live, Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Numbers in no order, the same in every run (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        scatter(self.0)
+    }
+}
+
+fn scatter(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
+}
+
+/// The ID of the `number`th session.
+fn id(number: u64) -> SessionId {
+    let mut entropy = [0; 24];
+    let (words, _) = entropy.as_chunks_mut::<8>();
+    for (word, salt) in words.iter_mut().zip(1_u64..) {
+        *word = scatter(number.wrapping_add(salt.wrapping_mul(0xD1B5_4A32_D192_ED03))).to_le_bytes();
+    }
+    SessionId::from_entropy(entropy)
+}
+
+struct Server {
+    flows: Flows<'static, ChangePassword>,
+    rules: Rules,
+    store: HashedStore,
+    /// How many sessions there ever were: also the time, in milliseconds.
+    made: u64,
+}
+
+impl Server {
+    fn new(limit: u64) -> Self {
+        let rules = Rules::default();
+        let flows = Flows::new([["m.login.password"]], None).unwrap();
+        let store = HashedStore::new(Lifetimes::of(&rules), limit as usize);
+        Self { flows, rules, store, made: 0 }
+    }
+
+    fn holding(sessions: u64, limit: u64) -> Self {
+        let mut server = Self::new(limit);
+        for _ in 0..sessions {
+            let session = server.session();
+            server.insert(&session);
+        }
+        server
+    }
+
+    const fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.made)
+    }
+
+    fn session(&self) -> Session {
+        let call = Call::new(Auth::Absent, Some(SUBJECT));
+        let guard = Guard::new(&self.flows, &self.rules);
+        match guard.receive(call, None, id(self.made), self.now()) {
+            Step::Challenge(challenge) => challenge.session().clone(),
+            step => panic!("{step:?}"),
+        }
+    }
+
+    fn insert(&mut self, session: &Session) -> bool {
+        let now = self.now();
+        let stored = self.store.insert(id(self.made), session, (), now).unwrap();
+        self.made += 1;
+        stored.evicted.is_some()
+    }
+
+    /// One request of the client that holds that session.
+    fn step(&mut self, id: SessionId, auth: &str) {
+        let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), Some(SUBJECT));
+        let load = |store: &HashedStore| store.load(&id).map(|record| record.session.clone());
+        let now = Timestamp::from_millis(0);
+        let guard = Guard::new(&self.flows, &self.rules);
+        let Step::Verify(pending) = guard.receive(call, load(&self.store), id, now) else {
+            panic!("a question is due")
+        };
+        let resolved = pending.resolve(Verdict::Pending(Reference::new(1)));
+        let Step::Challenge(challenge) = resolved.apply(load(&self.store), id, now) else {
+            panic!("a challenge is due")
+        };
+        assert!(self.store.apply(challenge.write(), None, now).unwrap().evicted.is_none());
+    }
+}
+
+/// Prints what a million sessions take, and how evenly insertions go. A table or a vector
+/// that doubled would show in the most bytes there were at any time.
+fn memory() {
+    const MILLION: usize = 1_000_000;
+    let mut growing: Vec<Duration> = Vec::with_capacity(MILLION);
+    let mut evicting: Vec<Duration> = Vec::with_capacity(MILLION);
+    let before = LIVE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let mut server = Server::new(MILLION as u64);
+    for took in [&mut growing, &mut evicting] {
+        for _ in 0..MILLION {
+            let session = server.session();
+            let start = Instant::now();
+            server.insert(&session);
+            took.push(start.elapsed());
+        }
+        let bytes = LIVE.load(Ordering::Relaxed) - before;
+        let peak = PEAK.load(Ordering::Relaxed) - before;
+        println!("{} sessions: {bytes} bytes, at most {peak}", server.store.len());
+    }
+    for (name, took) in [("growing", &mut growing), ("evicting", &mut evicting)] {
+        took.sort_unstable();
+        let [half, most] = [MILLION / 2, MILLION - 1_000].map(|at| took.get(at).unwrap());
+        println!("an insertion while {name}: half within {half:?}, all but 0.1 % within {most:?}");
+    }
+}
+
+fn stores(criterion: &mut Criterion) {
+    // As a test (cargo then doesn't say `--bench`) it only has to run.
+    let sizes = if std::env::args().any(|arg| arg == "--bench") { &SIZES[..] } else { &SIZES[..1] };
+    if sizes.len() > 1 {
+        memory();
+    }
+    let mut group = criterion.benchmark_group("store");
+    for size in sizes.iter().copied() {
+        let mut server = Server::holding(size, size);
+        let mut chance = Chance(size);
+
+        group.bench_function(BenchmarkId::new("step", size), |b| {
+            let mut auth = String::new();
+            b.iter(|| {
+                let id = id(chance.next() % size);
+                auth.clear();
+                auth.push_str(AUTH[0]);
+                auth.push_str(&id.expose());
+                auth.push_str(AUTH[1]);
+                server.step(id, &auth);
+            });
+        });
+
+        group.bench_function(BenchmarkId::new("load_replace", size), |b| {
+            b.iter(|| {
+                let id = id(chance.next() % size);
+                let session = server.store.load(&id).unwrap().session.clone();
+                let write = Write::Replace { id, expected: session.revision(), session: &session };
+                black_box(server.store.apply(write, None, Timestamp::from_millis(0)))
+            });
+        });
+
+        group.bench_function(BenchmarkId::new("evict", size), |b| {
+            b.iter(|| {
+                let session = server.session();
+                black_box(server.insert(&session))
+            });
+        });
+
+        // One session a millisecond, each living as many milliseconds as there are to be.
+        drop(server);
+        let mut server = Server::new(size + 1);
+        server.rules.session_lifetime = Millis::new(size);
+        server.store = HashedStore::new(Lifetimes::of(&server.rules), size as usize + 1);
+        for _ in 0..size {
+            let session = server.session();
+            server.insert(&session);
+        }
+        group.bench_function(BenchmarkId::new("insert_expire", size), |b| {
+            b.iter(|| {
+                let session = server.session();
+                server.insert(&session);
+                let now = server.now();
+                while black_box(server.store.expire(now)).is_some() {}
+            });
+            assert_eq!(server.store.len() as u64, size - 1, "it neither grows nor shrinks");
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, stores);
+criterion_main!(benches);

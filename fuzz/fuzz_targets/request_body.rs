@@ -1,0 +1,188 @@
+//! Request bodies: one body through every parser, each held against `serde_json`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use matrix_uia::deactivation::DeactivateRequest;
+use matrix_uia::devices::{DeleteDeviceRequest, DeleteDevicesRequest};
+use matrix_uia::error::ErrorCode;
+use matrix_uia::login::{Attempt, LoginRequest};
+use matrix_uia::password::ChangePasswordRequest;
+use matrix_uia::registration::RegisterRequest;
+use matrix_uia::wire::{Auth, AuthData, ParseError};
+use matrix_uia::{Reject, Secret, Text};
+use matrix_uia_fuzz::auth;
+use matrix_uia_fuzz::json::{self, Node};
+
+fuzz_target!(|body: &[u8]| {
+    password(body);
+    deactivate(body);
+    register(body);
+    delete_device(body);
+    delete_devices(body);
+    login(body);
+});
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Bool,
+    Texts,
+}
+
+/// Judges a request whose keys have these types, beside `auth`.
+fn judge<T>(body: &[u8], parsed: &Result<T, ParseError>, keys: &[(&str, Kind)]) -> Option<Node> {
+    json::judge(body, parsed, |root, defects| {
+        if !root.is_object() {
+            defects.push(ParseError::NotAnObject);
+        }
+        for (key, kind) in keys {
+            let fits = |value: &Node| match kind {
+                Kind::Text => value.text().is_some(),
+                Kind::Bool => value.boolean().is_some(),
+                Kind::Texts => {
+                    matches!(value, Node::Array(_)) && value.items().iter().all(|item| item.text().is_some())
+                }
+            };
+            json::typed(root, key, fits, defects);
+        }
+        for (key, value) in root.entries() {
+            if key == "auth" {
+                auth::schema(value, defects);
+            }
+        }
+    })
+}
+
+fn text(text: Option<Text<'_>>) -> Option<String> {
+    text.map(|text| text.to_cow().into_owned())
+}
+
+fn secret(secret: Option<Secret<'_>>) -> Option<String> {
+    text(secret.map(|secret| secret.expose()))
+}
+
+/// The written body read again: only its nested keys may be too many, because ours
+/// stand in front of them.
+fn reread<T>(written: &str, again: Result<T, ParseError>) -> Option<T> {
+    let reading = json::reread(written);
+    match again {
+        Ok(again) => Some(again),
+        Err(error) => {
+            assert_eq!(error, ParseError::TooManyKeys);
+            assert_eq!(reading.defects.first(), Some(&error));
+            None
+        }
+    }
+}
+
+fn password(body: &[u8]) {
+    let parsed = ChangePasswordRequest::parse(body);
+    let root = judge(body, &parsed, &[("new_password", Kind::Text), ("logout_devices", Kind::Bool)]);
+    let (Ok(parsed), Some(root)) = (parsed, root) else { return };
+    let check = |parsed: &ChangePasswordRequest<'_>, root: &Node| {
+        assert_eq!(secret(parsed.new_password), root.text_of("new_password"));
+        assert_eq!(parsed.logout_devices, root.boolean_of("logout_devices"));
+    };
+    check(&parsed, &root);
+    auth::compare(&parsed.auth, root.get("auth"));
+
+    let mut written = String::new();
+    parsed.write(&mut written).expect("a string has room");
+    if let Some(again) = reread(&written, ChangePasswordRequest::parse(written.as_bytes())) {
+        check(&again, &root);
+        auth::assert_same(&parsed.auth, &again.auth);
+    }
+}
+
+fn deactivate(body: &[u8]) {
+    let parsed = DeactivateRequest::parse(body);
+    let root = judge(body, &parsed, &[("id_server", Kind::Text), ("erase", Kind::Bool)]);
+    let (Ok(parsed), Some(root)) = (parsed, root) else { return };
+    let check = |parsed: &DeactivateRequest<'_>, root: &Node| {
+        assert_eq!(text(parsed.id_server), root.text_of("id_server"));
+        assert_eq!(parsed.erase, root.boolean_of("erase"));
+    };
+    check(&parsed, &root);
+    auth::compare(&parsed.auth, root.get("auth"));
+
+    let mut written = String::new();
+    parsed.write(&mut written).expect("a string has room");
+    if let Some(again) = reread(&written, DeactivateRequest::parse(written.as_bytes())) {
+        check(&again, &root);
+        auth::assert_same(&parsed.auth, &again.auth);
+    }
+}
+
+fn register(body: &[u8]) {
+    let parsed = RegisterRequest::parse(body);
+    let keys = [
+        ("username", Kind::Text),
+        ("password", Kind::Text),
+        ("device_id", Kind::Text),
+        ("initial_device_display_name", Kind::Text),
+        ("inhibit_login", Kind::Bool),
+        ("refresh_token", Kind::Bool),
+    ];
+    let root = judge(body, &parsed, &keys);
+    let (Ok(parsed), Some(root)) = (parsed, root) else { return };
+    assert_eq!(text(parsed.username), root.text_of("username"));
+    assert_eq!(secret(parsed.password), root.text_of("password"));
+    assert_eq!(text(parsed.device_id), root.text_of("device_id"));
+    assert_eq!(text(parsed.initial_device_display_name), root.text_of("initial_device_display_name"));
+    assert_eq!(parsed.inhibit_login, root.boolean_of("inhibit_login"));
+    assert_eq!(parsed.refresh_token, root.boolean_of("refresh_token"));
+    auth::compare(&parsed.auth, root.get("auth"));
+}
+
+fn delete_device(body: &[u8]) {
+    let parsed = DeleteDeviceRequest::parse(body);
+    if body.is_empty() {
+        // Many clients send a `DELETE` without a body.
+        return assert!(matches!(parsed, Ok(DeleteDeviceRequest { auth: Auth::Absent, .. })));
+    }
+    let root = judge(body, &parsed, &[]);
+    let (Ok(parsed), Some(root)) = (parsed, root) else { return };
+    auth::compare(&parsed.auth, root.get("auth"));
+}
+
+fn delete_devices(body: &[u8]) {
+    let parsed = DeleteDevicesRequest::parse(body);
+    let root = judge(body, &parsed, &[("devices", Kind::Texts)]);
+    let (Ok(parsed), Some(root)) = (parsed, root) else { return };
+    let devices: Option<Vec<Node>> = parsed.devices.map(|devices| devices.iter().map(auth::text).collect());
+    assert_eq!(devices.as_deref(), root.get("devices").map(Node::items));
+    auth::compare(&parsed.auth, root.get("auth"));
+}
+
+fn login(body: &[u8]) {
+    let parsed = LoginRequest::parse(body);
+    let code = parsed.as_ref().err().map(Reject::code);
+    // A login's `type` and its data are those of an auth dict.
+    let attempt = Auth::parse(body);
+    if attempt.as_ref().err() == Some(&ParseError::NotJson) {
+        return assert_eq!(code, Some(ErrorCode::NotJson));
+    }
+    assert_ne!(code, Some(ErrorCode::NotJson), "it is JSON");
+    let Ok(parsed) = parsed else {
+        return assert!(matches!(
+            code,
+            Some(ErrorCode::BadJson | ErrorCode::MissingParam | ErrorCode::InvalidParam | ErrorCode::Unknown)
+        ));
+    };
+    let root = json::read(body).expect("it is JSON").root;
+    assert_eq!(text(parsed.device_id), root.text_of("device_id"));
+    assert_eq!(text(parsed.initial_device_display_name), root.text_of("initial_device_display_name"));
+    assert_eq!(parsed.refresh_token, root.boolean_of("refresh_token"));
+    let Ok(attempt @ Auth::Attempt { data: Ok(data), .. }) = attempt else { panic!("a login without data") };
+    auth::compare(&attempt, Some(&root));
+    match (parsed.attempt, data) {
+        (
+            Attempt::Password { identifier, password },
+            AuthData::Password { identifier: named, password: given },
+        ) => {
+            assert_eq!(identifier, named);
+            assert!(password.expose() == given.expose());
+        }
+        _ => panic!("a login of another type than its data"),
+    }
+}

@@ -1,0 +1,557 @@
+//! What every store has to do, run over both kinds; then both against a naive model.
+//!
+//! The sessions are real ones: each is what a guard made of a request, with two stages
+//! (`m.login.dummy`, then `m.login.password`), so that it can be untouched, passed,
+//! claimed and consumed.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails panics"
+)]
+
+mod model;
+mod sessions;
+
+use matrix_uia::operation::UserRef;
+use matrix_uia::session::Write;
+use matrix_uia::store::{FixedStore, Lifetimes, NotStored, Store, Stored};
+use matrix_uia::{Millis, Timestamp};
+
+use model::any_sequence_is_as_the_model_says;
+use sessions::*;
+
+/// One of the two kinds.
+trait Kind {
+    type Of<const N: usize>: Store<Kept = u32>;
+
+    fn with<const N: usize>(lifetimes: Lifetimes) -> Self::Of<N>;
+
+    fn new<const N: usize>() -> Self::Of<N> {
+        Self::with(Lifetimes::of(&RULES))
+    }
+}
+
+struct Fixed;
+
+impl Kind for Fixed {
+    type Of<const N: usize> = FixedStore<u32, N>;
+
+    fn with<const N: usize>(lifetimes: Lifetimes) -> FixedStore<u32, N> {
+        FixedStore::new(lifetimes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+struct Hashed;
+
+#[cfg(feature = "alloc")]
+impl Kind for Hashed {
+    type Of<const N: usize> = matrix_uia::store::HashedStore<u32>;
+
+    fn with<const N: usize>(lifetimes: Lifetimes) -> Self::Of<N> {
+        matrix_uia::store::HashedStore::new(lifetimes, N)
+    }
+}
+
+macro_rules! store_suite {
+    ($($test:ident),+ $(,)?) => {
+        mod fixed {
+            $(#[test] fn $test() { super::$test::<super::Fixed>() })+
+        }
+
+        #[cfg(feature = "alloc")]
+        mod hashed {
+            $(#[test] fn $test() { super::$test::<super::Hashed>() })+
+        }
+    };
+}
+
+store_suite! {
+    what_is_stored_is_found,
+    what_is_kept_beside_it_stays_until_replaced,
+    an_id_is_stored_once,
+    of_two_writers_one_wins,
+    what_is_gone_is_not_replaced,
+    of_two_removals_one_gets_it,
+    the_oldest_untouched_session_is_evicted,
+    a_change_without_a_passed_stage_keeps_its_place_in_line,
+    passed_claimed_and_consumed_sessions_are_not_evicted,
+    a_full_store_says_how_long_it_will_be_full,
+    the_expired_make_room_before_the_untouched,
+    a_store_of_none_is_always_full,
+    a_store_of_one_has_room_for_one,
+    a_store_has_room_for_as_many_as_it_says,
+    vacated_places_are_used_again,
+    a_session_expires_at_its_lifetime_not_before,
+    a_tombstone_expires_at_its_replay_time_not_before,
+    a_passed_stage_does_not_prolong_a_session,
+    sessions_expire_in_the_order_they_were_made,
+    tombstones_expire_in_the_order_they_were_consumed,
+    no_time_at_all_is_over_at_once,
+    a_claimed_session_is_given_one_more_lifetime,
+    a_claim_that_succeeds_late_leaves_a_tombstone,
+    a_claim_that_fails_late_does_not_live_on,
+    a_clock_set_back_neither_kills_nor_revives,
+    times_out_of_order_do_not_add_up,
+    a_moment_in_a_wrong_year_does_not_block_the_queue,
+    a_session_stored_late_is_due_no_later,
+    the_open_sessions_of_a_user_end,
+    ending_none_ends_none,
+    a_copy_expires_as_the_original,
+    nothing_secret_is_printed,
+    any_sequence_is_as_the_model_says,
+}
+
+// ---------------------------------------------------------------------------------------
+// Storing and finding.
+
+fn what_is_stored_is_found<K: Kind>() {
+    let mut store = K::new::<4>();
+    assert!(store.is_empty() && !store.has(1));
+    store.open(1, 0);
+    store.open(2, 5);
+    assert!(!store.is_empty());
+    assert_eq!(store.len(), 2);
+    assert_eq!(store.session(1), session(id(1), at(0)));
+    assert_eq!(store.session(2), session(id(2), at(5)));
+    assert!(!store.has(3));
+}
+
+fn what_is_kept_beside_it_stays_until_replaced<K: Kind>() {
+    let mut store = K::new::<4>();
+    let first = session(id(1), at(0));
+    let insert = Write::Insert { id: id(1), session: &first };
+    assert_eq!(store.apply(insert, None, at(0)).unwrap().evicted, None);
+    assert_eq!(store.load(&id(1)).unwrap().kept, 0, "the default");
+
+    let second = passed(id(1), first.clone(), at(0)).unwrap();
+    let step = Write::Replace { id: id(1), expected: first.revision(), session: &second };
+    assert_eq!(store.apply(step, Some(7), at(0)).unwrap().evicted, None);
+    let _ = store.claim(1, 0);
+    assert_eq!(store.load(&id(1)).unwrap().kept, 7);
+    assert_eq!(store.remove(&id(1)).unwrap().kept, 7);
+
+    assert_eq!(store.apply(Write::Keep, Some(8), at(0)).unwrap().evicted, None);
+    assert!(store.is_empty());
+}
+
+fn an_id_is_stored_once<K: Kind>() {
+    let mut store = K::new::<2>();
+    store.open(1, 0);
+    store.pass(1, 0);
+    let stored = store.session(1);
+    let again = store.insert(id(1), &session(id(1), at(9)), 99, at(9));
+    assert_eq!(again.unwrap_err(), NotStored::Conflict { kept: Some(99) });
+    assert_eq!((store.session(1), store.load(&id(1)).unwrap().kept), (stored, 1));
+    assert_eq!(store.len(), 1);
+}
+
+/// Rule U15, lesson 12.
+fn of_two_writers_one_wins<K: Kind>() {
+    let mut store = K::new::<2>();
+    store.open(1, 0);
+    store.pass(1, 0);
+    let read = store.session(1);
+    let [one, two] = [0, 0].map(|_| claim(id(1), read.clone(), at(1)).unwrap());
+    assert_eq!(store.apply(one.write(), Some(10), at(1)).unwrap().evicted, None);
+    assert_eq!(store.apply(two.write(), Some(20), at(1)), Err(NotStored::Conflict { kept: Some(20) }));
+    assert_eq!(store.load(&id(1)).unwrap().kept, 10);
+    assert_eq!(store.session(1), replacement(one.write()));
+}
+
+fn what_is_gone_is_not_replaced<K: Kind>() {
+    let mut store = K::new::<1>();
+    store.open(1, 0);
+    let read = store.session(1);
+    let next = passed(id(1), read.clone(), at(0)).unwrap();
+    assert!(store.remove(&id(1)).is_some());
+    let late = store.replace(id(1), read.revision(), &next, Some(3), at(0));
+    assert_eq!(late.unwrap_err().into_kept(), Some(3));
+    store.open(2, 0);
+    assert!(store.replace(id(1), read.revision(), &next, None, at(0)).is_err(), "nor is its place's next");
+    assert_eq!(store.numbers(), [2]);
+}
+
+fn of_two_removals_one_gets_it<K: Kind>() {
+    let mut store = K::new::<2>();
+    store.open(1, 0);
+    store.open(2, 0);
+    assert_eq!(store.remove(&id(1)).unwrap().session, session(id(1), at(0)));
+    assert!(store.remove(&id(1)).is_none());
+    assert_eq!((store.len(), store.has(1), store.has(2)), (1, false, true));
+    assert!(store.expired(LIFETIME) == [2], "it is in no queue any more");
+}
+
+// ---------------------------------------------------------------------------------------
+// Room. Rule U16.
+
+fn the_oldest_untouched_session_is_evicted<K: Kind>() {
+    let mut store = K::new::<3>();
+    for number in 1..=3 {
+        store.open(number, number);
+    }
+    store.pass(1, 4);
+    assert_eq!(evicted(store.begin(4, 4)), Some(2));
+    assert_eq!(evicted(store.begin(5, 4)), Some(3));
+    assert_eq!(evicted(store.begin(6, 5)), Some(4));
+    assert_eq!(store.numbers(), [1, 5, 6]);
+}
+
+fn a_change_without_a_passed_stage_keeps_its_place_in_line<K: Kind>() {
+    let mut store = K::new::<2>();
+    store.open(1, 0);
+    store.open(2, 1);
+    let read = store.session(1);
+    let bound = bound(id(1), read.clone(), at(2)).unwrap();
+    assert_eq!(store.replace(id(1), read.revision(), &bound, None, at(2)), Ok(()));
+    assert_ne!(store.session(1), read);
+    assert_eq!(evicted(store.begin(3, 3)), Some(1));
+    assert_eq!(evicted(store.begin(4, 3)), Some(2));
+}
+
+/// Lesson 16: the cap holds, whatever is in the store.
+fn passed_claimed_and_consumed_sessions_are_not_evicted<K: Kind>() {
+    let mut store = K::new::<3>();
+    for number in 1..=3 {
+        store.open(number, 0);
+        store.pass(number, 0);
+    }
+    let receipt = store.claim(2, 0);
+    let _ = store.claim(3, 0);
+    store.succeed(receipt, 0);
+    let before = store.numbers();
+    assert!(matches!(store.begin(4, 1), Err(NotStored::Full { kept: Some(4), .. })));
+    assert_eq!(store.numbers(), before);
+    assert_eq!((store.len(), store.has(4)), (3, false));
+}
+
+fn a_full_store_says_how_long_it_will_be_full<K: Kind>() {
+    let wait = |result: Result<Stored<u32>, NotStored<u32>>| match result {
+        Err(NotStored::Full { wait, .. }) => wait.get() / 1_000,
+        other => panic!("{other:?}"),
+    };
+    let mut store = K::new::<2>();
+    store.open(1, 0);
+    store.pass(1, 0);
+    store.open(2, 10);
+    store.pass(2, 10);
+    assert_eq!(wait(store.begin(3, 10)), LIFETIME - 10);
+    let receipt = store.claim(2, 20);
+    store.succeed(receipt, 20);
+    assert_eq!(wait(store.begin(3, 50)), REPLAY - 30);
+    assert_eq!(wait(K::new::<0>().begin(3, 50)), LIFETIME, "it can't know");
+}
+
+fn the_expired_make_room_before_the_untouched<K: Kind>() {
+    let mut store = K::new::<3>();
+    store.open(1, 0);
+    store.pass(1, 0);
+    store.open(2, 1);
+    store.open(3, 2);
+    store.consume(3, 2);
+    assert_eq!(evicted(store.begin(4, 2 + REPLAY)), Some(3), "the tombstone, though 2 is untouched");
+    assert_eq!(evicted(store.begin(5, LIFETIME)), Some(1), "the expired one, though 2 is untouched");
+    assert_eq!(evicted(store.begin(6, LIFETIME)), Some(2));
+}
+
+fn a_store_of_none_is_always_full<K: Kind>() {
+    let mut store = K::new::<0>();
+    assert_eq!(store.capacity(), 0);
+    assert!(matches!(store.begin(1, 0), Err(NotStored::Full { kept: Some(1), .. })));
+    assert!(store.is_empty() && !store.has(1));
+    assert_eq!(store.expired(LIFETIME), []);
+    assert!(store.remove(&id(1)).is_none());
+}
+
+fn a_store_of_one_has_room_for_one<K: Kind>() {
+    let mut store = K::new::<1>();
+    assert_eq!(store.capacity(), 1);
+    store.open(1, 0);
+    assert_eq!(evicted(store.begin(2, 0)), Some(1));
+    store.pass(2, 0);
+    assert!(matches!(store.begin(3, 0), Err(NotStored::Full { .. })));
+    assert_eq!(store.numbers(), [2]);
+}
+
+fn a_store_has_room_for_as_many_as_it_says<K: Kind>() {
+    let mut store = K::new::<700>();
+    assert_eq!(store.capacity(), 700);
+    for number in 1..=700 {
+        store.open(number, 0);
+        store.pass(number, 0);
+    }
+    assert!(matches!(store.begin(701, 0), Err(NotStored::Full { .. })));
+    assert!((1..=700).all(|number| store.has(number)));
+    assert!(store.remove(&id(350)).is_some());
+    store.open(701, 0);
+    assert_eq!((store.len(), store.has(350), store.has(701)), (700, false, true));
+}
+
+fn vacated_places_are_used_again<K: Kind>() {
+    let mut store = K::new::<5>();
+    for number in 1..=100 {
+        store.open(number, number);
+        if number > 4 {
+            assert_eq!(store.remove(&id(number - 4)).unwrap().session.made(), at(number - 4));
+        }
+    }
+    assert_eq!(store.numbers(), [97, 98, 99, 100]);
+}
+
+// ---------------------------------------------------------------------------------------
+// Time.
+
+fn a_session_expires_at_its_lifetime_not_before<K: Kind>() {
+    for (now, over) in [(0, false), (LIFETIME - 1, false), (LIFETIME, true), (LIFETIME + 1, true)] {
+        let mut store = K::new::<1>();
+        store.open(1, 50);
+        assert_eq!(!store.expired(50 + now).is_empty(), over, "after {now} s");
+        assert_eq!(store.has(1), !over);
+    }
+    let mut store = K::new::<1>();
+    store.open(1, 0);
+    let last = at(LIFETIME).as_millis() - 1;
+    assert!(store.expire(Timestamp::from_millis(last)).is_none(), "to the millisecond");
+    assert!(store.expire(Timestamp::from_millis(last + 1)).is_some());
+}
+
+fn a_tombstone_expires_at_its_replay_time_not_before<K: Kind>() {
+    // Consumed early it goes early, and consumed late it goes after its lifetime.
+    for consumed in [20, LIFETIME - 1] {
+        for (now, over) in [(0, false), (REPLAY - 1, false), (REPLAY, true), (REPLAY + 1, true)] {
+            let mut store = K::new::<1>();
+            store.open(1, 0);
+            store.consume(1, consumed);
+            assert_eq!(!store.expired(consumed + now).is_empty(), over, "after {now} s");
+            assert_eq!(store.has(1), !over);
+        }
+    }
+}
+
+fn a_passed_stage_does_not_prolong_a_session<K: Kind>() {
+    let mut store = K::new::<1>();
+    store.open(1, 0);
+    store.pass(1, LIFETIME - 1);
+    assert_eq!(store.expired(LIFETIME), [1]);
+}
+
+fn sessions_expire_in_the_order_they_were_made<K: Kind>() {
+    let mut store = K::new::<8>();
+    for number in 1..=4 {
+        store.open(number, number);
+    }
+    for number in [3, 1] {
+        store.pass(number, 5);
+    }
+    assert_eq!(store.expired(LIFETIME + 2), [1, 2]);
+    assert_eq!(store.expired(LIFETIME + 4), [3, 4]);
+    assert_eq!(store.expired(LIFETIME + 4), []);
+}
+
+fn tombstones_expire_in_the_order_they_were_consumed<K: Kind>() {
+    let mut store = K::new::<8>();
+    for number in 1..=4 {
+        store.open(number, number);
+    }
+    for (number, now) in [(3, 10), (1, 20), (4, 30)] {
+        store.consume(number, now);
+    }
+    assert_eq!(store.expired(20 + REPLAY), [3, 1]);
+    assert_eq!(store.expired(LIFETIME + 4), [4, 2]);
+}
+
+fn no_time_at_all_is_over_at_once<K: Kind>() {
+    let mut store = K::with::<1>(Lifetimes::new(Millis::from_secs(LIFETIME), Millis::new(0)));
+    store.open(1, 7);
+    store.consume(1, 8);
+    assert_eq!(store.expired(8), [1]);
+
+    let mut store = K::with::<1>(Lifetimes::new(Millis::new(0), Millis::new(0)));
+    store.open(1, 7);
+    store.pass(1, 7);
+    let _ = store.claim(1, 7);
+    assert_eq!(store.expired(7), [1], "claimed or not");
+}
+
+/// What it reserved would be given back while the call is carried out. Rule U22.
+fn a_claimed_session_is_given_one_more_lifetime<K: Kind>() {
+    let mut store = K::new::<4>();
+    for number in 1..=3 {
+        store.open(number, number);
+    }
+    store.pass(2, 10);
+    let _ = store.claim(2, 10);
+    assert_eq!(store.expired(LIFETIME + 1), [1]);
+    assert_eq!(store.expired(LIFETIME + 2), []);
+    assert_eq!(store.expired(LIFETIME + 3), [3], "the others don't wait for it");
+    assert_eq!(store.expired(2 * LIFETIME + 1), []);
+    assert_eq!(store.expired(2 * LIFETIME + 2), [2], "its claimant will never come");
+}
+
+fn a_claim_that_succeeds_late_leaves_a_tombstone<K: Kind>() {
+    let mut store = K::new::<2>();
+    store.open(1, 0);
+    store.pass(1, 0);
+    let receipt = store.claim(1, LIFETIME - 1);
+    assert_eq!(store.expired(LIFETIME), []);
+    store.succeed(receipt, LIFETIME + 5);
+    assert_eq!(store.expired(LIFETIME + 4 + REPLAY), []);
+    assert_eq!(store.expired(LIFETIME + 5 + REPLAY), [1]);
+}
+
+fn a_claim_that_fails_late_does_not_live_on<K: Kind>() {
+    let mut store = K::new::<2>();
+    store.open(1, 0);
+    store.pass(1, 0);
+    let receipt = store.claim(1, LIFETIME - 1);
+    assert_eq!(store.expired(LIFETIME), []);
+    assert_eq!(store.apply(receipt.failed().write(), None, at(LIFETIME)).unwrap().evicted, None);
+    assert!(claim(id(1), store.session(1), at(LIFETIME)).is_none(), "its guard knows");
+    assert_eq!(store.expired(2 * LIFETIME), [1]);
+}
+
+fn a_clock_set_back_neither_kills_nor_revives<K: Kind>() {
+    let mut store = K::new::<4>();
+    let year = 1_000_000;
+    store.open(1, year);
+    assert_eq!(store.expired(year + LIFETIME - 10), []);
+    // Set back by a long way, it goes on from there.
+    assert_eq!(store.expired(100), []);
+    store.open(2, 105);
+    assert_eq!(store.expired(109), []);
+    assert_eq!(store.expired(110), [1], "its last ten seconds have passed");
+    assert_eq!(store.expired(104 + LIFETIME), []);
+    assert_eq!(store.expired(105 + LIFETIME), [2], "and the one made since has its whole lifetime");
+
+    // Time that was over stays over.
+    store.open(3, 5_000);
+    assert_eq!(evicted(store.begin(4, 5_000 + LIFETIME)), None);
+    assert_eq!(store.expired(10), [3]);
+}
+
+/// Requests read the clock, then wait for each other.
+fn times_out_of_order_do_not_add_up<K: Kind>() {
+    let mut store = K::new::<1>();
+    store.open(1, 100);
+    for _ in 0..LIFETIME {
+        assert_eq!(store.expired(100 + DISORDER), []);
+        assert_eq!(store.expired(100), []);
+    }
+    assert_eq!(store.expired(100 + LIFETIME - 1), []);
+    assert_eq!(store.expired(100 + LIFETIME), [1]);
+}
+
+fn a_moment_in_a_wrong_year_does_not_block_the_queue<K: Kind>() {
+    let mut store = K::new::<4>();
+    let wrong = 1_000_000_000;
+    store.open(1, 100);
+    assert_eq!(store.expired(wrong), [1], "nobody could know");
+    store.open(2, wrong);
+    store.open(3, 200);
+    assert_eq!(store.expired(199 + LIFETIME), []);
+    assert_eq!(store.expired(200 + LIFETIME), [2, 3]);
+}
+
+fn a_session_stored_late_is_due_no_later<K: Kind>() {
+    let mut store = K::new::<4>();
+    let old = session(id(1), at(0));
+    assert_eq!(store.insert(id(1), &old, 1, at(900)).unwrap().evicted, None);
+    store.open(2, 900);
+    let older = session(id(3), at(0));
+    assert_eq!(store.insert(id(3), &older, 3, at(950)).unwrap().evicted, None);
+    assert_eq!(store.expired(LIFETIME - 1), []);
+    assert_eq!(store.expired(LIFETIME), [1]);
+    assert_eq!(store.expired(900 + LIFETIME), [2, 3], "but no sooner than those before it");
+}
+
+// ---------------------------------------------------------------------------------------
+// All of them.
+
+/// Rule D3, lesson 30: a reset that races the fence finds nothing to go on with.
+fn the_open_sessions_of_a_user_end<K: Kind>() {
+    let mut store = K::new::<16>();
+    for number in 1..=10 {
+        store.open(number, 0);
+    }
+    store.pass(2, 0);
+    store.consume(4, 0);
+    store.pass(6, 0);
+    let receipt = store.claim(6, 0);
+    let even = UserRef::new(0);
+    let ended = store.end_open(|_, record| record.session.user() == Some(even));
+    assert_eq!(ended.map(|(id, _)| number(&id)).collect::<Vec<_>>(), [2, 8, 10]);
+    assert_eq!(store.numbers(), [1, 3, 5, 6, 7, 9, 4]);
+    store.succeed(receipt, 1);
+    assert_eq!(store.expired(1 + LIFETIME), [4, 6, 1, 3, 5, 7, 9]);
+    assert!(store.is_empty());
+}
+
+fn ending_none_ends_none<K: Kind>() {
+    let mut store = K::new::<4>();
+    store.open(1, 0);
+    store.open(2, 0);
+    assert_eq!(store.end_open(|_, _| false).count(), 0);
+    let mut asked = 0;
+    drop(store.end_open(|_, _| {
+        asked += 1;
+        true
+    }));
+    assert_eq!((asked, store.len()), (0, 2), "an iterator that isn't run does nothing");
+}
+
+/// Lesson 15: what is read back after a restart goes on as it would have.
+fn a_copy_expires_as_the_original<K: Kind>() {
+    let mut store = K::new::<16>();
+    for number in 1..=8 {
+        store.open(number, number);
+    }
+    store.pass(3, 9);
+    for (number, now) in [(7, 10), (2, 20)] {
+        store.consume(number, now);
+    }
+    let mut copy = K::new::<16>();
+    for (id, record) in store.iter() {
+        assert_eq!(copy.insert(*id, &record.session, record.kept, at(50)).unwrap().evicted, None);
+    }
+    assert_eq!(copy.numbers(), store.numbers());
+    for now in 51..LIFETIME + 10 {
+        assert_eq!(copy.expired(now), store.expired(now), "at {now}");
+    }
+    assert!(store.is_empty() && copy.is_empty());
+}
+
+fn nothing_secret_is_printed<K: Kind>() {
+    let secret = 0x5EC2E7;
+    let mut store = K::new::<1>();
+    assert_eq!(store.insert(id(1), &session(id(1), at(0)), secret, at(0)).unwrap().evicted, None);
+    store.pass(1, 0);
+    let full = store.insert(id(2), &session(id(2), at(0)), secret, at(0)).unwrap_err();
+    let conflict = NotStored::Conflict { kept: Some(secret) };
+    assert_eq!(format!("{full:?}"), "Full { wait: Millis(1000000), .. }");
+    assert_eq!(full.to_string(), "the store is full of sessions that may not be evicted");
+    assert_eq!(format!("{conflict:?}"), "Conflict { .. }");
+    assert_eq!(conflict.to_string(), "the stored session is not the one that was read");
+
+    let evicted = store.begin(2, LIFETIME).unwrap();
+    let Some((_, record)) = &evicted.evicted else { panic!("the expired one makes room") };
+    assert_eq!(format!("{record:?}"), format!("Record {{ session: {:?}, .. }}", record.session));
+    let printed = format!("{evicted:?}");
+    assert_eq!(printed, format!("Stored {{ evicted: Some((SessionId([redacted]), {record:?})) }}"));
+    assert!(
+        !printed.contains(&secret.to_string()) && !printed.contains(id(1).expose().as_str()),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_store_prints_its_size_and_nothing_in_it() {
+    let store = FixedStore::<u32, 3>::new(Lifetimes::of(&RULES));
+    assert_eq!(format!("{store:?}"), "FixedStore { len: 0, capacity: 3, .. }");
+    #[cfg(feature = "alloc")]
+    {
+        let store = matrix_uia::store::HashedStore::<u32>::new(Lifetimes::of(&RULES), 3);
+        assert_eq!(format!("{store:?}"), "HashedStore { len: 0, capacity: 3, .. }");
+    }
+}
