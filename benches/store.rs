@@ -181,8 +181,9 @@ fn memory() {
 }
 
 fn stores(criterion: &mut Criterion) {
-    // As a test (cargo then doesn't say `--bench`) it only has to run.
-    let sizes = if std::env::args().any(|arg| arg == "--bench") { &SIZES[..] } else { &SIZES[..1] };
+    // As a test it only has to run.
+    let asked = |what: &str| std::env::args().any(|arg| arg == what);
+    let sizes = if asked("--bench") && !asked("--test") { &SIZES[..] } else { &SIZES[..1] };
     if sizes.len() > 1 {
         memory();
     }

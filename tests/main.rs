@@ -18,4 +18,5 @@ mod no_std;
 mod properties;
 mod redaction;
 mod spec_examples;
+mod stores;
 mod support;

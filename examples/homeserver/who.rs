@@ -98,8 +98,7 @@ impl Who {
 /// 401 `M_UNKNOWN_TOKEN` if the token is nobody's (any more), and what the account's status says.
 pub fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
     let Some(token) = bearer_token(&peer.headers) else { return Ok(None) };
-    let appservice = app.config.appservices.iter().find(|service| service.as_token.matches(token));
-    let who = match appservice {
+    let who = match appservice_of(app, token) {
         Some(service) => of_appservice(app, peer, service)?,
         None => of_device(app, peer, SecretHash::of(token))?,
     };
@@ -114,6 +113,15 @@ pub fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Fail
 /// Also 401 `M_MISSING_TOKEN`.
 pub fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Failure> {
     maybe(app, peer, action)?.ok_or(Failure::Reject(Reject::missing_token()))
+}
+
+/// Whether the request's token is an application service's.
+pub fn is_appservice(app: &App, peer: &Peer) -> bool {
+    bearer_token(&peer.headers).is_some_and(|token| appservice_of(app, token).is_some())
+}
+
+fn appservice_of<'a>(app: &'a App, token: &[u8]) -> Option<&'a Appservice> {
+    app.config.appservices.iter().find(|service| service.as_token.matches(token))
 }
 
 fn of_device(app: &App, peer: &Peer, token: SecretHash) -> Result<Who, Failure> {

@@ -83,8 +83,16 @@ fn a_policy_that_cannot_be_completed_is_refused_with_the_flow_and_the_reason() {
         (r#"{"register": [[]]}"#, "register", "flow 1 has no stages"),
         (r#"{"register": [["m.login.dummy", "m.login.dummy"]]}"#, "register", "m.login.dummy twice"),
         (r#"{"register": [["m.login.sso"], ["m.login.sso"]]}"#, "register", "flow 2 is flow 1 again"),
-        (r#"{"password": [["m.login.sso"], ["m.login.sso", "m.login.password"]]}"#, "password", "never be completed"),
-        (r#"{"password": [["m.login.sso", "m.login.password"], ["m.login.sso"]]}"#, "password", "never be completed"),
+        (
+            r#"{"password": [["m.login.sso"], ["m.login.sso", "m.login.password"]]}"#,
+            "password",
+            "never be completed",
+        ),
+        (
+            r#"{"password": [["m.login.sso", "m.login.password"], ["m.login.sso"]]}"#,
+            "password",
+            "never be completed",
+        ),
         (r#"{"password": [["m.login.terms"]]}"#, "password", "asks for m.login.terms"),
         (r#"{"deactivate": [["m.login.registration_token"]]}"#, "deactivate", "m.login.registration_token"),
         (r#"{"register": [["m.oauth"]]}"#, "register", "m.oauth"),
@@ -96,9 +104,13 @@ fn a_policy_that_cannot_be_completed_is_refused_with_the_flow_and_the_reason() {
         (&long, "register", "more than"),
     ] {
         let said = config_refusal(&format!(r#"{{"flows": {flows}}}"#));
-        assert!(said.starts_with(&format!("config: flows.{named}: ")) && said.contains(why), "{flows}: {said}");
+        assert!(
+            said.starts_with(&format!("config: flows.{named}: ")) && said.contains(why),
+            "{flows}: {said}"
+        );
     }
-    let said = config_refusal(r#"{"params": {"m.login.terms": 5}, "flows": {"register": [["m.login.terms"]]}}"#);
+    let said =
+        config_refusal(r#"{"params": {"m.login.terms": 5}, "flows": {"register": [["m.login.terms"]]}}"#);
     assert!(said.contains("params"), "{said}");
 }
 

@@ -122,13 +122,31 @@ fn where_it_is_disabled_it_is_403_before_any_challenge() {
 }
 
 #[test]
-fn the_legacy_api_can_be_off() {
-    let server = Setup::new(json!({ "legacy_login": false })).start();
+fn r7_the_legacy_api_can_be_off_but_for_application_services() {
+    let mut setup = Setup::kept(json!({
+        "appservices": [
+            { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" },
+        ],
+    }));
+    let puppet = json!({ "localpart": "_bridge_a", "password": "puppeteer" });
+    setup.config()["users"].as_array_mut().unwrap().push(puppet);
+    let server = setup.start();
+    let token = server.client().token("alice", "wonderland");
+    server.kill();
+    setup.config()["legacy_login"] = false.into();
+    let server = setup.start();
     let client = server.client();
     for path in ["login", "register", "account/password", "account/deactivate"] {
-        client.post(path, None, &json!({})).rejected(404, "M_UNRECOGNIZED");
+        for token in [None, Some("unknown"), Some(&*token)] {
+            client.post(path, token, &json!({})).rejected(404, "M_UNRECOGNIZED");
+        }
     }
     client.get("login", None).rejected(404, "M_UNRECOGNIZED");
+    // What was logged in goes on.
+    client.whoami(&token).ok();
+    client.get("devices", Some(&token)).ok();
+    let path = "account/deactivate?user_id=@_bridge_a:localhost";
+    client.post(path, Some("as-secret"), &json!({})).ok();
 }
 
 #[test]

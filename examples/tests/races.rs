@@ -1,1 +1,232 @@
+//! Requests that come at the same time: connections opened and all but the last byte sent beforehand, the last
+//! bytes sent together.
 
+use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, text, with};
+use serde_json::{Value, json};
+use std::sync::Barrier;
+
+const THREADS: usize = 32;
+const STORES: [&str; 2] = ["memory", "sqlite"];
+
+/// Sends them all at once.
+fn at_once(client: &Client, requests: &[(&str, Option<&str>, Value)]) -> Vec<Answer> {
+    let barrier = Barrier::new(requests.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = requests
+            .iter()
+            .map(|(path, token, body)| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    let loaded = client.load("POST", path, *token, Some(body.to_string().as_bytes()));
+                    barrier.wait();
+                    loaded.unwrap().fire().unwrap()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn with_status(answers: &[Answer], status: u16) -> Vec<&Answer> {
+    answers.iter().filter(|answer| answer.status == status).collect()
+}
+
+fn server(store: &'static str, config: Value) -> crate::support::Server {
+    let mut setup = Setup::new(config);
+    setup.sessions = Some(store);
+    setup.start()
+}
+
+#[test]
+fn one_registration_session_32_times_at_once_makes_one_account() {
+    for store in STORES {
+        let server = server(store, json!({}));
+        let client = server.client();
+        let session =
+            client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
+        let body = json!({ "username": "carol", "password": "christmas", "auth": dummy_auth(&session) });
+        let answers = at_once(&client, &vec![("register", None, body.clone()); THREADS]);
+        let [made] = with_status(&answers, 200)[..] else {
+            panic!("{:?}", answers.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(with_status(&answers, 401).len(), THREADS - 1);
+        let made = made.ok();
+        let live = text(&made, "access_token");
+        assert!(client.is_live(&live));
+
+        // Now that it is finished, it is answered again: the same user and device, and the newest token alone.
+        let answers = at_once(&client, &vec![("register", None, body); THREADS / 4]);
+        let again: Vec<_> = answers.iter().map(Answer::ok).collect();
+        assert!(!client.is_live(&live));
+        let live = again.iter().filter(|login| client.is_live(&text(login, "access_token"))).count();
+        assert_eq!(live, 1, "one registration, one live token");
+        for login in &again {
+            assert_eq!((&login["user_id"], &login["device_id"]), (&made["user_id"], &made["device_id"]));
+        }
+        let token = client.token("carol", "christmas");
+        let devices = client.get("devices", Some(&token)).ok();
+        assert_eq!(devices["devices"].as_array().unwrap().len(), 2, "the registration's, and this login's");
+    }
+}
+
+#[test]
+fn one_session_for_a_made_up_name_makes_one_account() {
+    for store in STORES {
+        let server = server(store, json!({ "uia": { "replay": "refuse" } }));
+        let client = server.client();
+        let session = client.post("register", None, &json!({ "password": "christmas" })).asked();
+        let body = json!({ "password": "christmas", "auth": dummy_auth(&session) });
+        let answers = at_once(&client, &vec![("register", None, body); THREADS]);
+        assert_eq!(with_status(&answers, 200).len(), 1, "no name in use hides a second account here");
+        assert_eq!(with_status(&answers, 401).len(), THREADS - 1);
+    }
+}
+
+#[test]
+fn sessions_for_one_name_make_one_account() {
+    for store in STORES {
+        let server = server(store, json!({}));
+        let client = server.client();
+        let requests: Vec<_> = (0..8)
+            .map(|n| {
+                let password = format!("christmas-{n}");
+                let session =
+                    client.post("register", None, &json!({ "username": "carol", "password": password }));
+                let auth = dummy_auth(&session.asked());
+                ("register", None, json!({ "username": "carol", "password": password, "auth": auth }))
+            })
+            .collect();
+        let answers = at_once(&client, &requests);
+        let won: Vec<_> = (0..8).filter(|n| answers[*n].status == 200).collect();
+        let [won] = won[..] else { panic!("{won:?}") };
+        for (n, answer) in answers.iter().enumerate().filter(|(n, _)| *n != won) {
+            answer.rejected(400, "M_USER_IN_USE");
+            client.login("carol", &format!("christmas-{n}")).rejected(403, "M_FORBIDDEN");
+        }
+        client.login("carol", &format!("christmas-{won}")).ok();
+    }
+}
+
+#[test]
+fn one_password_change_32_times_at_once_is_carried_out_once() {
+    for store in STORES {
+        let server = server(store, json!({}));
+        let client = server.client();
+        let token = client.token("alice", "wonderland");
+        let session = client
+            .post("account/password", Some(&token), &json!({ "new_password": "looking-glass" }))
+            .asked();
+        let auth = with(&password_auth("alice", "wonderland"), "session", session);
+        let body = json!({ "new_password": "looking-glass", "auth": auth });
+        let answers =
+            at_once(&client, &vec![("account/password", Some(token.as_str()), body.clone()); THREADS]);
+        let done = with_status(&answers, 200);
+        assert!(!done.is_empty());
+        assert!(done.iter().all(|answer| answer.json() == json!({})));
+        assert_eq!(done.len() + with_status(&answers, 401).len(), THREADS);
+        client.login("alice", "wonderland").rejected(403, "M_FORBIDDEN");
+        // Once: what was logged in since stays so, whatever is repeated.
+        let since = client.token("alice", "looking-glass");
+        at_once(&client, &vec![("account/password", Some(token.as_str()), body); 4]);
+        assert!(client.is_live(&since) && client.is_live(&token));
+        client.login("alice", "looking-glass").ok();
+    }
+}
+
+#[test]
+fn guesses_sent_together_are_counted_one_by_one() {
+    for store in STORES {
+        let server = server(store, json!({ "uia": { "max_failed_attempts": 5 } }));
+        let client = server.client();
+        let token = client.token("alice", "wonderland");
+        let session = client
+            .post("account/password", Some(&token), &json!({ "new_password": "looking-glass" }))
+            .asked();
+        let guess = |password: &str| {
+            let auth = with(&password_auth("alice", password), "session", session.as_str());
+            json!({ "new_password": "looking-glass", "auth": auth })
+        };
+        let guesses: Vec<_> = (0..20)
+            .map(|n| ("account/password", Some(token.as_str()), guess(&format!("guess-{n}"))))
+            .collect();
+        let answers = at_once(&client, &guesses);
+        assert_eq!(with_status(&answers, 401).len(), 5);
+        assert_eq!(with_status(&answers, 429).len(), 15);
+        client.post("account/password", Some(&token), &guess("wonderland")).rejected(429, "M_LIMIT_EXCEEDED");
+    }
+}
+
+#[test]
+fn a_wave_of_guesses_is_no_way_around_the_rate_limit() {
+    let limit = json!({ "failed_auth": { "burst": 5, "per_second": 0.001 } });
+    let server = server("memory", json!({ "rate_limits": limit }));
+    let client = server.client();
+    let guesses: Vec<_> =
+        (0..20).map(|n| ("login", None, password_auth("alice", &format!("guess-{n}")))).collect();
+    let answers = at_once(&client, &guesses);
+    assert_eq!(with_status(&answers, 403).len(), 5);
+    assert_eq!(with_status(&answers, 429).len(), 15);
+}
+
+#[test]
+fn a_registration_token_for_one_is_not_given_to_two() {
+    for store in STORES {
+        let server = server(
+            store,
+            json!({
+                "flows": { "register": [["m.login.registration_token"]] },
+                "registration_tokens": [{ "token": "good-token", "uses_allowed": 2 }],
+            }),
+        );
+        let client = server.client();
+        let requests: Vec<_> = (0..12)
+            .map(|n| {
+                let auth = json!({ "type": "m.login.registration_token", "token": "good-token" });
+                (
+                    "register",
+                    None,
+                    json!({ "username": format!("user{n}"), "password": "christmas", "auth": auth }),
+                )
+            })
+            .collect();
+        let answers = at_once(&client, &requests);
+        assert_eq!(with_status(&answers, 200).len(), 2, "lesson 24");
+        assert_eq!(with_status(&answers, 401).len(), 10);
+    }
+}
+
+#[test]
+fn a_deactivation_racing_everything_else_wins() {
+    for store in STORES {
+        let server = server(store, json!({}));
+        let client = server.client();
+        let tokens: Vec<_> = (0..4).map(|_| client.token("alice", "wonderland")).collect();
+        let mut requests: Vec<(&str, Option<&str>, Value)> = Vec::new();
+        for token in &tokens {
+            let auth = password_auth("alice", "wonderland");
+            requests.push(("login", None, auth.clone()));
+            requests.push(("account/deactivate", Some(token), json!({ "auth": auth })));
+            let body = json!({ "new_password": "wonderland", "logout_devices": false, "auth": auth });
+            requests.push(("account/password", Some(token), body));
+            requests.push(("login", None, auth));
+        }
+        let answers = at_once(&client, &requests);
+        // One that began first may have replaced the password under another's check: then that failed.
+        let done: Vec<_> = requests
+            .iter()
+            .zip(&answers)
+            .filter(|((path, ..), answer)| *path == "account/deactivate" && answer.status == 200)
+            .collect();
+        assert!(!done.is_empty(), "{answers:?}");
+        for (_, answer) in done {
+            assert_eq!(answer.json(), json!({ "id_server_unbind_result": "success" }));
+        }
+        for ((path, ..), answer) in requests.iter().zip(&answers) {
+            if *path == "login" && answer.status == 200 {
+                assert!(!client.is_live(&text(&answer.json(), "access_token")));
+            }
+        }
+        assert!(tokens.iter().all(|token| !client.is_live(token)));
+        client.login("alice", "wonderland").rejected(403, "M_USER_DEACTIVATED");
+    }
+}

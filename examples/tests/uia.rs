@@ -54,6 +54,8 @@ fn u1_whatever_says_nothing_gets_a_new_session_and_exactly_three_keys() {
             sessions.push(client.post(path, token, &auth).asked());
         }
     }
+    sessions.push(client.send("POST", "account/password", Some(&token), None).asked());
+    sessions.push(client.send("POST", "register", None, Some(b"")).asked());
     // Not even where all that is asked is the dummy stage (lesson 10): the name is still free.
     client.post("register", None, &json!({ "username": "carol", "password": "christmas" })).asked();
     sessions.push(client.send("DELETE", "devices/X", Some(&token), None).asked());

@@ -211,6 +211,31 @@ fn a_finished_registration_sent_again_is_one_account_and_one_live_token() {
 }
 
 #[test]
+fn a_deletion_sent_again_spares_the_device_that_took_the_name_since() {
+    let server = Setup::new(json!({})).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let log_in = || {
+        let body = with(&password_auth("alice", "wonderland"), "device_id", "PHONE");
+        text(&client.post("login", None, &body).ok(), "access_token")
+    };
+    for (method, path, body) in
+        [("DELETE", "devices/PHONE", json!({})), ("POST", "delete_devices", json!({ "devices": ["PHONE"] }))]
+    {
+        let phone = log_in();
+        let delete =
+            |body: &Value| client.send(method, path, Some(&token), Some(body.to_string().as_bytes()));
+        let session = delete(&body).asked();
+        let body = with(&body, "auth", right(&session));
+        assert_eq!(delete(&body).ok(), json!({}));
+        assert!(!client.is_live(&phone));
+        let phone = log_in();
+        assert_eq!(delete(&body).ok(), json!({}), "the answer was lost");
+        assert!(client.is_live(&phone));
+    }
+}
+
+#[test]
 fn replay_refuse_takes_a_finished_session_for_an_unknown_one() {
     let server = Setup::new(json!({ "uia": { "replay": "refuse" } })).start();
     let client = server.client();

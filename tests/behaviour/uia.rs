@@ -563,6 +563,33 @@ fn u12_an_expired_or_consumed_session_is_unknown() {
     assert_eq!((server.asked, server.grants), (1, 1));
 }
 
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u04_under_a_changed_policy_a_session_goes_on_if_it_still_can() {
+    let passed_first = || {
+        let mut server = two_stages();
+        let answer = server.change_password(TOKEN, body(password_auth(None, "alice", "wonderland")));
+        let session = answer.session().to_owned();
+        (server, session)
+    };
+    let (mut server, session) = passed_first();
+    server.policies.change = policy(&[&["m.login.password", "org.example.new"]], Some("{}"));
+    let answer = server.change_password(TOKEN, body(poll(&session)));
+    assert_eq!((answer.says(), answer.completed()), ("401".to_owned(), &json!(["m.login.password"])));
+    assert_eq!(answer.body["flows"], json!([{"stages": ["m.login.password", "org.example.new"]}]));
+
+    let (mut server, session) = passed_first();
+    server.policies.change = policy(&[&[CODE, "m.login.password"]], None);
+    let answer = server.change_password(TOKEN, body(poll(&session)));
+    assert_eq!((answer.says(), answer.completed()), ("401 M_UNKNOWN".to_owned(), &json!([])));
+    assert_eq!(server.sessions.len(), 1, "the old one is over");
+
+    // What is passed is enough now: it was asked for, in order.
+    let (mut server, session) = passed_first();
+    server.policies.change = policy(&[&["m.login.password"]], None);
+    assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "200");
+}
+
 /// A policy is offered as it was written, whatever it is called.
 #[test]
 fn u04_a_policy_knows_what_it_offers() {

@@ -4,9 +4,12 @@ use matrix_uia::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation,
     OperationId, Reference, Register, Replayable, UploadSigningKeys, UserRef,
 };
+use matrix_uia::password::ChangePasswordRequest;
 use matrix_uia::session::{Failure, Proof, Verdict};
 use matrix_uia::wire::Auth;
-use matrix_uia::{Call, Flows, Guard, Millis, Reject, Rules, Session, Step, Timestamp};
+use matrix_uia::{
+    Call, Flows, Grant, Guard, Millis, Reject, Rules, Session, SessionId, Step, Text, Timestamp,
+};
 use serde_json::{Value, json};
 
 use crate::support::{Gate, Kept, Server, flows, id, password_auth, policy, poll, stage};
@@ -210,28 +213,6 @@ fn u15_the_loser_of_a_race_sees_the_resulting_state() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn u15_while_a_call_is_carried_out_others_wait() {
-    let mut server = Server::new();
-    let session = begin(&mut server);
-    let body = change(alice(&session)).to_string();
-    let request = matrix_uia::password::ChangePasswordRequest::parse(body.as_bytes()).unwrap();
-    let (subject, ..) = server.subject("alice-token").unwrap();
-    let call = request.call(&server.key, Some(subject));
-    let change_flows = server.policies.change;
-    let Gate::Grant(grant) = server.guard(change_flows, call, Kept::Nothing) else { panic!("no grant") };
-    let claimed = server.session(&session);
-    assert!(claimed.is_claimed());
-
-    let other = server.change_password(ALICE, change(poll(&session)));
-    assert_eq!((other.says(), other.completed()), ("401".to_owned(), &json!(["m.login.password"])));
-    assert_eq!(server.session(&session), claimed, "nothing has changed");
-
-    assert!(server.write(grant.redeem().failed().write()));
-    assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200");
-}
-
-/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
-#[test]
 fn u15_a_write_against_an_old_revision_is_turned_down() {
     let mut server = Server::new();
     let session = begin(&mut server);
@@ -245,13 +226,65 @@ fn u15_a_write_against_an_old_revision_is_turned_down() {
     assert_eq!(server.asked, 2, "and nothing was verified twice");
 }
 
+/// A password change whose grant is out, and nothing reported yet.
+fn claimed(server: &mut Server) -> (String, Grant<ChangePassword>) {
+    let session = begin(server);
+    let body = change(alice(&session)).to_string();
+    let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
+    let (subject, ..) = server.subject("alice-token").unwrap();
+    let call = request.call(&server.key, Some(subject));
+    let flows = server.policies.change;
+    let Gate::Grant(grant) = server.guard(flows, call, Kept::Nothing) else { panic!("no grant") };
+    (session, grant)
+}
+
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn u15_a_claim_is_abandoned_only_if_it_is_one() {
+fn u15_while_a_call_is_carried_out_others_wait() {
     let mut server = Server::new();
-    let session = begin(&mut server);
-    let open = server.session(&session);
-    assert_eq!(open.clone().abandon_claim(), open);
+    let (session, grant) = claimed(&mut server);
+    let before = server.session(&session);
+    assert!(before.is_claimed());
+
+    let other = server.change_password(ALICE, change(poll(&session)));
+    assert_eq!((other.says(), other.completed()), ("401".to_owned(), &json!(["m.login.password"])));
+    assert_eq!(server.session(&session), before, "nothing has changed");
+
+    assert!(server.write(grant.redeem().failed().write()));
+    assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u15_a_call_may_outlast_its_session() {
+    let mut server = Server::new();
+    let (session, grant) = claimed(&mut server);
+    server.pass_time(server.rules.session_lifetime);
+    assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "401 M_UNKNOWN");
+    // What it had reserved is not given back: its claimant will say how it ended.
+    assert!(server.session(&session).is_claimed());
+    let answer = server.succeed(grant.redeem(), json!({}));
+    assert_eq!(
+        server.change_password(ALICE, change(poll(&session))),
+        answer,
+        "and a resend finds the result"
+    );
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u15_a_claim_whose_process_died_is_abandoned() {
+    let mut server = Server::new();
+    let (session, lost) = claimed(&mut server);
+    let id = SessionId::parse(Text::new(&session)).unwrap();
+    let open = server.session(&session).abandon_claim();
+    assert!(!open.is_claimed());
+    assert_eq!(open.clone().abandon_claim(), open, "what is no claim stays as it is");
+    server.sessions.insert(id, serde_json::to_string(&open).unwrap());
+    assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200");
+    assert_eq!(server.asked, 1, "nothing is authenticated again");
+    // Had it only been slow, its report comes too late.
+    assert!(!server.write(lost.redeem().failed().write()));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api

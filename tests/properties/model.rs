@@ -334,9 +334,7 @@ impl Surroundings {
 
     /// 403: only the count changes, and a session that nobody knows isn't kept.
     fn refuse(&self, mut model: Model, request: &Request, before: Bound, polled: bool) -> Told {
-        if matches!(model.bound, Bound::To(_)) && model.bound != before {
-            model.bound = Bound::Not;
-        }
+        model.bound = before;
         model.failures += 1;
         let stored = (request.session.is_some() && !polled).then_some(model);
         Told { stored, ..Told::only(Answer::Reject(403, "M_FORBIDDEN")) }

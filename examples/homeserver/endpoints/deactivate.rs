@@ -23,11 +23,12 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 }
 
 async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
-    let who = who::maybe(app, peer, Action::Deactivate)?;
-    let appservice = who.as_ref().is_some_and(Who::is_appservice);
-    if !appservice {
+    // Where the legacy API is off, that is the answer to everybody else, whatever their token.
+    if !who::is_appservice(app, peer) {
         super::legacy(app)?;
     }
+    let who = who::maybe(app, peer, Action::Deactivate)?;
+    let appservice = who.as_ref().is_some_and(Who::is_appservice);
     let request = DeactivateRequest::parse(body)?;
     request.check()?;
     let without_token = app.policies.deactivate_without_token.as_ref();
