@@ -59,8 +59,10 @@ impl<Op: Operation> Flows<'static, Op> {
         S: AsRef<str>,
     {
         let mut sink = Sink { out: alloc::string::String::new(), at: 0 };
-        let (types, flows, terms) = encode(Op::ID, flows, params, &mut sink)?;
-        Ok(Self::over(Policy { encoded: Encoded::Owned(sink.out.into()), types, flows, terms }))
+        let mut built = Self::over(Policy::empty());
+        encode(Op::ID, flows, params, &mut sink, &mut built.policy)?;
+        built.policy.encoded = Encoded::Owned(sink.out.into());
+        Ok(built)
     }
 }
 
@@ -81,9 +83,12 @@ impl<'p, Op: Operation> Flows<'p, Op> {
         S: AsRef<str>,
     {
         let mut sink = Sink { out: SliceWriter { buffer, at: 0 }, at: 0 };
-        let (types, flows, terms) = encode(Op::ID, flows, params, &mut sink)?;
-        let encoded = Encoded::Borrowed(sink.out.into_str().ok_or(FlowError::BufferFull)?);
-        Ok(Self::over(Policy { encoded, types, flows, terms }))
+        // Filled where it stands: a policy is a kilobyte, and each copy of it would be one
+        // more on a small processor's stack.
+        let mut built = Self::over(Policy::empty());
+        encode(Op::ID, flows, params, &mut sink, &mut built.policy)?;
+        built.policy.encoded = Encoded::Borrowed(sink.out.into_str().ok_or(FlowError::BufferFull)?);
+        Ok(built)
     }
 
     const fn over(policy: Policy<'p>) -> Self {
@@ -156,6 +161,15 @@ impl Encoded<'_> {
 }
 
 impl Policy<'_> {
+    const fn empty() -> Self {
+        Self {
+            encoded: Encoded::Borrowed(""),
+            types: heapless::Vec::new(),
+            flows: heapless::Vec::new(),
+            terms: 0,
+        }
+    }
+
     pub(crate) fn encoded(&self) -> &str {
         self.encoded.as_str()
     }
@@ -327,21 +341,19 @@ impl fmt::Display for FlowError {
 
 impl core::error::Error for FlowError {}
 
-type Built = (heapless::Vec<TypeEntry, MAX_TYPES>, heapless::Vec<Flow, MAX_FLOWS>, u32);
-
 fn encode<F, S, W: Write>(
     operation: OperationId,
     named: impl IntoIterator<Item = F>,
     params: Option<Raw<'_>>,
     sink: &mut Sink<W>,
-) -> Result<Built, FlowError>
+    policy: &mut Policy<'_>,
+) -> Result<(), FlowError>
 where
     F: IntoIterator<Item = S>,
     S: AsRef<str>,
 {
-    let mut types: heapless::Vec<TypeEntry, MAX_TYPES> = heapless::Vec::new();
+    let Policy { types, flows, terms, encoded: _ } = policy;
     let mut names = [0_u64; MAX_TYPES];
-    let mut flows: heapless::Vec<Flow, MAX_FLOWS> = heapless::Vec::new();
     sink.write_str("\"flows\":[")?;
     for (number, stages) in (1_usize..).zip(named) {
         sink.write_str(if number == 1 { "{\"stages\":[" } else { ",{\"stages\":[" })?;
@@ -382,19 +394,18 @@ where
             return Err(FlowError::EmptyFlow { flow: number });
         }
         sink.write_str("]}")?;
-        check_reachable(&flows, &flow, number)?;
+        check_reachable(flows, &flow, number)?;
         flows.push(flow).map_err(|_| FlowError::TooManyFlows)?;
     }
     if flows.is_empty() {
         return Err(FlowError::NoFlows);
     }
     sink.write_str("],\"params\":{")?;
-    let terms = match params {
-        Some(params) => encode_params(params, &types, sink)?,
-        None => 0,
-    };
+    if let Some(params) = params {
+        *terms = encode_params(params, types, sink)?;
+    }
     sink.write_str("}")?;
-    Ok((types, flows, terms))
+    Ok(())
 }
 
 fn check_stage(operation: OperationId, flow: usize, index: usize, name: &str) -> Result<StageId, FlowError> {
@@ -431,6 +442,8 @@ fn check_reachable(flows: &[Flow], new: &Flow, number: usize) -> Result<(), Flow
 }
 
 /// Writes the params of the stages there are; returns which terms they present.
+// Not inlined: the reader would lie in the frame of a caller that has the flows in its own.
+#[inline(never)]
 fn encode_params<W: Write>(
     params: Raw<'_>,
     types: &[TypeEntry],

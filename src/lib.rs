@@ -145,6 +145,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -10,7 +10,7 @@ use crate::account::{AccountStatus, Action};
 use crate::error::{ErrorCode, Reject};
 use crate::registration::MAX_DEVICE_TEXT_LEN;
 use crate::wire::json::{self, Reader};
-use crate::wire::{Auth, AuthData, Malformed, UserIdentifier};
+use crate::wire::{Auth, AuthData, Malformed, ParseError, UserIdentifier};
 use crate::{Secret, Text};
 
 /// The body of a login.
@@ -49,20 +49,7 @@ impl<'a> LoginRequest<'a> {
     /// `M_MISSING_PARAM` without a `type` or a key that it needs, 400 `M_INVALID_PARAM`
     /// for a key of the wrong form, 400 `M_UNKNOWN` for a type that isn't known.
     pub fn parse(body: &'a [u8]) -> Result<Self, Reject> {
-        let mut device_id = None;
-        let mut initial_device_display_name = None;
-        let mut refresh_token = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "device_id" => device_id = reader.optional(Reader::text)?,
-                "initial_device_display_name" => {
-                    initial_device_display_name = reader.optional(Reader::text)?;
-                }
-                "refresh_token" => refresh_token = reader.optional(Reader::boolean)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
+        let Device { device_id, initial_device_display_name, refresh_token } = Device::read(body)?;
         let too_long = |text: Option<Text<'_>>| text.is_some_and(|text| text.len() > MAX_DEVICE_TEXT_LEN);
         if too_long(device_id)
             || too_long(initial_device_display_name)
@@ -78,6 +65,9 @@ impl<'a> LoginRequest<'a> {
     }
 
     /// A login's own keys are those of an auth dict: one reader serves both.
+    // Not inlined, as `Device::read`: in one frame the two readers would take the stack of
+    // both, and of a small processor's there is no more than for one.
+    #[inline(never)]
     fn attempt(body: &'a [u8]) -> Result<Attempt<'a>, Reject> {
         let Auth::Attempt { data, .. } = Auth::parse(body)? else {
             return Err(Reject::new(ErrorCode::MissingParam, "type is missing."));
@@ -92,6 +82,33 @@ impl<'a> LoginRequest<'a> {
                 Err(Reject::new(ErrorCode::InvalidParam, "A key of the login has the wrong type or form."))
             }
         }
+    }
+}
+
+/// What a login says of its device.
+#[derive(Default)]
+struct Device<'a> {
+    device_id: Option<Text<'a>>,
+    initial_device_display_name: Option<Text<'a>>,
+    refresh_token: Option<bool>,
+}
+
+impl<'a> Device<'a> {
+    #[inline(never)]
+    fn read(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut device = Self::default();
+        json::read_object(body, |reader, key| {
+            match key {
+                "device_id" => device.device_id = reader.optional(Reader::text)?,
+                "initial_device_display_name" => {
+                    device.initial_device_display_name = reader.optional(Reader::text)?;
+                }
+                "refresh_token" => device.refresh_token = reader.optional(Reader::boolean)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(device)
     }
 }
 

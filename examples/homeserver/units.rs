@@ -1,6 +1,6 @@
 //! The tests beside the homeserver's code, as a test program of their own: the modules of `main.rs` again.
 
-#![allow(dead_code, reason = "without `main` much of it is not called")]
+#![allow(dead_code, unused_imports, reason = "without `main` much of it is not called")]
 
 mod accounts;
 mod app;

@@ -131,7 +131,7 @@ fn signals_end_it_with_status_0_and_the_request_in_hand_is_finished() {
         let body = password_auth("alice", "wonderland").to_string();
         // The server has the head of the request, and of the body all but one byte.
         let in_hand = client.load("POST", "login", None, Some(body.as_bytes())).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(std::time::Duration::from_millis(300));
         server.signal(signal);
         std::thread::sleep(std::time::Duration::from_millis(100));
         in_hand.fire().unwrap().ok();

@@ -85,8 +85,8 @@ fn check_finished(setup: &mut Setup, before: &Before) {
     }
 }
 
-#[cfg(debug_assertions)]
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault switch is in debug builds only")]
 fn a_deactivation_is_finished_wherever_the_crash_came() {
     for store in STORES {
         let mut points = 0_u32;
@@ -126,8 +126,8 @@ fn a_deactivation_is_finished_wherever_the_crash_came() {
     }
 }
 
-#[cfg(debug_assertions)]
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault switch is in debug builds only")]
 fn a_crash_while_the_rest_is_done_at_the_start_does_no_harm_either() {
     for store in STORES {
         let mut setup = setup(store);
@@ -162,8 +162,8 @@ fn a_crash_while_the_rest_is_done_at_the_start_does_no_harm_either() {
     }
 }
 
-#[cfg(debug_assertions)]
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault switch is in debug builds only")]
 fn after_a_crash_the_same_request_finds_the_deactivation_done() {
     // By flows that name the user there is no token to be refused, and the session is found again.
     let mut setup = setup("sqlite");

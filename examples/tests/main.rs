@@ -3,6 +3,15 @@
 //! Nothing here knows the crate or the server's source. What every answer has in common (CORS, standard
 //! errors, well-formed challenges, no 5xx) is checked in [`support::Answer`], so every test checks it.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where it finds something wrong, and clippy knows only the functions marked as one"
+)]
+
 mod bodies;
 mod contract;
 mod crash;

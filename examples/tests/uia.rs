@@ -315,7 +315,7 @@ fn u22_a_registration_token_is_reserved_by_the_stage_and_given_back_at_the_sessi
         { "token": "old-token", "expires_at_ms": 1 },
         { "token": "spent-token", "uses_allowed": 0 },
     ]);
-    config["uia"] = json!({ "session_lifetime_ms": 1500 });
+    config["uia"] = json!({ "session_lifetime_ms": 2000 });
     let server = Setup::new(config).start();
     let client = server.client();
     let post = |auth| client.post("register", None, &carol(auth));
@@ -330,14 +330,14 @@ fn u22_a_registration_token_is_reserved_by_the_stage_and_given_back_at_the_sessi
     post(token_auth(&session, "good-token")).continued(&[TOKEN]);
     let other = post(json!({})).asked();
     post(token_auth(&other, "good-token")).failed(&[], "M_UNAUTHORIZED");
-    std::thread::sleep(std::time::Duration::from_millis(1700));
+    std::thread::sleep(std::time::Duration::from_millis(2200));
     // The session has expired, so its promise has too.
     let third = post(json!({})).asked();
     post(token_auth(&third, "good-token")).continued(&[TOKEN]);
     post(captcha_auth(&third, "good-captcha")).continued(&[TOKEN, CAPTCHA]);
     post(dummy_auth(&third)).ok();
     // Spent for good.
-    std::thread::sleep(std::time::Duration::from_millis(1700));
+    std::thread::sleep(std::time::Duration::from_millis(2200));
     let fourth = client.post("register", None, &json!({})).asked();
     client
         .post("register", None, &json!({ "auth": token_auth(&fourth, "good-token") }))

@@ -258,7 +258,7 @@ fn replay_refuse_takes_a_finished_session_for_an_unknown_one() {
 
 #[test]
 fn a_result_is_repeated_within_its_time_only() {
-    let server = Setup::new(json!({ "uia": { "replay_ms": 800 } })).start();
+    let server = Setup::new(json!({ "uia": { "replay_ms": 1500 } })).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let session =
@@ -266,6 +266,6 @@ fn a_result_is_repeated_within_its_time_only() {
     let body = json!({ "new_password": "looking-glass", "auth": right(&session) });
     client.post("account/password", Some(&token), &body).ok();
     client.post("account/password", Some(&token), &body).ok();
-    std::thread::sleep(std::time::Duration::from_millis(900));
+    std::thread::sleep(std::time::Duration::from_millis(1600));
     client.post("account/password", Some(&token), &body).failed(&[], "M_UNKNOWN");
 }

@@ -15,7 +15,7 @@ const STORES: [&str; 2] = ["memory", "sqlite"];
 fn u16_a_session_lives_so_long_from_its_making() {
     for store in STORES {
         let mut setup = Setup::new(json!({
-            "uia": { "session_lifetime_ms": 1200 },
+            "uia": { "session_lifetime_ms": 2000 },
             "flows": { "register": [["m.login.terms", "m.login.dummy"]] },
             "params": { "m.login.terms": { "policies": {} } },
         }));
@@ -30,10 +30,10 @@ fn u16_a_session_lives_so_long_from_its_making() {
             )
         };
         let session = post(json!({})).asked();
-        sleep(Duration::from_millis(700));
+        sleep(Duration::from_millis(1100));
         // A passed stage doesn't prolong it.
         post(json!({ "type": "m.login.terms", "session": session })).continued(&["m.login.terms"]);
-        sleep(Duration::from_millis(700));
+        sleep(Duration::from_millis(1100));
         let next = post(dummy_auth(&session)).failed(&[], "M_UNKNOWN");
         assert_ne!(next, session);
         post(json!({ "type": "m.login.terms", "session": next })).continued(&["m.login.terms"]);

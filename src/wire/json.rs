@@ -630,6 +630,7 @@ fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
 }
 
 /// Every power of ten that a `u64` can have, the largest first.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 const POWERS: [u64; 20] = {
     let mut powers = [1; 20];
     let mut at = powers.len() - 1;

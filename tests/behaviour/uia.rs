@@ -468,13 +468,18 @@ fn u10_a_stage_of_several_requests_adds_its_own_keys() {
     let mut server = Server::new();
     server.policies.change = policy(&[&[CODE]], None);
     let session = begin(&mut server);
-    let extra = r#"{"challenge":"9f","session":"forged","errcode":"M_FORGED","flows":[],"nested":{"a":[1]}}"#;
+    let extra = r#"{"challenge":"9f","session":"forged","errcode":"M_FORGED","error":"forged",
+        "completed":["forged"],"params":{"forged":{}},"flows":[],"nested":{"a":[1]}}"#;
     server
         .next_verdict(Verdict::Continue { extra: Raw::parse(extra).unwrap(), reference: Reference::new(9) });
     let answer = server.change_password(TOKEN, body(stage(CODE, &session)));
     assert_eq!(answer.status, 401);
     assert_eq!(answer.keys(), ["challenge", "completed", "flows", "nested", "params", "session"]);
     assert_eq!((answer.session(), &answer.body["challenge"]), (session.as_str(), &json!("9f")));
+    assert!(
+        !answer.body.to_string().to_lowercase().contains("forged"),
+        "how the session stands is said by nobody else"
+    );
     assert_eq!(server.session(&session).failures(), 0);
 
     server.next_verdict(passed());

@@ -13,7 +13,7 @@ use matrix_uia::password::{self, ChangePasswordRequest};
 use matrix_uia::registration::{self, KeptRegistration, RegisterRequest};
 use matrix_uia::session::{Exempt, Proof, Verdict};
 use matrix_uia::store::{FixedStore, Lifetimes, Store};
-use matrix_uia::wire::{Auth, ChallengeBody};
+use matrix_uia::wire::{Auth, ChallengeBody, Raw};
 use matrix_uia::{BindingKey, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
 
 use crate::server::{Body, Server};
@@ -60,6 +60,7 @@ fn measured<T>(name: &str, call: impl FnOnce() -> T) -> T {
     value
 }
 
+const PARAMS: &str = r#"{"m.login.terms":{"policies":{"p":{"version":"1"}}}}"#;
 const CHALLENGE: &[u8] =
     br#"{"flows":[{"stages":["m.login.password"]}],"params":{},"session":"s","completed":[],"errcode":"M_FORBIDDEN","error":"x"}"#;
 const REGISTER: &[u8] =
@@ -79,7 +80,8 @@ pub fn run() {
 }
 
 fn parsing() {
-    let _ = measured("ChangePasswordRequest::parse", || ChangePasswordRequest::parse(black_box(ATTEMPT)).is_ok());
+    let _ =
+        measured("ChangePasswordRequest::parse", || ChangePasswordRequest::parse(black_box(ATTEMPT)).is_ok());
     let _ = measured("ChangePasswordRequest::parse, refused", || {
         ChangePasswordRequest::parse(black_box(DUPLICATE)).is_ok()
     });
@@ -101,6 +103,11 @@ fn engine() {
     let mut buffer = [0; 256];
     let flows = measured("Flows::in_buffer", || {
         Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, black_box(&mut buffer))
+    });
+    let mut larger = [0; 512];
+    let params = Raw::parse(black_box(PARAMS)).ok();
+    let _ = measured("Flows::in_buffer, with params", || {
+        Flows::<Register>::in_buffer([["m.login.terms"]], params, black_box(&mut larger)).is_ok()
     });
     let Ok(flows) = flows else { return };
     let rules = Rules::default();
@@ -130,7 +137,8 @@ fn engine() {
     let _ = measured("Store::load", || store.load(&id).is_some());
     let _ = measured("Store::expire", || store.expire(Timestamp::from_millis(10_000_000)).is_some());
 
-    let Step::Challenge(challenge) = guard.receive(matrix_uia::Call::new(Auth::Absent, None), None, id, now) else {
+    let Step::Challenge(challenge) = guard.receive(matrix_uia::Call::new(Auth::Absent, None), None, id, now)
+    else {
         return;
     };
     let mut out = Body::new();
@@ -152,9 +160,11 @@ fn endpoints() {
         let name = measured("Localpart::parse", || {
             registration::Localpart::parse(matrix_uia::Text::new("Alice"), "example.org").ok()
         });
-        let _ = measured("KeptRegistration::of", || KeptRegistration::of(&request, name.as_ref()).has_password);
+        let _ =
+            measured("KeptRegistration::of", || KeptRegistration::of(&request, name.as_ref()).has_password);
         let grant = Exempt::ApplicationService.assume_exempt::<Register>(None);
-        let _ = measured("registration::create", || registration::create(grant, &request, name, None).is_ok());
+        let _ =
+            measured("registration::create", || registration::create(grant, &request, name, None).is_ok());
     }
 }
 

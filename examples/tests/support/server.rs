@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -123,8 +124,19 @@ impl Server {
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().expect("the example can be run");
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
+        let (say, said) = channel();
+        let rest = std::thread::spawn(move || {
+            let (mut line, mut rest) = (String::new(), String::new());
+            let _ = stdout.read_line(&mut line);
+            let _ = say.send(line);
+            let _ = stdout.read_to_string(&mut rest);
+            rest
+        });
+        let Ok(line) = said.recv_timeout(PATIENCE) else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the server doesn't come to serving: {}", std::fs::read_to_string(&log).unwrap());
+        };
         if line.is_empty() {
             let status = child.wait().unwrap();
             return Err(Ended { status, log: std::fs::read_to_string(&log).unwrap() });
@@ -132,11 +144,6 @@ impl Server {
         let address = line.strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix('\n'));
         let address = address.and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("not the line that was promised: {line:?}"));
-        let rest = std::thread::spawn(move || {
-            let mut rest = String::new();
-            let _ = stdout.read_to_string(&mut rest);
-            rest
-        });
         Ok(Self { child, address, log, _log_dir: dir, rest: Some(rest), dying: false })
     }
 
