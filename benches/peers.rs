@@ -32,7 +32,7 @@ struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-// The one place of the repository with `unsafe`: counting allocations takes an allocator.
+// Counting allocations takes an allocator of one's own; the crate itself forbids `unsafe`.
 #[allow(unsafe_code)]
 // SAFETY: every call is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
