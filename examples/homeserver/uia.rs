@@ -233,15 +233,14 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             Done::Succeeded(_, redeemed) => redeemed,
             Done::Denied(denied) => denied.redeemed(),
         };
-        self.write(tx, redeemed.write(), kept)?;
-        match (done, &self.token) {
-            (Done::Succeeded(response, _), Some(token)) => {
-                tokens::mark_uia(tx, token, clock::now_ms())?;
-                Ok(response)
-            }
-            (Done::Succeeded(response, _), None) => Ok(response),
-            (Done::Denied(denied), _) => Ok(Failure::Reject(denied.reject()).into_response()),
+        if let (Done::Succeeded(..), Some(token)) = (&done, &self.token) {
+            tokens::mark_uia(tx, token, clock::now_ms())?;
         }
+        self.write(tx, redeemed.write(), kept)?;
+        Ok(match done {
+            Done::Succeeded(response, _) => response,
+            Done::Denied(denied) => Failure::Reject(denied.reject()).into_response(),
+        })
     }
 
     fn write(&self, tx: &Transaction<'_>, write: Write<'_>, kept: Kept) -> Result<(), Failure> {

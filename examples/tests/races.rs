@@ -196,6 +196,27 @@ fn a_registration_token_for_one_is_not_given_to_two() {
 }
 
 #[test]
+fn a_login_racing_a_password_change_is_ended_or_refused() {
+    for store in STORES {
+        let server = server(store, json!({}));
+        let client = server.client();
+        let token = client.token("alice", "wonderland");
+        let auth = password_auth("alice", "wonderland");
+        let mut requests = vec![("login", None, auth.clone()); 12];
+        let change = json!({ "new_password": "looking-glass", "auth": auth });
+        requests.insert(4, ("account/password", Some(token.as_str()), change));
+        let answers = at_once(&client, &requests);
+        answers[4].ok();
+        answers.iter().enumerate().filter(|(n, _)| *n != 4).for_each(|(_, answer)| match answer.status {
+            // It came before the change, which ended it.
+            200 => assert!(!client.is_live(&text(&answer.json(), "access_token"))),
+            _ => drop(answer.rejected(403, "M_FORBIDDEN")),
+        });
+        assert!(client.is_live(&token));
+    }
+}
+
+#[test]
 fn a_deactivation_racing_everything_else_wins() {
     for store in STORES {
         let server = server(store, json!({}));
