@@ -6,7 +6,7 @@ use crate::config::Appservice;
 use crate::db::tokens;
 use crate::db::users::{self, Phase, User};
 use crate::failure::Failure;
-use crate::http::bearer_token;
+use crate::http::{Arrived, bearer_token};
 use crate::secrets::SecretHash;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
@@ -33,11 +33,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let now = || Timestamp::from_millis(clock::now_ms());
+        let arrived = parts.extensions.get::<Arrived>().map_or_else(now, |arrived| arrived.0);
         Ok(Self {
             headers: parts.headers.clone(),
             query: parts.uri.query().map(str::to_owned),
             address: address.map_or_else(String::new, |address| address.ip().to_string()),
-            arrived: Timestamp::from_millis(clock::now_ms()),
+            arrived,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP itself: what holds for every request and answer, whatever the endpoint.
 
 pub mod answer;
+mod arrival;
 mod body;
 mod contain;
 mod cors;
@@ -9,6 +10,7 @@ mod path;
 mod server;
 mod token;
 
+pub use arrival::Arrived;
 pub use body::JsonBody;
 pub use path::Named;
 pub use server::{serve, stop_signal};
@@ -35,6 +37,7 @@ pub fn finish(endpoints: Router) -> Router {
         .layer(from_fn(contain::contain))
         .layer(from_fn(cors::allow_browsers))
         .layer(from_fn(log::log))
+        .layer(from_fn(arrival::stamp))
 }
 
 async fn unknown_path() -> Response {
