@@ -433,19 +433,7 @@ impl<'a> ErrorBody<'a> {
         json::write_text(out, code.name())?;
         out.write_str(",\"error\":")?;
         json::write_text(out, self.message.unwrap_or(Text::new("")))?;
-        let mut result = Ok(());
-        let _ = self.whole.reader().object(|reader, key| {
-            let value = reader.raw()?;
-            if result.is_ok() && key != "errcode" && key != "error" {
-                result = out
-                    .write_char(',')
-                    .and_then(|()| json::write_text(out, key))
-                    .and_then(|()| out.write_char(':'))
-                    .and_then(|()| out.write_str(value.as_str()));
-            }
-            Ok(())
-        });
-        result?;
+        json::write_others(out, self.whole, &["errcode", "error"])?;
         out.write_char('}')
     }
 }

@@ -176,27 +176,11 @@ impl Challenge<'_> {
             out.write_char('"')?;
         }
         if let Some(extra) = self.extra {
-            self.write_extra(out, extra)?;
+            // The stage's own keys, but none of those that say how the session stands.
+            let ours = ["flows", "params", "session", "completed", "errcode", "error"];
+            json::write_others(out, extra, &ours)?;
         }
         out.write_char('}')
-    }
-
-    /// The stage's own keys, but none of those that say how the session stands.
-    fn write_extra(&self, out: &mut impl fmt::Write, extra: Raw<'_>) -> fmt::Result {
-        const OURS: [&str; 6] = ["flows", "params", "session", "completed", "errcode", "error"];
-        let mut result = Ok(());
-        let _ = extra.reader().object(|reader, key| {
-            let value = reader.raw()?;
-            if result.is_ok() && OURS.iter().all(|ours| key != *ours) {
-                result = out
-                    .write_char(',')
-                    .and_then(|()| json::write_text(out, key))
-                    .and_then(|()| out.write_char(':'))
-                    .and_then(|()| out.write_str(value.as_str()));
-            }
-            Ok(())
-        });
-        result
     }
 }
 

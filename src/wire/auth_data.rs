@@ -222,19 +222,7 @@ fn write_custom(
         out.write_str(",\"session\":")?;
         json::write_text(out, session.expose())?;
     }
-    let mut result = Ok(());
-    let _ = raw.reader().object(|reader, key| {
-        let value = reader.raw()?;
-        if result.is_ok() && key != "type" && key != "session" {
-            result = out
-                .write_char(',')
-                .and_then(|()| json::write_text(out, key))
-                .and_then(|()| out.write_char(':'))
-                .and_then(|()| out.write_str(value.as_str()));
-        }
-        Ok(())
-    });
-    result?;
+    json::write_others(out, raw, &["type", "session"])?;
     out.write_char('}')
 }
 

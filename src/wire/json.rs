@@ -659,6 +659,28 @@ fn write_integer(out: &mut impl Write, mut value: u64) -> fmt::Result {
     Ok(())
 }
 
+/// Writes the keys of `object` and their values behind others, each with a comma before
+/// it, but none of `ours`. What is no object has no keys.
+///
+/// # Errors
+///
+/// The sink's own: it is full.
+pub(crate) fn write_others(out: &mut impl Write, object: Raw<'_>, ours: &[&str]) -> fmt::Result {
+    let mut result = Ok(());
+    let _checked_before = object.reader().object(|reader, key| {
+        let value = reader.raw()?;
+        if result.is_ok() && ours.iter().all(|ours| key != *ours) {
+            result = out
+                .write_char(',')
+                .and_then(|()| write_text(out, key))
+                .and_then(|()| out.write_char(':'))
+                .and_then(|()| out.write_str(value.as_str()));
+        }
+        Ok(())
+    });
+    result
+}
+
 /// Writes an object key by key; the comma and the colon are its business.
 pub(crate) struct ObjectWriter<'w, W: Write> {
     out: &'w mut W,
