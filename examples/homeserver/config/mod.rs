@@ -50,12 +50,12 @@ pub struct Config {
     pub outbox: Option<PathBuf>,
 }
 
-/// Without a file's `users` there are none: [`Config::without_file`] is what has alice.
+/// The built-in alice is there unless a file's `users` replaces her.
 impl Default for Config {
     fn default() -> Self {
         Self {
             server_name: "localhost".to_owned(),
-            users: Vec::new(),
+            users: vec![alice()],
             registration: Registration::default(),
             flows: Flows::default(),
             params: Map::new(),
@@ -79,16 +79,20 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What the server runs with when no file is given: the defaults, and alice in wonderland.
+    /// What the server runs with when no file is given.
     pub fn without_file() -> Self {
-        let alice = User {
-            localpart: "alice".to_owned(),
-            password: Some(Secret::new("wonderland".to_owned())),
-            status: Status::Active,
-            admin: false,
-            threepids: Vec::new(),
-        };
-        Self { users: vec![alice], ..Self::default() }
+        Self::default()
+    }
+}
+
+/// Alice in wonderland, whom a newcomer finds here.
+fn alice() -> User {
+    User {
+        localpart: "alice".to_owned(),
+        password: Some(Secret::new("wonderland".to_owned())),
+        status: Status::Active,
+        admin: false,
+        threepids: Vec::new(),
     }
 }
 

@@ -171,11 +171,14 @@ mod tests {
     #[test]
     fn facts_left_out_are_empty() {
         let config = parse("{}");
-        assert!(config.users.is_empty() && config.params.is_empty() && config.recaptcha_accepts.is_empty());
+        assert!(config.params.is_empty() && config.recaptcha_accepts.is_empty());
         assert!(config.registration_tokens.is_empty() && config.identity_servers.is_empty());
         assert!(config.threepid_denied_domains.is_empty() && config.appservices.is_empty());
         assert_eq!(config.outbox, None);
-        assert_eq!(Config::without_file().users.len(), 1);
+        // Of the users, the built-in one is left; who names users names all of them.
+        assert_eq!(config.users.len(), 1);
+        assert_eq!(config.users[0].localpart, "alice");
+        assert!(parse(r#"{"users": []}"#).users.is_empty());
     }
 
     #[test]
