@@ -12,7 +12,6 @@ use crate::db::{Result, UserKey, deactivations, devices, login_tokens, users, va
 use crate::fault;
 use matrix_uia::SessionId;
 use matrix_uia::deactivation::{DeactivateResponse, Deactivation, Effect};
-use matrix_uia::operation::UserRef;
 use rusqlite::Transaction;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -30,7 +29,7 @@ pub fn begin(
     by: Option<SessionId>,
 ) -> Result<UserKey> {
     let user = progress.user();
-    let key = key_of(user);
+    let key = UserKey::from(user);
     let progress = carry_out(tx, app, key, progress, Effect::Fence, by)?;
     put(tx, key, &progress)?;
     Ok(key)
@@ -160,8 +159,4 @@ async fn ask(app: &App, server: &str, give_up_at: u64) -> bool {
         }
         sleep(PAUSE).await;
     }
-}
-
-pub fn key_of(user: UserRef) -> UserKey {
-    UserKey::from_i64(user.get().cast_signed())
 }

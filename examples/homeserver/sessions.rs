@@ -154,10 +154,7 @@ impl Sessions {
             id: id.as_bytes().to_vec(),
             revision: u64::from(session.revision().get()),
             // A consumed session outlives its user's fence: it is what the answer is found by.
-            user: session
-                .user()
-                .filter(|_| !consumed)
-                .map(|user| UserKey::from_i64(user.get().cast_signed())),
+            user: session.user().filter(|_| !consumed).map(UserKey::from),
             passed: session.has_passed_stage() || consumed,
             made_at: session.made().as_millis(),
             ends_at: session.ends(&self.rules).as_millis(),

@@ -267,5 +267,5 @@ fn split(stored: Option<Stored>) -> (Option<Session>, Kept) {
 /// The moment a call succeeded: later than when its request came in, so that what came in between is told
 /// from what comes after.
 pub fn succeeded_at() -> Timestamp {
-    Timestamp::from_millis(clock::now_ms())
+    clock::now()
 }

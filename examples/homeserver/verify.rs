@@ -11,7 +11,7 @@ use crate::who::{Peer, user_ref};
 use matrix_uia::operation::{Operation, Reference};
 use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Pending, Proof, Verdict};
 use matrix_uia::wire::{Localpart, UserIdentifier};
-use matrix_uia::{Millis, SessionId, Timestamp};
+use matrix_uia::{Millis, SessionId};
 use rusqlite::Transaction;
 
 /// Answers a question, unless too many answers were no lately.
@@ -91,7 +91,7 @@ async fn look_up(
 
 /// One use of a registration token, promised to this session in one transaction.
 fn reserve(app: &App, token: &Secret, session: SessionId) -> Result<Option<Reference>> {
-    let now = Timestamp::from_millis(clock::now_ms());
+    let now = clock::now();
     let mut known = (0_u64..).zip(&app.config.registration_tokens);
     let found = known.find(|(_, known)| known.token.matches(token.expose()));
     let Some((number, known)) = found else { return Ok(None) };

@@ -33,8 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let now = || Timestamp::from_millis(clock::now_ms());
-        let arrived = parts.extensions.get::<Arrived>().map_or_else(now, |arrived| arrived.0);
+        let arrived = parts.extensions.get::<Arrived>().map_or_else(clock::now, |arrived| arrived.0);
         Ok(Self {
             headers: parts.headers.clone(),
             query: parts.uri.query().map(str::to_owned),
@@ -160,7 +159,7 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
 
 /// The user as the crate names one.
 pub fn user_ref(user: &User) -> UserRef {
-    UserRef::new(user.key.as_i64().cast_unsigned())
+    user.key.into()
 }
 
 /// The account's status as the crate knows it.

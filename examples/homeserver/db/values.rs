@@ -3,21 +3,36 @@
 use crate::config::Medium;
 use crate::password::PasswordHash;
 use crate::secrets::SecretHash;
+use matrix_uia::operation::{Reference, UserRef};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 /// The row of a user. Never reused, so it stays who it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey(i64);
 
-impl UserKey {
-    /// For what keeps the key outside the database, such as the subject of a UIA session.
-    pub const fn as_i64(self) -> i64 {
-        self.0
+/// A user's row is what the crate knows the user by.
+impl From<UserKey> for UserRef {
+    fn from(key: UserKey) -> Self {
+        Self::new(key.0.cast_unsigned())
     }
+}
 
-    /// The inverse of [`as_i64`](Self::as_i64).
-    pub const fn from_i64(key: i64) -> Self {
-        Self(key)
+impl From<UserRef> for UserKey {
+    fn from(user: UserRef) -> Self {
+        Self(user.get().cast_signed())
+    }
+}
+
+/// And what a call that made or ended a user resulted in.
+impl From<UserKey> for Reference {
+    fn from(key: UserKey) -> Self {
+        Self::new(key.0.cast_unsigned())
+    }
+}
+
+impl From<Reference> for UserKey {
+    fn from(outcome: Reference) -> Self {
+        Self(outcome.get().cast_signed())
     }
 }
 

@@ -80,7 +80,7 @@ impl Deactivating<'_> {
             Ok(begun) => begun,
             Err(denied) => return Ok(Done::Denied(denied)),
         };
-        let user = deactivations::key_of(progress.user());
+        let user = UserKey::from(progress.user());
         let action = if without_token { Action::DeactivateWithoutToken } else { Action::Deactivate };
         let account = users::by_key(tx, user)?;
         let allowed =
@@ -89,7 +89,7 @@ impl Deactivating<'_> {
             return Ok(Done::Denied(Denied::new(reject, receipt)));
         }
         self.begun = Some(deactivations::begin(tx, self.app, progress, receipt.session_id())?);
-        let outcome = Reference::new(user.as_i64().cast_unsigned());
+        let outcome = Reference::from(user);
         Ok(Done::Succeeded(empty(), receipt.succeeded(outcome, succeeded_at())))
     }
 }
@@ -115,7 +115,7 @@ impl Endpoint<Deactivate> for Deactivating<'_> {
         replay: &Replay<Deactivate>,
         _: &Kept,
     ) -> Result<Response, Failure> {
-        self.begun = Some(UserKey::from_i64(replay.outcome().get().cast_signed()));
+        self.begun = Some(UserKey::from(replay.outcome()));
         Ok(empty())
     }
 }

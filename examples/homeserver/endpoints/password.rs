@@ -93,9 +93,7 @@ impl Endpoint<ChangePassword> for Change<'_> {
 /// Whose password it is now, if it may be changed now.
 fn owner(tx: &Transaction<'_>, change: &PasswordChange<'_>) -> rusqlite::Result<Result<User, Reject>> {
     let (user, action) = match change.whose() {
-        Whose::User(user) => {
-            (users::by_key(tx, UserKey::from_i64(user.get().cast_signed()))?, Action::ChangePassword)
-        }
+        Whose::User(user) => (users::by_key(tx, UserKey::from(user))?, Action::ChangePassword),
         _ => (None, Action::ResetPassword),
     };
     Ok(match user {

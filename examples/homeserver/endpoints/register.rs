@@ -158,7 +158,7 @@ impl Endpoint<Register> for Registration<'_> {
         }
         kept.result =
             json!({ "device_id": login.as_ref().map(|login| &login.device_id), "refresh": refresh });
-        let outcome = Reference::new(user.as_i64().cast_unsigned());
+        let outcome = Reference::from(user);
         let response = self.answer(&localpart, login.as_ref());
         Ok(Done::Succeeded(response, receipt.succeeded(outcome, succeeded_at())))
     }
@@ -170,7 +170,7 @@ impl Endpoint<Register> for Registration<'_> {
         replay: &Replay<Register>,
         kept: &Kept,
     ) -> Result<Response, Failure> {
-        let key = UserKey::from_i64(replay.outcome().get().cast_signed());
+        let key = UserKey::from(replay.outcome());
         let user = users::by_key(tx, key)?.ok_or(Reject::unavailable())?;
         who::status(&user).gate(Action::Login)?;
         let wanted = Wanted {

@@ -13,6 +13,6 @@ pub struct Arrived(pub Timestamp);
 
 /// Stamps the request. The outermost layer: reading the body and waiting for a worker take their time.
 pub(super) async fn stamp(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Arrived(Timestamp::from_millis(clock::now_ms())));
+    request.extensions_mut().insert(Arrived(clock::now()));
     next.run(request).await
 }
