@@ -2,7 +2,10 @@
 
 use crate::config::{self, Config};
 use crate::secrets::ServerKey;
-use matrix_uia::operation::{ChangePassword, Deactivate, DeleteDevice, DeleteDevices, Operation, Register};
+use matrix_uia::operation::{
+    AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
+    UploadSigningKeys,
+};
 use matrix_uia::password::PasswordStrength;
 use matrix_uia::session::{BodyBinding, UnknownSession};
 use matrix_uia::wire::Raw;
@@ -21,6 +24,9 @@ pub struct Policies {
     pub deactivate_without_token: Option<Flows<'static, Deactivate>>,
     pub delete_device: Flows<'static, DeleteDevice>,
     pub delete_devices: Flows<'static, DeleteDevices>,
+    pub add_threepid: Flows<'static, AddThreepid>,
+    pub device_signing: Flows<'static, UploadSigningKeys>,
+    pub get_login_token: Flows<'static, GetLoginToken>,
 }
 
 impl Policies {
@@ -45,6 +51,9 @@ impl Policies {
                 .transpose()?,
             delete_device: build("delete_devices", &flows.delete_devices, params)?,
             delete_devices: build("delete_devices", &flows.delete_devices, params)?,
+            add_threepid: build("add_3pid", &flows.add_3pid, params)?,
+            device_signing: build("device_signing", &flows.device_signing, params)?,
+            get_login_token: build("get_login_token", &flows.get_login_token, params)?,
         })
     }
 }
