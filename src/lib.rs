@@ -157,6 +157,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod account;
+pub mod appservice;
 mod capacity;
 pub mod deactivation;
 mod denied;
@@ -167,6 +168,7 @@ pub mod flows;
 pub mod login;
 pub mod operation;
 pub mod password;
+pub mod refresh;
 pub mod registration;
 mod secret;
 pub mod session;

@@ -10,7 +10,7 @@ use crate::secrets::Secret;
 use crate::who::{Peer, user_ref};
 use matrix_uia::operation::{Operation, Reference};
 use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Pending, Proof, Verdict};
-use matrix_uia::wire::{Localpart, UserIdentifier};
+use matrix_uia::wire::{Residence, UserIdentifier};
 use matrix_uia::{Millis, SessionId};
 use rusqlite::Transaction;
 
@@ -141,7 +141,7 @@ fn find(tx: &Transaction<'_>, app: &App, identifier: UserIdentifier<'_>) -> Resu
     match identifier {
         UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
             // People write their names with capitals; accounts have none.
-            Localpart::Here(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
+            Residence::Here(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
             _ => Ok(None),
         },
         UserIdentifier::Thirdparty { medium, address } => {

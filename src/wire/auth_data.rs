@@ -132,6 +132,20 @@ impl<'a> Auth<'a> {
         json::read(json, Self::read)
     }
 
+    /// The auth dict of a body that has no other key of its own.
+    pub(crate) fn of_body(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut auth = Self::default();
+        json::read_object(body, |reader, key| {
+            if key == "auth" {
+                auth = Self::read(reader)?
+            } else {
+                reader.skip()?
+            }
+            Ok(())
+        })?;
+        Ok(auth)
+    }
+
     /// The session the request names.
     #[must_use]
     pub const fn session(&self) -> Option<Secret<'a>> {
@@ -250,9 +264,9 @@ impl<'a> ThreepidCreds<'a> {
 
 /// Every key that any known stage reads, collected in one pass: `type` may come last.
 #[derive(Default)]
-struct AuthFields {
-    session: Field,
-    auth_type: Field,
+pub(crate) struct AuthFields {
+    pub(crate) session: Field,
+    pub(crate) auth_type: Field,
     identifier: Nested<IdentifierFields>,
     legacy: IdentifierFields,
     password: Field,
@@ -271,7 +285,7 @@ struct CredsFields {
 
 impl AuthFields {
     #[inline]
-    fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), ParseError> {
+    pub(crate) fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), ParseError> {
         match key {
             "session" => self.session = Field::string(reader)?,
             "type" => self.auth_type = Field::string(reader)?,
@@ -291,6 +305,27 @@ impl AuthFields {
         Ok(())
     }
 
+    /// Who is named, in today's way or in an older one.
+    pub(crate) fn identifier<'a>(&self, reader: &Reader<'a>) -> Result<UserIdentifier<'a>, Malformed> {
+        let identifier = match &self.identifier {
+            Some(Ok(fields)) => fields.identifier(reader)?,
+            Some(Err(())) => return Err(Malformed::Invalid("identifier")),
+            None => self.legacy.legacy(reader)?,
+        };
+        bounded_identifier(&identifier)?;
+        Ok(identifier)
+    }
+
+    /// The password, not empty and bounded.
+    pub(crate) fn password<'a>(&self, reader: &Reader<'a>) -> Result<Secret<'a>, Malformed> {
+        secret(self.password, "password", MAX_PASSWORD_LEN, reader)
+    }
+
+    /// A token of at most `max` bytes, not empty.
+    pub(crate) fn token<'a>(&self, max: usize, reader: &Reader<'a>) -> Result<Secret<'a>, Malformed> {
+        secret(self.token, "token", max, reader)
+    }
+
     /// What the stage is attempted with; the dict began at `mark`.
     fn data<'a>(
         &self,
@@ -300,14 +335,8 @@ impl AuthFields {
     ) -> Result<AuthData<'a>, Malformed> {
         Ok(match auth_type {
             AuthType::Password => {
-                let password = secret(self.password, "password", MAX_PASSWORD_LEN, reader)?;
-                let identifier = match &self.identifier {
-                    Some(Ok(fields)) => fields.identifier(reader)?,
-                    Some(Err(())) => return Err(Malformed::Invalid("identifier")),
-                    None => self.legacy.legacy(reader)?,
-                };
-                bounded_identifier(&identifier)?;
-                AuthData::Password { identifier, password }
+                let password = self.password(reader)?;
+                AuthData::Password { identifier: self.identifier(reader)?, password }
             }
             AuthType::Recaptcha => {
                 AuthData::Recaptcha { response: secret(self.response, "response", MAX_CAPTCHA_LEN, reader)? }
@@ -315,7 +344,7 @@ impl AuthFields {
             AuthType::EmailIdentity => AuthData::EmailIdentity(creds(self.creds, reader)?),
             AuthType::Msisdn => AuthData::Msisdn(creds(self.creds, reader)?),
             AuthType::RegistrationToken => {
-                let token = secret(self.token, "token", MAX_TOKEN_LEN, reader)?;
+                let token = self.token(MAX_TOKEN_LEN, reader)?;
                 if !token.expose().chars().all(is_opaque) {
                     return Err(Malformed::Invalid("token"));
                 }

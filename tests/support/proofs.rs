@@ -2,7 +2,7 @@
 
 use matrix_uia::operation::{Operation, Reference, UserRef};
 use matrix_uia::session::{Check, Failure, Pending, Proof, Verdict};
-use matrix_uia::wire::{Localpart, ThreepidCreds, UserIdentifier};
+use matrix_uia::wire::{Residence, ThreepidCreds, UserIdentifier};
 use matrix_uia::{SessionId, Text};
 
 use super::accounts::hash;
@@ -64,7 +64,7 @@ impl Server {
                         return Verdict::Failed(Failure::UnknownThreepid);
                     }
                     _ => match identifier.localpart(SERVER) {
-                        Localpart::Here(name) => self.users.get(name.to_string().as_str()),
+                        Residence::Here(name) => self.users.get(name.to_string().as_str()),
                         _ => None,
                     },
                 };
