@@ -10,6 +10,8 @@
 //! made for short inputs: on such inputs several times faster than an HMAC and a
 //! fraction of its code, which matters on the hot path and on a microcontroller.
 
+mod value;
+
 use core::fmt;
 use core::hash::Hasher;
 
@@ -142,6 +144,7 @@ impl ParamsDigest {
     const BOOLEAN: [&[u8]; 2] = [&[2], &[3]];
     const LIST: &[u8] = &[4];
     const LIST_END: &[u8] = &[5];
+    const DIGEST: &[u8] = &[6];
 
     /// Adds a string.
     #[inline]
@@ -163,6 +166,19 @@ impl ParamsDigest {
         let [no, yes] = Self::BOOLEAN;
         self.any |= value.is_some();
         self.bytes.write(value.map_or(Self::ABSENT, |value| if value { yes } else { no }));
+        self
+    }
+
+    /// Adds a digest, such as [`BindingKey::json`] makes of a whole value.
+    pub fn digest(mut self, value: Option<Digest>) -> Self {
+        match value {
+            Some(digest) => {
+                self.any = true;
+                self.bytes.write(Self::DIGEST);
+                self.bytes.write(&digest.0);
+            }
+            None => self.bytes.write(Self::ABSENT),
+        }
         self
     }
 

@@ -172,6 +172,7 @@ pub mod refresh;
 pub mod registration;
 mod secret;
 pub mod session;
+pub mod signing_keys;
 pub mod store;
 mod text;
 mod time;
