@@ -21,6 +21,7 @@ mod password;
 mod policies;
 mod secrets;
 mod sessions;
+mod signing_keys;
 mod uia;
 mod verify;
 mod welcome;

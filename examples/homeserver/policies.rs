@@ -9,7 +9,7 @@ use matrix_uia::operation::{
 use matrix_uia::password::PasswordStrength;
 use matrix_uia::session::{BodyBinding, UnknownSession};
 use matrix_uia::wire::Raw;
-use matrix_uia::{BindingKey, Flows, Millis, Rules, StageOrder};
+use matrix_uia::{BindingKey, Flows, Millis, Rules, StageOrder, login, registration};
 
 /// What every operation is guarded with.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub struct Policies {
     pub rules: Rules,
     pub key: BindingKey,
     pub strength: PasswordStrength,
+    /// Which types of login there are.
+    pub login: login::Offer,
+    /// Whom the server registers.
+    pub registration: registration::Offer,
     pub register: Flows<'static, Register>,
     pub password: Flows<'static, ChangePassword>,
     pub password_reset: Flows<'static, ChangePassword>,
@@ -42,6 +46,8 @@ impl Policies {
             rules: rules(&config.uia),
             key: binding_key(key),
             strength: strength(config.password_policy),
+            login: login_offer(config),
+            registration: registration_offer(config),
             register: build("register", &flows.register, params)?,
             password: build("password", &flows.password, params)?,
             password_reset: build("password_reset", &flows.password_reset, params)?,
@@ -90,6 +96,22 @@ fn rules(uia: &config::Uia) -> Rules {
     rules.max_failed_attempts = u16::try_from(uia.max_failed_attempts).unwrap_or(u16::MAX);
     rules.recent_auth = Millis::new(uia.recent_auth_ms);
     rules
+}
+
+fn login_offer(config: &Config) -> login::Offer {
+    let mut offer = login::Offer::default();
+    offer.legacy = config.legacy_login;
+    offer.get_login_token = config.login_token.enabled;
+    offer.application_service = !config.appservices.is_empty();
+    offer
+}
+
+fn registration_offer(config: &Config) -> registration::Offer {
+    let mut offer = registration::Offer::default();
+    offer.legacy = config.legacy_login;
+    offer.users = config.registration.enabled;
+    offer.guests = config.registration.guests;
+    offer
 }
 
 fn strength(policy: config::PasswordPolicy) -> PasswordStrength {

@@ -19,6 +19,7 @@ mod password;
 mod policies;
 mod secrets;
 mod sessions;
+mod signing_keys;
 mod uia;
 mod verify;
 mod welcome;

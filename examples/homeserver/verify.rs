@@ -7,7 +7,8 @@ use crate::db::users::{self, User};
 use crate::db::{Result, registration_tokens, threepids};
 use crate::failure::Failure;
 use crate::secrets::Secret;
-use crate::who::{Peer, user_ref};
+use crate::who::{self, Peer, user_ref};
+use matrix_uia::account::Action;
 use matrix_uia::operation::{Operation, Reference};
 use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Pending, Proof, Verdict};
 use matrix_uia::wire::{Residence, UserIdentifier};
@@ -28,6 +29,9 @@ pub async fn verify<'r, Op: Operation>(
     let verdict = look_up(app, pending.check(), pending.session_id()).await?;
     if !matches!(verdict, Verdict::Failed(_)) {
         attempt.forgive();
+    }
+    if let Verdict::Passed(Proof::User(user)) = verdict {
+        app.db.transaction(|tx| who::gate(tx, user, Action::Login))?;
     }
     Ok(verdict)
 }

@@ -271,6 +271,13 @@ pub struct Appservice {
     pub user_prefix: String,
 }
 
+impl Appservice {
+    /// Whether the user is one of its own.
+    pub fn owns(&self, localpart: &str) -> bool {
+        localpart.starts_with(&self.user_prefix) || localpart == self.sender_localpart
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct LoginToken {

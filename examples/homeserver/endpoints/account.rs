@@ -33,14 +33,32 @@ pub(super) async fn threepids(State(app): State<SharedApp>, peer: Peer) -> Respo
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#capabilities-negotiation>
 pub(super) async fn capabilities(State(app): State<SharedApp>, peer: Peer) -> Response {
-    let found = who::required(&app, &peer, Action::WhoAmI).map(|_| {
+    let found = who::required(&app, &peer, Action::WhoAmI).map(|who| {
         let enabled = |enabled: bool| json!({ "enabled": enabled });
-        let capabilities = json!({
-            "m.change_password": enabled(app.config.capabilities.change_password),
+        let legacy = app.config.legacy_login;
+        let mut capabilities = json!({
+            "m.change_password": enabled(legacy && app.config.capabilities.change_password),
             "m.3pid_changes": enabled(app.config.capabilities.threepid_changes),
-            "m.get_login_token": enabled(app.config.login_token.enabled),
+            "m.get_login_token": enabled(app.policies.login.check_get_token().is_ok()),
         });
+        // Left out altogether for those who may do neither.
+        if let (Some(capabilities), true) = (capabilities.as_object_mut(), who.user.admin) {
+            let moderation = json!({ "lock": true, "suspend": true });
+            capabilities.insert("m.account_moderation".to_owned(), moderation);
+        }
         answer::json(StatusCode::OK, json!({ "capabilities": capabilities }).to_string())
+    });
+    found.unwrap_or_else(Failure::into_response)
+}
+
+/// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3accountwhoami>
+pub(super) async fn whoami(State(app): State<SharedApp>, peer: Peer) -> Response {
+    let found = who::required(&app, &peer, Action::WhoAmI).map(|who| {
+        let mut body = json!({ "user_id": app.user_id(&who.user.localpart), "is_guest": who.user.guest });
+        if let (Some(body), Some(device_id)) = (body.as_object_mut(), who.device_id) {
+            body.insert("device_id".to_owned(), device_id.into());
+        }
+        answer::json(StatusCode::OK, body.to_string())
     });
     found.unwrap_or_else(Failure::into_response)
 }

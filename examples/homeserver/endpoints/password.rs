@@ -2,7 +2,7 @@
 
 use crate::app::{App, SharedApp};
 use crate::db::users::User;
-use crate::db::{UserKey, belongings, devices, users};
+use crate::db::{UserKey, belongings, devices, login_tokens, users};
 use crate::failure::Failure;
 use crate::http::JsonBody;
 use crate::password::PasswordHash;
@@ -112,7 +112,11 @@ fn carry_out(
     device: Option<&str>,
 ) -> rusqlite::Result<()> {
     match effect {
-        Effect::SetPassword => users::set_password(tx, user, Some(hash)),
+        Effect::SetPassword => {
+            // A token to log in with was asked for with the old one.
+            login_tokens::remove_by_user(tx, user)?;
+            users::set_password(tx, user, Some(hash))
+        }
         Effect::EndDevices(Devices::Others) => devices::remove_all_but(tx, user, device),
         Effect::EndDevices(Devices::All) => devices::remove_all_but(tx, user, None),
         // A pusher belongs to a device here, and went with it.
