@@ -64,6 +64,28 @@ impl BindingKey {
         }
         Target(bytes.finish().h1)
     }
+
+    /// The digest of `parts` for a use of its own, which `label` names. No label begins
+    /// like an operation's number or a path, so that no two uses give the same value.
+    pub(crate) fn labelled(&self, label: &[u8], parts: &[&[u8]]) -> Digest {
+        let mut bytes = Gather::new(&self.0);
+        bytes.write(label);
+        bytes.write(&[0]);
+        for part in parts {
+            bytes.write(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            bytes.write(part);
+        }
+        Digest(bytes.finish().as_bytes())
+    }
+
+    /// The same of one text, decoded.
+    pub(crate) fn labelled_text(&self, label: &[u8], text: Text<'_>) -> Digest {
+        let mut bytes = Gather::new(&self.0);
+        bytes.write(label);
+        bytes.write(&[0]);
+        bytes.text(text);
+        Digest(bytes.finish().as_bytes())
+    }
 }
 
 impl fmt::Debug for BindingKey {

@@ -175,6 +175,7 @@ pub mod session;
 pub mod signing_keys;
 pub mod store;
 mod text;
+pub mod threepid;
 mod time;
 pub mod wire;
 

@@ -91,7 +91,7 @@ pub enum AuthData<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ThreepidCreds<'a> {
-    /// The validation session's ID.
+    /// The validation session's ID: `[0-9a-zA-Z.=_-]`, 1 to 255 characters.
     pub sid: Text<'a>,
     /// The secret the client made for it: `[0-9a-zA-Z.=_-]`, 1 to 255 characters.
     pub client_secret: Secret<'a>,
@@ -397,12 +397,13 @@ fn creds<'a>(fields: Nested<CredsFields>, reader: &Reader<'a>) -> Result<Threepi
         Some(Err(())) => return Err(Malformed::Invalid("threepid_creds")),
         None => return Err(Malformed::Missing("threepid_creds")),
     };
-    let sid = opaque(fields.sid.required("sid", reader)?, "sid")?;
-    let client_secret = fields.client_secret.required("client_secret", reader)?;
-    let in_grammar = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '_' | '-');
-    if !bounded(client_secret, MAX_FIELD_LEN) || !client_secret.chars().all(in_grammar) {
-        return Err(Malformed::Invalid("client_secret"));
-    }
+    let of_session = |field: Field, key| {
+        let text = field.required(key, reader)?;
+        let in_grammar = bounded(text, MAX_FIELD_LEN) && text.chars().all(is_session_char);
+        if in_grammar { Ok(text) } else { Err(Malformed::Invalid(key)) }
+    };
+    let sid = of_session(fields.sid, "sid")?;
+    let client_secret = of_session(fields.client_secret, "client_secret")?;
     let id_server = optional(fields.id_server, "id_server", MAX_FIELD_LEN, reader)?;
     let id_access_token = optional(fields.id_access_token, "id_access_token", MAX_ID_TOKEN_LEN, reader)?;
     Ok(ThreepidCreds {
@@ -436,14 +437,6 @@ fn optional<'a>(
     if bounded(text, max) { Ok(Some(text)) } else { Err(Malformed::Invalid(key)) }
 }
 
-fn opaque<'a>(text: Text<'a>, key: &'static str) -> Result<Text<'a>, Malformed> {
-    if bounded(text, MAX_FIELD_LEN) && text.chars().all(is_opaque) {
-        Ok(text)
-    } else {
-        Err(Malformed::Invalid(key))
-    }
-}
-
 /// Not empty, and at most `max` bytes.
 fn bounded(text: Text<'_>, max: usize) -> bool {
     !text.is_empty() && text.len() <= max
@@ -458,6 +451,11 @@ fn bounded_identifier(identifier: &UserIdentifier<'_>) -> Result<(), Malformed> 
         UserIdentifier::Phone { country, phone } => bounded(*country, 2) && bounded(*phone, MAX_FIELD_LEN),
     };
     if fits { Ok(()) } else { Err(Malformed::Invalid("identifier")) }
+}
+
+/// The grammar of a 3PID validation's `sid` and `client_secret`.
+pub(crate) const fn is_session_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '_' | '-')
 }
 
 /// The [opaque identifier grammar](https://spec.matrix.org/v1.19/appendices/#opaque-identifiers).

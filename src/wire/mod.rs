@@ -27,6 +27,7 @@ mod identifier;
 pub(crate) use auth_data::AuthFields;
 #[cfg(test)]
 pub(crate) use auth_data::is_opaque;
+pub(crate) use auth_data::is_session_char;
 pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, Malformed, ThreepidCreds};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
