@@ -99,6 +99,14 @@ impl fmt::Debug for BindingKey {
 #[serde(transparent)]
 pub struct Digest(pub(crate) [u8; 16]);
 
+impl Digest {
+    /// The digest's bytes: a key to keep something under.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 /// The path parameters that a session is bound to, such as a device ID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -8,6 +8,7 @@ use matrix_uia::operation::{
 };
 use matrix_uia::password::PasswordStrength;
 use matrix_uia::session::{BodyBinding, UnknownSession};
+use matrix_uia::threepid::ValidationRules;
 use matrix_uia::wire::Raw;
 use matrix_uia::{BindingKey, Flows, Millis, Rules, StageOrder, login, registration};
 
@@ -15,6 +16,7 @@ use matrix_uia::{BindingKey, Flows, Millis, Rules, StageOrder, login, registrati
 #[derive(Debug)]
 pub struct Policies {
     pub rules: Rules,
+    pub validations: ValidationRules,
     pub key: BindingKey,
     pub strength: PasswordStrength,
     /// Which types of login there are.
@@ -44,6 +46,7 @@ impl Policies {
         let without_token = flows.deactivate_without_token.as_ref();
         Ok(Self {
             rules: rules(&config.uia),
+            validations: validations(&config.uia),
             key: binding_key(key),
             strength: strength(config.password_policy),
             login: login_offer(config),
@@ -112,6 +115,13 @@ fn registration_offer(config: &Config) -> registration::Offer {
     offer.users = config.registration.enabled;
     offer.guests = config.registration.guests;
     offer
+}
+
+/// A validation lives as long as a session that may be waiting for it.
+fn validations(uia: &config::Uia) -> ValidationRules {
+    let mut rules = ValidationRules::default();
+    rules.lifetime = Millis::new(uia.session_lifetime_ms);
+    rules
 }
 
 fn strength(policy: config::PasswordPolicy) -> PasswordStrength {

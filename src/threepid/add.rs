@@ -164,8 +164,8 @@ impl Addition {
     }
 
     /// What is to be bound, now that the host has looked up what it has under
-    /// [`sid`](Self::sid). `owner` finds who has an address *now*: what was free when the
-    /// token was asked for may have been taken.
+    /// [`sid`](Self::sid). `owner` is who has that validation's address *now*: what was free
+    /// when the token was asked for may have been taken.
     ///
     /// # Errors
     ///
@@ -182,9 +182,7 @@ impl Addition {
         let Self { user, wanted, receipt } = self;
         let usable = found.and_then(|found| found.usable(Purpose::Add, wanted.secret, user, rules, now));
         let Some((threepid, validated_at)) = usable else {
-            // 400 here, by rule P6: the spec has a 403 only at the endpoint this one replaced.
-            let failed = Reject::new(ErrorCode::ThreepidAuthFailed, "This address has not been validated.");
-            return Err(Denied::new(failed.with_status(400), receipt));
+            return Err(Denied::new(Threepid::not_validated(), receipt));
         };
         match owner {
             Some(_) => Err(Denied::new(Threepid::in_use(), receipt)),

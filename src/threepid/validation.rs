@@ -267,9 +267,10 @@ impl Validation {
     ) -> Requested {
         let token = (sending == Sending::Token).then_some(token);
         let same = |found: &Self| {
-            // What the message says may have changed with who has the address. A claimed
-            // or validated one has had its token, whoever has the address now.
-            asked.is_about(found) && !found.is_over(rules, now) && found.token.is_some() == token.is_some()
+            // Whether there is a token may have changed with who has the address. One that
+            // is validated has had its token, and may be claimed.
+            let fits = found.phase != Phase::Sent || found.token.is_some() == token.is_some();
+            asked.is_about(found) && !found.is_over(rules, now) && fits
         };
         match found.filter(same) {
             Some(found) if asked.send_attempt <= found.send_attempt => Requested::AlreadySent,

@@ -305,7 +305,7 @@ fn u23_threepid_credentials_are_checked_key_by_key() {
         }
     };
     let with = |key: &str, value: Value| {
-        let mut creds = json!({"sid": "1.a_b~-", "client_secret": "s.=_-", "id_server": "id.example.org", "id_access_token": "t"});
+        let mut creds = json!({"sid": "1.a_b=-", "client_secret": "s.=_-", "id_server": "id.example.org", "id_access_token": "t"});
         creds[key] = value;
         read(creds)
     };

@@ -12,12 +12,16 @@ mod password;
 mod refresh;
 mod register;
 mod register_unasked;
+mod request_token;
 mod signing_keys;
+mod submit_token;
+mod threepid;
 mod versions;
 
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
 use crate::http::client_paths;
+use crate::threepids::SUBMIT_PATH;
 use axum::Router;
 use axum::routing::{get, post};
 
@@ -33,7 +37,9 @@ pub fn routes(app: SharedApp) -> Router {
         .route("/account/whoami", get(account::whoami))
         .route("/account/password", post(password::post))
         .route("/account/deactivate", post(deactivate::post))
-        .route("/account/3pid", get(account::threepids))
+        .route("/account/3pid", get(threepid::list))
+        .route("/account/3pid/add", post(threepid::add))
+        .route("/account/3pid/delete", post(threepid::delete))
         .route("/devices", get(devices::list))
         .route("/devices/{device_id}", get(devices::get).put(devices::put).delete(devices::delete))
         .route("/delete_devices", post(devices::delete_devices))
@@ -44,8 +50,9 @@ pub fn routes(app: SharedApp) -> Router {
         .route("/register/m.login.registration_token/validity", get(names::token_validity))
         .route("/login/get_token", post(login_token::post))
         .nest("/admin", admin::routes());
-    client_paths(account)
+    client_paths(request_token::routes(account))
         .nest("/_matrix/client/v1", v1)
+        .route(SUBMIT_PATH, get(submit_token::page).post(submit_token::post))
         .route("/_matrix/client/versions", get(versions::get))
         .with_state(app)
 }

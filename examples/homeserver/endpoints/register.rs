@@ -11,6 +11,7 @@ use crate::logins::{Login, Wanted, log_in, response};
 use crate::password::PasswordHash;
 use crate::secrets;
 use crate::sessions::Kept;
+use crate::threepids;
 use crate::uia::{Done, Endpoint, Exchange, succeeded_at};
 use crate::who::{self, Peer};
 use axum::extract::State;
@@ -110,12 +111,17 @@ impl Endpoint<Register> for Registration<'_> {
                 Err(failure) => return Err(failure),
             }
         }
+        let proved = match threepids::proved(tx, creation.proofs())? {
+            Ok(proved) => proved,
+            Err(reject) => return Ok(Done::Denied(creation.denied(reject))),
+        };
         let localpart =
             account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
         let new = NewUser { password: Some(&hash), ..NewUser::named(&localpart) };
         let Some(user) = users::create(tx, &new)? else {
             return Ok(Done::Denied(creation.denied(Localpart::in_use())));
         };
+        threepids::give(tx, user, proved)?;
         let (device_id, display_name) = (account.device_id.map(owned), account.display_name.map(owned));
         let wanted = Wanted {
             device_id: device_id.as_deref(),
