@@ -87,6 +87,7 @@
 //! | [`operation`] | which call a session is for, and who makes it; your own calls |
 //! | [`store`] | keeping sessions: without a heap, or growing to a limit |
 //! | [`password`], [`deactivation`], [`registration`], [`login`], [`devices`] | an endpoint each: its request, its checks, its effects |
+//! | [`fallback`] | the web pages for what a client can't do itself |
 //! | [`account`] | active, locked, suspended, deactivated: who may do what |
 //! | [`error`] | error codes, statuses, the error body |
 //! | [`wire`] | what crosses HTTP, and the one JSON codec |
@@ -139,7 +140,7 @@
 //! - **OAuth 2.0**: only the `m.oauth` stage that the legacy API keeps for it.
 //! - **Rooms, events, federation.**
 //! - Not yet: the client's half, 3PIDs and their validation, refresh and login tokens,
-//!   fallback pages, sessions sealed into their own ID, conversions for `ruma`.
+//!   sessions sealed into their own ID, conversions for `ruma`.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -164,6 +165,7 @@ mod denied;
 pub mod devices;
 pub mod digest;
 pub mod error;
+pub mod fallback;
 pub mod flows;
 pub mod login;
 pub mod operation;

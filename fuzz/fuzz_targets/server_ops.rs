@@ -545,7 +545,7 @@ impl<'r, Op: Operation + Copy + Debug> Run<'r, Op> {
         let (write, came) = match &step {
             Visited::Passed(completed) => (completed.write(), Ok(())),
             Visited::Not(not) => (not.write(), Err(not.reason())),
-            Visited::Verify(_) => panic!("asked twice"),
+            _ => panic!("asked twice"),
         };
         assert_eq!(came, expected, "{stage}");
         self.store.write(write, &stored.map(|model| (at, model)));

@@ -134,7 +134,7 @@ impl<'p, Op: Operation> Guard<'p, Op> {
     /// The same policy as a fallback page sees it: stages pass, and nothing is granted.
     #[must_use]
     pub const fn outside(self) -> Outside<'p> {
-        Outside::new(self.flows.policy(), self.rules, Op::ID)
+        Outside::new::<Op>(self.flows.policy(), self.rules)
     }
 
     /// A grant without asking, for a token that completed authentication at

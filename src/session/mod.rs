@@ -49,6 +49,7 @@ pub use step::{
 };
 
 pub(crate) use call::Facts;
+pub(crate) use id::letter;
 pub(crate) use passed::Passed;
 
 use core::fmt;

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::error::{ErrorCode, Reject};
 use crate::flows::{Policy, TermsVersion};
-use crate::operation::{OperationId, Replayable, Subject};
+use crate::operation::{Operation, OperationId, Replayable, Subject};
 use crate::wire::{AuthData, AuthType, Malformed, Raw, StageId};
 use crate::{Millis, Timestamp};
 
@@ -36,6 +36,7 @@ pub struct Outside<'p> {
     policy: &'p Policy<'p>,
     rules: &'p Rules,
     operation: OperationId,
+    description: &'static str,
 }
 
 /// Which stage of which session somebody is at, and whose session the host knows it to be.
@@ -85,14 +86,20 @@ impl<'v> Visit<'v> {
 }
 
 impl<'p> Outside<'p> {
-    pub(super) const fn new(policy: &'p Policy<'p>, rules: &'p Rules, operation: OperationId) -> Self {
-        Self { policy, rules, operation }
+    pub(super) const fn new<Op: Operation>(policy: &'p Policy<'p>, rules: &'p Rules) -> Self {
+        Self { policy, rules, operation: Op::ID, description: Op::DESCRIPTION }
     }
 
     /// The operation that is guarded.
     #[must_use]
     pub const fn operation(&self) -> OperationId {
         self.operation
+    }
+
+    /// What is about to happen, in words that complete «You are about to …».
+    #[must_use]
+    pub const fn description(&self) -> &'static str {
+        self.description
     }
 
     /// The params of a stage, as the 401 shows them: what its page is made of.
@@ -112,7 +119,12 @@ impl<'p> Outside<'p> {
     /// # Errors
     ///
     /// [`NotCompleted`] says why not.
-    pub fn look(&self, visit: Visit<'_>, mut stored: Option<Session>, now: Timestamp) -> Result<(), NotCompleted> {
+    pub fn look(
+        &self,
+        visit: Visit<'_>,
+        mut stored: Option<Session>,
+        now: Timestamp,
+    ) -> Result<(), NotCompleted> {
         self.with(visit, &mut stored, now, |_, _, _| Ok(()))
     }
 
@@ -218,7 +230,9 @@ impl<'p> Outside<'p> {
         // No session begins here, so no new one's ID is of use.
         let transition = Transition { policy, rules, facts: &facts, fresh: visit.id, now, side };
         let (session, current) = transition.locate(stored, visit.id).map_err(|located| match located {
-            Located::Refused(reject) => reject.retry_after().map_or(NotCompleted::Unknown, NotCompleted::Closed),
+            Located::Refused(reject) => {
+                reject.retry_after().map_or(NotCompleted::Unknown, NotCompleted::Closed)
+            }
             _ => NotCompleted::Unknown,
         })?;
         if session.passed.contains(stage) {
@@ -258,6 +272,7 @@ fn visited<'r>(outcome: Outcome<'r>, stage: StageId, reason: NotCompleted) -> Vi
 
 /// What a visit came to.
 #[derive(Debug)]
+#[non_exhaustive]
 #[must_use = "an unstored visit never happened"]
 pub enum Visited<'r> {
     /// Look [`Inquiry::question`] up, then [`resolve`](Inquiry::resolve) it.
@@ -391,14 +406,11 @@ pub enum NotCompleted {
 
 impl NotCompleted {
     /// The same as an error of the API: a code, a status, and a sentence for the page.
-    #[must_use]
     pub const fn reject(self) -> Reject {
         match self {
             Self::Unknown => Reject::new(ErrorCode::NotFound, "This link is not valid, or no longer."),
             Self::Closed(wait) | Self::Limited(wait) => Reject::limited(wait),
-            Self::OutOfOrder => {
-                Reject::new(ErrorCode::InvalidParam, "This is not the step that comes next.")
-            }
+            Self::OutOfOrder => Reject::new(ErrorCode::InvalidParam, "This is not the step that comes next."),
             Self::Already => Reject::new(ErrorCode::InvalidParam, "This step has been completed before."),
             Self::WrongUser => {
                 Reject::new(ErrorCode::Forbidden, "These are not the credentials of the right account.")

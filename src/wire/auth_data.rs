@@ -199,6 +199,27 @@ impl<'a> Auth<'a> {
     }
 }
 
+/// Wherever the values come from, a dict or a form, these are their bounds.
+impl<'a> AuthData<'a> {
+    pub(crate) fn password(identifier: UserIdentifier<'a>, password: Text<'a>) -> Result<Self, Malformed> {
+        let password = secret(password, "password", MAX_PASSWORD_LEN)?;
+        bounded_identifier(&identifier)?;
+        Ok(Self::Password { identifier, password })
+    }
+
+    pub(crate) fn recaptcha(response: Text<'a>) -> Result<Self, Malformed> {
+        secret(response, "response", MAX_CAPTCHA_LEN).map(|response| Self::Recaptcha { response })
+    }
+
+    pub(crate) fn registration_token(token: Text<'a>) -> Result<Self, Malformed> {
+        let token = secret(token, "token", MAX_TOKEN_LEN)?;
+        if !token.expose().chars().all(is_opaque) {
+            return Err(Malformed::Invalid("token"));
+        }
+        Ok(Self::RegistrationToken { token })
+    }
+}
+
 impl AuthData<'_> {
     fn write(
         &self,
@@ -241,6 +262,15 @@ fn write_custom(
 }
 
 impl<'a> ThreepidCreds<'a> {
+    pub(crate) fn checked(sid: Text<'a>, client_secret: Text<'a>) -> Result<Self, Malformed> {
+        for (text, key) in [(sid, "sid"), (client_secret, "client_secret")] {
+            if !bounded(text, MAX_FIELD_LEN) || !text.chars().all(is_session_char) {
+                return Err(Malformed::Invalid(key));
+            }
+        }
+        Ok(Self::new(sid, Secret::from_text(client_secret)))
+    }
+
     /// Credentials validated by the homeserver itself.
     #[must_use]
     pub const fn new(sid: Text<'a>, client_secret: Secret<'a>) -> Self {
@@ -318,12 +348,12 @@ impl AuthFields {
 
     /// The password, not empty and bounded.
     pub(crate) fn password<'a>(&self, reader: &Reader<'a>) -> Result<Secret<'a>, Malformed> {
-        secret(self.password, "password", MAX_PASSWORD_LEN, reader)
+        secret(self.password.required("password", reader)?, "password", MAX_PASSWORD_LEN)
     }
 
     /// A token of at most `max` bytes, not empty.
     pub(crate) fn token<'a>(&self, max: usize, reader: &Reader<'a>) -> Result<Secret<'a>, Malformed> {
-        secret(self.token, "token", max, reader)
+        secret(self.token.required("token", reader)?, "token", max)
     }
 
     /// What the stage is attempted with; the dict began at `mark`.
@@ -338,17 +368,11 @@ impl AuthFields {
                 let password = self.password(reader)?;
                 AuthData::Password { identifier: self.identifier(reader)?, password }
             }
-            AuthType::Recaptcha => {
-                AuthData::Recaptcha { response: secret(self.response, "response", MAX_CAPTCHA_LEN, reader)? }
-            }
+            AuthType::Recaptcha => AuthData::recaptcha(self.response.required("response", reader)?)?,
             AuthType::EmailIdentity => AuthData::EmailIdentity(creds(self.creds, reader)?),
             AuthType::Msisdn => AuthData::Msisdn(creds(self.creds, reader)?),
             AuthType::RegistrationToken => {
-                let token = self.token(MAX_TOKEN_LEN, reader)?;
-                if !token.expose().chars().all(is_opaque) {
-                    return Err(Malformed::Invalid("token"));
-                }
-                AuthData::RegistrationToken { token }
+                AuthData::registration_token(self.token.required("token", reader)?)?
             }
             AuthType::Dummy => AuthData::Dummy,
             AuthType::Terms => AuthData::Terms,
@@ -397,30 +421,14 @@ fn creds<'a>(fields: Nested<CredsFields>, reader: &Reader<'a>) -> Result<Threepi
         Some(Err(())) => return Err(Malformed::Invalid("threepid_creds")),
         None => return Err(Malformed::Missing("threepid_creds")),
     };
-    let of_session = |field: Field, key| {
-        let text = field.required(key, reader)?;
-        let in_grammar = bounded(text, MAX_FIELD_LEN) && text.chars().all(is_session_char);
-        if in_grammar { Ok(text) } else { Err(Malformed::Invalid(key)) }
-    };
-    let sid = of_session(fields.sid, "sid")?;
-    let client_secret = of_session(fields.client_secret, "client_secret")?;
+    let sid = fields.sid.required("sid", reader)?;
+    let creds = ThreepidCreds::checked(sid, fields.client_secret.required("client_secret", reader)?)?;
     let id_server = optional(fields.id_server, "id_server", MAX_FIELD_LEN, reader)?;
     let id_access_token = optional(fields.id_access_token, "id_access_token", MAX_ID_TOKEN_LEN, reader)?;
-    Ok(ThreepidCreds {
-        sid,
-        client_secret: Secret::from_text(client_secret),
-        id_server,
-        id_access_token: id_access_token.map(Secret::from_text),
-    })
+    Ok(ThreepidCreds { id_server, id_access_token: id_access_token.map(Secret::from_text), ..creds })
 }
 
-fn secret<'a>(
-    field: Field,
-    key: &'static str,
-    max: usize,
-    reader: &Reader<'a>,
-) -> Result<Secret<'a>, Malformed> {
-    let text = field.required(key, reader)?;
+fn secret<'a>(text: Text<'a>, key: &'static str, max: usize) -> Result<Secret<'a>, Malformed> {
     if bounded(text, max) { Ok(Secret::from_text(text)) } else { Err(Malformed::Invalid(key)) }
 }
 

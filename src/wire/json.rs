@@ -25,6 +25,9 @@ pub const MAX_OPEN_KEYS: usize = 128;
 pub struct Raw<'a>(&'a str);
 
 impl<'a> Raw<'a> {
+    /// `{}`
+    pub(crate) const EMPTY: Self = Self("{}");
+
     /// Checks that `json` is one JSON value, by the rules of [`wire`](super).
     ///
     /// # Errors

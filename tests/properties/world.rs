@@ -372,7 +372,7 @@ impl World {
         let (passed, write) = match &step {
             Visited::Passed(completed) => (true, written(completed.write())),
             Visited::Not(not) => (false, written(not.write())),
-            Visited::Verify(_) => unreachable!("asked twice"),
+            _ => unreachable!("asked twice"),
         };
         assert_eq!((passed, write.is_some()), (passes, model.is_some()), "{step:?}");
         self.changed(index, write, model);

@@ -16,9 +16,9 @@ mod proofs;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
+use matrix_uia::flows::TermsVersion;
 use matrix_uia::operation::{ChangePassword, Subject, UserRef};
 use matrix_uia::operation::{Deactivate, DeleteDevice, DeleteDevices, Operation, Reference, Register};
-use matrix_uia::flows::TermsVersion;
 use matrix_uia::session::{Check, Proof, Question, Receipt, Verdict, Visit, Visited, Write};
 use matrix_uia::wire::{AuthData, Malformed, Raw};
 use matrix_uia::{
