@@ -7,10 +7,10 @@ use matrix_uia::operation::{
     UploadSigningKeys,
 };
 use matrix_uia::password::PasswordStrength;
-use matrix_uia::session::{BodyBinding, UnknownSession};
+use matrix_uia::session::{BodyBinding, Outside, UnknownSession};
 use matrix_uia::threepid::ValidationRules;
 use matrix_uia::wire::Raw;
-use matrix_uia::{BindingKey, Flows, Millis, Rules, StageOrder, login, registration};
+use matrix_uia::{BindingKey, Flows, Guard, Millis, Rules, Session, StageOrder, login, registration};
 
 /// What every operation is guarded with.
 #[derive(Debug)]
@@ -63,6 +63,28 @@ impl Policies {
             add_threepid: build("add_3pid", &flows.add_3pid, params)?,
             device_signing: build("device_signing", &flows.device_signing, params)?,
             get_login_token: build("get_login_token", &flows.get_login_token, params)?,
+        })
+    }
+
+    /// What a session is guarded with, as a page sees it: by its operation, and whether a token began it.
+    pub fn outside(&self, session: &Session) -> Option<Outside<'_>> {
+        fn of<'p, Op: Operation>(flows: &'p Flows<'static, Op>, rules: &'p Rules) -> Outside<'p> {
+            Guard::new(flows, rules).outside()
+        }
+        let rules = &self.rules;
+        let has_token = session.subject().is_some();
+        Some(match session.operation() {
+            Register::ID => of(&self.register, rules),
+            ChangePassword::ID if has_token => of(&self.password, rules),
+            ChangePassword::ID => of(&self.password_reset, rules),
+            Deactivate::ID if has_token => of(&self.deactivate, rules),
+            Deactivate::ID => of(self.deactivate_without_token.as_ref()?, rules),
+            DeleteDevice::ID => of(&self.delete_device, rules),
+            DeleteDevices::ID => of(&self.delete_devices, rules),
+            AddThreepid::ID => of(&self.add_threepid, rules),
+            UploadSigningKeys::ID => of(&self.device_signing, rules),
+            GetLoginToken::ID => of(&self.get_login_token, rules),
+            _ => return None,
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::secrets;
 use crate::who::Peer;
 use matrix_uia::digest::Digest;
 use matrix_uia::operation::{ChangePassword, Operation, Reference, Register, UserRef};
-use matrix_uia::session::{Failure as StageFailure, Pending, Proof, Verdict};
+use matrix_uia::session::{Failure as StageFailure, Proof, Question, Verdict};
 use matrix_uia::threepid::{
     Asked, Circumstances, Claimed, Medium, Offer, Owner, Purpose, Requested, Sending, SubmitToken, Submitted,
     Threepid, Validation,
@@ -184,64 +184,66 @@ fn digests(app: &App, submitted: &SubmitToken<'_>) -> (Digest, Digest) {
 
 /// A stage wants to pass by an address that was validated here. What an identity server may know of it is
 /// not asked.
-pub fn claim<'r, Op: Operation>(
+pub fn claim<'r>(
     app: &App,
-    pending: &Pending<'_, Op>,
+    question: &Question<'_>,
     medium: Medium,
     creds: ThreepidCreds<'_>,
 ) -> Result<Verdict<'r>, Failure> {
     let offer = Offer::Credentials { medium, secret: app.policies.key.client_secret(creds.client_secret) };
     app.db.transaction(|tx| {
         let found = validations::by_sid(tx, &creds.sid.to_cow())?;
-        claim_found(tx, app, pending, found, offer)
+        claim_found(tx, app, question, found, offer)
     })
 }
 
 /// A stage waits for something; `None` if it is no validation.
-pub fn claim_awaited<'r, Op: Operation>(
+pub fn claim_awaited<'r>(
     app: &App,
-    pending: &Pending<'_, Op>,
+    question: &Question<'_>,
     reference: Reference,
 ) -> Result<Option<Verdict<'r>>, Failure> {
     app.db.transaction(|tx| match validations::by_reference(tx, reference)? {
         None => Ok(None),
-        found => claim_found(tx, app, pending, found, Offer::Awaited).map(Some),
+        found => claim_found(tx, app, question, found, Offer::Awaited).map(Some),
     })
 }
 
-fn claim_found<'r, Op: Operation>(
+fn claim_found<'r>(
     tx: &Transaction<'_>,
     app: &App,
-    pending: &Pending<'_, Op>,
+    question: &Question<'_>,
     found: Option<Stored>,
     offer: Offer,
 ) -> Result<Verdict<'r>, Failure> {
     let refused = Verdict::Failed(StageFailure::Threepid);
     let Some(Stored { reference, validation, .. }) = found else { return Ok(refused) };
     let rules = &app.policies.validations;
-    let session = app.policies.key.claimant(pending.session_id());
-    let purpose = Purpose::of_stage::<Op>();
-    let claimed = Validation::claim(validation, offer, purpose, session, pending.user(), rules, clock::now());
+    let session = app.policies.key.claimant(question.session_id());
+    let purpose = Purpose::of_stage(question.operation());
+    let claimed =
+        Validation::claim(validation, offer, purpose, session, question.user(), rules, clock::now());
     let granted = match claimed {
         Claimed::Granted(granted) => granted,
         Claimed::NotYet => return Ok(Verdict::Pending(reference)),
         Claimed::Refused => return Ok(refused),
     };
-    let Some(proof) = proof(tx, pending, &granted, reference)? else { return Ok(refused) };
+    let Some(proof) = proof(tx, question, &granted, reference)? else { return Ok(refused) };
     validations::replace(tx, reference, &granted, rules)?;
     Ok(Verdict::Passed(proof))
 }
 
 /// What a validated address proves. A registration takes the address itself, a reset whoever has it when the
 /// password is replaced; whatever else it authenticates is about a user, who is the one that has it.
-fn proof<Op: Operation>(
+fn proof(
     tx: &Transaction<'_>,
-    pending: &Pending<'_, Op>,
+    question: &Question<'_>,
     validation: &Validation,
     reference: Reference,
 ) -> rusqlite::Result<Option<Proof>> {
-    let resets = Op::ID == ChangePassword::ID && pending.user().is_none();
-    if Op::ID == Register::ID || resets {
+    let operation = question.operation();
+    let resets = operation == ChangePassword::ID && question.user().is_none();
+    if operation == Register::ID || resets {
         return Ok(Some(Proof::Threepid(reference)));
     }
     let owner = threepids::owner(tx, validation.threepid())?;

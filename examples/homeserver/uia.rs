@@ -93,7 +93,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             Next::Answer(response) => return Ok(response),
             Next::Verify(pending) => pending,
         };
-        let verdict = verify(self.app, self.peer, &pending).await?;
+        let verdict = verify(self.app, self.peer, pending.question()).await?;
         let resolved = pending.resolve(verdict);
         let next =
             self.with_hash(endpoint, |endpoint, tx| self.apply(endpoint, tx, &resolved, fresh)).await?;

@@ -10,33 +10,33 @@ use crate::secrets::Secret;
 use crate::threepids as addresses;
 use crate::who::{self, Peer, user_ref};
 use matrix_uia::account::Action;
-use matrix_uia::operation::{Operation, Reference};
-use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Pending, Proof, Verdict};
+use matrix_uia::operation::Reference;
+use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Proof, Question, Verdict};
 use matrix_uia::threepid::{Medium, Threepid};
 use matrix_uia::wire::{Residence, UserIdentifier};
 use matrix_uia::{Millis, SessionId};
 use rusqlite::Transaction;
 
 /// Answers a question, unless too many answers were no lately.
-pub async fn verify<'r, Op: Operation>(
+pub async fn verify<'r>(
     app: &App,
     peer: &Peer,
-    pending: &Pending<'r, Op>,
+    question: &Question<'r>,
 ) -> std::result::Result<Verdict<'r>, Failure> {
     // To ask how things stand is no attempt.
-    if let Check::Awaited { reference } = pending.check() {
-        let verdict = addresses::claim_awaited(app, pending, reference)?;
+    if let Check::Awaited { reference } = question.check() {
+        let verdict = addresses::claim_awaited(app, question, reference)?;
         return Ok(verdict.unwrap_or(Verdict::Pending(reference)));
     }
-    let key = limit_key(app, peer, pending)?;
+    let key = limit_key(app, peer, question)?;
     let attempt = match app.limits.failed_auth.attempt(&key) {
         Ok(attempt) => attempt,
         Err(limited) => return Ok(Verdict::Limited(Millis::new(limited.retry_after_ms.get()))),
     };
-    let verdict = match pending.check() {
-        Check::Email(creds) => addresses::claim(app, pending, Medium::Email, creds)?,
-        Check::Msisdn(creds) => addresses::claim(app, pending, Medium::Msisdn, creds)?,
-        check => look_up(app, check, pending.session_id()).await?,
+    let verdict = match question.check() {
+        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds)?,
+        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds)?,
+        check => look_up(app, check, question.session_id()).await?,
     };
     if !matches!(verdict, Verdict::Failed(_)) {
         attempt.forgive();
@@ -48,12 +48,8 @@ pub async fn verify<'r, Op: Operation>(
 }
 
 /// Whose failures are counted together: a user's, however they are named, else the peer's.
-fn limit_key<Op: Operation>(
-    app: &App,
-    peer: &Peer,
-    pending: &Pending<'_, Op>,
-) -> std::result::Result<String, Failure> {
-    Ok(match pending.limit_key() {
+fn limit_key(app: &App, peer: &Peer, question: &Question<'_>) -> std::result::Result<String, Failure> {
+    Ok(match question.limit_key() {
         LimitKey::User(user) => format!("user {}", user.get()),
         LimitKey::Named(identifier) => named_key(app, identifier)?,
         _ => format!("address {}", peer.address),

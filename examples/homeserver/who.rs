@@ -85,8 +85,7 @@ pub struct Who {
 
 impl Who {
     pub fn subject(&self) -> Subject {
-        // An epoch counts password changes and fences: it does not reach 2^32.
-        Subject::new(user_ref(&self.user), u32::try_from(self.user.epoch).unwrap_or(u32::MAX))
+        subject(&self.user)
     }
 
     /// Whether an application service acts for one of its own users.
@@ -188,6 +187,12 @@ pub fn gate(tx: &Transaction<'_>, user: UserRef, action: Action) -> Result<(), F
         Some(user) => Ok(status(&user).gate(action)?),
         None => Ok(()),
     }
+}
+
+/// The user, and how often the account's credentials have been replaced.
+pub fn subject(user: &User) -> Subject {
+    // An epoch counts password changes and fences: it does not reach 2^32.
+    Subject::new(user_ref(user), u32::try_from(user.epoch).unwrap_or(u32::MAX))
 }
 
 /// The account's status as the crate knows it.

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use super::{Claim, Facts, Guard, Proof, Replay, Revision, Session, SessionError, SessionId};
 use crate::error::{ErrorCode, Reject};
 use crate::flows::Policy;
-use crate::operation::{Operation, Reference, UserRef};
+use crate::operation::{Operation, OperationId, Reference, UserRef};
 use crate::wire::json::{self, Raw};
 use crate::wire::{StageId, ThreepidCreds, UserIdentifier};
 use crate::{Millis, Secret, Timestamp};
@@ -238,6 +238,7 @@ pub struct Pending<'r, Op: Operation> {
 /// What is asked, whoever asks: a request, or a [page](super::Outside).
 #[derive(Clone, Copy)]
 pub struct Question<'r> {
+    pub(super) operation: OperationId,
     /// The session, or the ID that a new one will have.
     pub(super) id: SessionId,
     pub(super) stage: StageId,
@@ -358,6 +359,12 @@ impl Failure {
 }
 
 impl<'r> Question<'r> {
+    /// What is to be done on the strength of the answer.
+    #[must_use]
+    pub const fn operation(&self) -> OperationId {
+        self.operation
+    }
+
     /// What to look up; borrowed from the request only.
     #[must_use]
     pub const fn check(&self) -> Check<'r> {

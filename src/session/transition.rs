@@ -336,7 +336,13 @@ impl<'p> Transition<'p, '_> {
                 Check::Custom { data, reference: awaited.map(|(_, reference)| reference) }
             }
         };
-        Outcome::Verify(Question { id: current.id, stage, check, user: session.user() })
+        Outcome::Verify(Question {
+            operation: session.operation,
+            id: current.id,
+            stage,
+            check,
+            user: session.user(),
+        })
     }
 
     /// Nothing to verify in the request itself: the call goes ahead if all has passed,
@@ -348,7 +354,13 @@ impl<'p> Transition<'p, '_> {
         match session.awaiting() {
             Some((stage, reference)) if self.is_next(session, stage) => {
                 let check = Check::Awaited { reference };
-                Outcome::Verify(Question { id: current.id, stage, check, user: session.user() })
+                Outcome::Verify(Question {
+                    operation: session.operation,
+                    id: current.id,
+                    stage,
+                    check,
+                    user: session.user(),
+                })
             }
             _ => self.go_on(session, current),
         }

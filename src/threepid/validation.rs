@@ -9,7 +9,7 @@ use super::stored::Stored;
 use super::{Medium, Sending, Threepid};
 use crate::digest::{BindingKey, Digest};
 use crate::error::{ErrorCode, Reject};
-use crate::operation::{Operation, Register, UserRef};
+use crate::operation::{Operation, OperationId, Register, UserRef};
 use crate::session::SessionId;
 use crate::{Millis, Secret, Timestamp};
 
@@ -28,10 +28,10 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// What a validation has to be for that passes a stage of `Op`.
+    /// What a validation has to be for that passes a stage of `operation`.
     #[must_use]
-    pub fn of_stage<Op: Operation>() -> Self {
-        if Op::ID == Register::ID { Self::Register } else { Self::Reset }
+    pub fn of_stage(operation: OperationId) -> Self {
+        if operation == Register::ID { Self::Register } else { Self::Reset }
     }
 }
 

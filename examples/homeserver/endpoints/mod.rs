@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod deactivate;
 mod devices;
+mod fallback;
 mod login;
 mod login_token;
 mod logout;
@@ -44,7 +45,8 @@ pub fn routes(app: SharedApp) -> Router {
         .route("/devices/{device_id}", get(devices::get).put(devices::put).delete(devices::delete))
         .route("/delete_devices", post(devices::delete_devices))
         .route("/keys/device_signing/upload", post(signing_keys::post))
-        .route("/capabilities", get(account::capabilities));
+        .route("/capabilities", get(account::capabilities))
+        .route("/auth/{auth_type}/fallback/web", get(fallback::get).post(fallback::post));
     // What came later has one version of its own.
     let v1 = Router::new()
         .route("/register/m.login.registration_token/validity", get(names::token_validity))
@@ -53,6 +55,7 @@ pub fn routes(app: SharedApp) -> Router {
     client_paths(request_token::routes(account))
         .nest("/_matrix/client/v1", v1)
         .route(SUBMIT_PATH, get(submit_token::page).post(submit_token::post))
+        .route("/_matrix/static/client/login/", get(fallback::login))
         .route("/_matrix/client/versions", get(versions::get))
         .with_state(app)
 }
