@@ -5,6 +5,7 @@
 
 mod codec;
 mod model;
+mod pages;
 mod world;
 
 use proptest::prelude::*;

@@ -16,6 +16,7 @@ mod bodies;
 mod contract;
 mod crash;
 mod deactivation;
+mod fallback;
 mod password;
 mod races;
 mod registration;

@@ -408,10 +408,12 @@ impl NotCompleted {
     /// The same as an error of the API: a code, a status, and a sentence for the page.
     pub const fn reject(self) -> Reject {
         match self {
-            Self::Unknown => Reject::new(ErrorCode::NotFound, "This link is not valid, or no longer."),
+            Self::Unknown => Reject::new(ErrorCode::NotFound, "The session is unknown, or has expired."),
             Self::Closed(wait) | Self::Limited(wait) => Reject::limited(wait),
-            Self::OutOfOrder => Reject::new(ErrorCode::InvalidParam, "This is not the step that comes next."),
-            Self::Already => Reject::new(ErrorCode::InvalidParam, "This step has been completed before."),
+            Self::OutOfOrder => {
+                Reject::new(ErrorCode::InvalidParam, "This stage is not one that the session can take now.")
+            }
+            Self::Already => Reject::new(ErrorCode::InvalidParam, "This stage has been completed before."),
             Self::WrongUser => {
                 Reject::new(ErrorCode::Forbidden, "These are not the credentials of the right account.")
             }

@@ -4,6 +4,7 @@
 mod account;
 mod deactivation;
 mod errors;
+mod fallback;
 mod login;
 mod password;
 mod registration;

@@ -13,9 +13,15 @@ mod accounts;
 mod endpoints;
 mod proofs;
 
+/// The same that takes the homeserver's pages apart.
+#[allow(unreachable_pub, dead_code, reason = "written for another test program")]
+#[path = "../../examples/tests/support/page.rs"]
+pub(crate) mod page;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
+use matrix_uia::fallback::{Document, Nonce, Page};
 use matrix_uia::flows::TermsVersion;
 use matrix_uia::operation::{ChangePassword, Subject, UserRef};
 use matrix_uia::operation::{Deactivate, DeleteDevice, DeleteDevices, Operation, Reference, Register};
@@ -423,6 +429,19 @@ impl Server {
     pub(crate) fn user_ref(&self, name: &str) -> UserRef {
         UserRef::new(self.users[name].number)
     }
+}
+
+/// A page as it is sent: its status, and its text taken apart. What holds for every page is
+/// checked on the way.
+pub(crate) fn document(page: Page<'_>) -> (u16, page::Html) {
+    let document = Document::new(page, Nonce::from_entropy([0xA5; 18]));
+    let mut text = String::new();
+    document.write(&mut text).unwrap();
+    let headers: BTreeMap<_, _> = document.headers().map(|(name, value)| (name, value.to_string())).collect();
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    let html = page::Html::read(&text);
+    html.check(|name| headers.get(name).map(String::as_str));
+    (document.status(), html)
 }
 
 fn describe(check: Check<'_>) -> String {

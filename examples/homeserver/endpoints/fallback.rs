@@ -20,7 +20,7 @@ use matrix_uia::account::Action;
 use matrix_uia::error::ErrorCode;
 use matrix_uia::fallback::{Form, Languages, LoginPage, Page, StagePage};
 use matrix_uia::operation::Subject;
-use matrix_uia::session::{NotCompleted, NotPassed, Outside, Proof, Visit, Visited, Write};
+use matrix_uia::session::{NotCompleted, Outside, Proof, Visit, Visited, Write};
 use matrix_uia::wire::AuthType;
 use matrix_uia::{Reject, SessionId, Text};
 use rusqlite::Transaction;
@@ -97,8 +97,11 @@ impl<'a> Found<'a> {
             Some(user) => users::by_key(tx, UserKey::from(user))?,
             None => None,
         };
-        if let Some(user) = &user {
-            who::status(user).gate(Action::WhoAmI)?;
+        match user.as_ref().map_or(Ok(()), |user| who::status(user).gate(Action::WhoAmI)) {
+            Ok(()) => {}
+            Err(reject) if reject.code() == ErrorCode::UserLocked => return Err(reject.into()),
+            // Its sessions went with it.
+            Err(_) => return Ok(None),
         }
         let account = stored.session.subject().zip(user.as_ref()).map(|(_, user)| who::subject(user));
         Ok(Some(Self { stored, outside, account, user }))
@@ -205,7 +208,7 @@ fn settle(
             if let Some(Proof::Token(_)) = not.unused_proof() {
                 registration_tokens::give_back(tx, visit.session_id().as_bytes())?;
             }
-            let answer = not_passed(app, peer, &found, visit, NotPassed::reason(&not));
+            let answer = not_passed(app, peer, &found, visit, not.reason());
             store(tx, app, peer, found, not.write())?;
             Ok(answer)
         }
