@@ -1,6 +1,7 @@
 //! The pages of `submit_url`. Without a script: a form is enough, and works everywhere.
 
 use crate::secrets;
+use crate::threepids::SUBMIT_PATH;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -31,7 +32,7 @@ pub fn button(submitted: &SubmitToken<'_>, validation: &Validation, leads_on: bo
         "<h1>Confirm your address</h1>\n\
          <p>Somebody who says that <strong>{address}</strong> is theirs wants {what}.</p>\n\
          <p>If that is not you, close this page: nothing will happen.</p>\n\
-         <form method=\"post\">{fields}<button type=\"submit\">Confirm {address}</button></form>"
+         <form method=\"post\" action=\"{SUBMIT_PATH}\">{fields}<button type=\"submit\">Confirm {address}</button></form>"
     );
     page(StatusCode::OK, "Confirm your address", &content, leads_on)
 }

@@ -46,6 +46,9 @@ impl Answer {
             assert_eq!(self.header("retry-after").is_some(), self.status == 429, "{self:?}");
             return;
         }
+        if self.status == 302 {
+            return;
+        }
         if self.status != 204 {
             assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
         }
@@ -62,6 +65,17 @@ impl Answer {
             let secs = ms.div_ceil(1000).to_string();
             assert_eq!(self.header("retry-after"), Some(secs.as_str()), "{self}");
         }
+    }
+
+    pub fn is_page(&self) -> bool {
+        self.header("content-type") == Some("text/html; charset=utf-8")
+    }
+
+    /// A page with this status; its text.
+    #[track_caller]
+    pub fn page(&self, status: u16) -> String {
+        assert!(self.status == status && self.is_page(), "{self}");
+        String::from_utf8(self.body.clone()).unwrap()
     }
 
     fn check_challenge(&self, json: &Value) {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod message;
 mod page;
 mod program;
 mod scratch;
@@ -9,6 +10,7 @@ mod server;
 
 pub use answer::Answer;
 pub use client::Client;
+pub use message::Message;
 pub use page::Html;
 pub use scratch::Scratch;
 pub use server::{Server, Setup, available, bare, run};
