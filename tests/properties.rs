@@ -6,6 +6,7 @@
 mod codec;
 mod model;
 mod pages;
+mod validation;
 mod world;
 
 use proptest::prelude::*;

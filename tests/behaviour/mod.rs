@@ -8,6 +8,7 @@ mod fallback;
 mod login;
 mod password;
 mod registration;
+mod threepid;
 mod uia;
 mod uia_binding;
 mod uia_outcome;
