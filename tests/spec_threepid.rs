@@ -70,7 +70,7 @@ fn get_matrixclientv3account3pid() {
         "added_at": 1_535_336_848_756_u64
     });
     assert_eq!(list(&[]), json!({"threepids": []}));
-    assert_eq!(list(&[listed.clone()]), json!({"threepids": [expected]}));
+    assert_eq!(list(core::slice::from_ref(&listed)), json!({"threepids": [expected]}));
     assert_eq!(list(&[listed.clone(), listed]), json!({"threepids": [expected, expected]}));
 }
 
