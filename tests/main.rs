@@ -18,6 +18,7 @@ mod no_std;
 mod properties;
 mod redaction;
 mod spec_examples;
+mod spec_login;
 mod spec_threepid;
 mod stores;
 mod support;

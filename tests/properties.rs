@@ -6,6 +6,7 @@
 mod codec;
 mod model;
 mod pages;
+mod refresh;
 mod validation;
 mod world;
 

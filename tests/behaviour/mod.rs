@@ -2,6 +2,7 @@
 //! spec; each test names the section it rests on.
 
 mod account;
+mod cross_signing;
 mod deactivation;
 mod errors;
 mod fallback;
