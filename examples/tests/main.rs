@@ -12,17 +12,22 @@
     reason = "a test ends where it finds something wrong, and clippy knows only the functions marked as one"
 )]
 
+mod admin;
+mod appservices;
 mod bodies;
 mod contract;
 mod crash;
 mod deactivation;
 mod fallback;
+mod login;
 mod password;
 mod races;
+mod refresh;
 mod registration;
 mod reset;
 mod restart;
 mod secrets;
+mod signing_keys;
 mod support;
 mod threepid;
 mod uia;
