@@ -27,7 +27,7 @@ fn get_matrixclientv3login() {
 }
 
 #[test]
-fn token_based() {
+fn legacy_login_by_token() {
     let body = br#"{
   "type": "m.login.token",
   "token": "<login token>"

@@ -134,7 +134,7 @@ fn r7_without_the_legacy_api_there_is_no_login() {
     }
 }
 
-/// https://spec.matrix.org/v1.19/client-server-api/#token-based
+/// https://spec.matrix.org/v1.19/client-server-api/#legacy-login
 #[test]
 fn l2_a_login_token_is_good_or_it_is_not() {
     let body = json!({"type": "m.login.token", "token": "<login token>"}).to_string();
