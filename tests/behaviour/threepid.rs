@@ -1,6 +1,6 @@
 //! Rules P4, P6, P7 and U23, as far as they are about 3PIDs and their validation.
 
-use matrix_uia::operation::{AddThreepid, ChangePassword, DeleteDevices, Register, UserRef};
+use matrix_uia::operation::{AddThreepid, ChangePassword, DeleteDevices, Operation, Register, UserRef};
 use matrix_uia::session::Exempt;
 use matrix_uia::threepid::{
     AddThreepidRequest, Asked, Circumstances, Claimed, DeleteThreepidRequest, DeleteThreepidResponse,
