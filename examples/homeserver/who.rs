@@ -165,7 +165,7 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
             .strip_prefix('@')
             .and_then(|full| full.strip_suffix(&format!(":{}", app.config.server_name)))
             .filter(|name| service.owns(name))
-            .ok_or(Reject::new(ErrorCode::Exclusive, "The user is not this application service's."))?,
+            .ok_or(Reject::new(ErrorCode::Forbidden, "The user is not this application service's."))?,
     };
     let user = app.db.transaction(|tx| users::by_localpart(tx, localpart))?;
     let user = user.ok_or(Reject::new(ErrorCode::Forbidden, "The application service has no such user."))?;

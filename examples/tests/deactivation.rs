@@ -210,11 +210,11 @@ fn d7_an_application_service_deactivates_its_own_users_without_uia() {
     let token = client.token("_bridge_a", "puppeteer");
     let of = |user: &str| format!("account/deactivate?user_id={user}");
     // Not whoever is not its own.
-    client.post(&of("@alice:localhost"), Some("as-secret"), &json!({})).rejected(400, "M_EXCLUSIVE");
-    client.post(&of("@_bridge_a:localhost"), Some("other-secret"), &json!({})).rejected(400, "M_EXCLUSIVE");
+    client.post(&of("@alice:localhost"), Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
+    client.post(&of("@_bridge_a:localhost"), Some("other-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client
         .post(&of("@_bridge_a:elsewhere.example"), Some("as-secret"), &json!({}))
-        .rejected(400, "M_EXCLUSIVE");
+        .rejected(403, "M_FORBIDDEN");
     client.post(&of("@_bridge_none:localhost"), Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client.post("account/deactivate", Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client.post(&of("@_bridge_a:localhost"), Some("as-secre"), &json!({})).rejected(401, "M_UNKNOWN_TOKEN");

@@ -131,7 +131,7 @@ fn r5_an_application_service_s_user_needs_no_uia_or_is_told_so() {
     let client = server.client();
     // An as_token in `whoami` names its sender only if there is such a user.
     client.whoami("as-secret").rejected(403, "M_FORBIDDEN");
-    client.get("account/whoami?user_id=@alice:localhost", Some("as-secret")).rejected(400, "M_EXCLUSIVE");
+    client.get("account/whoami?user_id=@alice:localhost", Some("as-secret")).rejected(403, "M_FORBIDDEN");
 }
 
 #[test]
