@@ -16,6 +16,8 @@ pub struct Client {
 pub struct Loaded {
     connection: TcpStream,
     last: u8,
+    method: String,
+    path: String,
 }
 
 impl Client {
@@ -77,7 +79,7 @@ impl Client {
         connection.set_nodelay(true)?;
         connection.set_read_timeout(Some(Duration::from_secs(60)))?;
         connection.write_all(&request)?;
-        Ok(Loaded { connection, last })
+        Ok(Loaded { connection, last, method: method.to_owned(), path })
     }
 
     #[track_caller]
@@ -154,6 +156,6 @@ impl Loaded {
         self.connection.write_all(&[self.last])?;
         let mut received = Vec::new();
         self.connection.read_to_end(&mut received)?;
-        Answer::parse(&received).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        Answer::parse(&self.method, &self.path, &received).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod message;
 mod page;
 mod program;
+pub mod schema;
 mod scratch;
 mod server;
 
