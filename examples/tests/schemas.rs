@@ -1,6 +1,7 @@
 //! The schemas that every answer is held against, themselves under test: all of the contract is there, and each
 //! can refuse.
 
+use crate::support::Answer;
 use crate::support::schema::{Catalogue, catalogue};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -100,6 +101,18 @@ fn what_has_no_schema_can_only_be_unrecognized() {
         let page = catalogue.judge(operation.0, operation.1, 200, HTML, b"<!DOCTYPE html>");
         assert!(page.is_err(), "{operation:?}");
     }
+}
+
+/// Nobody who adds an endpoint and drives it can forget its schema.
+#[test]
+#[should_panic(expected = "GET /_matrix/client/v3/sync: schemas/ has no such operation")]
+fn an_answer_without_a_schema_ends_the_test_that_got_it() {
+    let received = "HTTP/1.1 200 OK\r\n\
+        Content-Type: application/json\r\n\
+        Access-Control-Allow-Origin: *\r\n\
+        Access-Control-Allow-Methods: GET, POST, PUT, DELETE, OPTIONS\r\n\
+        Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization\r\n\r\n{}";
+    let _ = Answer::parse("GET", "/_matrix/client/v3/sync", received.as_bytes());
 }
 
 #[test]
@@ -226,7 +239,7 @@ fn every_schema_refuses_what_is_almost_its_example() {
     }
 }
 
-/// Every keyword that a schema here may use; [`mutants`] knows what most of them say.
+/// Every keyword that a schema here may use. A validator passes over one that is misspelt.
 const KEYWORDS: [&str; 19] = [
     "additionalProperties",
     "allOf",

@@ -74,17 +74,13 @@ impl Catalogue {
         let path = target.split('?').next().unwrap_or_default();
         // Old clients say `r0` and mean the same.
         let path = path.replacen("/_matrix/client/r0/", "/_matrix/client/v3/", 1);
-        let mut known = self.operations.iter().filter(|operation| operation.is_at(&path)).peekable();
-        let unrecognized = |status: u16| BTreeMap::from([(status, vec!["M_UNRECOGNIZED".to_owned()])]);
-        if known.peek().is_none() {
-            return self.judge_error(status, &parse(body)?, &unrecognized(404)).map_err(|fault| {
-                format!("no file in schemas/ has this path, and the answer says more: {fault}")
-            });
-        }
-        let Some(operation) = known.find(|operation| operation.method == method) else {
+        let known: Vec<_> = self.operations.iter().filter(|operation| operation.is_at(&path)).collect();
+        let Some(operation) = known.iter().find(|operation| operation.method == method) else {
+            let due = if known.is_empty() { 404 } else { 405 };
+            let codes = BTreeMap::from([(due, vec!["M_UNRECOGNIZED".to_owned()])]);
             return self
-                .judge_error(status, &parse(body)?, &unrecognized(405))
-                .map_err(|fault| format!("the path's schema has no such method: {fault}"));
+                .judge_error(status, &parse(body)?, &codes)
+                .map_err(|fault| format!("schemas/ has no such operation: {fault}"));
         };
         if operation.page && is_page(status, content_type) {
             return Ok(());
@@ -149,8 +145,9 @@ impl Catalogue {
         let mut operations = Vec::new();
         for (name, json) in files.iter().filter(|(name, _)| !name.starts_with("shared/")) {
             for path in json["paths"].as_array().unwrap() {
-                let methods = json.as_object().unwrap().iter().filter(|(_, methods)| methods.is_object());
-                for (method, answers) in methods {
+                for (method, answers) in
+                    json.as_object().unwrap().iter().filter(|(_, value)| value.is_object())
+                {
                     let answers = answers.as_object().unwrap();
                     let location = |status| format!("{name}#/{method}/{status}");
                     operations.push(Operation {
