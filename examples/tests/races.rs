@@ -1,7 +1,7 @@
 //! Requests that come at the same time: connections opened and all but the last byte sent beforehand, the last
 //! bytes sent together.
 
-use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, text, with};
+use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, password_auth_in, text};
 use serde_json::{Value, json};
 use std::sync::Barrier;
 
@@ -141,7 +141,7 @@ fn one_password_change_32_times_at_once_is_carried_out_once() {
         let session = client
             .post("account/password", Some(&token), &json!({ "new_password": "looking-glass" }))
             .asked();
-        let auth = with(&password_auth("alice", "wonderland"), "session", session);
+        let auth = password_auth_in(session, "alice", "wonderland");
         let body = json!({ "new_password": "looking-glass", "auth": auth });
         let answers =
             at_once(&client, &vec![("account/password", Some(token.as_str()), body.clone()); THREADS]);
@@ -168,7 +168,7 @@ fn guesses_sent_together_are_counted_one_by_one() {
             .post("account/password", Some(&token), &json!({ "new_password": "looking-glass" }))
             .asked();
         let guess = |password: &str| {
-            let auth = with(&password_auth("alice", password), "session", session.as_str());
+            let auth = password_auth_in(&session, "alice", password);
             json!({ "new_password": "looking-glass", "auth": auth })
         };
         let guesses: Vec<_> = (0..20)

@@ -1,6 +1,6 @@
 //! `register` (rules R1 to R4 and R6).
 
-use crate::support::{Setup, dummy_auth, text};
+use crate::support::{Setup, bridge, dummy_auth, text};
 use serde_json::{Value, json};
 
 fn dummy(username: &str) -> Value {
@@ -31,10 +31,7 @@ fn the_kind_decides() {
 
 #[test]
 fn names_are_refused_before_any_challenge() {
-    let mut setup = Setup::new(json!({}));
-    setup.config()["appservices"] = json!([
-        { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" }]);
-    let server = setup.start();
+    let server = Setup::new(json!({ "appservices": [bridge()] })).start();
     let client = server.client();
     for (name, code) in [
         ("alice", "M_USER_IN_USE"),
@@ -124,10 +121,7 @@ fn a_name_taken_meanwhile_may_be_replaced_in_the_same_session() {
 
 #[test]
 fn r5_an_application_service_s_user_needs_no_uia_or_is_told_so() {
-    let mut setup = Setup::new(json!({}));
-    setup.config()["appservices"] = json!([
-        { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" }]);
-    let server = setup.start();
+    let server = Setup::new(json!({ "appservices": [bridge()] })).start();
     let client = server.client();
     // An as_token in `whoami` names its sender only if there is such a user.
     client.whoami("as-secret").rejected(403, "M_FORBIDDEN");

@@ -142,6 +142,12 @@ impl Client {
         false
     }
 
+    /// Asks for a new password for the token's user.
+    #[track_caller]
+    pub fn change_password(&self, token: &str, new: &str, auth: Value) -> Answer {
+        self.post("account/password", Some(token), &json!({ "new_password": new, "auth": auth }))
+    }
+
     /// Registers a user by the default flow; the whole answer.
     #[track_caller]
     pub fn register(&self, user: &str, password: &str) -> Value {
