@@ -3,6 +3,7 @@
 mod answer;
 mod client;
 mod message;
+pub mod mutants;
 mod page;
 mod program;
 pub mod schema;
