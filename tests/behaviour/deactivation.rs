@@ -114,7 +114,7 @@ fn d3_each_address_is_unbound_where_it_was_bound_or_was_asked() {
 #[test]
 fn d3_the_fence_ends_the_users_open_sessions() {
     let mut server = Server::new();
-    let theirs = server.change_password(ALICE, json!({"new_password": "looking-glass"})).session().to_owned();
+    let theirs = server.begin(ALICE);
     let bobs = server.change_password(Some("bob-token"), json!({})).session().to_owned();
     let (progress, receipt) = server.begin_deactivation(ALICE, json!({"auth": auth(None)})).unwrap();
     server.carry_out_one(&progress, Effect::Fence);
@@ -201,8 +201,7 @@ fn d5_a_result_out_of_turn_counts_for_nothing() {
 fn d6_afterwards_nothing_works_and_the_name_stays_taken() {
     let mut server = Server::new();
     server.policies.register = policy(&[&["m.login.dummy"]], None);
-    let number = server.add_validation("sid1", "secret", true);
-    server.user("alice").threepids.push(number);
+    let number = server.add_validation_of("alice", "sid1", "secret", true);
     assert_eq!(server.deactivate(ALICE, json!({"auth": auth(None)})).says(), "200");
     assert_eq!(server.change_password(ALICE, json!({})).says(), "401 M_UNKNOWN_TOKEN");
     let body = json!({"username": "alice", "password": "another-alice", "auth": {"type": "m.login.dummy"}});

@@ -17,8 +17,7 @@ fn change(password: &str) -> Value {
 /// A reset through an address that belongs to Alice.
 fn reset_server() -> Server {
     let mut server = Server::new();
-    let number = server.add_validation("sid1", "secret", true);
-    server.user("alice").threepids.push(number);
+    server.add_validation_of("alice", "sid1", "secret", true);
     server
 }
 
@@ -214,8 +213,7 @@ fn p5_a_disabled_password_change_is_refused_before_any_challenge() {
 #[test]
 fn p5_a_locked_account_does_not_advance() {
     let mut server = Server::new();
-    let session =
-        server.change_password(ALICE, json!({"new_password": "looking-glass"})).session().to_owned();
+    let session = server.begin(ALICE);
     let before = server.session(&session);
     server.user("alice").status = AccountStatus::default().on(Event::Lock).unwrap();
     let body = json!({"auth": password_auth(Some(&session), "alice", "wonderland")});
@@ -270,8 +268,7 @@ fn p4_a_user_proved_by_password_is_who_is_reset() {
 #[test]
 fn p2_a_host_that_lost_what_it_kept_changes_nothing() {
     let mut server = Server::new();
-    let session =
-        server.change_password(ALICE, json!({"new_password": "looking-glass"})).session().to_owned();
+    let session = server.begin(ALICE);
     server.kept.clear();
     let body = json!({"auth": password_auth(Some(&session), "alice", "wonderland")});
     assert_eq!(server.change_password(ALICE, body).says(), "400 M_MISSING_PARAM");

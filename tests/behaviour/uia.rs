@@ -23,10 +23,6 @@ fn body(auth: Value) -> Value {
     json!({"new_password": "looking-glass", "auth": auth})
 }
 
-fn begin(server: &mut Server) -> String {
-    server.change_password(TOKEN, json!({"new_password": "looking-glass"})).session().to_owned()
-}
-
 fn passed() -> Verdict<'static> {
     Verdict::Passed(Proof::Nothing)
 }
@@ -90,7 +86,7 @@ fn u01_exempt_are_only_those_the_host_vouches_for() {
 fn u02_a_session_id_is_16_to_255_opaque_characters_of_enough_entropy() {
     const { assert!(SessionId::ENTROPY * 8 >= 128) };
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     assert!((16..=255).contains(&session.len()));
     assert!(session.chars().all(|c| c.is_ascii_alphanumeric() || "._~-".contains(c)));
     for byte in 0..SessionId::ENTROPY {
@@ -106,7 +102,7 @@ fn u02_a_session_id_is_16_to_255_opaque_characters_of_enough_entropy() {
 #[test]
 fn u03_a_failed_attempt_has_six_keys_and_a_passed_one_four() {
     let mut server = two_stages();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let wrong = server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wrong")));
     assert_eq!(wrong.says(), "401 M_FORBIDDEN");
     assert_eq!(wrong.keys(), ["completed", "errcode", "error", "flows", "params", "session"]);
@@ -124,7 +120,7 @@ fn u03_completed_is_in_the_order_passed() {
     let mut server = Server::new();
     server.rules.stage_order = StageOrder::Any;
     server.policies.change = policy(&[&["m.login.password", CODE, PIN]], None);
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     for (stages, auth_type) in [(json!([PIN]), PIN), (json!([PIN, CODE]), CODE)] {
         server.next_verdict(passed());
         let answer = server.change_password(TOKEN, body(stage(auth_type, &session)));
@@ -158,7 +154,7 @@ fn u04_flows_and_params_are_the_same_in_every_401() {
 #[test]
 fn u05_strict_order_takes_only_the_next_stage() {
     let mut server = two_stages();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     for early in [CODE, PIN] {
         let answer = server.change_password(TOKEN, body(stage(early, &session)));
         assert_eq!(answer.says(), "401 M_INVALID_PARAM");
@@ -176,7 +172,7 @@ fn u05_strict_order_takes_only_the_next_stage() {
 fn u05_any_order_is_a_switch_of_the_policy() {
     let mut server = two_stages();
     server.rules.stage_order = StageOrder::Any;
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     server.next_verdict(passed());
     let answer = server.change_password(TOKEN, body(stage(CODE, &session)));
     assert_eq!((answer.says(), answer.completed()), ("401".to_owned(), &json!([CODE])));
@@ -191,7 +187,7 @@ fn u05_any_order_is_a_switch_of_the_policy() {
 fn u05_two_flows_are_not_mixed() {
     let mut server = Server::new();
     server.policies.change = policy(&[&[CODE, PIN], &[PIN, "m.login.password"]], None);
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     server.next_verdict(passed());
     server.change_password(TOKEN, body(stage(CODE, &session)));
     // The password follows `PIN` only in the other flow.
@@ -204,7 +200,7 @@ fn u05_two_flows_are_not_mixed() {
 #[test]
 fn u06_a_type_of_no_flow_is_401_with_the_state() {
     let mut server = two_stages();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let before = server.session(&session);
     for unknown in ["m.login.sso", "m.login.terms", "org.example.nothing", ""] {
         let answer = server.change_password(TOKEN, body(stage(unknown, &session)));
@@ -239,7 +235,7 @@ fn u06_an_auth_dict_of_the_wrong_shape_is_bad_json() {
 #[test]
 fn u06_a_key_that_is_missing_or_wrong_changes_nothing() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let before = server.session(&session);
     let user = json!({"type": "m.id.user", "user": "alice"});
     for (code, auth) in [
@@ -296,7 +292,7 @@ fn u07_every_failure_has_its_code_and_leaves_the_state() {
         (Failure::Other, "401 M_UNAUTHORIZED"),
     ] {
         let mut server = two_stages();
-        let session = begin(&mut server);
+        let session = server.begin(TOKEN);
         server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
         let before = server.session(&session);
         server.next_verdict(Verdict::Failed(failure));
@@ -313,7 +309,7 @@ fn u07_every_failure_has_its_code_and_leaves_the_state() {
 #[test]
 fn u07_an_unknown_third_party_identifier_is_403() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let auth = json!({
         "type": "m.login.password",
         "identifier": {"type": "m.id.thirdparty", "medium": "email", "address": "nobody@example.org"},
@@ -332,7 +328,7 @@ fn u07_an_unknown_third_party_identifier_is_403() {
 #[test]
 fn u07_right_credentials_of_another_user_are_403() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let answer = server.change_password(TOKEN, body(password_auth(Some(&session), "bob", "builder-bob")));
     assert_eq!(answer.says(), "403 M_FORBIDDEN");
     assert_eq!(server.session(&session).failures(), 1);
@@ -344,7 +340,7 @@ fn u07_right_credentials_of_another_user_are_403() {
 fn u07_a_password_or_sso_stage_takes_only_the_proof_of_a_user() {
     for proof in [Proof::Nothing, Proof::Other(Reference::new(1)), Proof::Threepid(Reference::new(1))] {
         let mut server = Server::new();
-        let session = begin(&mut server);
+        let session = server.begin(TOKEN);
         server.next_verdict(Verdict::Passed(proof));
         let auth = password_auth(Some(&session), "alice", "wonderland");
         assert_eq!(server.change_password(TOKEN, body(auth)).says(), "403 M_FORBIDDEN", "{proof:?}");
@@ -355,7 +351,7 @@ fn u07_a_password_or_sso_stage_takes_only_the_proof_of_a_user() {
 #[test]
 fn u08_a_completed_stage_is_not_verified_again() {
     let mut server = two_stages();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
     let before = server.session(&session);
     for password in ["wonderland", "wrong"] {
@@ -371,7 +367,7 @@ fn u08_a_completed_stage_is_not_verified_again() {
 #[test]
 fn u08_if_all_is_complete_the_call_goes_ahead() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     server.call_fails = Some(matrix_uia::Reject::unavailable());
     let auth = password_auth(Some(&session), "alice", "wonderland");
     assert_eq!(server.change_password(TOKEN, body(auth.clone())).says(), "503 M_UNKNOWN");
@@ -383,7 +379,7 @@ fn u08_if_all_is_complete_the_call_goes_ahead() {
 #[test]
 fn u09_a_poll_of_nothing_awaited_answers_the_state() {
     let mut server = two_stages();
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let before = server.session(&session);
     let answer = server.change_password(TOKEN, body(poll(&session)));
     assert_eq!((answer.says(), answer.completed()), ("401".to_owned(), &json!([])));
@@ -397,7 +393,7 @@ fn u09_a_poll_asks_about_what_is_awaited_and_counts_no_failure() {
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.email.identity"]], None);
     server.add_validation("sid1", "secret", false);
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let mut auth = stage("m.login.email.identity", &session);
     auth["threepid_creds"] = json!({"sid": "sid1", "client_secret": "secret"});
     assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401", "pending is no error");
@@ -419,7 +415,7 @@ fn u09_a_completion_from_outside_is_subject_to_the_order() {
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.password", "m.login.sso"]], None);
     let change = server.policies.change;
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let alice = Proof::User(server.user_ref("alice"));
     let bob = Proof::User(server.user_ref("bob"));
     let sso = "m.login.sso";
@@ -446,7 +442,7 @@ fn u09_a_completion_finds_only_an_open_session_of_its_operation() {
     let unknown = id(77).expose();
     assert_eq!(server.complete(change, &unknown, "m.login.sso", alice), Err(NotCompleted::Unknown));
 
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let elsewhere = policy::<matrix_uia::operation::Deactivate>(&[&["m.login.sso"]], None);
     assert_eq!(server.complete(elsewhere, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
 
@@ -468,7 +464,7 @@ fn u09_a_completion_finds_only_an_open_session_of_its_operation() {
 fn u10_a_stage_of_several_requests_adds_its_own_keys() {
     let mut server = Server::new();
     server.policies.change = policy(&[&[CODE]], None);
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     let extra = r#"{"challenge":"9f","session":"forged","errcode":"M_FORGED","error":"forged",
         "completed":["forged"],"params":{"forged":{}},"flows":[],"nested":{"a":[1]}}"#;
     server
@@ -544,7 +540,7 @@ fn u12_or_is_rejected() {
     assert_eq!((answer.says(), answer.keys()), ("400 M_UNKNOWN".to_owned(), vec!["errcode", "error"]));
     assert!(server.sessions.is_empty());
 
-    let session = begin(&mut server);
+    let session = server.begin(TOKEN);
     server.pass_time(server.rules.session_lifetime);
     let auth = password_auth(Some(&session), "alice", "wonderland");
     assert_eq!(server.change_password(TOKEN, body(auth)).says(), "400 M_UNKNOWN");
@@ -556,13 +552,13 @@ fn u12_or_is_rejected() {
 fn u12_an_expired_or_consumed_session_is_unknown() {
     let mut server = Server::new();
     server.rules.replay_for = Millis::new(0);
-    let expired = begin(&mut server);
+    let expired = server.begin(TOKEN);
     server.pass_time(server.rules.session_lifetime);
     let auth = password_auth(Some(&expired), "alice", "wonderland");
     assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401 M_UNKNOWN");
     assert_eq!(server.asked, 0);
 
-    let consumed = begin(&mut server);
+    let consumed = server.begin(TOKEN);
     let auth = password_auth(Some(&consumed), "alice", "wonderland");
     assert_eq!(server.change_password(TOKEN, body(auth.clone())).says(), "200");
     assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401 M_UNKNOWN");

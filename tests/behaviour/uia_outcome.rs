@@ -21,10 +21,6 @@ fn change(auth: Value) -> Value {
     json!({"new_password": "looking-glass", "auth": auth})
 }
 
-fn begin(server: &mut Server) -> String {
-    server.change_password(ALICE, json!({"new_password": "looking-glass"})).session().to_owned()
-}
-
 fn alice(session: &str) -> Value {
     password_auth(Some(session), "alice", "wonderland")
 }
@@ -33,7 +29,7 @@ fn alice(session: &str) -> Value {
 #[test]
 fn u14_a_failed_call_leaves_the_session_complete() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     server.call_fails = Some(Reject::unavailable());
     assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "503 M_UNKNOWN");
     assert!(!server.session(&session).is_claimed());
@@ -45,7 +41,7 @@ fn u14_a_failed_call_leaves_the_session_complete() {
 #[test]
 fn u14_a_succeeded_call_is_never_carried_out_again() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let body = change(alice(&session));
     let first = server.change_password(ALICE, body.clone());
     let done = server.journal.clone();
@@ -63,7 +59,7 @@ fn u14_a_succeeded_call_is_never_carried_out_again() {
 fn u14_the_replay_ends_after_its_time_and_not_before() {
     let mut server = Server::new();
     server.rules.replay_for = Millis::new(5_000);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let body = change(alice(&session));
     server.pass_time(Millis::from_secs(60));
     server.change_password(ALICE, body.clone());
@@ -78,7 +74,7 @@ fn u14_the_replay_ends_after_its_time_and_not_before() {
 #[test]
 fn u14_another_request_with_a_consumed_session_is_unknown() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     server.change_password(ALICE, change(alice(&session)));
     let other = json!({"new_password": "another-one", "auth": poll(&session)});
     assert_eq!(server.change_password(ALICE, other).says(), "401 M_UNKNOWN");
@@ -182,7 +178,7 @@ fn u14_a_session_id_alone_is_no_way_to_a_token() {
 #[test]
 fn u15_of_two_racing_requests_one_gets_the_grant() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let body = change(alice(&session));
     let racing = body.clone();
     // Verified, and before that is stored the same request comes through whole.
@@ -200,7 +196,7 @@ fn u15_of_two_racing_requests_one_gets_the_grant() {
 fn u15_the_loser_of_a_race_sees_the_resulting_state() {
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.password", CODE]], None);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let body = change(alice(&session));
     let racing = body.clone();
     server.meanwhile = Some(Box::new(move |server| {
@@ -215,7 +211,7 @@ fn u15_the_loser_of_a_race_sees_the_resulting_state() {
 #[test]
 fn u15_a_write_against_an_old_revision_is_turned_down() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let wrong = password_auth(Some(&session), "alice", "wrong");
     let other = change(wrong.clone());
     server.before_write = Some(Box::new(move |server| {
@@ -228,7 +224,7 @@ fn u15_a_write_against_an_old_revision_is_turned_down() {
 
 /// A password change whose grant is out, and nothing reported yet.
 fn claimed(server: &mut Server) -> (String, Grant<ChangePassword>) {
-    let session = begin(server);
+    let session = server.begin(ALICE);
     let body = change(alice(&session)).to_string();
     let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
     let (subject, ..) = server.subject("alice-token").unwrap();
@@ -293,7 +289,7 @@ fn u16_a_session_lives_its_time_from_its_making() {
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.password", CODE]], None);
     server.rules.session_lifetime = Millis::new(10_000);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     assert_eq!(server.session(&session).ends(&server.rules), Timestamp::from_millis(server.now + 10_000));
     server.pass_time(Millis::new(9_000));
     // A passed stage doesn't prolong it.
@@ -310,7 +306,7 @@ fn u16_a_session_lives_its_time_from_its_making() {
 #[test]
 fn u16_a_clock_that_steps_back_neither_kills_nor_revives() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     server.now -= 500_000;
     assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "401");
     server.now += 500_000;
@@ -322,7 +318,7 @@ fn u16_a_clock_that_steps_back_neither_kills_nor_revives() {
 #[test]
 fn u16_a_verdict_that_comes_too_late_is_applied_to_nothing() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let lifetime = server.rules.session_lifetime;
     server.meanwhile = Some(Box::new(move |server| server.pass_time(lifetime)));
     let answer = server.change_password(ALICE, change(alice(&session)));
@@ -336,7 +332,7 @@ fn u16_a_verdict_that_comes_too_late_is_applied_to_nothing() {
 fn u16_a_session_with_a_passed_stage_is_worth_more() {
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.password", CODE]], None);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     assert!(!server.session(&session).has_passed_stage());
     server.change_password(ALICE, change(alice(&session)));
     assert!(server.session(&session).has_passed_stage());
@@ -348,7 +344,7 @@ fn u17_the_last_failure_is_answered_like_the_others_and_closes_the_session() {
     let mut server = Server::new();
     server.rules.max_failed_attempts = 3;
     server.rules.session_lifetime = Millis::new(100_000);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     for count in 1..=3 {
         let wrong = password_auth(Some(&session), "alice", "wrong");
         assert_eq!(server.change_password(ALICE, change(wrong)).says(), "401 M_FORBIDDEN");
@@ -378,7 +374,7 @@ fn u17_every_kind_of_failure_counts() {
         (Verdict::Limited(Millis::new(1)), 0),
     ] {
         let mut server = Server::new();
-        let session = begin(&mut server);
+        let session = server.begin(ALICE);
         server.next_verdict(verdict);
         server.change_password(ALICE, change(alice(&session)));
         assert_eq!(server.session(&session).failures(), counted, "{verdict:?}");
@@ -390,7 +386,7 @@ fn u17_every_kind_of_failure_counts() {
 fn u17_a_failure_racing_past_the_limit_is_still_refused() {
     let mut server = Server::new();
     server.rules.max_failed_attempts = 1;
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let other = change(password_auth(Some(&session), "alice", "wrong"));
     server.meanwhile = Some(Box::new(move |server| {
         server.change_password(ALICE, other);
@@ -403,7 +399,7 @@ fn u17_a_failure_racing_past_the_limit_is_still_refused() {
 #[test]
 fn u17_the_hosts_own_limit_verifies_nothing_and_changes_nothing() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let before = server.session(&session);
     server.next_verdict(Verdict::Limited(Millis::new(1_001)));
     let answer = server.change_password(ALICE, change(alice(&session)));
@@ -439,7 +435,7 @@ fn u17_it_is_said_which_counter_a_failure_counts_against() {
 #[test]
 fn u17_what_the_host_cannot_tell_changes_nothing() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let before = server.session(&session);
     server.next_verdict(Verdict::Unavailable);
     assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "503 M_UNKNOWN");

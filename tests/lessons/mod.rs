@@ -489,8 +489,7 @@ fn lesson_28_a_session_has_no_field_that_could_hold_a_password() {
 #[test]
 fn lesson_30_a_reset_racing_a_deactivation_revives_nothing() {
     let mut server = Server::new();
-    let number = server.add_validation("sid1", "secret", true);
-    server.user("alice").threepids.push(number);
+    server.add_validation_of("alice", "sid1", "secret", true);
     let creds = json!({"sid": "sid1", "client_secret": "secret"});
     let reset = change(json!({"type": "m.login.email.identity", "threepid_creds": creds}));
     server.meanwhile = Some(Box::new(|server| {
@@ -677,8 +676,7 @@ fn lesson_50_every_session_in_a_401_can_be_continued() {
 #[test]
 fn lesson_51_a_deactivated_account_is_not_revived_by_a_reset() {
     let mut server = Server::new();
-    let number = server.add_validation("sid1", "secret", true);
-    server.user("alice").threepids.push(number);
+    let number = server.add_validation_of("alice", "sid1", "secret", true);
     server.deactivate(ALICE, json!({"auth": alice(None)}));
     let creds = json!({"sid": "sid1", "client_secret": "secret"});
     let reset = change(json!({"type": "m.login.email.identity", "threepid_creds": creds}));
@@ -792,8 +790,7 @@ fn lesson_56_absent_is_absent() {
 fn lesson_57_a_body_of_only_the_session_is_enough() {
     let mut server = with_flows(&[&["m.login.sso"]]);
     let flows = server.policies.change;
-    let session =
-        server.change_password(ALICE, json!({"new_password": "looking-glass"})).session().to_owned();
+    let session = server.begin(ALICE);
     let proof = Proof::User(server.user_ref("alice"));
     server.complete(flows, &session, "m.login.sso", proof).unwrap();
     assert_eq!(server.change_password(ALICE, json!({"auth": {"session": session}})).says(), "200");
@@ -826,8 +823,7 @@ fn lesson_59_the_result_of_unbinding_follows_from_what_was_reported() {
 fn lesson_62_the_result_is_there_for_who_holds_the_session() {
     let mut server = Server::new();
     server.policies.reset = policy(&[&["m.login.email.identity"]], None);
-    let number = server.add_validation("sid1", "secret", false);
-    server.user("alice").threepids.push(number);
+    server.add_validation_of("alice", "sid1", "secret", false);
     let creds = json!({"sid": "sid1", "client_secret": "secret"});
     let waiting = server
         .change_password(None, change(json!({"type": "m.login.email.identity", "threepid_creds": creds})));

@@ -34,6 +34,19 @@ impl Server {
         number
     }
 
+    /// The same, of an address that is a user's.
+    pub(crate) fn add_validation_of(
+        &mut self,
+        name: &str,
+        sid: &str,
+        client_secret: &'static str,
+        validated: bool,
+    ) -> u64 {
+        let number = self.add_validation(sid, client_secret, validated);
+        self.user(name).threepids.push(number);
+        number
+    }
+
     pub(crate) fn add_token(&mut self, token: &'static str, limit: usize) {
         let number = self.next_number();
         self.tokens.insert(token, RegistrationToken { number, uses: 0, pending: 0, limit });
