@@ -1,7 +1,7 @@
 //! Requests that come at the same time: connections opened and all but the last byte sent beforehand, the last
 //! bytes sent together.
 
-use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, password_auth_in, text};
+use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, password_auth_in, text, with};
 use serde_json::{Value, json};
 use std::sync::Barrier;
 
