@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::clock;
 use crate::config::Appservice;
-use crate::db::tokens;
 use crate::db::users::{self, Phase, User};
+use crate::db::{devices, tokens};
 use crate::failure::Failure;
 use crate::http::{Arrived, bearer_token};
 use crate::secrets::SecretHash;
@@ -141,7 +141,13 @@ fn appservice_of<'a>(app: &'a App, token: &[u8]) -> Option<&'a Appservice> {
 
 fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Result<Who, Failure> {
     let now = peer.arrived.as_millis();
-    let bearer = app.db.transaction(|tx| tokens::bearer(tx, &token, now))?;
+    let bearer = app.db.transaction(|tx| {
+        let bearer = tokens::bearer(tx, &token, now)?;
+        if let Some(bearer) = bearer.as_ref().filter(|bearer| !bearer.stale) {
+            devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address)?;
+        }
+        Ok::<_, rusqlite::Error>(bearer)
+    })?;
     let bearer = bearer.ok_or(Failure::Reject(Reject::unknown_token(false)))?;
     if let Err(unknown) = check_access(Some(bearer.presented), bearer.expired) {
         // A lock outlives the token, and so does being gone; a suspension is only about what a good one does.

@@ -20,6 +20,7 @@ mod contract;
 mod crash;
 mod deactivation;
 mod fallback;
+mod interop;
 mod login;
 mod password;
 mod races;

@@ -12,6 +12,7 @@ pub struct Device {
     pub display_name: Option<String>,
     pub created: u64,
     pub last_seen_ts: u64,
+    pub last_seen_ip: Option<String>,
 }
 
 /// Makes a device, or takes up the one that there is. The name is for a new one only.
@@ -77,6 +78,16 @@ pub(super) fn seen(tx: &Transaction<'_>, user: UserKey, device_id: &str, now_ms:
     Ok(())
 }
 
+/// A request of this device came from this address.
+pub fn seen_from(tx: &Transaction<'_>, user: UserKey, device_id: &str, address: &str) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE devices SET last_seen_ip = ?3
+         WHERE user = ?1 AND device_id = ?2 AND last_seen_ip IS NOT ?3",
+    )?
+    .execute((user, device_id, address))?;
+    Ok(())
+}
+
 impl Device {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
@@ -84,6 +95,7 @@ impl Device {
             display_name: row.get("display_name")?,
             created: row.get("created")?,
             last_seen_ts: row.get("last_seen_ts")?,
+            last_seen_ip: row.get("last_seen_ip")?,
         })
     }
 }
@@ -150,6 +162,21 @@ mod tests {
                 seen(tx, alice, "PHONE", now)?;
                 assert_eq!(get(tx, alice, "PHONE")?.unwrap().last_seen_ts, shown);
             }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn the_newest_address_is_the_one_kept() {
+        with_alice(|tx, alice| {
+            put(tx, alice, "PHONE", None, 1_000)?;
+            put(tx, alice, "TABLET", None, 1_000)?;
+            assert_eq!(get(tx, alice, "PHONE")?.unwrap().last_seen_ip, None);
+            for address in ["192.0.2.1", "192.0.2.1", "2001:db8::1"] {
+                seen_from(tx, alice, "PHONE", address)?;
+                assert_eq!(get(tx, alice, "PHONE")?.unwrap().last_seen_ip.as_deref(), Some(address));
+            }
+            assert_eq!(get(tx, alice, "TABLET")?.unwrap().last_seen_ip, None);
             Ok(())
         });
     }

@@ -40,6 +40,8 @@ CREATE TABLE devices (
     display_name TEXT,
     created      INTEGER NOT NULL,
     last_seen_ts INTEGER NOT NULL,
+    -- NULL: nothing has come from it since it was logged in.
+    last_seen_ip TEXT,
     -- The newest generation of tokens that has been used. Older ones are spent.
     generation   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (user, device_id)

@@ -22,8 +22,12 @@ use serde_json::{Value, json};
 
 fn shown(device: &Device) -> Value {
     let mut shown = json!({ "device_id": device.device_id, "last_seen_ts": device.last_seen_ts });
-    if let (Some(shown), Some(name)) = (shown.as_object_mut(), &device.display_name) {
-        shown.insert("display_name".to_owned(), name.as_str().into());
+    let optional = [("display_name", &device.display_name), ("last_seen_ip", &device.last_seen_ip)];
+    for (key, value) in optional {
+        // The spec has what isn't known absent, not null.
+        if let (Some(shown), Some(value)) = (shown.as_object_mut(), value) {
+            shown.insert(key.to_owned(), value.as_str().into());
+        }
     }
     shown
 }
