@@ -159,6 +159,10 @@ impl Reference {
 }
 
 /// The user whose access token the request carries.
+///
+/// Verifying a stage and hashing a password take time, and meanwhile another request may
+/// have ended the token: a host reads it once more where it carries the call out, or a
+/// device that a password change has just signed out undoes that change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subject {

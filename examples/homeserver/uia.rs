@@ -66,7 +66,7 @@ pub struct Exchange<'r, Op: Operation> {
     pub flows: &'r Flows<'static, Op>,
     pub call: Call<'r, Op>,
     pub peer: &'r Peer,
-    /// The token to be remembered as one that has completed authentication.
+    /// The token it was let in by, which is remembered as one that has completed authentication.
     pub token: Option<SecretHash>,
 }
 
@@ -109,14 +109,28 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         endpoint: &mut E,
         work: impl Fn(&mut E, &Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        match self.app.db.transaction(|tx| work(endpoint, tx)) {
+        match self.let_in(|tx| work(endpoint, tx)) {
             Err(Failure::NeedsHash) => {}
             done => return done,
         }
         let password = endpoint.password().map(|password| password.expose().to_cow().into_owned());
         let hash = self.app.passwords.hash(&password.unwrap_or_default()).await;
         endpoint.hashed(hash);
-        self.app.db.transaction(|tx| work(endpoint, tx))
+        self.let_in(|tx| work(endpoint, tx))
+    }
+
+    /// Runs a transaction if the request's token still is one. It was when the request came in, but verifying
+    /// and hashing take their time, and a password change meanwhile ends the other devices: what one of those
+    /// had under way must not undo it.
+    fn let_in<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.app.db.transaction(|tx| {
+            if let Some(token) = &self.token
+                && !tokens::is_there(tx, token)?
+            {
+                return Err(Reject::unknown_token(false).into());
+            }
+            work(tx)
+        })
     }
 
     fn receive<E: Endpoint<Op>>(

@@ -2,9 +2,6 @@
 
 use crate::support::{Client, Setup, password_auth, text};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{scope, sleep};
-use std::time::Duration;
 
 const STORES: [&str; 2] = ["sqlite", "memory"];
 
@@ -183,118 +180,6 @@ fn after_a_crash_the_same_request_finds_the_deactivation_done() {
     let done = server.client().post("account/deactivate", None, &body).ok();
     // One address was bound nowhere that anybody knows.
     assert_eq!(done, json!({ "id_server_unbind_result": "no-support" }));
-}
-
-/// A user of the load, as far as the answers tell.
-#[derive(Debug)]
-struct Known {
-    name: String,
-    /// What was answered last.
-    state: State,
-    /// What was under way when the server died.
-    tried: Option<State>,
-    token: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum State {
-    Nobody,
-    Password(&'static str),
-    Gone,
-}
-
-/// Registers users, changes their passwords and deactivates some, until the server is no more.
-fn load(client: &Client, name: &str, stop: &AtomicBool) -> Vec<Known> {
-    let mut known = Vec::new();
-    for n in 0.. {
-        let mut user = Known { name: format!("{name}.{n}"), state: State::Nobody, tried: None, token: None };
-        let auth = |password: &str| password_auth(&user.name, password);
-        let first = "first-password";
-        let steps = [
-            (
-                "register",
-                State::Password(first),
-                json!({ "username": user.name, "password": first, "auth": { "type": "m.login.dummy" } }),
-            ),
-            (
-                "account/password",
-                State::Password("second-password"),
-                json!({ "new_password": "second-password", "auth": auth(first) }),
-            ),
-            ("account/deactivate", State::Gone, json!({ "auth": auth("second-password") })),
-        ];
-        // Every second user stays.
-        let steps = steps.into_iter().take(if n % 2 == 0 { 3 } else { 2 });
-        for (path, next, body) in steps {
-            user.tried = Some(next);
-            match client.try_send("POST", path, user.token.as_deref(), Some(body.to_string().as_bytes())) {
-                Ok(answer) => {
-                    let answer = answer.ok();
-                    user.token = answer["access_token"].as_str().map(str::to_owned).or(user.token);
-                    user.state = user.tried.take().unwrap();
-                }
-                Err(_) => {
-                    assert!(stop.load(Ordering::SeqCst), "only a killed server doesn't answer");
-                    known.push(user);
-                    return known;
-                }
-            }
-        }
-        known.push(user);
-    }
-    known
-}
-
-/// Which of the two states the server has a user in.
-fn found(client: &Client, user: &Known) -> State {
-    let name = &user.name;
-    for state in [Some(&user.state), user.tried.as_ref()].into_iter().flatten() {
-        let holds = match state {
-            State::Nobody => client
-                .post("register", None, &json!({ "username": name, "password": "any-password" }))
-                .json()["errcode"]
-                .is_null(),
-            State::Password(password) => client.login(name, password).status == 200,
-            State::Gone => client.login(name, "any-password").json()["errcode"] == "M_USER_DEACTIVATED",
-        };
-        if holds {
-            return state.clone();
-        }
-    }
-    panic!("{user:?} is in neither state");
-}
-
-#[test]
-fn whatever_was_answered_survives_kill_9_at_any_moment() {
-    let mut setup = Setup::kept(json!({ "users": [] }));
-    for round in 0..12_u64 {
-        setup.sessions = Some(STORES[usize::from(round % 4 == 3)]);
-        let server = setup.start();
-        let client = server.client();
-        let stop = AtomicBool::new(false);
-        let known: Vec<_> = scope(|threads| {
-            let workers: Vec<_> = (0..3)
-                .map(|worker| {
-                    let stop = &stop;
-                    threads.spawn(move || load(&client, &format!("u{round}.{worker}"), stop))
-                })
-                .collect();
-            // Moments that have nothing to do with what the server does then.
-            sleep(Duration::from_millis(60 + 37 * ((round * 7) % 12)));
-            stop.store(true, Ordering::SeqCst);
-            server.kill();
-            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
-        });
-        let server = setup.start();
-        let client = server.client();
-        for user in &known {
-            let state = found(&client, user);
-            // A deactivation that had begun is finished; any other request was carried out or it was not.
-            if let Some(token) = &user.token {
-                assert_eq!(client.is_live(token), state != State::Gone, "{user:?} {state:?}");
-            }
-        }
-    }
 }
 
 #[test]

@@ -1,35 +1,12 @@
-//! Requests that come at the same time: connections opened and all but the last byte sent beforehand, the last
-//! bytes sent together.
+//! Requests that come at the same time.
 
-use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, password_auth_in, text, with};
+use crate::support::{
+    Answer, Setup, at_once, dummy_auth, password_auth, password_auth_in, text, with, with_status,
+};
 use serde_json::{Value, json};
-use std::sync::Barrier;
 
 const THREADS: usize = 32;
 const STORES: [&str; 2] = ["memory", "sqlite"];
-
-/// Sends them all at once.
-fn at_once(client: &Client, requests: &[(&str, Option<&str>, Value)]) -> Vec<Answer> {
-    let barrier = Barrier::new(requests.len());
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = requests
-            .iter()
-            .map(|(path, token, body)| {
-                let barrier = &barrier;
-                scope.spawn(move || {
-                    let loaded = client.load("POST", path, *token, Some(body.to_string().as_bytes()));
-                    barrier.wait();
-                    loaded.unwrap().fire().unwrap()
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
-}
-
-fn with_status(answers: &[Answer], status: u16) -> Vec<&Answer> {
-    answers.iter().filter(|answer| answer.status == status).collect()
-}
 
 fn server(store: &'static str, config: Value) -> crate::support::Server {
     let mut setup = Setup::new(config);

@@ -127,6 +127,11 @@ pub fn rotate(
     insert(tx, user, device_id, new, generation.next())
 }
 
+/// Whether there still is such an access token, be it expired.
+pub fn is_there(tx: &Transaction<'_>, access: &SecretHash) -> Result<bool> {
+    tx.prepare_cached("SELECT 1 FROM access_tokens WHERE hash = ?1")?.exists([access])
+}
+
 /// UIA was completed with this token.
 pub fn mark_uia(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<()> {
     tx.prepare_cached("UPDATE access_tokens SET uia_at = ?2 WHERE hash = ?1")?.execute((access, now_ms))?;
@@ -224,6 +229,9 @@ mod tests {
             let found = bearer(tx, &SecretHash::of("a"), 2)?.unwrap();
             assert_eq!((found.user.key, found.device_id.as_str(), is_stale(&found)), (alice, "PHONE", false));
             assert_eq!(stale(tx, "b"), None);
+            assert!(is_there(tx, &SecretHash::of("a"))? && !is_there(tx, &SecretHash::of("b"))?);
+            devices::remove(tx, alice, "PHONE")?;
+            assert!(!is_there(tx, &SecretHash::of("a"))?);
             assert_eq!(stale_refresh(tx, "b"), None);
             Ok(())
         });

@@ -48,8 +48,8 @@ async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
         }
         _ => {
             let call = request.call(&app.policies.key, who.as_ref().map(Who::subject));
-            // The token ends with the account: there is nothing to remember it for.
-            Exchange { app, flows, call, peer, token: None }.run(&mut endpoint).await
+            let token = who.as_ref().and_then(|who| who.token);
+            Exchange { app, flows, call, peer, token }.run(&mut endpoint).await
         }
     };
     let Some(user) = endpoint.begun else { return Ok(response) };

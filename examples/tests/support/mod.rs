@@ -9,6 +9,7 @@ mod program;
 pub mod schema;
 mod scratch;
 mod server;
+mod together;
 
 pub use answer::Answer;
 pub use client::Client;
@@ -16,6 +17,7 @@ pub use message::Message;
 pub use page::Html;
 pub use scratch::Scratch;
 pub use server::{Server, Setup, available, bare, run};
+pub use together::{at_once, with_status};
 
 use serde_json::{Value, json};
 
@@ -48,6 +50,14 @@ pub fn with(object: &Value, key: &str, value: impl Into<Value>) -> Value {
     let mut object = object.clone();
     object[key] = value.into();
     object
+}
+
+/// How often a test of chance is to be run: what the environment says, or a number that `cargo test` has time for.
+pub fn times(variable: &str, default: usize) -> usize {
+    match std::env::var(variable) {
+        Ok(times) => times.parse().unwrap_or_else(|_| panic!("{variable}: not a number: {times}")),
+        Err(_) => default,
+    }
 }
 
 /// The string at `key`.
