@@ -23,6 +23,7 @@ mod fallback;
 mod interop;
 mod kill;
 mod login;
+mod memory;
 mod outcomes;
 mod password;
 mod races;

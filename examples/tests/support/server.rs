@@ -178,6 +178,14 @@ impl Server {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
 
+    /// The memory it has now.
+    #[cfg(target_os = "linux")]
+    pub fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() / 1024
+    }
+
     /// Asks it to end, by a signal such as `TERM`.
     #[cfg(unix)]
     pub fn signal(&self, signal: &str) {
