@@ -143,7 +143,8 @@ fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Resul
     let now = peer.arrived.as_millis();
     let bearer = app.db.transaction(|tx| {
         let bearer = tokens::bearer(tx, &token, now)?;
-        if let Some(bearer) = bearer.as_ref().filter(|bearer| !bearer.stale) {
+        let good = |bearer: &&tokens::Bearer| check_access(Some(bearer.presented), bearer.expired).is_ok();
+        if let Some(bearer) = bearer.as_ref().filter(good) {
             devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address)?;
         }
         Ok::<_, rusqlite::Error>(bearer)
