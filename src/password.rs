@@ -18,6 +18,7 @@ use crate::Secret;
 use crate::denied::Denied;
 use crate::digest::BindingKey;
 use crate::error::{ErrorCode, Reject};
+use crate::flows::MAX_STAGES;
 use crate::operation::{ChangePassword, Reference, Subject, UserRef};
 use crate::session::{Call, Grant, Params, Proof, Receipt};
 use crate::wire::json::{self, ObjectWriter, Reader};
@@ -248,6 +249,7 @@ pub struct PasswordChange<'r> {
     whose: Whose,
     new_password: NewPassword<'r>,
     logout: Option<Devices>,
+    threepids: heapless::Vec<Reference, MAX_STAGES>,
     receipt: Receipt,
 }
 
@@ -275,11 +277,12 @@ pub fn change<'r>(
         (Params::Kept, Some(kept)) => (kept.has_password.then_some(NewPassword::Kept), kept.logout_devices),
         (Params::Kept, None) | (Params::Never, _) => (None, true),
     };
-    let threepid = grant.proofs().find_map(|proof| match proof {
-        Proof::Threepid(reference) => Some(Whose::OwnerOf(reference)),
+    let threepids = grant.proofs().filter_map(|proof| match proof {
+        Proof::Threepid(reference) => Some(reference),
         _ => None,
     });
-    let whose = grant.user().map(Whose::User).or(threepid);
+    let threepids: heapless::Vec<_, MAX_STAGES> = threepids.take(MAX_STAGES).collect();
+    let whose = grant.user().map(Whose::User).or(threepids.first().copied().map(Whose::OwnerOf));
     let with_token = grant.has_subject();
     let receipt = grant.redeem();
     let Some(whose) = whose else {
@@ -292,7 +295,7 @@ pub fn change<'r>(
         return Err(Denied::for_params(missing, receipt));
     };
     let devices = if with_token { Devices::Others } else { Devices::All };
-    Ok(PasswordChange { whose, new_password, logout: logout_devices.then_some(devices), receipt })
+    Ok(PasswordChange { whose, new_password, logout: logout_devices.then_some(devices), threepids, receipt })
 }
 
 impl<'r> PasswordChange<'r> {
@@ -300,6 +303,19 @@ impl<'r> PasswordChange<'r> {
     #[must_use]
     pub const fn whose(&self) -> Whose {
         self.whose
+    }
+
+    /// Every 3PID that the flow proved. They all have to belong to that user *now*, or it
+    /// is [`mixed`](Self::mixed): of a flow that asks for an e-mail address and a phone
+    /// number, the second is no use if it may be anybody's.
+    #[must_use]
+    pub fn threepids(&self) -> &[Reference] {
+        &self.threepids
+    }
+
+    /// 403 `M_FORBIDDEN`: what the flow proved is about two users.
+    pub const fn mixed() -> Reject {
+        Reject::new(ErrorCode::Forbidden, "The authentication is not that of one user.")
     }
 
     /// Where to take the new password from.

@@ -24,6 +24,10 @@ use rusqlite::Transaction;
 /// The path of every `submit_url`.
 pub const SUBMIT_PATH: &str = "/_matrix/static/client/3pid/submit_token";
 
+/// Marks a reference that a stage waits for as a validation's: stages wait for other things, too, which have
+/// numbers of their own.
+const AWAITED: u64 = 1 << 62;
+
 /// A validation that somebody wants to begin.
 #[derive(Debug)]
 pub struct Wanted<'w> {
@@ -203,9 +207,12 @@ pub fn claim_awaited<'r>(
     question: &Question<'_>,
     reference: Reference,
 ) -> Result<Option<Verdict<'r>>, Failure> {
-    app.db.transaction(|tx| match validations::by_reference(tx, reference)? {
-        None => Ok(None),
-        found => claim_found(tx, app, question, found, Offer::Awaited).map(Some),
+    if reference.get() & AWAITED == 0 {
+        return Ok(None);
+    }
+    app.db.transaction(|tx| {
+        let found = validations::by_reference(tx, Reference::new(reference.get() & !AWAITED))?;
+        claim_found(tx, app, question, found, Offer::Awaited).map(Some)
     })
 }
 
@@ -225,7 +232,7 @@ fn claim_found<'r>(
         Validation::claim(validation, offer, purpose, session, question.user(), rules, clock::now());
     let granted = match claimed {
         Claimed::Granted(granted) => granted,
-        Claimed::NotYet => return Ok(Verdict::Pending(reference)),
+        Claimed::NotYet => return Ok(Verdict::Pending(Reference::new(reference.get() | AWAITED))),
         Claimed::Refused => return Ok(refused),
     };
     let Some(proof) = proof(tx, question, &granted, reference)? else { return Ok(refused) };

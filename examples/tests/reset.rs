@@ -117,6 +117,26 @@ fn a_session_that_was_complete_before_the_deactivation_resets_nothing() {
 }
 
 #[test]
+fn two_addresses_prove_one_user_or_nobody() {
+    let both = json!([["m.login.email.identity", "m.login.msisdn"]]);
+    let mut setup = setup(json!({ "flows": { "password_reset": both } }));
+    setup.config()["users"][0]["threepids"] = json!([{ "medium": "email", "address": "alice@example.org" }]);
+    setup.config()["users"][1]["threepids"] = json!([{ "medium": "msisdn", "address": "447700900001" }]);
+    let server = setup.start();
+    let client = server.client();
+    let (email, phone) = (prove(&setup, client, "email", true), prove(&setup, client, "msisdn", true));
+    let session = reset(client, "looking-glass", email).continued(&["m.login.email.identity"]);
+    reset(client, "looking-glass", with(&phone, "session", session.clone())).rejected(403, "M_FORBIDDEN");
+    // Nor if it is nobody's any more.
+    let bob = client.token("bob", "builder-bob");
+    let phone = json!({ "medium": "msisdn", "address": "447700900001" });
+    client.post("account/3pid/delete", Some(&bob), &phone).ok();
+    reset(client, "looking-glass", json!({ "session": session })).rejected(403, "M_FORBIDDEN");
+    client.login("alice", "wonderland").ok();
+    client.login("bob", "builder-bob").ok();
+}
+
+#[test]
 fn where_a_link_leads_is_not_the_requests_to_say() {
     let setup = setup(json!({}));
     let server = setup.start();

@@ -153,6 +153,25 @@ fn p3_a_reset_ends_all() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
+fn p4_two_addresses_prove_one_user_or_nobody() {
+    for (owner, says) in [(Some("alice"), "200"), (Some("bob"), "403 M_FORBIDDEN"), (None, "403 M_FORBIDDEN")]
+    {
+        let mut server = reset_server();
+        server.policies.reset = policy(&[&["m.login.email.identity", "m.login.msisdn"]], None);
+        let phone = server.add_validation("sid2", "secret", true);
+        if let Some(owner) = owner {
+            server.user(owner).threepids.push(phone);
+        }
+        let first = server.change_password(None, reset(json!({"new_password": "looking-glass"})));
+        let creds = json!({"sid": "sid2", "client_secret": "secret"});
+        let auth = json!({"type": "m.login.msisdn", "session": first.session(), "threepid_creds": creds});
+        let answer = server.change_password(None, json!({"new_password": "looking-glass", "auth": auth}));
+        assert_eq!(answer.says(), says, "{owner:?}");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
+#[test]
 fn p4_a_reset_is_of_whoever_has_the_address_now() {
     let mut server = reset_server();
     server.policies.reset = policy(&[&["m.login.email.identity", "m.login.dummy"]], None);
@@ -247,21 +266,24 @@ fn p5_a_user_of_an_application_service_needs_no_old_password() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p4_a_user_proved_by_password_is_who_is_reset() {
-    let mut server = reset_server();
-    server.policies.reset = policy(&[&["m.login.sso", "m.login.email.identity"]], None);
-    let reset_flows = server.policies.reset;
-    let session = server.change_password(None, json!({"new_password": "looking-glass"})).session().to_owned();
-    let bob = Proof::User(server.user_ref("bob"));
-    server.complete(reset_flows, &session, "m.login.sso", bob).unwrap();
-    let mut body = reset(json!({}));
-    body["auth"]["session"] = session.into();
-    assert_eq!(server.change_password(None, body).says(), "200");
-    assert_eq!(
-        server.users["bob"].hash.as_deref(),
-        Some("hash of looking-glass"),
-        "the user outweighs the address"
-    );
+fn p4_a_user_proved_by_another_stage_is_who_is_reset() {
+    for (owner, says) in [("alice", "403 M_FORBIDDEN"), ("bob", "200")] {
+        let mut server = reset_server();
+        let address = std::mem::take(&mut server.user("alice").threepids);
+        server.user(owner).threepids = address;
+        server.policies.reset = policy(&[&["m.login.sso", "m.login.email.identity"]], None);
+        let reset_flows = server.policies.reset;
+        let first = server.change_password(None, json!({"new_password": "looking-glass"}));
+        let session = first.session().to_owned();
+        let bob = Proof::User(server.user_ref("bob"));
+        server.complete(reset_flows, &session, "m.login.sso", bob).unwrap();
+        let mut body = reset(json!({}));
+        body["auth"]["session"] = session.into();
+        assert_eq!(server.change_password(None, body).says(), says, "the address is {owner}'s");
+        let changed = server.users["bob"].hash.as_deref() == Some("hash of looking-glass");
+        assert_eq!(changed, owner == "bob");
+        assert_eq!(server.users["alice"].hash.as_deref(), Some("hash of wonderland"));
+    }
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword

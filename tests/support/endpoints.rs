@@ -6,7 +6,7 @@ use matrix_uia::devices::{DeleteDeviceRequest, DeleteDevicesRequest, missing_dev
 use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{Operation, Reference, Subject, UserRef};
 use matrix_uia::password::{
-    self, ChangePasswordRequest, Devices, KeptChange, NewPassword, PasswordStrength, Whose,
+    self, ChangePasswordRequest, Devices, KeptChange, NewPassword, PasswordChange, PasswordStrength, Whose,
 };
 use matrix_uia::registration::{self, KeptRegistration, Localpart, RegisterRequest};
 use matrix_uia::session::{Params, Proof};
@@ -97,6 +97,9 @@ impl Server {
             let nobody = Reject::new(ErrorCode::ThreepidNotFound, "Nobody has it.").with_status(404);
             return self.denied(&change.denied(nobody));
         };
+        if change.threepids().iter().any(|threepid| self.owner_of(*threepid) != Some(user)) {
+            return self.denied(&change.denied(PasswordChange::mixed()));
+        }
         let action = if token.is_some() { Action::ChangePassword } else { Action::ResetPassword };
         if let Err(reject) = self.by_number(user).status.gate(action) {
             return self.denied(&change.denied(reject));

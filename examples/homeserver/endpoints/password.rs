@@ -87,8 +87,8 @@ impl Endpoint<ChangePassword> for Change<'_> {
         for effect in change.effects() {
             carry_out(tx, user.key, effect, &hash, device)?;
         }
-        if let Whose::OwnerOf(validation) = change.whose() {
-            validations::remove(tx, validation)?;
+        for validation in change.threepids() {
+            validations::remove(tx, *validation)?;
         }
         Ok(Done::Succeeded(empty(), change.receipt().succeeded(Reference::new(0), succeeded_at())))
     }
@@ -101,10 +101,13 @@ fn owner(tx: &Transaction<'_>, change: &PasswordChange<'_>) -> rusqlite::Result<
         Whose::OwnerOf(validation) => (threepids::owner_of(tx, validation)?, Action::ResetPassword),
         _ => (None, Action::ResetPassword),
     };
-    Ok(match user {
-        Some(user) => who::status(&user).gate(action).map(|()| user),
-        None => Err(Threepid::not_found().with_status(404)),
-    })
+    let Some(user) = user else { return Ok(Err(Threepid::not_found().with_status(404))) };
+    for validation in change.threepids() {
+        if threepids::owner_of(tx, *validation)?.map(|owner| owner.key) != Some(user.key) {
+            return Ok(Err(PasswordChange::mixed()));
+        }
+    }
+    Ok(who::status(&user).gate(action).map(|()| user))
 }
 
 fn carry_out(
