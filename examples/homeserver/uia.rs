@@ -6,7 +6,7 @@
 
 use crate::app::App;
 use crate::clock;
-use crate::db::{registration_tokens, tokens};
+use crate::db::{registration_tokens, tokens, users};
 use crate::failure::Failure;
 use crate::http::answer;
 use crate::password::PasswordHash;
@@ -17,7 +17,7 @@ use crate::who::{self, Peer};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::account::Action;
-use matrix_uia::operation::Operation;
+use matrix_uia::operation::{Operation, Subject};
 use matrix_uia::session::{Challenge, Claim, Pending, Redeemed, Replay, Resolved, Write};
 use matrix_uia::{Call, Denied, Flows, Grant, Guard, Reject, Secret, Session, SessionId, Step, Timestamp};
 use rusqlite::Transaction;
@@ -178,7 +178,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         let stored = self.load(tx, Some(resolved.session_id()))?;
         self.gate(tx, stored.as_ref())?;
         let (session, kept) = split(stored);
-        let step = resolved.apply(session, fresh, self.peer.arrived);
+        let step = resolved.as_of(self.subject(tx)?).apply(session, fresh, self.peer.arrived);
         // A session that came to its end meanwhile has no use for what was reserved in its name.
         let over = match &step {
             Step::Challenge(challenge) => challenge.session_id() != resolved.session_id(),
@@ -283,9 +283,17 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         }
         match (self.call.subject(), session) {
             (Some(subject), _) => who::gate(tx, subject.user, Action::WhoAmI),
-            (None, Some(session)) => session.proofs().try_for_each(|proof| who::gate_proved(tx, proof)),
+            (None, Some(session)) => {
+                session.proofs().try_for_each(|proof| who::gate_proved(tx, Op::ID, proof))
+            }
             (None, None) => Ok(()),
         }
+    }
+
+    /// The subject of the token as it is by now: the password may have been replaced meanwhile.
+    fn subject(&self, tx: &Transaction<'_>) -> Result<Option<Subject>, Failure> {
+        let Some(subject) = self.call.subject() else { return Ok(None) };
+        Ok(users::by_key(tx, subject.user.into())?.map(|user| who::subject(&user)))
     }
 
     const fn guard(&self) -> Guard<'r, Op> {

@@ -41,7 +41,7 @@ pub async fn verify<'r>(
         attempt.forgive();
     }
     if let Verdict::Passed(proof) = verdict {
-        app.db.transaction(|tx| who::gate_proved(tx, proof))?;
+        app.db.transaction(|tx| who::gate_proved(tx, question.operation(), proof))?;
     }
     Ok(verdict)
 }

@@ -8,6 +8,7 @@ use crate::db::{devices, tokens};
 use crate::failure::Failure;
 use crate::http::{Arrived, bearer_token};
 use crate::secrets::SecretHash;
+use crate::threepids;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -15,7 +16,7 @@ use axum::response::Response;
 use matrix_uia::account::{AccountStatus, Action, Life};
 use matrix_uia::appservice::ServiceToken;
 use matrix_uia::error::ErrorCode;
-use matrix_uia::operation::{Subject, UserRef};
+use matrix_uia::operation::{Operation as _, OperationId, Register, Subject, UserRef};
 use matrix_uia::refresh::check_access;
 use matrix_uia::session::Proof;
 use matrix_uia::{Reject, Timestamp};
@@ -207,11 +208,16 @@ pub fn subject(user: &User) -> Subject {
 /// # Errors
 ///
 /// What the account's status says.
-pub fn gate_proved(tx: &Transaction<'_>, proof: Proof) -> Result<(), Failure> {
-    match proof {
-        Proof::User(user) => gate(tx, user, Action::ResetPassword),
-        _ => Ok(()),
-    }
+pub fn gate_proved(tx: &Transaction<'_>, operation: OperationId, proof: Proof) -> Result<(), Failure> {
+    let user = match proof {
+        Proof::User(user) => Some(user),
+        // The address of a registration is nobody's yet.
+        Proof::Threepid(reference) if operation != Register::ID => {
+            threepids::owner_of(tx, reference)?.map(|owner| user_ref(&owner))
+        }
+        _ => None,
+    };
+    user.map_or(Ok(()), |user| gate(tx, user, Action::ResetPassword))
 }
 
 /// The account's status as the crate knows it.

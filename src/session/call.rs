@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) body: Option<Digest>,
     /// The session the request names; `Some(None)` if no session has that name.
     pub(crate) session: Option<Option<SessionId>>,
+    /// Whether the account's credentials were replaced while the request was under way.
+    pub(crate) outdated: bool,
 }
 
 // Not derived: that would ask the operation to be `Clone`, and a host has to receive a
@@ -52,6 +54,7 @@ impl<'r, Op: Operation> Call<'r, Op> {
             subject,
             body: None,
             session: auth.session().map(|id| SessionId::parse(id.expose())),
+            outdated: false,
         };
         Self { facts, auth, operation: PhantomData }
     }

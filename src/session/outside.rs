@@ -224,6 +224,7 @@ impl<'p> Outside<'p> {
             subject: visit.account,
             body: None,
             session: Some(Some(visit.id)),
+            outdated: false,
         };
         let side = Side::Outside(visit.shown.map(|shown| shown.0));
         let (policy, rules) = (self.policy, self.rules);

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use super::{Claim, Facts, Guard, Proof, Replay, Revision, Session, SessionError, SessionId};
 use crate::error::{ErrorCode, Reject};
 use crate::flows::Policy;
-use crate::operation::{Operation, OperationId, Reference, UserRef};
+use crate::operation::{Operation, OperationId, Reference, Subject, UserRef};
 use crate::wire::json::{self, Raw};
 use crate::wire::{StageId, ThreepidCreds, UserIdentifier};
 use crate::{Millis, Secret, Timestamp};
@@ -479,6 +479,17 @@ impl<'r, Op: Operation> Resolved<'r, Op> {
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         self.id
+    }
+
+    /// The same, now that the subject of the request's token has been read again.
+    ///
+    /// Verifying takes time. If the account's credentials were replaced meanwhile, what
+    /// was verified may be the old ones: the verdict is dropped, and the client gets a new
+    /// session, as if its request had come in now. A host that reads accounts in the same
+    /// transaction as sessions does this before [`apply`](Self::apply).
+    pub fn as_of(&self, subject: Option<Subject>) -> Self {
+        let outdated = self.facts.outdated || subject != self.facts.subject;
+        Self { facts: Facts { subject, outdated, ..self.facts }, ..*self }
     }
 
     /// Applies the verdict to the session as it is now.

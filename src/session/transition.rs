@@ -126,6 +126,9 @@ impl<'p> Transition<'p, '_> {
         'p: 'r,
     {
         let unused = unheld(proof_of(verdict), current.as_ref());
+        if self.facts.outdated && self.facts.session.is_none() {
+            return self.restart(None, unused);
+        }
         match self.locate(&mut current, id) {
             Ok((session, now)) if self.is_next(session, stage) => {
                 self.judge(session, now, stage, polled, verdict)

@@ -55,8 +55,8 @@ fn f01_every_stage_has_a_page_whose_form_passes_it() {
     ];
     let names: Vec<&str> = typed.iter().map(|(name, _)| *name).collect();
     let mut server = Server::new();
-    server.add_validation("s1", "c1", true);
-    server.add_validation("s2", "c2", true);
+    server.add_validation_of("alice", "s1", "c1", true);
+    server.add_validation_of("alice", "s2", "c2", true);
     server.policies.change = policy(&[&names], None);
     let flows = server.policies.change;
     let session = begin(&mut server);

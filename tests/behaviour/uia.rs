@@ -392,7 +392,7 @@ fn u09_a_poll_of_nothing_awaited_answers_the_state() {
 fn u09_a_poll_asks_about_what_is_awaited_and_counts_no_failure() {
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.email.identity"]], None);
-    server.add_validation("sid1", "secret", false);
+    server.add_validation_of("alice", "sid1", "secret", false);
     let session = server.begin(TOKEN);
     let mut auth = stage("m.login.email.identity", &session);
     auth["threepid_creds"] = json!({"sid": "sid1", "client_secret": "secret"});

@@ -10,7 +10,7 @@ use matrix_uia::wire::{Auth, AuthData, AuthType};
 use matrix_uia::{Guard, Rules};
 use serde_json::{Value, json};
 
-use super::{ALICE, BOB, CODE, begin, carol, change, with_flows};
+use super::{ALICE, BOB, CODE, carol, change, with_flows};
 use crate::support::{Server, document, flows, id, password_auth, policy, poll};
 
 fn terms(version: &str) -> String {
@@ -28,7 +28,7 @@ fn password(server: &mut Server, session: &str, user: &str, password: &str) -> R
 fn lesson_21_failures_on_a_page_are_counted_with_all_others() {
     let mut server = Server::new();
     server.rules.max_failed_attempts = 2;
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let wrong = Err(NotCompleted::Failed(Failure::Credentials));
     assert_eq!(password(&mut server, &session, "alice", "white-rabbit"), wrong);
     let by_dict =
@@ -43,7 +43,7 @@ fn lesson_21_failures_on_a_page_are_counted_with_all_others() {
 fn lesson_26_looking_at_a_page_changes_nothing() {
     let mut server = with_flows(&[&["m.login.sso"]]);
     let flows = server.policies.change;
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let before = server.sessions.clone();
     let rules = Rules::default();
     let outside = Guard::new(flows, &rules).outside();
@@ -119,7 +119,7 @@ fn lesson_33_a_confirmation_says_what_is_confirmed_and_for_whom() {
 fn lesson_34_a_page_keeps_the_order_and_grants_nothing() {
     let mut server = with_flows(&[&["m.login.password", "m.login.dummy"]]);
     let flows = server.policies.change;
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let early = server.submit(flows, (&session, "m.login.dummy", None), Ok(AuthData::Dummy));
     assert_eq!(early, Err(NotCompleted::OutOfOrder));
     assert_eq!(password(&mut server, &session, "alice", "wonderland"), Ok(()));
@@ -156,7 +156,7 @@ fn lesson_36_the_terms_page_accepts_the_version_it_has_shown() {
 fn lesson_37_an_approval_is_for_one_session_one_user_and_one_call() {
     let mut server = with_flows(&[&["m.login.sso"]]);
     let flows = server.policies.change;
-    let (approved, other) = (begin(&mut server), begin(&mut server));
+    let (approved, other) = (server.begin(ALICE), server.begin(ALICE));
     let of_bob = server.change_password(BOB, change(Value::Null)).session().to_owned();
     let proof = Proof::User(server.user_ref("alice"));
     server.complete(flows, &approved, "m.login.sso", proof).unwrap();
@@ -180,13 +180,13 @@ fn lesson_37_an_approval_is_for_one_session_one_user_and_one_call() {
 fn lesson_37_an_approval_doesn_t_outlive_the_account_s_epoch() {
     let mut server = with_flows(&[&["m.login.sso", CODE]]);
     let flows = server.policies.change;
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     server.user("alice").epoch += 1;
     let proof = Proof::User(server.user_ref("alice"));
     assert_eq!(server.complete(flows, &session, "m.login.sso", proof), Err(NotCompleted::Unknown));
     // Nor does a form's, when the account is fenced while its password is compared.
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     server.meanwhile = Some(Box::new(|server| server.user("alice").epoch += 1));
     assert_eq!(password(&mut server, &session, "alice", "wonderland"), Err(NotCompleted::Unknown));
 }

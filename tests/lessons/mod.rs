@@ -37,10 +37,6 @@ fn with_flows(names: &[&[&str]]) -> Server {
     server
 }
 
-fn begin(server: &mut Server) -> String {
-    server.change_password(ALICE, change(Value::Null)).session().to_owned()
-}
-
 fn carol(auth: Value) -> Value {
     json!({"username": "carol", "password": "carol-secret", "auth": auth})
 }
@@ -52,7 +48,7 @@ fn passed() -> Verdict<'static> {
 #[test]
 fn lesson_01_stages_are_taken_in_the_order_of_an_offered_flow() {
     let mut server = with_flows(&[&["m.login.password", CODE], &["m.login.recaptcha", PIN]]);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     for auth_type in [CODE, PIN, "m.login.sso", "org.example.other"] {
         let answer = server.change_password(ALICE, change(stage(auth_type, &session)));
         assert_eq!((answer.says(), answer.completed()), ("401 M_INVALID_PARAM".to_owned(), &json!([])));
@@ -92,7 +88,7 @@ fn lesson_03_one_users_completion_is_not_in_anothers_401() {
 #[test]
 fn lesson_04_the_first_stage_that_passes_is_not_the_whole_flow() {
     let mut server = with_flows(&[&["m.login.password", CODE, PIN]]);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     assert_eq!(server.change_password(ALICE, change(alice(Some(&session)))).says(), "401");
     server.next_verdict(passed());
     assert_eq!(server.change_password(ALICE, change(stage(CODE, &session))).says(), "401");
@@ -160,7 +156,7 @@ fn lesson_08_who_is_acted_on_is_the_user_of_the_token() {
 fn lesson_09_the_wrong_account_is_found_at_the_stage() {
     let mut server = with_flows(&[&["m.login.sso", CODE]]);
     let flows = server.policies.change;
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let bob = Proof::User(server.user_ref("bob"));
     assert!(server.complete(flows, &session, "m.login.sso", bob).is_err());
     let state = server.change_password(ALICE, change(poll(&session)));
@@ -262,7 +258,7 @@ fn lesson_15_a_session_of_another_version_or_with_a_stage_twice_is_not_read() {
 #[test]
 fn lesson_16_a_session_ends_for_certain() {
     let mut server = Server::new();
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let ends = server.session(&session).ends(&server.rules);
     for _ in 0..5 {
         server.change_password(ALICE, change(password_auth(Some(&session), "alice", "wrong")));
@@ -513,6 +509,20 @@ fn lesson_30_a_session_of_an_earlier_epoch_is_over() {
 }
 
 #[test]
+fn lesson_30_a_password_replaced_while_it_is_verified_proves_nothing() {
+    for flow in [&["m.login.password"][..], &["m.login.password", CODE]] {
+        for begun in [false, true] {
+            let mut server = with_flows(&[flow]);
+            let session = begun.then(|| server.begin(ALICE));
+            server.meanwhile = Some(Box::new(|server| server.user("alice").epoch += 1));
+            let answer = server.change_password(ALICE, change(alice(session.as_deref())));
+            assert_eq!((answer.says(), answer.completed()), ("401 M_UNKNOWN".to_owned(), &json!([])));
+            assert_ne!(Some(answer.session()), session.as_deref());
+        }
+    }
+}
+
+#[test]
 fn lesson_31_a_login_answers_every_name_alike() {
     let known = login::decide(Some(AccountStatus::default()), false, true);
     let gone = AccountStatus::default().on(Event::Fence).unwrap();
@@ -535,7 +545,7 @@ fn lesson_31_a_login_answers_every_name_alike() {
 fn lesson_34_a_completion_from_outside_keeps_the_order() {
     let mut server = with_flows(&[&["m.login.password", "m.login.sso"]]);
     let flows = server.policies.change;
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let proof = Proof::User(server.user_ref("alice"));
     assert!(server.complete(flows, &session, "m.login.sso", proof).is_err());
     assert_eq!(server.change_password(ALICE, change(poll(&session))).completed(), &json!([]));
@@ -845,7 +855,7 @@ fn lesson_63_boundaries_are_where_they_should_be() {
     ] {
         let mut server = Server::new();
         server.rules.max_failed_attempts = limit;
-        let session = begin(&mut server);
+        let session = server.begin(ALICE);
         for _ in 0..attempts {
             server.next_verdict(Verdict::Failed(Failure::Credentials));
             server.change_password(ALICE, change(alice(Some(&session))));
@@ -898,7 +908,7 @@ fn lesson_65_a_name_in_use_is_told_before_anything_is_asked() {
 #[test]
 fn lesson_66_a_session_only_request_completes_nothing() {
     let mut server = with_flows(&[&["m.login.dummy", CODE]]);
-    let session = begin(&mut server);
+    let session = server.begin(ALICE);
     let before = server.session(&session);
     for _ in 0..3 {
         let answer = server.change_password(ALICE, change(poll(&session)));
@@ -930,6 +940,6 @@ fn lesson_67_a_failed_stage_drops_nothing() {
 fn lesson_14_two_sessions_of_one_second_have_nothing_in_common() {
     // Names come from the host's bytes alone: neither the time nor the user is in them.
     let mut server = Server::new();
-    let one = begin(&mut server);
+    let one = server.begin(ALICE);
     assert_eq!(one, id(1).expose().as_str());
 }

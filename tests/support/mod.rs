@@ -271,7 +271,7 @@ impl Server {
                 Some(resolved) => {
                     let resolved: &matrix_uia::session::Resolved<'_, Op> = resolved;
                     let current = self.read(Some(resolved.session_id()));
-                    resolved.apply(current, fresh, now)
+                    resolved.as_of(self.as_of_now(call.subject())).apply(current, fresh, now)
                 }
             };
             match step {
@@ -368,11 +368,14 @@ impl Server {
     pub(crate) fn visit<'v>(&self, session: &str, auth_type: &'v str) -> (Visit<'v>, Option<Session>) {
         let id = SessionId::parse(Text::new(session)).unwrap();
         let stored = self.read(Some(id));
-        let account = stored.as_ref().and_then(Session::subject).and_then(|subject| {
-            let user = self.users.values().find(|user| user.number == subject.user.get())?;
-            Some(Subject::new(subject.user, user.epoch))
-        });
+        let account = self.as_of_now(stored.as_ref().and_then(Session::subject));
         (Visit::new(id, auth_type.into(), account), stored)
+    }
+
+    /// The same user, with the epoch of their account by now.
+    fn as_of_now(&self, subject: Option<Subject>) -> Option<Subject> {
+        let user = self.users.values().find(|user| Some(user.number) == subject.map(|it| it.user.get()))?;
+        Some(Subject::new(UserRef::new(user.number), user.epoch))
     }
 
     /// A page's form is sent; what the page says then.
