@@ -48,6 +48,12 @@ impl<'a> Secret<'a> {
     }
 }
 
+impl<'a> From<Text<'a>> for Secret<'a> {
+    fn from(text: Text<'a>) -> Self {
+        Self(text)
+    }
+}
+
 impl fmt::Debug for Secret<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret([redacted])")

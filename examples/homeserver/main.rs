@@ -24,7 +24,6 @@ mod policies;
 mod secrets;
 mod sessions;
 mod signing_keys;
-mod submit_page;
 mod threepids;
 mod uia;
 mod verify;

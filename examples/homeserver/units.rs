@@ -22,7 +22,6 @@ mod policies;
 mod secrets;
 mod sessions;
 mod signing_keys;
-mod submit_page;
 mod threepids;
 mod uia;
 mod verify;

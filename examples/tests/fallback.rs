@@ -6,6 +6,9 @@
 use crate::support::{Answer, Client, Html, Setup, password_auth, percent, text, with};
 use serde_json::{Value, json};
 
+/// As much of an attribute's end as a URL may have.
+const LINK: &str = "https://example.org/?'onclick=alert(1)//&lt";
+
 /// A field, and what is typed into it.
 type Typed = (&'static str, &'static str);
 
@@ -26,7 +29,7 @@ fn config() -> Value {
                     "en": { "name": "Terms of Service", "url": "https://example.org/terms-en" },
                     "fr": { "name": "Conditions", "url": "https://example.org/terms-fr" },
                 },
-                "privacy": { "version": "7", "en": { "name": MARKUP, "url": "javascript:alert(1)" } },
+                "privacy": { "version": "7", "en": { "name": MARKUP, "url": LINK } },
             } },
         },
         "recaptcha_accepts": ["good-captcha"],
@@ -264,7 +267,7 @@ fn f3_a_session_from_before_the_account_s_password_was_changed_is_over() {
 }
 
 #[test]
-fn u21_the_terms_page_links_to_the_language_that_is_wanted_and_to_the_web_only() {
+fn u21_the_terms_page_links_to_the_language_that_is_wanted() {
     let mut config = config();
     config["flows"]["register"] = json!([["m.login.terms"]]);
     let server = Setup::new(config).start();
@@ -279,9 +282,8 @@ fn u21_the_terms_page_links_to_the_language_that_is_wanted_and_to_the_web_only()
         let page = client.page(&path, headers).shows(200, "Read and accept the terms");
         let links: Vec<_> =
             page.all("a").map(|tag| (tag.text.as_str(), tag.attributes["href"].as_str())).collect();
-        assert_eq!(links, [(name, url)], "the other one is no web page");
+        assert_eq!(links, [(MARKUP, LINK), (name, url)]);
         assert!(page.text().contains("Version 1.2") && page.text().contains("Version 7"));
-        assert!(page.text().contains(MARKUP), "its name is there all the same, as a name");
     }
 }
 
@@ -346,4 +348,54 @@ fn u17_nothing_of_a_page_is_in_the_log() {
     for secret in [session.as_str(), "guessed-token", "good-token", "wrong-captcha"] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+#[test]
+fn f1_an_address_is_confirmed_by_the_link_that_its_page_has_sent() {
+    let config = json!({ "flows": { "register": [["m.login.email.identity", "m.login.msisdn"]] },
+        "threepid_denied_domains": ["denied.example"] });
+    let setup = Setup::sending(config);
+    let server = setup.start();
+    let client = server.client();
+    let session = client.post("register", None, &carol()).asked();
+    let email = "m.login.email.identity";
+    for (typed, status) in [("", 400), ("carol", 400), ("carol@denied.example", 403)] {
+        let page = fill_in(&client, email, &session, &[("email", typed)]);
+        assert!(page.shows(status, "Confirm your e-mail address").problem().is_some());
+    }
+    client.page(&at(email, &session), "").shows(200, "Confirm your e-mail address");
+    assert!(setup.outbox().is_empty(), "nothing but the form sends anything");
+    let waits = fill_in(&client, email, &session, &[("email", " Carol@example.org")]);
+    let waits = waits.shows(200, "Check your e-mail").fields();
+    let waits: Vec<_> = waits.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let message = setup.last_message();
+    assert_eq!(
+        (message.text("address"), message.text("purpose")),
+        ("carol@example.org".into(), "register".into())
+    );
+    // Too early: not yet, and no failure.
+    let early = client.form(&at(email, &session), "", &waits).shows(200, "Check your e-mail");
+    assert!(early.problem().is_some());
+    client.page(&message.link(), "").shows(200, "Confirm your address");
+    client.form(&at(email, &session), "", &waits).shows(200, "Check your e-mail");
+    message.press(client).shows(200, "Address confirmed");
+    client.form(&at(email, &session), "", &waits).shows(200, "Done");
+    poll(&client, &session).continued(&[email]);
+
+    let msisdn = "m.login.msisdn";
+    let number = [("country", "gb"), ("phone_number", "07700 900001")];
+    let waits = fill_in(&client, msisdn, &session, &number).shows(200, "Check your messages").fields();
+    let waits: Vec<_> = waits.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(setup.last_message().text("address"), "447700900001");
+    setup.last_message().submit(client).ok();
+    // Nobody else's secret.
+    let wrong: Vec<_> = waits
+        .iter()
+        .map(|(name, value)| (*name, if *name == "client_secret" { "guess" } else { value }))
+        .collect();
+    client.form(&at(msisdn, &session), "", &wrong).shows(403, "Confirm your phone number");
+    client.form(&at(msisdn, &session), "", &waits).shows(200, "Done");
+    let user = text(&poll(&client, &session).ok(), "access_token");
+    let bound = client.get("account/3pid", Some(&user)).ok();
+    assert_eq!(bound["threepids"].as_array().unwrap().len(), 2, "{bound}");
 }

@@ -4,12 +4,14 @@ use core::fmt;
 
 use super::WebUrl;
 use super::frame::Frame;
+use super::header::Needs;
 use super::position::InText;
 use super::stage::hidden;
+use crate::threepid::{Purpose, SubmitToken};
 use crate::{Secret, Text};
 
-/// The page that a validation link opens: one button, and nothing changed yet, because
-/// mail scanners follow links (rule F5).
+/// The page that a validation link opens: what is about to be confirmed and what for, one
+/// button, and nothing changed yet, because mail scanners follow links (rule F5).
 ///
 /// The button posts the three values as a form to the page's own address.
 #[derive(Clone, Copy, Debug)]
@@ -18,22 +20,40 @@ pub struct LinkPage<'a> {
     sid: Text<'a>,
     client_secret: Secret<'a>,
     token: Secret<'a>,
-    server_name: &'a str,
+    address: &'a str,
+    purpose: Purpose,
+    leads_on: bool,
 }
 
 impl<'a> LinkPage<'a> {
-    /// The page of a link with these three values, on this server.
-    pub const fn new(sid: Text<'a>, client_secret: Text<'a>, token: Text<'a>, server_name: &'a str) -> Self {
-        let (client_secret, token) = (Secret::from_text(client_secret), Secret::from_text(token));
-        Self { sid, client_secret, token, server_name }
+    /// The page of a link with these three values, for a validation of this address.
+    pub const fn new(submitted: &SubmitToken<'a>, address: &'a str, purpose: Purpose) -> Self {
+        let SubmitToken { sid, client_secret, token, .. } = *submitted;
+        Self { sid, client_secret, token, address, purpose, leads_on: false }
+    }
+
+    /// The button's answer sends the browser on to the client's `next_link`, which the
+    /// page's policy has to allow.
+    pub const fn leading_on(mut self, leads_on: bool) -> Self {
+        self.leads_on = leads_on;
+        self
+    }
+
+    pub(super) const fn needs(&self) -> Needs {
+        if self.leads_on { Needs::FormThatLeads } else { Needs::Form }
     }
 
     pub(super) fn write(&self, frame: &mut Frame<'_>) -> fmt::Result {
+        let what = match self.purpose {
+            Purpose::Register => "to create an account with it",
+            Purpose::Reset => "to reset the password of the account that it belongs to",
+            Purpose::Add => "to add it to an account",
+        };
         write!(
             frame.out,
-            "<p>Somebody, you we hope, wants to use this address for an account at \
-             <strong>{}</strong>.</p>\n<form method=\"post\" accept-charset=\"utf-8\">\n",
-            InText(self.server_name),
+            "<p>Somebody who says that <strong>{}</strong> is theirs wants {what}.</p>\n\
+             <form method=\"post\" accept-charset=\"utf-8\">\n",
+            InText(self.address),
         )?;
         hidden(frame, "sid", self.sid)?;
         hidden(frame, "client_secret", self.client_secret.expose())?;

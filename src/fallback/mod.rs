@@ -115,7 +115,7 @@ impl<'a> Document<'a> {
             Page::Stage(page) => (page.needs(), page.retry_after()),
             Page::Refused(reject) => (Needs::Form, reject.retry_after_secs()),
             Page::Login(_) => (Needs::Script, None),
-            Page::Link(_) => (Needs::FormThatLeads, None),
+            Page::Link(page) => (page.needs(), None),
             Page::Done | Page::Linked(_) => (Needs::Form, None),
         };
         header::all(Policy { nonce: self.nonce, needs }, retry_after)

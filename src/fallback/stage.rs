@@ -15,7 +15,7 @@ use super::{Languages, terms};
 use crate::flows::TermsVersion;
 use crate::session::{NotCompleted, Outside, SessionId, Visit};
 use crate::wire::{AuthType, Raw};
-use crate::{Secret, Text};
+use crate::{Reject, Secret, Text};
 
 /// The [fallback page] of a stage.
 ///
@@ -33,8 +33,17 @@ pub struct StagePage<'a> {
     terms: TermsVersion,
     user: Option<&'a str>,
     languages: Languages<'a>,
-    reason: Option<NotCompleted>,
+    problem: Option<Problem>,
     sent: Option<Sent<'a>>,
+}
+
+/// Why the page is shown again.
+#[derive(Clone, Copy, Debug)]
+struct Problem {
+    reject: Reject,
+    status: u16,
+    /// What was typed in is at fault.
+    typed: bool,
 }
 
 /// A message is on its way, whose link is to be followed.
@@ -55,7 +64,7 @@ impl<'a> StagePage<'a> {
             terms: outside.terms(),
             user: None,
             languages: Languages::default(),
-            reason: None,
+            problem: None,
             sent: None,
         }
     }
@@ -76,27 +85,40 @@ impl<'a> StagePage<'a> {
 
     /// Again, because the stage has not passed.
     pub const fn because(mut self, reason: NotCompleted) -> Self {
-        self.reason = Some(reason);
+        let reject = reason.reject();
+        let status = match reason {
+            // That a link hasn't been followed yet is no error of anybody's.
+            NotCompleted::Pending => 200,
+            _ => reject.status(),
+        };
+        let typed =
+            matches!(reason, NotCompleted::Failed(_) | NotCompleted::Malformed(_) | NotCompleted::WrongUser);
+        self.problem = Some(Problem { reject, status, typed });
+        self
+    }
+
+    /// Again, because nothing can be sent to the address that was typed in.
+    pub const fn not_sent(mut self, reject: Reject) -> Self {
+        self.problem = Some(Problem { reject, status: reject.status(), typed: true });
         self
     }
 
     /// The e-mail or SMS of an address's stage has been sent, and is validated under this
     /// `sid`. The page asks to follow its link.
-    pub const fn sent(mut self, sid: &'a str, client_secret: Secret<'a>) -> Self {
-        self.sent = Some(Sent { sid: Text::new(sid), client_secret });
+    pub const fn sent(mut self, sid: Text<'a>, client_secret: Secret<'a>) -> Self {
+        self.sent = Some(Sent { sid, client_secret });
         self
     }
 
     pub(super) const fn status(&self) -> u16 {
-        match self.reason {
-            // That a link hasn't been followed yet is no error of anybody's.
-            None | Some(NotCompleted::Pending) => 200,
-            Some(reason) => reason.reject().status(),
+        match self.problem {
+            Some(problem) => problem.status,
+            None => 200,
         }
     }
 
     pub(super) fn retry_after(&self) -> Option<u64> {
-        self.reason.and_then(|reason| reason.reject().retry_after_secs())
+        self.problem.and_then(|problem| problem.reject.retry_after_secs())
     }
 
     pub(super) const fn needs(&self) -> Needs {
@@ -122,8 +144,8 @@ impl<'a> StagePage<'a> {
     }
 
     pub(super) fn write(&self, frame: &mut Frame<'_>) -> fmt::Result {
-        if let Some(reason) = self.reason {
-            frame.problem(reason.reject().message())?;
+        if let Some(problem) = self.problem {
+            frame.problem(problem.reject.message())?;
         }
         self.write_context(frame)?;
         if matches!(self.auth_type, AuthType::Terms) {
@@ -254,10 +276,8 @@ impl<'a> StagePage<'a> {
         attributes: &'static str,
         focus: &'static str,
     ) -> fmt::Result {
-        let wrong = match self.reason {
-            Some(NotCompleted::Failed(_) | NotCompleted::Malformed(_) | NotCompleted::WrongUser) => {
-                " aria-invalid=\"true\" aria-describedby=\"problem\""
-            }
+        let wrong = match self.problem {
+            Some(Problem { typed: true, .. }) => " aria-invalid=\"true\" aria-describedby=\"problem\"",
             _ => "",
         };
         // The label holds the field: no name is needed to tie them together.

@@ -4,8 +4,9 @@ use matrix_uia::fallback::{Form, Languages, LinkPage, LoginPage, Page, StagePage
 use matrix_uia::flows::Flows;
 use matrix_uia::operation::{Deactivate, Operation, Register, UploadSigningKeys};
 use matrix_uia::session::{Failure, NotCompleted, Proof, Verdict};
+use matrix_uia::threepid::{Purpose, SubmitToken};
 use matrix_uia::wire::{AuthData, AuthType, Malformed};
-use matrix_uia::{Guard, Millis, Reject, Rules, Secret, Text};
+use matrix_uia::{Guard, Millis, Reject, Rules, Secret};
 use serde_json::{Value, json};
 
 use crate::support::page::Html;
@@ -17,6 +18,10 @@ const DONE: &str = "if (window.onAuthDone) {\n    window.onAuthDone();\n} else i
 
 fn change(auth: Value) -> Value {
     json!({"new_password": "looking-glass", "auth": auth})
+}
+
+fn submitted<'a>(sid: &'a str, secret: &'a str, token: &'a str) -> SubmitToken<'a> {
+    SubmitToken::new(Some(sid.into()), Some(Secret::new(secret)), Some(Secret::new(token))).unwrap()
 }
 
 fn begin(server: &mut Server) -> String {
@@ -272,8 +277,10 @@ fn f04_the_login_page_forwards_parameters_and_no_credentials() {
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpasswordemailrequesttoken
 #[test]
 fn f05_a_validation_link_opens_a_page_with_one_button() {
-    let page = LinkPage::new("s1".into(), "c1".into(), "t1".into(), "example.org");
-    let (status, html) = document(Page::Link(page));
+    let three = submitted("s1", "c1", "t1");
+    let page = LinkPage::new(&three, "a'b@example.org", Purpose::Reset);
+    let (status, html) = document(Page::Link(page.leading_on(true)));
+    assert!(html.text().contains("a'b@example.org") && html.text().contains("reset the password"));
     assert_eq!((status, html.all("button").count(), html.all("script").count()), (200, 1, 0));
     let form = html.all("form").next().unwrap();
     assert_eq!(form.attributes.get("method").map(String::as_str), Some("post"));
@@ -302,7 +309,7 @@ fn f05_the_pages_of_an_address_ask_send_and_wait() {
         assert!(asks.asks_for(if stage == "m.login.msisdn" { "phone_number" } else { "email" }));
         assert!(!asks.asks_for("sid"));
         let (_, waits) =
-            document(Page::Stage(page.sent("s1", Secret::new("c1")).because(NotCompleted::Pending)));
+            document(Page::Stage(page.sent("s1".into(), Secret::new("c1")).because(NotCompleted::Pending)));
         let fields = waits.fields();
         assert!(fields.contains(&("sid".into(), "s1".into())));
         assert!(fields.contains(&("client_secret".into(), "c1".into())));
@@ -368,6 +375,7 @@ fn f02_no_page_says_more_than_it_must() {
     let locked = Reject::new(matrix_uia::error::ErrorCode::UserLocked, "This account is locked.");
     let (status, html) = document(Page::Refused(locked));
     assert_eq!((status, html.all("form").count(), html.all("script").count()), (401, 0, 0));
-    let debug = format!("{:?}", LinkPage::new("s".into(), Text::new("marked-1"), Text::new("marked-2"), "h"));
+    let three = submitted("s", "marked-1", "marked-2");
+    let debug = format!("{:?}", LinkPage::new(&three, "alice@example.org", Purpose::Add));
     assert!(!debug.contains("marked"), "{debug}");
 }

@@ -9,7 +9,10 @@ use crate::db::users::{self, User};
 use crate::db::{UserKey, registration_tokens};
 use crate::failure::Failure;
 use crate::http::{Named, page, same_origin};
+use crate::phones;
+use crate::secrets::opaque_id;
 use crate::sessions::Stored;
+use crate::threepids::{self, Wanted};
 use crate::verify::verify;
 use crate::who::{self, Peer};
 use axum::body::Bytes;
@@ -19,10 +22,12 @@ use axum::response::{IntoResponse as _, Response};
 use matrix_uia::account::Action;
 use matrix_uia::error::ErrorCode;
 use matrix_uia::fallback::{Form, Languages, LoginPage, Page, StagePage};
+use matrix_uia::flows::TermsVersion;
 use matrix_uia::operation::Subject;
 use matrix_uia::session::{NotCompleted, Outside, Proof, Visit, Visited, Write};
+use matrix_uia::threepid::{Medium, Purpose, Threepid};
 use matrix_uia::wire::AuthType;
-use matrix_uia::{Reject, SessionId, Text};
+use matrix_uia::{Reject, Secret, SessionId, Text};
 use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#fallback>
@@ -118,12 +123,11 @@ fn id_of(session: &str) -> Result<SessionId, Reject> {
 
 fn show(app: &App, peer: &Peer, auth_type: &str, session: &str) -> Result<Response, Failure> {
     let id = id_of(session)?;
-    let found = app.db.transaction(|tx| Found::load(tx, app, &id))?;
-    let found = found.ok_or(NotCompleted::Unknown.reject())?;
-    let visit = Visit::new(id, AuthType::from(auth_type), found.account);
-    match found.outside.look(visit, Some(found.stored.session.clone()), peer.arrived) {
-        Ok(()) => Ok(stage_page(app, peer, &found, visit, None)),
-        Err(reason) => Ok(not_passed(app, peer, &found, visit, reason)),
+    let found = app.db.transaction(|tx| Found::load(tx, app, &id))?.ok_or(NotCompleted::Unknown.reject())?;
+    let at = At { app, peer, visit: Visit::new(id, AuthType::from(auth_type), found.account), sent: None };
+    match found.outside.look(at.visit, Some(found.stored.session.clone()), peer.arrived) {
+        Ok(()) => Ok(page(Page::Stage(at.stage(&found, found.user_id(app).as_deref())))),
+        Err(reason) => Ok(at.not_passed(&found, reason)),
     }
 }
 
@@ -136,23 +140,25 @@ async fn submit(
 ) -> Result<Response, Failure> {
     same_origin(&peer.headers)?;
     let id = id_of(session)?;
-    let auth_type = AuthType::from(auth_type);
-    if matches!(auth_type, AuthType::Sso | AuthType::OAuth | AuthType::Custom(_)) {
-        return app.db.transaction(|tx| approve(tx, app, peer, id, auth_type));
-    }
     // Found first: who the session's user is, the form need not say.
-    let found = app.db.transaction(|tx| Found::load(tx, app, &id))?;
-    let found = found.ok_or(NotCompleted::Unknown.reject())?;
+    let found = app.db.transaction(|tx| Found::load(tx, app, &id))?.ok_or(NotCompleted::Unknown.reject())?;
     let user = found.user_id(app);
-    let shown = form.get("terms").and_then(matrix_uia::flows::TermsVersion::parse);
-    let visit = Visit::new(id, auth_type, found.account).shown(shown);
-    let data = form.auth_data(auth_type, user.as_deref());
+    let shown = form.get("terms").and_then(TermsVersion::parse);
+    let visit = Visit::new(id, AuthType::from(auth_type), found.account).shown(shown);
+    let at = At { app, peer, visit, sent: form.get("sid").zip(form.get("client_secret").map(Secret::from)) };
+    match visit.auth_type() {
+        AuthType::Sso | AuthType::OAuth | AuthType::Custom(_) => {
+            return app.db.transaction(|tx| at.approve(tx));
+        }
+        AuthType::EmailIdentity | AuthType::Msisdn if at.sent.is_none() => return at.send(&found, form),
+        _ => {}
+    }
+    let data = form.auth_data(visit.auth_type(), user.as_deref());
     let first = app.db.transaction(|tx| {
         let Some(found) = Found::load(tx, app, &id)? else { return Ok(Err(gone())) };
-        let visit = Visit::new(id, auth_type, found.account).shown(shown);
         match found.outside.attempt(visit, data, Some(found.stored.session.clone()), peer.arrived) {
             Visited::Verify(inquiry) => Ok(Ok(inquiry)),
-            visited => settle(tx, app, peer, found, visit, visited).map(Err),
+            visited => at.settle(tx, found, visited).map(Err),
         }
     })?;
     let inquiry = match first {
@@ -167,93 +173,122 @@ async fn submit(
             return Ok(gone());
         };
         let visited = answered.apply(found.account, Some(found.stored.session.clone()), peer.arrived);
-        settle(tx, app, peer, found, visit, visited)
+        at.settle(tx, found, visited)
     })
 }
 
-/// The provider says that it is they. There is none here: the page's button is what stands for it.
-fn approve(
-    tx: &Transaction<'_>,
-    app: &App,
-    peer: &Peer,
-    id: SessionId,
-    auth_type: AuthType<'_>,
-) -> Result<Response, Failure> {
-    let Some(found) = Found::load(tx, app, &id)? else { return Ok(gone()) };
-    let visit = Visit::new(id, auth_type, found.account);
-    let proof = match (auth_type, found.stored.session.user()) {
-        (AuthType::Sso | AuthType::OAuth, Some(user)) => Proof::User(user),
-        _ => Proof::Nothing,
-    };
-    match found.outside.complete(visit, proof, Some(found.stored.session.clone()), peer.arrived) {
-        Ok(completed) => store(tx, app, peer, found, completed.write()).map(|()| page(Page::Done)),
-        Err(reason) => Ok(not_passed(app, peer, &found, visit, reason)),
-    }
+/// Where somebody is, and with what.
+struct At<'a> {
+    app: &'a App,
+    peer: &'a Peer,
+    visit: Visit<'a>,
+    /// The validation whose link they have been asked to follow.
+    sent: Option<(Text<'a>, Secret<'a>)>,
 }
 
-fn settle(
-    tx: &Transaction<'_>,
-    app: &App,
-    peer: &Peer,
-    found: Found<'_>,
-    visit: Visit<'_>,
-    visited: Visited<'_>,
-) -> Result<Response, Failure> {
-    match visited {
-        Visited::Passed(completed) => {
-            store(tx, app, peer, found, completed.write())?;
-            Ok(page(Page::Done))
+impl At<'_> {
+    /// The provider says that it is they. There is none here: the page's button is what stands for it.
+    fn approve(&self, tx: &Transaction<'_>) -> Result<Response, Failure> {
+        let Some(found) = Found::load(tx, self.app, &self.visit.session_id())? else { return Ok(gone()) };
+        let proof = match (self.visit.auth_type(), found.stored.session.user()) {
+            (AuthType::Sso | AuthType::OAuth, Some(user)) => Proof::User(user),
+            _ => Proof::Nothing,
+        };
+        let stored = Some(found.stored.session.clone());
+        match found.outside.complete(self.visit, proof, stored, self.peer.arrived) {
+            Ok(completed) => self.store(tx, found, completed.write()).map(|()| page(Page::Done)),
+            Err(reason) => Ok(self.not_passed(&found, reason)),
         }
-        Visited::Not(not) => {
-            if let Some(Proof::Token(_)) = not.unused_proof() {
-                registration_tokens::give_back(tx, visit.session_id().as_bytes())?;
+    }
+
+    /// Sends a message to the address that was typed in, and shows the page that waits for its link.
+    fn send(&self, found: &Found<'_>, form: &Form<'_>) -> Result<Response, Failure> {
+        let looked = found.outside.look(self.visit, Some(found.stored.session.clone()), self.peer.arrived);
+        if let Err(reason) = looked {
+            return Ok(self.not_passed(found, reason));
+        }
+        // The page keeps the secret, as a client would.
+        let client_secret = opaque_id();
+        let sent = address(self.visit.auth_type(), form).map_err(Failure::from).and_then(|threepid| {
+            let wanted = Wanted {
+                purpose: Purpose::of_stage(found.outside.operation()),
+                requester: None,
+                threepid,
+                client_secret: Secret::new(&client_secret),
+                send_attempt: 1,
+                next_link: None,
+                id_server: None,
+            };
+            threepids::request(self.app, self.peer, wanted)
+        });
+        let user = found.user_id(self.app);
+        let stage = self.stage(found, user.as_deref());
+        match sent {
+            Ok(sid) => Ok(page(Page::Stage(stage.sent(Text::new(&sid), Secret::new(&client_secret))))),
+            Err(Failure::Reject(reject)) => Ok(page(Page::Stage(stage.not_sent(reject)))),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn settle(
+        &self,
+        tx: &Transaction<'_>,
+        found: Found<'_>,
+        visited: Visited<'_>,
+    ) -> Result<Response, Failure> {
+        match visited {
+            Visited::Passed(completed) => {
+                self.store(tx, found, completed.write())?;
+                Ok(page(Page::Done))
             }
-            let answer = not_passed(app, peer, &found, visit, not.reason());
-            store(tx, app, peer, found, not.write())?;
-            Ok(answer)
+            Visited::Not(not) => {
+                if let Some(Proof::Token(_)) = not.unused_proof() {
+                    registration_tokens::give_back(tx, self.visit.session_id().as_bytes())?;
+                }
+                let answer = self.not_passed(&found, not.reason());
+                self.store(tx, found, not.write())?;
+                Ok(answer)
+            }
+            _ => Err(Reject::unavailable().into()),
         }
-        _ => Err(Reject::unavailable().into()),
+    }
+
+    fn store(&self, tx: &Transaction<'_>, found: Found<'_>, write: Write<'_>) -> Result<(), Failure> {
+        let stored = self.app.sessions.write(tx, write, found.stored.kept, self.peer.arrived)?;
+        if stored { Ok(()) } else { Err(Reject::unavailable().into()) }
+    }
+
+    /// The page again, where another attempt makes sense, or the one that says why none does.
+    fn not_passed(&self, found: &Found<'_>, reason: NotCompleted) -> Response {
+        let user = found.user_id(self.app);
+        let stage = self.stage(found, user.as_deref());
+        match reason {
+            // The button was pressed twice, or the page opened again.
+            NotCompleted::Already => page(Page::Done),
+            NotCompleted::Unknown | NotCompleted::OutOfOrder | NotCompleted::Closed(_) => {
+                page(Page::Refused(reason.reject()))
+            }
+            NotCompleted::Pending => page(Page::Stage(match self.sent {
+                Some((sid, client_secret)) => stage.sent(sid, client_secret).because(reason),
+                None => stage.because(reason),
+            })),
+            _ => page(Page::Stage(stage.because(reason))),
+        }
+    }
+
+    fn stage<'p>(&'p self, found: &Found<'p>, user: Option<&'p str>) -> StagePage<'p> {
+        let languages = self.peer.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let languages = Languages::parse(languages.unwrap_or_default());
+        StagePage::new(&found.outside, self.visit).of_user(user).in_languages(languages)
     }
 }
 
-fn store(
-    tx: &Transaction<'_>,
-    app: &App,
-    peer: &Peer,
-    found: Found<'_>,
-    write: Write<'_>,
-) -> Result<(), Failure> {
-    let stored = app.sessions.write(tx, write, found.stored.kept, peer.arrived)?;
-    if stored { Ok(()) } else { Err(Reject::unavailable().into()) }
-}
-
-/// The page again, where another attempt makes sense, or the one that says why none does.
-fn not_passed(app: &App, peer: &Peer, found: &Found<'_>, visit: Visit<'_>, reason: NotCompleted) -> Response {
-    match reason {
-        // The button was pressed twice, or the page opened again.
-        NotCompleted::Already => page(Page::Done),
-        NotCompleted::Unknown | NotCompleted::OutOfOrder | NotCompleted::Closed(_) => {
-            page(Page::Refused(reason.reject()))
-        }
-        _ => stage_page(app, peer, found, visit, Some(reason)),
+fn address(auth_type: AuthType<'_>, form: &Form<'_>) -> Result<Threepid, Reject> {
+    let field = |name| form.get(name).unwrap_or(Text::new("")).to_cow();
+    match auth_type {
+        AuthType::Msisdn => phones::threepid(&field("country").to_uppercase(), &field("phone_number")),
+        _ => Threepid::parse(Medium::Email, Text::new(field("email").trim())),
     }
-}
-
-fn stage_page(
-    app: &App,
-    peer: &Peer,
-    found: &Found<'_>,
-    visit: Visit<'_>,
-    reason: Option<NotCompleted>,
-) -> Response {
-    let user = found.user_id(app);
-    let languages = peer.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let languages = Languages::parse(languages.unwrap_or_default());
-    let stage = StagePage::new(&found.outside, visit).of_user(user.as_deref()).in_languages(languages);
-    page(Page::Stage(match reason {
-        Some(reason) => stage.because(reason),
-        None => stage,
-    }))
 }
 
 fn gone() -> Response {

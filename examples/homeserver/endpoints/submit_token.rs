@@ -4,69 +4,55 @@
 
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
-use crate::http::{JsonBody, answer};
-use crate::submit_page;
+use crate::http::{self, JsonBody, answer};
 use crate::threepids;
 use crate::who::Peer;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use matrix_uia::error::ErrorCode;
+use matrix_uia::fallback::{Form, LinkPage, Page};
 use matrix_uia::threepid::SubmitToken;
-use matrix_uia::{Reject, Secret, Text};
-use std::borrow::Cow;
+use matrix_uia::{Reject, Secret};
 
 /// The three values of a link or a form.
-#[derive(Default)]
-struct Three<'f> {
-    sid: Option<Cow<'f, str>>,
-    client_secret: Option<Cow<'f, str>>,
-    token: Option<Cow<'f, str>>,
-}
-
-impl<'f> Three<'f> {
-    fn read(encoded: &'f [u8]) -> Self {
-        let mut three = Self::default();
-        for (name, value) in form_urlencoded::parse(encoded) {
-            let slot = match name.as_ref() {
-                "sid" => &mut three.sid,
-                "client_secret" => &mut three.client_secret,
-                "token" => &mut three.token,
-                _ => continue,
-            };
-            slot.get_or_insert(value);
-        }
-        three
-    }
-
-    fn checked(&self) -> Result<SubmitToken<'_>, Reject> {
-        SubmitToken::new(
-            self.sid.as_deref().map(Text::new),
-            self.client_secret.as_deref().map(Secret::new),
-            self.token.as_deref().map(Secret::new),
-        )
-    }
+fn three<'f>(form: &Form<'f>) -> Result<SubmitToken<'f>, Reject> {
+    let secret = |name| form.get(name).map(Secret::from);
+    SubmitToken::new(form.get("sid"), secret("client_secret"), secret("token"))
 }
 
 /// `GET`: a page with a button.
 pub(super) async fn page(State(app): State<SharedApp>, peer: Peer) -> Response {
-    let query = peer.query.as_deref().unwrap_or_default();
-    let three = Three::read(query.as_bytes());
-    let shown = three.checked().map_err(Failure::from).and_then(|submitted| {
-        let found = threepids::look(&app, &peer, &submitted)?;
-        Ok(found
-            .map(|(validation, next_link)| submit_page::button(&submitted, &validation, next_link.is_some())))
-    });
-    match shown {
-        Ok(Some(page)) => page,
-        Ok(None) => submit_page::failed(StatusCode::BAD_REQUEST),
-        Err(failure) => submit_page::failed(failure.into_response().status()),
+    show(&app, &peer).unwrap_or_else(refused)
+}
+
+fn show(app: &App, peer: &Peer) -> Result<Response, Failure> {
+    let query = peer.query.as_deref().unwrap_or_default().as_bytes();
+    let mut buffer = vec![0; query.len()];
+    let submitted = three(&Form::parse(query, &mut buffer).map_err(Reject::from)?)?;
+    let (validation, next_link) = threepids::look(app, peer, &submitted)?.ok_or(Reject::new(
+        ErrorCode::SessionExpired,
+        "This link is too old, or not whole. Ask for another one where you asked for this.",
+    ))?;
+    let page = LinkPage::new(&submitted, validation.threepid().address(), validation.purpose());
+    Ok(http::page(Page::Link(page.leading_on(next_link.is_some()))))
+}
+
+fn refused(failure: Failure) -> Response {
+    match failure {
+        Failure::Reject(reject) => http::page(Page::Refused(reject)),
+        other => other.into_response(),
     }
 }
 
 /// `POST`: the token itself, as that page's form or as JSON.
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
-    if is_form(&peer.headers) { form(&app, &peer, &body.0) } else { json(&app, &peer, &body.0) }
+    if is_form(&peer.headers) {
+        form(&app, &peer, &body.0).unwrap_or_else(refused)
+    } else {
+        json(&app, &peer, &body.0)
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -85,12 +71,12 @@ fn json(app: &App, peer: &Peer, body: &[u8]) -> Response {
     }
 }
 
-fn form(app: &App, peer: &Peer, body: &[u8]) -> Response {
-    let three = Three::read(body);
-    let done = three.checked().map_err(Failure::from);
-    let done = done.and_then(|submitted| threepids::submit(app, peer, &submitted));
-    match done.map(|next_link| next_link.as_deref().map(HeaderValue::from_str)) {
-        Ok(Some(Ok(location))) => {
+fn form(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
+    let mut buffer = vec![0; body.len()];
+    let submitted = three(&Form::parse(body, &mut buffer).map_err(Reject::from)?)?;
+    let next_link = threepids::submit(app, peer, &submitted)?;
+    Ok(match next_link.as_deref().map(HeaderValue::from_str) {
+        Some(Ok(location)) => {
             let headers = [
                 (LOCATION, location),
                 (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -98,7 +84,6 @@ fn form(app: &App, peer: &Peer, body: &[u8]) -> Response {
             ];
             (StatusCode::FOUND, HeaderMap::from_iter(headers)).into_response()
         }
-        Ok(_) => submit_page::done(),
-        Err(failure) => submit_page::failed(failure.into_response().status()),
-    }
+        _ => http::page(Page::Linked(None)),
+    })
 }
