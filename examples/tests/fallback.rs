@@ -399,3 +399,53 @@ fn f1_an_address_is_confirmed_by_the_link_that_its_page_has_sent() {
     let bound = client.get("account/3pid", Some(&user)).ok();
     assert_eq!(bound["threepids"].as_array().unwrap().len(), 2, "{bound}");
 }
+
+#[test]
+fn f3_an_oauth_approval_is_the_page_s_button() {
+    let flows = json!({ "device_signing": [["m.oauth"]] });
+    let params = json!({ "m.oauth": { "url": "https://example.org/account" } });
+    let server = Setup::new(json!({ "flows": flows, "params": params })).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let key = |name: &str| {
+        let keys = json!({ format!("ed25519:{name}"): name });
+        json!({ "master_key": { "user_id": "@alice:localhost", "usage": ["master"], "keys": keys } })
+    };
+    let upload = |body: &Value| client.post("keys/device_signing/upload", Some(&token), body);
+    upload(&key("first")).ok();
+    let session = upload(&key("second")).asked();
+    let page = client.page(&at("m.oauth", &session), "").shows(200, "Confirm that it is you");
+    assert!(page.text().contains("reset your digital identity") && page.text().contains("@alice:localhost"));
+    let poll = with(&key("second"), "auth", json!({ "session": session }));
+    upload(&poll).continued(&[]);
+    // By its earlier name it is the same stage.
+    client.page(&at("org.matrix.cross_signing_reset", &session), "").shows(200, "Confirm that it is you");
+    fill_in(&client, "m.oauth", &session, &[]).shows(200, "Done");
+    upload(&poll).ok();
+    upload(&key("third")).asked();
+}
+
+/// Rule A1.
+#[test]
+fn a1_a_locked_account_s_sessions_stand_still_on_pages_too() {
+    let users = json!([
+        { "localpart": "alice", "password": "wonderland" },
+        { "localpart": "root", "password": "root-of-all", "admin": true },
+    ]);
+    let server = Setup::new(json!({ "users": users, "flows": { "deactivate": [["m.login.sso"]] } })).start();
+    let client = server.client();
+    let (token, root) = (client.token("alice", "wonderland"), client.token("root", "root-of-all"));
+    let session = client.post("account/deactivate", Some(&token), &json!({})).asked();
+    let lock = |locked: bool| {
+        let path = "/_matrix/client/v1/admin/lock/@alice:localhost";
+        client.send("PUT", path, Some(&root), Some(json!({ "locked": locked }).to_string().as_bytes())).ok();
+    };
+    lock(true);
+    client.page(&at("m.login.sso", &session), "").shows(401, "This can’t go on");
+    client.form(&at("m.login.sso", &session), "", &[("session", &session)]).shows(401, "This can’t go on");
+    lock(false);
+    let ask = json!({ "auth": { "session": session } });
+    client.post("account/deactivate", Some(&token), &ask).continued(&[]);
+    fill_in(&client, "m.login.sso", &session, &[]).shows(200, "Done");
+    client.post("account/deactivate", Some(&token), &ask).ok();
+}

@@ -192,6 +192,17 @@ const FLOWS: &[(&str, &[u8])] = &[
     ("params-no-objects", b"\0\0\x01\xFF{\"a\":1}"),
 ];
 
+/// Forms, whose fields `a`, `b` and `c` go into pages.
+const PAGES: &[(&str, &str)] = &[
+    ("plain", "a=terms&b=1.2&c=https%3A%2F%2Fexample.org%2Fterms"),
+    ("markup", "a=%3Cscript%3Ealert(1)%3C/script%3E&b=%22+onload%3D%22x&c=javascript:alert(1)"),
+    ("url-with-quotes", "a='&b=&c=https://example.org/?'%3D%26lt;"),
+    ("languages", "a=en&b=x&c=de-AT,%20de;q%3D0.8,%20*;q%3D0.1"),
+    ("login", "device_id=GHTYAJCE&initial_device_display_name=%3C/script%3E%3C!--&refresh_token=true"),
+    ("password", "session=s&user=alice&password=p%C3%A4ss"),
+    ("turned-around", "a=%E2%80%AEgro.elpmaxe&b=%00%1B&c="),
+];
+
 /// As `fuzz_targets/server_ops.rs` reads them: policy and rules, then what happens.
 const OPS: &[(&str, &[[u8; 6]])] = &[
     ("dummy-and-replay", &[[1, 0, 0, 0, 0, 3], BEGIN, attempt(0), SUCCEED, attempt(0), attempt(0)]),
@@ -304,9 +315,13 @@ const fn later(tens: u8) -> [u8; 6] {
 }
 
 fn main() -> io::Result<()> {
-    for (target, seeds) in
-        [("auth_dict", AUTH), ("request_body", REQUESTS), ("challenge", CHALLENGES), ("error_body", ERRORS)]
-    {
+    for (target, seeds) in [
+        ("auth_dict", AUTH),
+        ("request_body", REQUESTS),
+        ("challenge", CHALLENGES),
+        ("error_body", ERRORS),
+        ("pages", PAGES),
+    ] {
         for (name, seed) in seeds {
             write(target, name, seed.as_bytes())?;
         }
