@@ -381,6 +381,11 @@ impl<'a> ErrorBody<'a> {
         json::read(body, Self::read)
     }
 
+    /// The error keys of an object that has been read as something else before.
+    pub(crate) fn of(object: Raw<'a>) -> Option<Self> {
+        Self::read(&mut object.reader()).ok()
+    }
+
     fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
         let mut code = None;
         let mut message = None;

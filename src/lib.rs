@@ -101,8 +101,10 @@
 //! - **`alloc`** (default): what owns its text, such as `SecretBuf` and the policy of
 //!   `Flows::new`, and what grows, the `HashedStore`. It needs a global allocator and no
 //!   operating system.
+//! - **`ruma`**: conversions from and to the types of `ruma-client-api` 0.25, in the module
+//!   `ruma`. It brings `alloc`, and `std`, which ruma needs.
 //!
-//! Without it everything else is there: the codec, the transition, every endpoint and the
+//! Without them everything else is there: the codec, the transition, every endpoint and the
 //! [`FixedStore`](store::FixedStore). A feature only ever adds; none changes what another
 //! item does.
 //!
@@ -149,8 +151,7 @@
 //! - **Rooms, events, federation.**
 //! - **Verifying signatures** of cross-signing keys, which takes an implementation of
 //!   Ed25519: see [`signing_keys`].
-//! - Not yet: the client's half, sessions sealed into their own ID, conversions for
-//!   `ruma`.
+//! - Not yet: the client's half, sessions sealed into their own ID.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -163,8 +164,9 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(test)]
-#[macro_use]
+// ruma needs it; nothing else does.
+#[cfg(any(feature = "ruma", test))]
+#[cfg_attr(test, macro_use)]
 extern crate std;
 
 pub mod account;
@@ -182,6 +184,8 @@ pub mod operation;
 pub mod password;
 pub mod refresh;
 pub mod registration;
+#[cfg(feature = "ruma")]
+pub mod ruma;
 mod secret;
 pub mod session;
 pub mod signing_keys;

@@ -40,11 +40,7 @@ impl<'a> Secret<'a> {
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn to_owned(&self) -> SecretBuf {
-        // Sized first: a string that grew would leave its earlier, shorter copies
-        // unwiped on the heap.
-        let mut text = alloc::string::String::with_capacity(self.0.len());
-        text.extend(self.0.chars());
-        SecretBuf(text)
+        SecretBuf(self.0.to_exact())
     }
 }
 

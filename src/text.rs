@@ -115,6 +115,15 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The decoded text, in a string that never grew: one that did would have left its
+    /// earlier, shorter copies on the heap, where no one can wipe them.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn to_exact(self) -> alloc::string::String {
+        let mut out = alloc::string::String::with_capacity(self.len());
+        out.extend(self.chars());
+        out
+    }
+
     /// The texts before and after the first `separator`, decoded where they stand.
     pub(crate) fn split_once(&self, separator: char) -> Option<(Self, Self)> {
         let mut chars = self.chars();

@@ -17,6 +17,8 @@ mod lessons;
 mod no_std;
 mod properties;
 mod redaction;
+#[cfg(feature = "ruma")]
+mod ruma;
 mod spec_examples;
 mod spec_login;
 mod spec_threepid;

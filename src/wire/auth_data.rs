@@ -263,18 +263,33 @@ fn write_custom(
 
 impl<'a> ThreepidCreds<'a> {
     pub(crate) fn checked(sid: Text<'a>, client_secret: Text<'a>) -> Result<Self, Malformed> {
-        for (text, key) in [(sid, "sid"), (client_secret, "client_secret")] {
-            if !bounded(text, MAX_FIELD_LEN) || !text.chars().all(is_session_char) {
-                return Err(Malformed::Invalid(key));
-            }
-        }
-        Ok(Self::new(sid, Secret::from_text(client_secret)))
+        let creds = Self::new(sid, Secret::from_text(client_secret));
+        creds.check()?;
+        Ok(creds)
     }
 
     /// Credentials validated by the homeserver itself.
     #[must_use]
     pub const fn new(sid: Text<'a>, client_secret: Secret<'a>) -> Self {
         Self { sid, client_secret, id_server: None, id_access_token: None }
+    }
+
+    /// Whether each key has the form it must have, however the credentials were made.
+    pub(crate) fn check(&self) -> Result<(), Malformed> {
+        let of_session = |text: Text<'_>| bounded(text, MAX_FIELD_LEN) && text.chars().all(is_session_char);
+        let client_secret = self.client_secret.expose();
+        let id_access_token = self.id_access_token.map(|token| token.expose());
+        for (key, fits) in [
+            ("sid", of_session(self.sid)),
+            ("client_secret", of_session(client_secret)),
+            ("id_server", self.id_server.is_none_or(|text| bounded(text, MAX_FIELD_LEN))),
+            ("id_access_token", id_access_token.is_none_or(|text| bounded(text, MAX_ID_TOKEN_LEN))),
+        ] {
+            if !fits {
+                return Err(Malformed::Invalid(key));
+            }
+        }
+        Ok(())
     }
 
     /// Writes the credentials as a JSON object.
@@ -421,28 +436,22 @@ fn creds<'a>(fields: Nested<CredsFields>, reader: &Reader<'a>) -> Result<Threepi
         Some(Err(())) => return Err(Malformed::Invalid("threepid_creds")),
         None => return Err(Malformed::Missing("threepid_creds")),
     };
-    let sid = fields.sid.required("sid", reader)?;
-    let creds = ThreepidCreds::checked(sid, fields.client_secret.required("client_secret", reader)?)?;
-    let id_server = optional(fields.id_server, "id_server", MAX_FIELD_LEN, reader)?;
-    let id_access_token = optional(fields.id_access_token, "id_access_token", MAX_ID_TOKEN_LEN, reader)?;
-    Ok(ThreepidCreds { id_server, id_access_token: id_access_token.map(Secret::from_text), ..creds })
+    let creds = ThreepidCreds {
+        sid: fields.sid.required("sid", reader)?,
+        client_secret: Secret::from_text(fields.client_secret.required("client_secret", reader)?),
+        id_server: optional(fields.id_server, "id_server", reader)?,
+        id_access_token: optional(fields.id_access_token, "id_access_token", reader)?.map(Secret::from_text),
+    };
+    creds.check()?;
+    Ok(creds)
 }
 
 fn secret<'a>(text: Text<'a>, key: &'static str, max: usize) -> Result<Secret<'a>, Malformed> {
     if bounded(text, max) { Ok(Secret::from_text(text)) } else { Err(Malformed::Invalid(key)) }
 }
 
-fn optional<'a>(
-    field: Field,
-    key: &'static str,
-    max: usize,
-    reader: &Reader<'a>,
-) -> Result<Option<Text<'a>>, Malformed> {
-    if field.is_absent() {
-        return Ok(None);
-    }
-    let text = field.required(key, reader)?;
-    if bounded(text, max) { Ok(Some(text)) } else { Err(Malformed::Invalid(key)) }
+fn optional<'a>(field: Field, key: &'static str, reader: &Reader<'a>) -> Result<Option<Text<'a>>, Malformed> {
+    if field.is_absent() { Ok(None) } else { Ok(Some(field.required(key, reader)?)) }
 }
 
 /// Not empty, and at most `max` bytes.
@@ -450,7 +459,7 @@ fn bounded(text: Text<'_>, max: usize) -> bool {
     !text.is_empty() && text.len() <= max
 }
 
-fn bounded_identifier(identifier: &UserIdentifier<'_>) -> Result<(), Malformed> {
+pub(crate) fn bounded_identifier(identifier: &UserIdentifier<'_>) -> Result<(), Malformed> {
     let fits = match identifier {
         UserIdentifier::User(user) => bounded(*user, MAX_FIELD_LEN),
         UserIdentifier::Thirdparty { medium, address } => {

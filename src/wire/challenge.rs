@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::json::{self, Items, ObjectWriter, Raw, Reader};
 use super::{AuthType, ParseError};
-use crate::error::AnyCode;
+use crate::error::{AnyCode, ErrorBody};
 use crate::{Secret, Text};
 
 /// A [401 body] as it came, read tolerantly: what a server left out, sent as `null` or
@@ -34,6 +34,7 @@ pub struct ChallengeBody<'a> {
     pub code: Option<AnyCode<'a>>,
     /// `error` of the stage that failed.
     pub message: Option<Text<'a>>,
+    whole: Option<Raw<'a>>,
 }
 
 impl<'a> ChallengeBody<'a> {
@@ -44,7 +45,7 @@ impl<'a> ChallengeBody<'a> {
     /// [`ParseError`] if it is no JSON object by the rules of [`wire`](super).
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         let mut challenge = Self::default();
-        json::read_object(body, |reader, key| {
+        let read = |reader: &mut Reader<'a>, key: &str| {
             match key {
                 "flows" => challenge.flows = only(reader, b'[')?,
                 "completed" => challenge.completed = only(reader, b'[')?,
@@ -55,8 +56,22 @@ impl<'a> ChallengeBody<'a> {
                 _ => reader.skip()?,
             }
             Ok(())
+        };
+        let whole = json::read(body, |reader| {
+            let mark = reader.mark();
+            reader.fields(read)?;
+            Ok(reader.since(mark))
         })?;
+        challenge.whole = Some(whole);
         Ok(challenge)
+    }
+
+    /// The error of the stage that failed, with all its keys: a 401 may say how long to
+    /// wait. `None` if the body has no `errcode`.
+    #[must_use]
+    pub fn error(&self) -> Option<ErrorBody<'a>> {
+        let error = ErrorBody::of(self.whole?)?;
+        error.code.is_some().then_some(error)
     }
 
     /// Whether the body has `flows`: what tells a challenge from any other 401.

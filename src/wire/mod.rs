@@ -25,6 +25,8 @@ mod challenge;
 mod identifier;
 
 pub(crate) use auth_data::AuthFields;
+#[cfg(feature = "ruma")]
+pub(crate) use auth_data::bounded_identifier;
 #[cfg(test)]
 pub(crate) use auth_data::is_opaque;
 pub(crate) use auth_data::is_session_char;
