@@ -61,7 +61,7 @@
 //!
 //! | what | becomes |
 //! | --- | --- |
-//! | text beyond the bounds or the grammar of [`wire`](crate::wire) | what parsing makes of it: [`Malformed`](crate::wire::Malformed) or [`ParseError`](crate::wire::ParseError) |
+//! | text beyond the bounds or the grammar of [`wire`](crate::wire) | what parsing makes of it: [`Malformed`] or [`ParseError`](crate::wire::ParseError) |
 //! | an identifier of a type of somebody's own | `Malformed`, `Unconvertible` |
 //! | `"session": null`, which ruma writes where there is none | absent |
 //! | other keys beside `m.login.sso`, which ruma keeps as it keeps a custom type's | ignored |

@@ -213,7 +213,7 @@ fn an_array_is_no_auth_dict() {
 #[test]
 fn a_wait_until_a_date_is_gone() {
     let mut data = theirs::LimitExceededErrorData::new();
-    data.retry_after = Some(theirs::RetryAfter::DateTime(std::time::SystemTime::UNIX_EPOCH.into()));
+    data.retry_after = Some(theirs::RetryAfter::DateTime(std::time::SystemTime::UNIX_EPOCH));
     let body = theirs::StandardErrorBody::new(theirs::ErrorKind::LimitExceeded(data), String::new());
     let encoded = Encoded::from(&body);
     assert_eq!(ErrorBody::parse(encoded.as_bytes()).unwrap().retry_after, None);
