@@ -69,6 +69,7 @@
 //! | a wait until a date | gone: it stands in a header, and needs a clock |
 //! | an error's sentence, on the way to a [`Reject`] | a sentence of ours, so that it can be logged |
 //!
+//! [`Reject`]: crate::error::Reject
 //! [`Verdict::Continue`]: crate::session::Verdict::Continue
 //! [ruma]: https://docs.rs/ruma-client-api/0.25
 
