@@ -54,6 +54,8 @@
 //! | an unknown key of an error whose code ruma knows | gone |
 //! | `soft_logout`, `retry_after_ms` and the like, where the code isn't the one they belong to | gone |
 //! | an error without `error`; without the key its code demands | an empty sentence; an empty key, for a room's version `unknown` |
+//! | a `status` of `M_BAD_STATUS` that is none, a `body` that is no string | gone |
+//! | a wait of more milliseconds than JavaScript can count | as many as it can |
 //! | an error without `errcode` | `api::error::ErrorBody::Json` |
 //! | the wait of a [`Reject`] | rounded up to whole seconds, since ruma rounds its `Retry-After` down |
 //!

@@ -72,7 +72,9 @@ proptest! {
             if let Ok(ours) = ChallengeBody::parse(text.as_bytes()) {
                 let converted = uiaa::UiaaInfo::try_from(&ours).is_ok();
                 prop_assert_eq!(converted, ours.has_flows());
-                prop_assert!(error_of(&text).into_error(http::StatusCode::OK).error_kind().is_some() == ours.code.is_some());
+                let error = error_of(&text).into_error(http::StatusCode::OK);
+                let code = error.error_kind().map(|kind| kind.errcode());
+                prop_assert_eq!(code.as_ref().map(AnyCode::from), ours.code);
             }
             if let Ok(theirs) = serde_json::from_value::<uiaa::AuthData>(body) {
                 let _ = Auth::parse(Encoded::from(&theirs).as_bytes());

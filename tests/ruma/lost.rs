@@ -124,6 +124,13 @@ fn an_error_without_its_keys_keeps_its_code() {
     assert_eq!(bare("M_USER_LIMIT_EXCEEDED")["info_uri"], "");
     assert_eq!(bare("M_WRONG_ROOM_KEYS_VERSION")["current_version"], "");
     assert_eq!(bare("M_INCOMPATIBLE_ROOM_VERSION")["room_version"], "unknown");
+    for odd in [r#""status":99"#, r#""status":1000"#, r#""body":5"#, r#""status":"x","body":null"#] {
+        let body = format!(r#"{{"errcode":"M_BAD_STATUS","error":"",{odd}}}"#);
+        let bare = json!({"errcode": "M_BAD_STATUS", "error": ""});
+        assert_eq!(super::error_shape(&error_of(&body)), bare);
+    }
+    let for_ever = r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":18446744073709551615}"#;
+    assert_eq!(super::error_shape(&error_of(for_ever))["retry_after_ms"], 9_007_199_254_740_991_u64);
     assert!(matches!(error_of(r#"{"error":"x"}"#), theirs::ErrorBody::Json(Value::Object(_))));
     let none = theirs::StandardErrorBody::try_from(&ErrorBody::parse(b"{}").unwrap()).map(|_| ());
     assert_eq!(none, Err(Unconvertible::NoPlace("errcode")));

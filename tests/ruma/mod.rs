@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config {
-        cases: cases.unwrap_or(2_000),
+        cases: cases.unwrap_or(1_000),
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()
     }
@@ -165,7 +165,7 @@ fn auth_keys() -> impl Strategy<Value = Vec<(String, Value)>> {
     .prop_map(|(key, value)| (key.to_owned(), value));
     let auth_type = prop_oneof![10 => name().prop_map(Value::from), 1 => any_json()];
     let session = prop_oneof![10 => text().prop_map(Value::from), 1 => any_json()];
-    (prop::option::weighted(0.9, auth_type), prop::option::of(session), prop::collection::vec(keys, 0..8))
+    (prop::option::weighted(0.9, auth_type), prop::option::of(session), prop::collection::vec(keys, 0..16))
         .prop_map(|(auth_type, session, mut keys)| {
             keys.extend(auth_type.map(|value| ("type".to_owned(), value)));
             keys.extend(session.map(|value| ("session".to_owned(), value)));
