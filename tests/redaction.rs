@@ -328,3 +328,30 @@ fn a_stored_session_holds_no_secret_and_goes_on_elsewhere() {
         assert_eq!(server.users["alice"].hash.as_deref(), Some(format!("hash of {new_password}").as_str()));
     }
 }
+
+#[test]
+fn no_page_and_no_form_shows_what_it_carries() {
+    use matrix_uia::fallback::{Form, StagePage};
+    use matrix_uia::session::{Visit, Visited};
+    use matrix_uia::wire::AuthType;
+
+    let encoded = format!("session={}&user=alice&password={}&token={}", mark(1), mark(2), mark(3));
+    let mut buffer = vec![0; encoded.len()];
+    let form = Form::parse(encoded.as_bytes(), &mut buffer).unwrap();
+    hides(&form);
+    let mut server = Server::new();
+    let session = server.change_password(Some("alice-token"), json!({})).session().to_owned();
+    let rules = Rules::default();
+    let outside = Guard::new(server.policies.change, &rules).outside();
+    let (visit, stored) = server.visit(&session, "m.login.password");
+    let data = form.auth_data(AuthType::Password, None);
+    let Visited::Verify(inquiry) = outside.attempt(visit, data, stored, server.timestamp()) else {
+        panic!("a password is asked about")
+    };
+    hides(&inquiry);
+    hides(&inquiry.resolve(Verdict::Failed(Failure::Credentials)));
+    let secret = mark(4);
+    hides(&StagePage::new(&outside, visit).sent("sid".into(), Secret::new(&secret)));
+    let shown = format!("{:?}", Visit::new(SessionId::from_entropy([1; 24]), AuthType::Sso, None));
+    assert!(shown.contains("redacted"), "a session's ID is a capability: {shown}");
+}
