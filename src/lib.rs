@@ -158,6 +158,7 @@ extern crate std;
 
 pub mod account;
 mod capacity;
+pub mod client;
 pub mod deactivation;
 mod denied;
 pub mod devices;

@@ -115,9 +115,7 @@ impl<'a> AuthType<'a> {
             Some(code) => StageId(code),
             None => {
                 let mut hash = Fnv::new();
-                for piece in self.name().pieces() {
-                    hash.write(piece.as_bytes(&mut [0; 4]));
-                }
+                hash.text(self.name());
                 StageId(hash.low32() | StageId::CUSTOM)
             }
         }
@@ -160,6 +158,13 @@ impl Fnv {
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The decoded text, however it is escaped.
+    pub(crate) fn text(&mut self, text: Text<'_>) {
+        for piece in text.pieces() {
+            self.write(piece.as_bytes(&mut [0; 4]));
         }
     }
 

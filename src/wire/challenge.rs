@@ -25,9 +25,9 @@ use crate::{Secret, Text};
 #[non_exhaustive]
 pub struct ChallengeBody<'a> {
     /// `flows`, if it is an array.
-    flows: Option<Raw<'a>>,
-    completed: Option<Raw<'a>>,
-    params: Option<Raw<'a>>,
+    pub(crate) flows: Option<Raw<'a>>,
+    pub(crate) completed: Option<Raw<'a>>,
+    pub(crate) params: Option<Raw<'a>>,
     /// `session`.
     pub session: Option<Secret<'a>>,
     /// `errcode` of the stage that failed.

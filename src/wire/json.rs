@@ -34,6 +34,11 @@ impl<'a> Raw<'a> {
         read(json.as_bytes(), |reader| reader.raw())
     }
 
+    /// A value that has been checked before.
+    pub(crate) const fn trusted(json: &'a str) -> Self {
+        Self(json)
+    }
+
     /// The value's text, white space inside it as it came.
     #[must_use]
     pub const fn as_str(&self) -> &'a str {
@@ -666,12 +671,23 @@ fn write_integer(out: &mut impl Write, mut value: u64) -> fmt::Result {
 ///
 /// The sink's own: it is full.
 pub(crate) fn write_others(out: &mut impl Write, object: Raw<'_>, ours: &[&str]) -> fmt::Result {
+    write_members(out, object, ours, false)
+}
+
+/// The same, where nothing stands before the first if `first`.
+pub(crate) fn write_members(
+    out: &mut impl Write,
+    object: Raw<'_>,
+    ours: &[&str],
+    mut first: bool,
+) -> fmt::Result {
     let mut result = Ok(());
     let _checked_before = object.reader().object(|reader, key| {
         let value = reader.raw()?;
         if result.is_ok() && ours.iter().all(|ours| key != *ours) {
+            let comma = if core::mem::take(&mut first) { "" } else { "," };
             result = out
-                .write_char(',')
+                .write_str(comma)
                 .and_then(|()| write_text(out, key))
                 .and_then(|()| out.write_char(':'))
                 .and_then(|()| out.write_str(value.as_str()));
@@ -718,6 +734,10 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
 
     pub(crate) fn boolean(&mut self, key: &str, value: bool) -> fmt::Result {
         self.key(key)?.write_str(if value { "true" } else { "false" })
+    }
+
+    pub(crate) fn boolean_if(&mut self, key: &str, value: Option<bool>) -> fmt::Result {
+        value.map_or(Ok(()), |value| self.boolean(key, value))
     }
 
     pub(crate) fn integer(&mut self, key: &str, value: u64) -> fmt::Result {
