@@ -16,7 +16,7 @@ use world::World;
 /// Few by default, so that a change is answered within seconds.
 const CASES: u32 = 2_000;
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config {
         cases: cases.unwrap_or(CASES),

@@ -48,14 +48,14 @@ impl<const N: usize> Kept<N> {
 
     /// The challenge as it is known by now.
     pub(super) fn challenge(&self) -> ChallengeBody<'_> {
-        let mut challenge = ChallengeBody::default();
-        challenge.flows = self.raw(&self.spans.flows);
-        challenge.params = self.raw(&self.spans.params);
-        challenge.completed = self.raw(&self.spans.completed);
-        challenge.session = self.string(&self.spans.session).map(Secret::from_text);
-        challenge.code = self.string(&self.spans.code).map(AnyCode::from);
-        challenge.message = self.string(&self.spans.message);
-        challenge
+        ChallengeBody {
+            flows: self.raw(&self.spans.flows),
+            params: self.raw(&self.spans.params),
+            completed: self.raw(&self.spans.completed),
+            session: self.string(&self.spans.session).map(Secret::from_text),
+            code: self.string(&self.spans.code).map(AnyCode::from),
+            message: self.string(&self.spans.message),
+        }
     }
 
     fn at(&self, span: &Range<usize>) -> Option<&str> {

@@ -180,8 +180,8 @@ mod tests {
         let challenge = ChallengeBody::parse(BODY.as_bytes()).unwrap();
         let mut names = String::new();
         Terms::of(&challenge).unwrap().each(languages, |policy| {
-            names += &policy.name.to_string();
-            names += " ";
+            names.push_str(&policy.name.to_string());
+            names.push(' ');
         });
         names
     }

@@ -1,6 +1,8 @@
 //! What has gone wrong in deployed servers and clients, one test each: the row's number
 //! and the property that makes it impossible. The list itself is in the manual.
 
+mod client;
+
 use matrix_uia::account::{AccountStatus, Action, Event, Life};
 use matrix_uia::deactivation::{Deactivation, Effect};
 use matrix_uia::error::{AnyCode, ErrorBody, ErrorCode};
