@@ -4,9 +4,10 @@
 //! Some calls of the Matrix Client-Server API need more than an access token: changing the
 //! password, deactivating the account, registering one. The server answers 401 with
 //! *flows*, lists of *stages*; the client sends the call again with proof for one stage
-//! after the other, until a flow is whole. This crate is the server's half of that, and of
-//! the endpoints that use it: what was asked, what has been proved, what may happen now,
-//! in which order, and what to answer.
+//! after the other, until a flow is whole. This crate is both halves of that, and the
+//! server's of the endpoints that use it: what was asked, what has been proved, what may
+//! happen now, in which order, and what to answer; and for a client, which flow, which
+//! stage, what to send next, and what an error means.
 //!
 //! # The loop
 //!
@@ -78,6 +79,21 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
+//! # The client's loop
+//!
+//! ```text
+//!                        ┌─────────────── 401 with flows ◄────────────┐
+//!                        ▼                                            │
+//!  Progress ─► next ─┬─ Send ────────────────────► the server ─► receive ─► Result, Failed
+//!                    ├─ Prompt   ask, answer ───────▲
+//!                    ├─ Page     open it, then poll │
+//!                    └─ Wait     until then         │
+//! ```
+//!
+//! A [`Progress`](client::Progress) is the client's session: a plain value to be stored
+//! between two steps. [`Client::next`](client::Client::next) reads off it what to do;
+//! credentials leave only as the answer to a prompt. The whole loop is in [`client`].
+//!
 //! # Where to look for what
 //!
 //! | module | what it is about |
@@ -86,6 +102,7 @@
 //! | [`flows`] | the policy: which stages, checked when it is built |
 //! | [`operation`] | which call a session is for, and who makes it; your own calls |
 //! | [`store`] | keeping sessions: without a heap, or growing to a limit |
+//! | [`client`] | the client's side: the stored value, what to do next, the calls and their answers |
 //! | [`password`], [`deactivation`], [`registration`], [`login`], [`devices`] | an endpoint each: its request, its checks, its effects |
 //! | [`account`] | active, locked, suspended, deactivated: who may do what |
 //! | [`error`] | error codes, statuses, the error body |
@@ -108,6 +125,7 @@
 //! | what | bound | beyond it |
 //! | --- | --- | --- |
 //! | a session, in memory | 192 bytes | |
+//! | what a client keeps of a challenge | the `N` of its [`Progress`](client::Progress) | [`Failure::TooLarge`](client::Failure::TooLarge) |
 //! | flows, stages of a flow, different stages | [`MAX_FLOWS`](flows::MAX_FLOWS), [`MAX_STAGES`](flows::MAX_STAGES), [`MAX_TYPES`](flows::MAX_TYPES) | [`FlowError`] |
 //! | name of a stage | [`MAX_AUTH_TYPE_LEN`](wire::MAX_AUTH_TYPE_LEN) bytes | [`FlowError`] |
 //! | nesting, and keys open at once | [`MAX_DEPTH`](wire::MAX_DEPTH), [`MAX_OPEN_KEYS`](wire::MAX_OPEN_KEYS) | [`ParseError`](wire::ParseError) |
@@ -138,7 +156,7 @@
 //! - **Bounding a body's length**: that has to happen before there is a body.
 //! - **OAuth 2.0**: only the `m.oauth` stage that the legacy API keeps for it.
 //! - **Rooms, events, federation.**
-//! - Not yet: the client's half, 3PIDs and their validation, refresh and login tokens,
+//! - Not yet: 3PIDs and their validation, refresh and login tokens,
 //!   fallback pages, sessions sealed into their own ID, conversions for `ruma`.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api

@@ -103,10 +103,10 @@ use state::{Ended, State};
 /// ```
 /// use matrix_uia::client::{Client, Next, Progress};
 /// use matrix_uia::Timestamp;
+/// let client = Client::new(&[]);
 /// let mut progress = Progress::<4096>::new();
 /// // The first request has no `auth`:
-/// let next = Client::new(&[]).next(&mut progress, Timestamp::from_millis(0));
-/// assert!(matches!(next, Next::Send(_)));
+/// assert!(matches!(client.next(&mut progress, Timestamp::from_millis(0)), Next::Send(_)));
 /// ```
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "stored::Stored<N>", try_from = "stored::Stored<N>")]

@@ -78,9 +78,39 @@ impl<'p> Prompt<'p> {
         }
         Self::Custom(CustomPrompt { open, params: challenge.params_of(auth_type) })
     }
+
+    /// The stage.
+    #[must_use]
+    pub const fn auth_type(&self) -> AuthType<'p> {
+        self.open().auth_type
+    }
+
+    /// What the server said when this stage was last refused: show it.
+    #[must_use]
+    pub const fn error(&self) -> Option<StageError<'p>> {
+        self.open().error
+    }
+
+    /// Whether the last answer was never judged (it was lost, or limited): the same may be
+    /// given again, without asking the user.
+    #[must_use]
+    pub const fn is_again(&self) -> bool {
+        self.open().state.again
+    }
+
+    const fn open(&self) -> &Open<'p> {
+        match self {
+            Self::Password(PasswordPrompt { open })
+            | Self::Recaptcha(RecaptchaPrompt { open, .. })
+            | Self::Terms(TermsPrompt { open, .. })
+            | Self::RegistrationToken(RegistrationTokenPrompt { open })
+            | Self::Threepid(ThreepidPrompt { open, .. })
+            | Self::Custom(CustomPrompt { open, .. }) => open,
+        }
+    }
 }
 
-/// The prompts' types, and what all of them can be asked.
+/// The prompts' types. What all of them have, [`Prompt`] can be asked for.
 macro_rules! prompts {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* })+) => {
         $(
@@ -88,21 +118,6 @@ macro_rules! prompts {
             pub struct $name<'p> {
                 open: Open<'p>,
                 $($field: $type,)*
-            }
-
-            impl<'p> $name<'p> {
-                /// What the server said when this stage was last refused: show it.
-                #[must_use]
-                pub const fn error(&self) -> Option<StageError<'p>> {
-                    self.open.error
-                }
-
-                /// Whether the last answer was never judged (it was lost, or limited): the
-                /// same may be given again, without asking the user.
-                #[must_use]
-                pub const fn is_again(&self) -> bool {
-                    self.open.state.again
-                }
             }
 
             impl fmt::Debug for $name<'_> {
@@ -208,12 +223,6 @@ impl<'p> ThreepidPrompt<'p> {
 }
 
 impl<'p> CustomPrompt<'p> {
-    /// The stage.
-    #[must_use]
-    pub const fn auth_type(&self) -> AuthType<'p> {
-        self.open.auth_type
-    }
-
     /// Its params, as they came.
     #[must_use]
     pub const fn params(&self) -> Option<Raw<'p>> {

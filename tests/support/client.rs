@@ -183,23 +183,13 @@ pub(crate) fn with(mut body: Value, more: Value) -> Value {
 fn words(next: &Next<'_>, now: Timestamp) -> String {
     match next {
         Next::Prompt(prompt) => {
-            let (name, error, again) = match prompt {
-                Prompt::Password(prompt) => ("password".to_owned(), prompt.error(), prompt.is_again()),
-                Prompt::Recaptcha(prompt) => {
-                    (format!("recaptcha {}", prompt.public_key()), prompt.error(), prompt.is_again())
-                }
-                Prompt::Terms(prompt) => ("terms".to_owned(), prompt.error(), prompt.is_again()),
-                Prompt::RegistrationToken(prompt) => {
-                    ("registration_token".to_owned(), prompt.error(), prompt.is_again())
-                }
-                Prompt::Threepid(prompt) => {
-                    (format!("{:?}", prompt.medium()), prompt.error(), prompt.is_again())
-                }
-                Prompt::Custom(prompt) => (prompt.auth_type().to_string(), prompt.error(), prompt.is_again()),
-                other => panic!("{other:?}"),
+            let name = match prompt {
+                Prompt::Recaptcha(prompt) => format!("recaptcha {}", prompt.public_key()),
+                Prompt::Threepid(prompt) => format!("{:?}", prompt.medium()),
+                _ => prompt.auth_type().to_string().replace("m.login.", ""),
             };
-            let code = error.and_then(|error| error.code).map(|code| format!(" {}", code.name()));
-            format!("{name}{}{}", code.unwrap_or_default(), if again { " again" } else { "" })
+            let code = prompt.error().and_then(|error| error.code).map(|code| format!(" {}", code.name()));
+            format!("{name}{}{}", code.unwrap_or_default(), if prompt.is_again() { " again" } else { "" })
         }
         Next::Page(page) => {
             let mut url = String::new();
