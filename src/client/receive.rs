@@ -222,7 +222,6 @@ impl Client<'_> {
         }
         let wait = self.patience.retry_wait(state.retries);
         state.retries = state.retries.saturating_add(1);
-        state.automatic = state.automatic.saturating_sub(1);
         state.pause(now, wait, Why::NoAnswer);
     }
 

@@ -222,6 +222,8 @@ impl State {
         self.phase = Phase::Ready;
         self.acted = false;
         self.again |= kind.is_submit();
+        // It is to be sent again, and counted then.
+        self.automatic = self.automatic.saturating_sub(1);
         if kind == Kind::Start {
             return;
         }
