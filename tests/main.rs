@@ -18,5 +18,6 @@ mod no_std;
 mod properties;
 mod redaction;
 mod spec_examples;
+mod spec_examples_client;
 mod stores;
 mod support;

@@ -52,6 +52,9 @@ pub enum Next<'p> {
 /// The spec has nothing for this. Nothing is repeated here without being asked for: find
 /// out whether it has happened (does the new password work?), then either
 /// [`go_on`](Self::go_on) or [`cancel`](Progress::cancel).
+///
+/// What a client can't see is a request that something on the way sends twice: then only
+/// a server that answers a resend with its result keeps the call from being made again.
 #[derive(Debug)]
 pub struct Doubt<'p> {
     state: &'p mut State,

@@ -11,7 +11,7 @@ use crate::wire::{Auth, AuthData, AuthType};
 ///
 /// The call is repeated whole each time, with another auth dict: the spec asks for «the
 /// same request», and some servers remember nothing of the one before.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[must_use = "the progress counts this request as sent"]
 pub struct Request<'r> {
     auth: Auth<'r>,

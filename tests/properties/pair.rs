@@ -161,13 +161,10 @@ impl Pair {
             Event::Arrive { which, twice } => {
                 if let Some(request) = take(&mut self.requests, which) {
                     let (status, answer) = self.serve(&request.body);
-                    // Of a request that came twice the client gets one answer. If it were
-                    // the second, of a server that doesn't repeat results, it would learn
-                    // nothing of the first.
-                    if !request.is_copy || self.rules.replay_for == Millis::new(u64::MAX) {
-                        self.answers.push((request.ticket, status, answer));
-                    }
-                    if twice {
+                    self.answers.push((request.ticket, status, answer));
+                    // What a copy does its sender can't know but from a server that repeats
+                    // results: that is what rule U14 has them for.
+                    if twice && self.rules.replay_for == Millis::new(u64::MAX) {
                         self.requests.push(Sent { is_copy: true, ..request });
                     }
                 }
