@@ -32,19 +32,10 @@ impl<'a> DeleteDeviceRequest<'a> {
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
         if body.is_empty() {
-            return Ok(request);
+            return Ok(Self::default());
         }
-        json::read_object(body, |reader, key| {
-            if key == "auth" {
-                request.auth = Auth::read(reader)?
-            } else {
-                reader.skip()?
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        Ok(Self { auth: Auth::of_body(body)? })
     }
 
     /// The call to be guarded.

@@ -10,6 +10,8 @@
 //! made for short inputs: on such inputs several times faster than an HMAC and a
 //! fraction of its code, which matters on the hot path and on a microcontroller.
 
+mod value;
+
 use core::fmt;
 use core::hash::Hasher;
 
@@ -62,6 +64,28 @@ impl BindingKey {
         }
         Target(bytes.finish().h1)
     }
+
+    /// The digest of `parts` for a use of its own, which `label` names. No label begins
+    /// like an operation's number or a path, so that no two uses give the same value.
+    pub(crate) fn labelled(&self, label: &[u8], parts: &[&[u8]]) -> Digest {
+        let mut bytes = Gather::new(&self.0);
+        bytes.write(label);
+        bytes.write(&[0]);
+        for part in parts {
+            bytes.write(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            bytes.write(part);
+        }
+        Digest(bytes.finish().as_bytes())
+    }
+
+    /// The same of one text, decoded.
+    pub(crate) fn labelled_text(&self, label: &[u8], text: Text<'_>) -> Digest {
+        let mut bytes = Gather::new(&self.0);
+        bytes.write(label);
+        bytes.write(&[0]);
+        bytes.text(text);
+        Digest(bytes.finish().as_bytes())
+    }
 }
 
 impl fmt::Debug for BindingKey {
@@ -74,6 +98,14 @@ impl fmt::Debug for BindingKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Digest(pub(crate) [u8; 16]);
+
+impl Digest {
+    /// The digest's bytes: a key to keep something under.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
 
 /// The path parameters that a session is bound to, such as a device ID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +174,7 @@ impl ParamsDigest {
     const BOOLEAN: [&[u8]; 2] = [&[2], &[3]];
     const LIST: &[u8] = &[4];
     const LIST_END: &[u8] = &[5];
+    const DIGEST: &[u8] = &[6];
 
     /// Adds a string.
     #[inline]
@@ -163,6 +196,19 @@ impl ParamsDigest {
         let [no, yes] = Self::BOOLEAN;
         self.any |= value.is_some();
         self.bytes.write(value.map_or(Self::ABSENT, |value| if value { yes } else { no }));
+        self
+    }
+
+    /// Adds a digest, such as [`BindingKey::json`] makes of a whole value.
+    pub fn digest(mut self, value: Option<Digest>) -> Self {
+        match value {
+            Some(digest) => {
+                self.any = true;
+                self.bytes.write(Self::DIGEST);
+                self.bytes.write(&digest.0);
+            }
+            None => self.bytes.write(Self::ABSENT),
+        }
         self
     }
 

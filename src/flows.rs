@@ -12,6 +12,7 @@
 use core::fmt::{self, Write};
 use core::marker::PhantomData;
 
+use crate::Text;
 use crate::operation::{Operation, OperationId, Register, UploadSigningKeys};
 use crate::wire::json::{self, Raw};
 use crate::wire::{AuthType, Fnv, MAX_AUTH_TYPE_LEN, StageId};
@@ -132,6 +133,37 @@ pub(crate) struct Policy<'p> {
     flows: heapless::Vec<Flow, MAX_FLOWS>,
     /// Which terms these flows present; 0 if none.
     terms: u32,
+    /// Where the params' object stands in the encoded text.
+    params_at: usize,
+}
+
+/// Which terms a policy presents, as their page's form says it has shown them. Rule U21.
+///
+/// It stands for the whole of the `m.login.terms` params: any version, name or URL in them
+/// that changes makes another.
+///
+/// ```
+/// use matrix_uia::flows::TermsVersion;
+/// assert_eq!(TermsVersion::parse("0000002a".into()).map(|it| it.to_string()).as_deref(), Some("0000002a"));
+/// assert_eq!(TermsVersion::parse("2a".into()), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TermsVersion(pub(crate) u32);
+
+impl TermsVersion {
+    /// The version that a form's field says; `None` if no page of ours wrote it.
+    #[must_use]
+    pub fn parse(text: Text<'_>) -> Option<Self> {
+        let hex = text.to_fixed::<8>().ok().filter(|hex| hex.len() == 8)?;
+        let digits = hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        digits.then(|| u32::from_str_radix(&hex, 16).ok().map(Self)).flatten()
+    }
+}
+
+impl fmt::Display for TermsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
 }
 
 type Flow = heapless::Vec<StageId, MAX_STAGES>;
@@ -167,7 +199,22 @@ impl Policy<'_> {
             types: heapless::Vec::new(),
             flows: heapless::Vec::new(),
             terms: 0,
+            params_at: 0,
         }
+    }
+
+    /// The params of a stage, if the policy has any for it.
+    pub(crate) fn params(&self, stage: StageId) -> Option<Raw<'_>> {
+        let mut found = None;
+        let all = self.encoded().get(self.params_at..)?;
+        let read = Raw::parse(all).ok()?.reader().object(|reader, key| {
+            let value = reader.raw()?;
+            if AuthType::from_text(key).id() == stage {
+                found = Some(value);
+            }
+            Ok(())
+        });
+        read.ok().and(found)
     }
 
     pub(crate) fn encoded(&self) -> &str {
@@ -180,6 +227,13 @@ impl Policy<'_> {
 
     pub(crate) fn offers(&self, stage: StageId) -> bool {
         self.types.iter().any(|entry| entry.id == stage)
+    }
+
+    /// Whether a custom stage is one of these flows' by its whole name, not only its number.
+    pub(crate) fn offers_by_name(&self, auth_type: AuthType<'_>) -> bool {
+        let AuthType::Custom(name) = auth_type else { return self.offers(auth_type.id()) };
+        let quoted = self.quoted(auth_type.id());
+        quoted.and_then(|it| it.strip_prefix('"')?.strip_suffix('"')).is_some_and(|it| name == *it)
     }
 
     /// The stage's name in quotes, as `completed` shows it.
@@ -352,7 +406,7 @@ where
     F: IntoIterator<Item = S>,
     S: AsRef<str>,
 {
-    let Policy { types, flows, terms, encoded: _ } = policy;
+    let Policy { types, flows, terms, params_at, encoded: _ } = policy;
     let mut names = [0_u64; MAX_TYPES];
     sink.write_str("\"flows\":[")?;
     for (number, stages) in (1_usize..).zip(named) {
@@ -400,7 +454,9 @@ where
     if flows.is_empty() {
         return Err(FlowError::NoFlows);
     }
-    sink.write_str("],\"params\":{")?;
+    sink.write_str("],\"params\":")?;
+    *params_at = sink.at;
+    sink.write_str("{")?;
     if let Some(params) = params {
         *terms = encode_params(params, types, sink)?;
     }

@@ -104,6 +104,8 @@
 //! | [`store`] | keeping sessions: without a heap, or growing to a limit |
 //! | [`client`] | the client's side: the stored value, what to do next, the calls and their answers |
 //! | [`password`], [`deactivation`], [`registration`], [`login`], [`devices`] | an endpoint each: its request, its checks, its effects |
+//! | [`threepid`] | e-mail addresses and phone numbers: validating, adding, removing them |
+//! | [`fallback`] | the web pages for what a client can't do itself |
 //! | [`account`] | active, locked, suspended, deactivated: who may do what |
 //! | [`error`] | error codes, statuses, the error body |
 //! | [`wire`] | what crosses HTTP, and the one JSON codec |
@@ -133,6 +135,10 @@
 //! | a user ID | [`MAX_USER_ID_LEN`](registration::MAX_USER_ID_LEN) bytes | `M_INVALID_USERNAME` |
 //! | a device's ID or name | [`MAX_DEVICE_TEXT_LEN`](registration::MAX_DEVICE_TEXT_LEN) bytes | `M_INVALID_PARAM` |
 //! | an identity server's name | [`MAX_ID_SERVER_LEN`](deactivation::MAX_ID_SERVER_LEN) bytes | `M_INVALID_PARAM` |
+//! | a 3PID's address, in canonical form | [`MAX_ADDRESS_LEN`](threepid::MAX_ADDRESS_LEN) bytes | `M_INVALID_PARAM` |
+//! | a validation's `sid`, client secret or token | [`MAX_SECRET_LEN`](threepid::MAX_SECRET_LEN) bytes | `M_INVALID_PARAM` |
+//! | a validation's `next_link` | [`MAX_NEXT_LINK_LEN`](threepid::MAX_NEXT_LINK_LEN) bytes | `M_INVALID_PARAM` |
+//! | life, and wrong tokens, of a validation | [`ValidationRules`](threepid::ValidationRules) | `M_SESSION_EXPIRED` |
 //! | life, and failed attempts, of a session | [`Rules`] | a new session; 429 |
 //! | sessions of a store | its capacity | [`NotStored::Full`](store::NotStored::Full) |
 //!
@@ -156,8 +162,7 @@
 //! - **Bounding a body's length**: that has to happen before there is a body.
 //! - **OAuth 2.0**: only the `m.oauth` stage that the legacy API keeps for it.
 //! - **Rooms, events, federation.**
-//! - Not yet: 3PIDs and their validation, refresh and login tokens,
-//!   fallback pages, sessions sealed into their own ID, conversions for `ruma`.
+//! - Not yet: sessions sealed into their own ID, conversions for `ruma`.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -175,6 +180,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod account;
+pub mod appservice;
 mod capacity;
 pub mod client;
 pub mod deactivation;
@@ -182,15 +188,19 @@ mod denied;
 pub mod devices;
 pub mod digest;
 pub mod error;
+pub mod fallback;
 pub mod flows;
 pub mod login;
 pub mod operation;
 pub mod password;
+pub mod refresh;
 pub mod registration;
 mod secret;
 pub mod session;
+pub mod signing_keys;
 pub mod store;
 mod text;
+pub mod threepid;
 mod time;
 pub mod wire;
 

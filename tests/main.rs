@@ -19,5 +19,6 @@ mod properties;
 mod redaction;
 mod spec_examples;
 mod spec_examples_client;
+mod spec_threepid;
 mod stores;
 mod support;

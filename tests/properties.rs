@@ -5,7 +5,9 @@
 
 mod codec;
 mod model;
+mod pages;
 mod pair;
+mod validation;
 mod world;
 
 use matrix_uia::Millis;
@@ -75,6 +77,8 @@ fn event() -> impl Strategy<Value = Event> {
         3 => request().prop_map(Event::Stale),
         2 => (0..3_usize, 0..model::STAGES.len(), 0..2_u8)
             .prop_map(|(session, stage, user)| Event::Complete { session, stage, user }),
+        3 => (0..3_usize, 0..model::STAGES.len(), verdict())
+            .prop_map(|(session, stage, verdict)| Event::Visit { session, stage, verdict }),
         3 => Just(Event::Succeed),
         3 => Just(Event::Fail),
         1 => Just(Event::Refuse),

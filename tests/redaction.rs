@@ -10,6 +10,10 @@ use matrix_uia::operation::{ChangePassword, Reference, Register, Subject, UserRe
 use matrix_uia::password::{self, ChangePasswordRequest, KeptChange};
 use matrix_uia::registration::{self, KeptRegistration, Localpart, LoginResponse, RegisterRequest};
 use matrix_uia::session::{Failure, Proof, Verdict};
+use matrix_uia::threepid::{
+    AddThreepidRequest, Asked, KeptAddition, Medium, Purpose, RequestToken, Requested, Sending, SubmitToken,
+    Threepid, Validation, ValidationRules,
+};
 use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
 use matrix_uia::{BindingKey, Guard, Rules, Secret, Session, SessionId, Step, Text, Timestamp};
 use serde_json::{Value, json};
@@ -76,6 +80,30 @@ fn no_request_shows_what_it_brings() {
         let delete = json!({"devices": ["A"], "auth": auth}).to_string();
         hides(&DeleteDevicesRequest::parse(delete.as_bytes()).unwrap());
     }
+    let token =
+        json!({"client_secret": mark(32), "email": "a@b", "send_attempt": 1, "id_access_token": mark(33)});
+    let token = token.to_string();
+    let token = RequestToken::parse(Medium::Email, token.as_bytes()).unwrap();
+    hides(&token);
+    let email = Threepid::parse(Medium::Email, "a@b".into()).unwrap();
+    let key = BindingKey::from_entropy([1; 16]);
+    let asked = Asked::new(&key, Purpose::Reset, None, email, token.client_secret, 1);
+    hides(&asked);
+    let marked = mark(34);
+    let digest = key.validation_token(Secret::new(&marked));
+    let rules = ValidationRules::default();
+    let begun = Validation::request(None, &asked, Sending::Token, digest, &rules, Timestamp::default());
+    hides(&begun);
+    let Requested::New(validation) = begun else { panic!("it is new") };
+    assert!(!serde_json::to_string(&validation).unwrap().contains(MARK));
+    let submit = json!({"sid": "1", "client_secret": mark(35), "token": mark(36)}).to_string();
+    hides(&SubmitToken::parse(submit.as_bytes()).unwrap());
+    let add = json!({"sid": "1", "client_secret": mark(37)}).to_string();
+    let add = AddThreepidRequest::parse(add.as_bytes()).unwrap();
+    hides(&add);
+    let kept = KeptAddition::of(&add, &key).unwrap();
+    hides(&kept);
+    assert!(!serde_json::to_string(&kept).unwrap().contains(MARK));
     let login = json!({"type": "m.login.password", "user": "alice", "password": mark(40)}).to_string();
     hides(&LoginRequest::parse(login.as_bytes()).unwrap());
 }

@@ -1,9 +1,10 @@
 //! The examples of the spec's section on User-Interactive Authentication, walked through
 //! as a client.
 
-use matrix_uia::client::requests::{Endpoint, RefreshAnswer, Token, TokenSent, WhoamiAnswer};
+use matrix_uia::client::requests::{Endpoint, RefreshAnswer, Token, WhoamiAnswer};
 use matrix_uia::client::{Client, Medium};
 use matrix_uia::registration::LoginResponse;
+use matrix_uia::threepid::RequestTokenResponse;
 use matrix_uia::wire::AuthType;
 use serde_json::{Value, json};
 
@@ -136,9 +137,10 @@ fn get_matrixclientv3accountwhoami() {
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
 #[test]
 fn post_matrixclientv3registeremailrequesttoken() {
-    let answer =
-        TokenSent::parse(br#"{"sid": "123abc", "submit_url": "https://example.org/path/to/submitToken"}"#)
-            .unwrap();
+    let answer = RequestTokenResponse::parse(
+        br#"{"sid": "123abc", "submit_url": "https://example.org/path/to/submitToken"}"#,
+    )
+    .unwrap();
     assert_eq!(
         (answer.sid, answer.submit_url.unwrap()),
         ("123abc".into(), "https://example.org/path/to/submitToken".into())

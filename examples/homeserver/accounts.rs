@@ -1,10 +1,11 @@
 //! The accounts that the config asks for, made on the first start.
 
 use crate::config::{Status, User};
-use crate::db::threepids::{self, Threepid};
+use crate::db::threepids::{self, Owned};
 use crate::db::users::{self, NewUser, Phase};
 use crate::db::{Db, Result};
 use crate::password::{PasswordHash, Passwords};
+use matrix_uia::threepid::Threepid;
 use rusqlite::Transaction;
 
 /// Makes the configured accounts that the database doesn't have. One that it has is left as it is, whatever
@@ -46,15 +47,16 @@ fn create(tx: &Transaction<'_>, user: &User, password: Option<&PasswordHash>, no
         return Ok(());
     }
     for threepid in &user.threepids {
-        let threepid = Threepid {
-            medium: threepid.medium,
-            address: threepid.address.clone(),
+        // The config has been checked: each is an address, in its canonical form.
+        let Ok(parsed) = Threepid::parse(threepid.medium, threepid.address.as_str().into()) else { continue };
+        let owned = Owned {
+            threepid: parsed,
             id_server: threepid.id_server.clone(),
             bound: threepid.id_server.is_some(),
             validated_at: now_ms,
             added_at: now_ms,
         };
-        if !threepids::add(tx, key, &threepid)? {
+        if !threepids::add(tx, key, &owned)? {
             tracing::warn!(user = user.localpart, "an address of the config is another account's by now");
         }
     }
@@ -90,7 +92,7 @@ mod tests {
         assert!(alice.admin && !alice.locked && !alice.suspended);
         assert!(passwords.verify("wonderland", hash("alice")).await);
         let of_alice = db.transaction(|tx| threepids::list(tx, alice.key)).unwrap();
-        let bound: Vec<_> = of_alice.iter().map(|t| (t.medium, t.bound, t.added_at)).collect();
+        let bound: Vec<_> = of_alice.iter().map(|t| (t.threepid.medium(), t.bound, t.added_at)).collect();
         assert_eq!(bound, [(Medium::Email, true, 7), (Medium::Msisdn, false, 7)]);
 
         assert!(found("locked").locked && found("suspended").suspended);
@@ -98,7 +100,8 @@ mod tests {
 
         assert_eq!(found("gone").phase, Phase::Deactivated);
         assert_eq!(hash("gone"), None);
-        let free = db.transaction(|tx| threepids::owner(tx, Medium::Email, "gone@example.org")).unwrap();
+        let gone = Threepid::parse(Medium::Email, "gone@example.org".into()).unwrap();
+        let free = db.transaction(|tx| threepids::owner(tx, &gone)).unwrap();
         assert_eq!(free, None);
     }
 

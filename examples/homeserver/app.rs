@@ -4,11 +4,12 @@ use crate::args;
 use crate::config::Config;
 use crate::db::{Db, server_key};
 use crate::limits::{Limiter, Limits};
+use crate::outbox::Outbox;
 use crate::password::Passwords;
 use crate::policies::Policies;
 use crate::secrets::ServerKey;
 use crate::sessions::Sessions;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The state of the server. Shared by all requests; what changes in it guards itself.
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub struct App {
     pub passwords: Passwords,
     pub policies: Policies,
     pub limits: Limits,
+    /// `None`: there is no way to send.
+    pub outbox: Option<Outbox>,
+    /// Where the server is found, as a URL without a path. Known once it listens.
+    pub origin: OnceLock<String>,
 }
 
 /// How handlers get hold of it.
@@ -44,7 +49,9 @@ impl App {
             failed_auth: Limiter::new(config.rate_limits.failed_auth),
             request_token: Limiter::new(config.rate_limits.request_token),
         };
-        Ok(Arc::new(Self { config, sessions, db, key, passwords, policies, limits }))
+        let outbox = config.outbox.clone().map(Outbox::new);
+        let origin = OnceLock::new();
+        Ok(Arc::new(Self { config, sessions, db, key, passwords, policies, limits, outbox, origin }))
     }
 
     /// The full ID of a user of this server.

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Unbind;
 use crate::db::belongings::{self, Belonging};
-use crate::db::threepids::{self, Threepid};
+use crate::db::threepids;
 use crate::db::{Result, UserKey, deactivations, devices, login_tokens, users, validations};
 use crate::fault;
 use matrix_uia::SessionId;
@@ -121,7 +121,7 @@ fn carry_out(
 
 /// Unbinds every 3PID where the value says. Whether all could be.
 async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<bool> {
-    let give_up_at = clock::now_ms().saturating_add(PATIENCE_MS);
+    let give_up_at = give_up_at();
     let mut all = true;
     for threepid in app.db.transaction(|tx| threepids::list(tx, user))? {
         // A crash may have come after this one.
@@ -133,8 +133,7 @@ async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<boo
             None => false,
         };
         if done {
-            let Threepid { medium, address, .. } = &threepid;
-            app.db.transaction(|tx| threepids::mark_unbound(tx, user, *medium, address))?;
+            app.db.transaction(|tx| threepids::mark_unbound(tx, user, &threepid.threepid))?;
         }
         all &= done;
         fault::point("between two 3PIDs to unbind");
@@ -142,8 +141,13 @@ async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<boo
     Ok(all)
 }
 
-/// Asks an identity server; the config says what it answers.
-async fn ask(app: &App, server: &str, give_up_at: u64) -> bool {
+/// When to stop asking, for who begins now.
+pub fn give_up_at() -> u64 {
+    clock::now_ms().saturating_add(PATIENCE_MS)
+}
+
+/// Asks an identity server to unbind; the config says what it answers.
+pub async fn ask(app: &App, server: &str, give_up_at: u64) -> bool {
     loop {
         match app.config.identity_servers.get(server) {
             Some(server) if !server.trusted => return false,

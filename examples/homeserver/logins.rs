@@ -3,9 +3,11 @@
 use crate::app::App;
 use crate::clock;
 use crate::db::tokens::{self, NewTokens};
-use crate::db::{Result, UserKey, devices};
+use crate::db::{UserKey, devices};
+use crate::failure::Failure;
 use crate::secrets::{self, Token};
-use matrix_uia::registration::LoginResponse;
+use crate::signing_keys;
+use matrix_uia::login::{DeviceIdUse, DevicePlan, LoginResponse, plan_device};
 use matrix_uia::{Secret, Text};
 use rusqlite::Transaction;
 
@@ -24,36 +26,57 @@ pub struct Wanted<'w> {
 #[derive(Debug)]
 pub struct Login {
     pub device_id: String,
-    access: Token,
-    refresh: Option<Token>,
-    expires_in_ms: Option<u64>,
+    made: Made,
 }
 
 /// Takes up or makes the device; its earlier tokens end.
-pub fn log_in(tx: &Transaction<'_>, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<Login> {
+pub fn log_in(tx: &Transaction<'_>, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<Login, Failure> {
     let now = clock::now_ms();
-    let device_id = wanted.device_id.map_or_else(secrets::device_id, str::to_owned);
-    let expires_in_ms = app.config.access_token_lifetime_ms.filter(|_| wanted.refresh_token);
-    let refresh = wanted.refresh_token.then(Token::refresh);
-    let access = Token::access();
-    devices::put(tx, user, &device_id, wanted.display_name, now)?;
-    let tokens = NewTokens {
-        access: access.hash,
-        expires_at: expires_in_ms.map(|lifetime| now.saturating_add(lifetime)),
-        refresh: refresh.as_ref().map(|token| token.hash),
+    let is = match wanted.device_id {
+        Some(id) if devices::get(tx, user, id)?.is_some() => DeviceIdUse::Device,
+        Some(id) if signing_keys::has_public_key(tx, user, id)? => DeviceIdUse::SigningKey,
+        _ => DeviceIdUse::Free,
     };
+    let plan = plan_device(wanted.device_id.map(Text::new), wanted.display_name.map(Text::new), is)?;
+    let (device_id, display_name) = match plan {
+        DevicePlan::Make { id, display_name } => (id, display_name),
+        DevicePlan::TakeUp { id } => (Some(id), None),
+    };
+    let device_id = device_id.map_or_else(secrets::device_id, |id| id.to_cow().into_owned());
+    devices::put(tx, user, &device_id, display_name.map(|name| name.to_cow()).as_deref(), now)?;
+    let (made, tokens) = make_tokens(app, wanted.refresh_token, now);
     tokens::issue(tx, user, &device_id, &tokens)?;
-    Ok(Login { device_id, access, refresh, expires_in_ms })
+    Ok(Login { device_id, made })
+}
+
+/// Tokens that were made, as their client gets them.
+#[derive(Debug)]
+pub struct Made {
+    pub access: Token,
+    pub refresh: Option<Token>,
+    pub expires_in_ms: Option<u64>,
+}
+
+/// An access token, with a refresh token for a client that takes one: only then does it expire.
+pub fn make_tokens(app: &App, refresh: bool, now_ms: u64) -> (Made, NewTokens) {
+    let expires_in_ms = app.config.access_token_lifetime_ms.filter(|_| refresh);
+    let made = Made { access: Token::access(), refresh: refresh.then(Token::refresh), expires_in_ms };
+    let tokens = NewTokens {
+        access: made.access.hash,
+        expires_at: expires_in_ms.map(|lifetime| now_ms.saturating_add(lifetime)),
+        refresh: made.refresh.as_ref().map(|token| token.hash),
+    };
+    (made, tokens)
 }
 
 /// The body of the answer.
 pub fn response(user_id: &str, login: Option<&Login>) -> String {
     let mut answer = LoginResponse::new(Text::new(user_id));
     if let Some(login) = login {
-        answer = answer.with_login(Secret::new(login.access.text.expose()), Text::new(&login.device_id));
+        answer = answer.with_login(Secret::new(login.made.access.text.expose()), Text::new(&login.device_id));
         if let Some(made) = answer.login.as_mut() {
-            made.refresh_token = login.refresh.as_ref().map(|token| Secret::new(token.text.expose()));
-            made.expires_in_ms = login.expires_in_ms;
+            made.refresh_token = login.made.refresh.as_ref().map(|token| Secret::new(token.text.expose()));
+            made.expires_in_ms = login.made.expires_in_ms;
         }
     }
     let mut body = String::new();

@@ -17,10 +17,15 @@ mod fault;
 mod http;
 mod limits;
 mod logins;
+mod outbox;
 mod password;
+mod phones;
 mod policies;
 mod secrets;
 mod sessions;
+mod signing_keys;
+mod submit_page;
+mod threepids;
 mod uia;
 mod verify;
 mod welcome;
@@ -77,6 +82,8 @@ async fn run() -> Result<(), String> {
     let in_listen = |error| format!("--listen: {}: {error}; give another address, or port 0", args.listen);
     let listener = TcpListener::bind(args.listen).await.map_err(in_listen)?;
     let address = listener.local_addr().map_err(in_listen)?;
+    // Nobody is served before.
+    let _ = app.origin.set(format!("http://{address}"));
     if args.config.is_none() {
         welcome::print(address);
     }

@@ -7,16 +7,22 @@ use matrix_uia::operation::{
     UploadSigningKeys,
 };
 use matrix_uia::password::PasswordStrength;
-use matrix_uia::session::{BodyBinding, UnknownSession};
+use matrix_uia::session::{BodyBinding, Outside, UnknownSession};
+use matrix_uia::threepid::ValidationRules;
 use matrix_uia::wire::Raw;
-use matrix_uia::{BindingKey, Flows, Millis, Rules, StageOrder};
+use matrix_uia::{BindingKey, Flows, Guard, Millis, Rules, Session, StageOrder, login, registration};
 
 /// What every operation is guarded with.
 #[derive(Debug)]
 pub struct Policies {
     pub rules: Rules,
+    pub validations: ValidationRules,
     pub key: BindingKey,
     pub strength: PasswordStrength,
+    /// Which types of login there are.
+    pub login: login::Offer,
+    /// Whom the server registers.
+    pub registration: registration::Offer,
     pub register: Flows<'static, Register>,
     pub password: Flows<'static, ChangePassword>,
     pub password_reset: Flows<'static, ChangePassword>,
@@ -40,8 +46,11 @@ impl Policies {
         let without_token = flows.deactivate_without_token.as_ref();
         Ok(Self {
             rules: rules(&config.uia),
+            validations: validations(&config.uia),
             key: binding_key(key),
             strength: strength(config.password_policy),
+            login: login_offer(config),
+            registration: registration_offer(config),
             register: build("register", &flows.register, params)?,
             password: build("password", &flows.password, params)?,
             password_reset: build("password_reset", &flows.password_reset, params)?,
@@ -54,6 +63,28 @@ impl Policies {
             add_threepid: build("add_3pid", &flows.add_3pid, params)?,
             device_signing: build("device_signing", &flows.device_signing, params)?,
             get_login_token: build("get_login_token", &flows.get_login_token, params)?,
+        })
+    }
+
+    /// What a session is guarded with, as a page sees it: by its operation, and whether a token began it.
+    pub fn outside(&self, session: &Session) -> Option<Outside<'_>> {
+        fn of<'p, Op: Operation>(flows: &'p Flows<'static, Op>, rules: &'p Rules) -> Outside<'p> {
+            Guard::new(flows, rules).outside()
+        }
+        let rules = &self.rules;
+        let has_token = session.subject().is_some();
+        Some(match session.operation() {
+            Register::ID => of(&self.register, rules),
+            ChangePassword::ID if has_token => of(&self.password, rules),
+            ChangePassword::ID => of(&self.password_reset, rules),
+            Deactivate::ID if has_token => of(&self.deactivate, rules),
+            Deactivate::ID => of(self.deactivate_without_token.as_ref()?, rules),
+            DeleteDevice::ID => of(&self.delete_device, rules),
+            DeleteDevices::ID => of(&self.delete_devices, rules),
+            AddThreepid::ID => of(&self.add_threepid, rules),
+            UploadSigningKeys::ID => of(&self.device_signing, rules),
+            GetLoginToken::ID => of(&self.get_login_token, rules),
+            _ => return None,
         })
     }
 }
@@ -89,6 +120,29 @@ fn rules(uia: &config::Uia) -> Rules {
     };
     rules.max_failed_attempts = u16::try_from(uia.max_failed_attempts).unwrap_or(u16::MAX);
     rules.recent_auth = Millis::new(uia.recent_auth_ms);
+    rules
+}
+
+fn login_offer(config: &Config) -> login::Offer {
+    let mut offer = login::Offer::default();
+    offer.legacy = config.legacy_login;
+    offer.get_login_token = config.login_token.enabled;
+    offer.application_service = !config.appservices.is_empty();
+    offer
+}
+
+fn registration_offer(config: &Config) -> registration::Offer {
+    let mut offer = registration::Offer::default();
+    offer.legacy = config.legacy_login;
+    offer.users = config.registration.enabled;
+    offer.guests = config.registration.guests;
+    offer
+}
+
+/// A validation lives as long as a session that may be waiting for it.
+fn validations(uia: &config::Uia) -> ValidationRules {
+    let mut rules = ValidationRules::default();
+    rules.lifetime = Millis::new(uia.session_lifetime_ms);
     rules
 }
 

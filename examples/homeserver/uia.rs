@@ -13,9 +13,10 @@ use crate::password::PasswordHash;
 use crate::secrets::{SecretHash, entropy};
 use crate::sessions::{Kept, Stored};
 use crate::verify::verify;
-use crate::who::Peer;
+use crate::who::{self, Peer};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use matrix_uia::account::Action;
 use matrix_uia::operation::Operation;
 use matrix_uia::session::{Challenge, Claim, Pending, Redeemed, Replay, Resolved, Write};
 use matrix_uia::{Call, Denied, Flows, Grant, Guard, Reject, Secret, Session, SessionId, Step, Timestamp};
@@ -92,7 +93,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             Next::Answer(response) => return Ok(response),
             Next::Verify(pending) => pending,
         };
-        let verdict = verify(self.app, self.peer, &pending).await?;
+        let verdict = verify(self.app, self.peer, pending.question()).await?;
         let resolved = pending.resolve(verdict);
         let next =
             self.with_hash(endpoint, |endpoint, tx| self.apply(endpoint, tx, &resolved, fresh)).await?;
@@ -127,6 +128,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         self.app.sessions.expire(tx, self.peer.arrived)?;
         let stored = self.load(tx, self.call.session_id())?;
         let finished = stored.as_ref().is_some_and(|stored| stored.session.consumed_at().is_some());
+        self.gate(tx, stored.as_ref())?;
         // A finished call is answered with its result, not refused because of it.
         let admitted = if finished { Ok(()) } else { endpoint.admit(tx) };
         if let Err(failure) = admitted {
@@ -159,7 +161,9 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         resolved: &Resolved<'r, Op>,
         fresh: SessionId,
     ) -> Result<Next<'r, Op>, Failure> {
-        let (session, kept) = split(self.load(tx, Some(resolved.session_id()))?);
+        let stored = self.load(tx, Some(resolved.session_id()))?;
+        self.gate(tx, stored.as_ref())?;
+        let (session, kept) = split(stored);
         let step = resolved.apply(session, fresh, self.peer.arrived);
         // A session that came to its end meanwhile has no use for what was reserved in its name.
         let over = match &step {
@@ -253,6 +257,20 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             Some(id) => self.app.sessions.load(tx, &id)?,
             None => None,
         })
+    }
+
+    /// A session doesn't advance while the account is locked, whoever answers its stages: that of the token,
+    /// or the one that a stage has proved.
+    fn gate(&self, tx: &Transaction<'_>, stored: Option<&Stored>) -> Result<(), Failure> {
+        let session = stored.map(|stored| &stored.session);
+        if session.is_some_and(|session| session.consumed_at().is_some()) {
+            return Ok(());
+        }
+        let (user, action) = match self.call.subject() {
+            Some(subject) => (Some(subject.user), Action::WhoAmI),
+            None => (session.and_then(Session::user), Action::ResetPassword),
+        };
+        user.map_or(Ok(()), |user| who::gate(tx, user, action))
     }
 
     const fn guard(&self) -> Guard<'r, Op> {

@@ -2,43 +2,54 @@
 
 use crate::app::App;
 use crate::clock;
-use crate::config::Medium;
 use crate::db::users::{self, User};
 use crate::db::{Result, registration_tokens, threepids};
 use crate::failure::Failure;
+use crate::phones;
 use crate::secrets::Secret;
-use crate::who::{Peer, user_ref};
-use matrix_uia::operation::{Operation, Reference};
-use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Pending, Proof, Verdict};
-use matrix_uia::wire::{Localpart, UserIdentifier};
+use crate::threepids as addresses;
+use crate::who::{self, Peer, user_ref};
+use matrix_uia::account::Action;
+use matrix_uia::operation::Reference;
+use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Proof, Question, Verdict};
+use matrix_uia::threepid::{Medium, Threepid};
+use matrix_uia::wire::{Residence, UserIdentifier};
 use matrix_uia::{Millis, SessionId};
 use rusqlite::Transaction;
 
 /// Answers a question, unless too many answers were no lately.
-pub async fn verify<'r, Op: Operation>(
+pub async fn verify<'r>(
     app: &App,
     peer: &Peer,
-    pending: &Pending<'r, Op>,
+    question: &Question<'r>,
 ) -> std::result::Result<Verdict<'r>, Failure> {
-    let key = limit_key(app, peer, pending)?;
+    // To ask how things stand is no attempt.
+    if let Check::Awaited { reference } = question.check() {
+        let verdict = addresses::claim_awaited(app, question, reference)?;
+        return Ok(verdict.unwrap_or(Verdict::Pending(reference)));
+    }
+    let key = limit_key(app, peer, question)?;
     let attempt = match app.limits.failed_auth.attempt(&key) {
         Ok(attempt) => attempt,
         Err(limited) => return Ok(Verdict::Limited(Millis::new(limited.retry_after_ms.get()))),
     };
-    let verdict = look_up(app, pending.check(), pending.session_id()).await?;
+    let verdict = match question.check() {
+        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds)?,
+        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds)?,
+        check => look_up(app, check, question.session_id()).await?,
+    };
     if !matches!(verdict, Verdict::Failed(_)) {
         attempt.forgive();
+    }
+    if let Verdict::Passed(Proof::User(user)) = verdict {
+        app.db.transaction(|tx| who::gate(tx, user, Action::Login))?;
     }
     Ok(verdict)
 }
 
 /// Whose failures are counted together: a user's, however they are named, else the peer's.
-fn limit_key<Op: Operation>(
-    app: &App,
-    peer: &Peer,
-    pending: &Pending<'_, Op>,
-) -> std::result::Result<String, Failure> {
-    Ok(match pending.limit_key() {
+fn limit_key(app: &App, peer: &Peer, question: &Question<'_>) -> std::result::Result<String, Failure> {
+    Ok(match question.limit_key() {
         LimitKey::User(user) => format!("user {}", user.get()),
         LimitKey::Named(identifier) => named_key(app, identifier)?,
         _ => format!("address {}", peer.address),
@@ -82,9 +93,6 @@ async fn look_up(
                 None => Verdict::Failed(StageFailure::Token),
             })
         }
-        // Nothing here sends e-mails or messages yet, so no credentials can be good.
-        Check::Email(_) | Check::Msisdn(_) => Ok(Verdict::Failed(StageFailure::Threepid)),
-        Check::Awaited { reference } => Ok(Verdict::Pending(reference)),
         _ => Ok(Verdict::Failed(StageFailure::Other)),
     }
 }
@@ -141,28 +149,23 @@ fn find(tx: &Transaction<'_>, app: &App, identifier: UserIdentifier<'_>) -> Resu
     match identifier {
         UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
             // People write their names with capitals; accounts have none.
-            Localpart::Here(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
+            Residence::Here(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
             _ => Ok(None),
         },
         UserIdentifier::Thirdparty { medium, address } => {
-            let medium = match medium.as_str() {
-                Some("email") => Medium::Email,
-                Some("msisdn") => Medium::Msisdn,
-                _ => return Ok(None),
-            };
-            by_address(tx, medium, &address.to_cow())
+            let medium = Medium::from_name(medium);
+            by_address(tx, medium.and_then(|medium| Threepid::parse(medium, address).ok()))
         }
-        UserIdentifier::Phone { phone, .. } => {
-            let digits: String = phone.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-            by_address(tx, Medium::Msisdn, &digits)
+        UserIdentifier::Phone { country, phone } => {
+            by_address(tx, phones::threepid(&country.to_cow(), &phone.to_cow()).ok())
         }
         _ => Ok(None),
     }
 }
 
-fn by_address(tx: &Transaction<'_>, medium: Medium, address: &str) -> Result<Option<User>> {
-    let Some(address) = medium.canonical(address) else { return Ok(None) };
-    match threepids::owner(tx, medium, &address)? {
+fn by_address(tx: &Transaction<'_>, threepid: Option<Threepid>) -> Result<Option<User>> {
+    let Some(threepid) = threepid else { return Ok(None) };
+    match threepids::owner(tx, &threepid)? {
         Some(key) => users::by_key(tx, key),
         None => Ok(None),
     }

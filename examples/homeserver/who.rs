@@ -13,9 +13,12 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use matrix_uia::account::{AccountStatus, Action, Life};
+use matrix_uia::appservice::ServiceToken;
 use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{Subject, UserRef};
+use matrix_uia::refresh::check_access;
 use matrix_uia::{Reject, Timestamp};
+use rusqlite::Transaction;
 use std::net::SocketAddr;
 
 /// What every handler wants to know of a request before it reads the body.
@@ -82,8 +85,7 @@ pub struct Who {
 
 impl Who {
     pub fn subject(&self) -> Subject {
-        // An epoch counts password changes and fences: it does not reach 2^32.
-        Subject::new(user_ref(&self.user), u32::try_from(self.user.epoch).unwrap_or(u32::MAX))
+        subject(&self.user)
     }
 
     /// Whether an application service acts for one of its own users.
@@ -101,7 +103,7 @@ pub fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Fail
     let Some(token) = bearer_token(&peer.headers) else { return Ok(None) };
     let who = match appservice_of(app, token) {
         Some(service) => of_appservice(app, peer, service)?,
-        None => of_device(app, peer, SecretHash::of(token))?,
+        None => of_device(app, peer, SecretHash::of(token), action)?,
     };
     status(&who.user).gate(action)?;
     Ok(Some(who))
@@ -121,18 +123,30 @@ pub fn is_appservice(app: &App, peer: &Peer) -> bool {
     bearer_token(&peer.headers).is_some_and(|token| appservice_of(app, token).is_some())
 }
 
+/// What the request's token is where an application service's is asked for, which names `localpart`.
+pub fn service_token(app: &App, peer: &Peer, localpart: Option<&str>) -> ServiceToken {
+    let Some(token) = bearer_token(&peer.headers) else { return ServiceToken::Missing };
+    match appservice_of(app, token) {
+        Some(service) => {
+            ServiceToken::Service { in_namespace: localpart.is_some_and(|name| service.owns(name)) }
+        }
+        None => ServiceToken::Other,
+    }
+}
+
 fn appservice_of<'a>(app: &'a App, token: &[u8]) -> Option<&'a Appservice> {
     app.config.appservices.iter().find(|service| service.as_token.matches(token))
 }
 
-fn of_device(app: &App, peer: &Peer, token: SecretHash) -> Result<Who, Failure> {
+fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Result<Who, Failure> {
     let now = peer.arrived.as_millis();
     let bearer = app.db.transaction(|tx| tokens::bearer(tx, &token, now))?;
     let bearer = bearer.ok_or(Failure::Reject(Reject::unknown_token(false)))?;
-    if bearer.stale {
-        // A lock outlives the token, and so does being gone.
-        status(&bearer.user).gate(Action::Sync)?;
-        return Err(Reject::unknown_token(true).into());
+    if let Err(unknown) = check_access(Some(bearer.presented), bearer.expired) {
+        // A lock outlives the token, and so does being gone; a suspension is only about what a good one does.
+        let lasting = if action == Action::Logout { action } else { Action::Sync };
+        status(&bearer.user).gate(lasting)?;
+        return Err(unknown.into());
     }
     Ok(Who {
         user: bearer.user,
@@ -149,7 +163,7 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
         Some(user_id) => user_id
             .strip_prefix('@')
             .and_then(|full| full.strip_suffix(&format!(":{}", app.config.server_name)))
-            .filter(|name| name.starts_with(&service.user_prefix) || *name == service.sender_localpart)
+            .filter(|name| service.owns(name))
             .ok_or(Reject::new(ErrorCode::Exclusive, "The user is not this application service's."))?,
     };
     let user = app.db.transaction(|tx| users::by_localpart(tx, localpart))?;
@@ -160,6 +174,25 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
 /// The user as the crate names one.
 pub fn user_ref(user: &User) -> UserRef {
     user.key.into()
+}
+
+/// Whether the account of a user whom a stage proved, or who has the token, may go on with it: a session of
+/// a locked account doesn't advance.
+///
+/// # Errors
+///
+/// What the account's status says.
+pub fn gate(tx: &Transaction<'_>, user: UserRef, action: Action) -> Result<(), Failure> {
+    match users::by_key(tx, user.into())? {
+        Some(user) => Ok(status(&user).gate(action)?),
+        None => Ok(()),
+    }
+}
+
+/// The user, and how often the account's credentials have been replaced.
+pub fn subject(user: &User) -> Subject {
+    // An epoch counts password changes and fences: it does not reach 2^32.
+    Subject::new(user_ref(user), u32::try_from(user.epoch).unwrap_or(u32::MAX))
 }
 
 /// The account's status as the crate knows it.

@@ -62,6 +62,17 @@ const AUTH: &[(&str, &str)] = &[
 
 const REQUESTS: &[(&str, &str)] = &[
     (
+        "request-token-email",
+        r#"{"client_secret":"monkeys_are_GREAT","email":"Stra\u00dfe@Example.org","send_attempt":1,"next_link":"https://example.org/","id_server":"id.example.org","id_access_token":"t"}"#,
+    ),
+    (
+        "request-token-msisdn",
+        r#"{"client_secret":"monkeys_are_GREAT","country":"GB","phone_number":"07700900001","send_attempt":-1}"#,
+    ),
+    ("submit-token", r#"{"sid":"1234","client_secret":"monkeys_are_GREAT","token":"atoken"}"#),
+    ("add-threepid", r#"{"sid":"abc123987","client_secret":"d0nt-T3ll","auth":{"session":"xxxxx"}}"#),
+    ("delete-threepid", r#"{"medium":"email","address":"example@example.org","id_server":"example.org"}"#),
+    (
         "password-change",
         r#"{"new_password":"ihatebananas","logout_devices":true,"auth":{"type":"example.type.foo","session":"xxxxx","example_credential":"verypoorsharedsecret"}}"#,
     ),

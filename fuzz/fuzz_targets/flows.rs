@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use libfuzzer_sys::fuzz_target;
 use matrix_uia::flows::{FlowError, MAX_FLOWS, MAX_STAGES, MAX_TYPES};
 use matrix_uia::operation::{ChangePassword, Operation, Register, Subject, UploadSigningKeys, UserRef};
-use matrix_uia::session::{Claim, Proof, Verdict, Write};
+use matrix_uia::session::{Claim, Proof, Verdict, Visit, Write};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, MAX_AUTH_TYPE_LEN, ParseError, Raw};
 use matrix_uia::{Call, Flows, Guard, Rules, Session, SessionId, StageOrder, Step, Timestamp};
 use matrix_uia_fuzz::json::{self, Node};
@@ -154,7 +154,8 @@ fn walk<Op: Operation + Debug>(flows: &Flows<'_, Op>, flow: &[String], policy: &
         let text = attempt(stage, Some(&named));
         let mut call = Call::new(Auth::parse(text.as_bytes()).unwrap(), subject);
         if auth_type.is_out_of_band() {
-            let done = guard.complete(id, Some(session), auth_type, Proof::User(user), now).unwrap();
+            let visit = Visit::new(id, auth_type, subject);
+            let done = guard.outside().complete(visit, Proof::User(user), Some(session), now).unwrap();
             session = stored(done.write()).expect("a stage passed");
             let poll = format!(r#"{{"session":"{}"}}"#, named);
             call = Call::new(Auth::parse(poll.as_bytes()).unwrap(), subject);

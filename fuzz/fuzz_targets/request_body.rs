@@ -8,6 +8,9 @@ use matrix_uia::error::ErrorCode;
 use matrix_uia::login::{Attempt, LoginRequest};
 use matrix_uia::password::ChangePasswordRequest;
 use matrix_uia::registration::RegisterRequest;
+use matrix_uia::threepid::{
+    AddThreepidRequest, DeleteThreepidRequest, GivenAddress, Medium, RequestToken, SubmitToken, Threepid,
+};
 use matrix_uia::wire::{Auth, AuthData, ParseError};
 use matrix_uia::{Reject, Secret, Text};
 use matrix_uia_fuzz::auth;
@@ -20,6 +23,10 @@ fuzz_target!(|body: &[u8]| {
     delete_device(body);
     delete_devices(body);
     login(body);
+    request_token(body);
+    submit_token(body);
+    add_threepid(body);
+    delete_threepid(body);
 });
 
 #[derive(Clone, Copy)]
@@ -185,4 +192,86 @@ fn login(body: &[u8]) {
         }
         _ => panic!("a login of another type than its data"),
     }
+}
+
+/// What a parser that answers with an error of its own makes of a body, if it is read.
+fn rejects<T>(body: &[u8], parsed: Result<T, Reject>) -> Option<(T, Node)> {
+    let reading = json::read(body);
+    match parsed {
+        Ok(parsed) => {
+            let reading = reading.expect("it was read, so it is JSON");
+            assert!(reading.defects.is_empty() && reading.root.is_object());
+            Some((parsed, reading.root))
+        }
+        Err(reject) => {
+            assert_eq!(reject.status(), 400);
+            match reading {
+                Some(_) => assert_ne!(reject.code(), ErrorCode::NotJson),
+                // Where the text nests too deeply, nobody looks what comes after.
+                None => assert!(matches!(reject.code(), ErrorCode::NotJson | ErrorCode::BadJson)),
+            }
+            let codes =
+                [ErrorCode::NotJson, ErrorCode::BadJson, ErrorCode::MissingParam, ErrorCode::InvalidParam];
+            assert!(codes.contains(&reject.code()));
+            None
+        }
+    }
+}
+
+/// A canonical address is its own canonical form, and has one reading.
+fn canonical(threepid: &Threepid) {
+    let again = Threepid::parse(threepid.medium(), threepid.address().into());
+    assert_eq!(again.as_ref(), Ok(threepid));
+    match threepid.medium() {
+        Medium::Email => assert_eq!(threepid.address().matches('@').count(), 1),
+        Medium::Msisdn => assert!(threepid.address().bytes().all(|byte| byte.is_ascii_digit())),
+    }
+    assert!(!threepid.address().contains(char::is_whitespace));
+}
+
+fn request_token(body: &[u8]) {
+    for medium in Medium::ALL {
+        let Some((parsed, root)) = rejects(body, RequestToken::parse(medium, body)) else { continue };
+        assert_eq!(secret(Some(parsed.client_secret)), root.text_of("client_secret"));
+        assert_eq!(text(parsed.id_server), root.text_of("id_server"));
+        assert_eq!(secret(parsed.id_access_token), root.text_of("id_access_token"));
+        let link = text(parsed.next_link);
+        assert_eq!(link, root.text_of("next_link"));
+        if let Some(link) = link {
+            assert!(link.is_ascii() && !link.contains(['\r', '\n', ' ', '"', '<']));
+            let link = link.to_ascii_lowercase();
+            assert!(link.starts_with("http://") || link.starts_with("https://"));
+        }
+        match parsed.address {
+            GivenAddress::Email(email) => canonical(&email),
+            GivenAddress::Phone { country, number } => {
+                assert_eq!(text(Some(country)), root.text_of("country"));
+                assert_eq!(text(Some(number)), root.text_of("phone_number"));
+            }
+            _ => panic!("an address of no medium"),
+        }
+    }
+}
+
+fn submit_token(body: &[u8]) {
+    let Some((parsed, root)) = rejects(body, SubmitToken::parse(body)) else { return };
+    assert_eq!(text(Some(parsed.sid)), root.text_of("sid"));
+    assert_eq!(secret(Some(parsed.client_secret)), root.text_of("client_secret"));
+    assert_eq!(secret(Some(parsed.token)), root.text_of("token"));
+}
+
+fn add_threepid(body: &[u8]) {
+    let parsed = AddThreepidRequest::parse(body);
+    let root = judge(body, &parsed, &[("sid", Kind::Text), ("client_secret", Kind::Text)]);
+    let (Ok(parsed), Some(root)) = (parsed, root) else { return };
+    assert_eq!(text(parsed.sid), root.text_of("sid"));
+    assert_eq!(secret(parsed.client_secret), root.text_of("client_secret"));
+    auth::compare(&parsed.auth, root.get("auth"));
+}
+
+fn delete_threepid(body: &[u8]) {
+    let Some((parsed, root)) = rejects(body, DeleteThreepidRequest::parse(body, true)) else { return };
+    canonical(&parsed.threepid);
+    assert_eq!(root.text_of("medium").as_deref(), Some(parsed.threepid.medium().name()));
+    assert_eq!(text(parsed.id_server), root.text_of("id_server"));
 }

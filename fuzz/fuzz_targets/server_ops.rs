@@ -14,14 +14,15 @@ use matrix_uia::operation::{
     ChangePassword, Deactivate, GetLoginToken, Operation, Reference, Register, Subject, UserRef,
 };
 use matrix_uia::session::{
-    BodyBinding, Challenge, Check, Failure, Pending, Proof, Receipt, Resolved, UnknownSession, Verdict, Write,
+    BodyBinding, Challenge, Check, Failure, NotCompleted, Pending, Proof, Receipt, Resolved, UnknownSession,
+    Verdict, Visit, Visited, Write,
 };
 use matrix_uia::wire::{Auth, AuthType, Raw};
 use matrix_uia::{
     BindingKey, Call, Flows, Guard, Millis, Rules, Session, SessionId, StageOrder, Step, Text, Timestamp,
 };
 use matrix_uia_fuzz::model::{
-    self, Answer, Answered, Ask, Form, Id, Model, Policy, Request, Stage, State, World,
+    self, Answer, Answered, Ask, Form, Id, LIMITED, Model, Policy, Request, Stage, State, World,
 };
 use serde_json::Value;
 
@@ -308,6 +309,7 @@ impl<'r, Op: Operation + Copy + Debug> Run<'r, Op> {
             0..=5 if input.request.call.0 != operation => self.elsewhere(input, elsewhere),
             0..=5 => self.receive(input, back),
             6..=9 => self.answer(input, back),
+            10 if input.code & 16 != 0 => self.visit(operation, input, back),
             10 => self.complete(operation, input.slot, STAGES[usize::from(stage % 8)], proof(extra), back),
             11 | 12 => self.redeem(extra),
             13 => self.rebind(input, back),
@@ -492,18 +494,61 @@ impl<'r, Op: Operation + Copy + Debug> Run<'r, Op> {
         }
     }
 
+    /// Where a page finds the session, whose account is at `epoch` by now.
+    fn at(slot: Id, stage: Stage, session: Option<&Session>, epoch: u32) -> Visit<'static> {
+        let account = session.and_then(Session::subject).map(|subject| Subject::new(subject.user, epoch));
+        Visit::new(id(slot), AuthType::from(stage), account)
+    }
+
     fn complete(&mut self, operation: u8, at: Id, stage: Stage, proof: Proof, back: u8) {
         let (session, model) = self.store.read(Some(at), back).unzip();
         let expected = match model {
-            Some(model) => model.completed(&self.world(), operation, stage, proof),
-            None => Err(matrix_uia::session::NotCompleted::Unknown),
+            Some(model) => model.completed(&self.world(), (operation, 0), stage, proof),
+            None => Err(NotCompleted::Unknown),
         };
-        let guard = self.guards[self.policy].0;
-        let done = guard.complete(id(at), session, AuthType::from(stage), proof, self.now());
+        let visit = Self::at(at, stage, session.as_ref(), 0);
+        let done = self.guards[self.policy].0.outside().complete(visit, proof, session, self.now());
         match (done, expected) {
             (Ok(completed), Ok(model)) => drop(self.store.write(completed.write(), &Some((at, model)))),
             (done, expected) => assert_eq!(done.err(), expected.err()),
         }
+    }
+
+    /// A page's form is sent.
+    fn visit(&mut self, operation: u8, input: &Input, back: u8) {
+        let [_, _, who, what, stage, extra] = input.bytes;
+        let (at, stage) = (input.slot, STAGES[usize::from(stage % 8)]);
+        let epoch = u32::from(who & 7 == 7);
+        let said = verdict(what, extra);
+        let (shown, shown_model) = match who >> 3 & 3 {
+            0 | 1 => (None, None),
+            which => {
+                let (guard, policy) = &self.guards[usize::from(which - 2)];
+                (Some(guard.outside().terms()), Some(policy.terms))
+            }
+        };
+        let (session, model) = self.store.read(Some(at), back).unzip();
+        let (stored, expected) = match model {
+            Some(model) => model.visited(&self.world(), (operation, epoch), stage, (shown_model, said)),
+            None => (None, Err(NotCompleted::Unknown)),
+        };
+        let auth = matrix_uia_fuzz::attempt(stage, None);
+        let Ok(Auth::Attempt { data, .. }) = Auth::parse(auth.as_bytes()) else { panic!("an attempt") };
+        let visit = Self::at(at, stage, session.as_ref(), epoch).shown(shown);
+        let outside = self.guards[self.policy].0.outside();
+        let step = match outside.attempt(visit, data, session.clone(), self.now()) {
+            Visited::Verify(inquiry) => {
+                inquiry.resolve(real(said)).apply(visit.account(), session, self.now())
+            }
+            step => step,
+        };
+        let (write, came) = match &step {
+            Visited::Passed(completed) => (completed.write(), Ok(())),
+            Visited::Not(not) => (not.write(), Err(not.reason())),
+            _ => panic!("asked twice"),
+        };
+        assert_eq!(came, expected, "{stage}");
+        self.store.write(write, &stored.map(|model| (at, model)));
     }
 
     fn rebind(&mut self, input: &'r Input, back: u8) {
@@ -586,7 +631,7 @@ fn real(verdict: Answered) -> Verdict<'static> {
             reference: Reference::new(reference),
         },
         Answered::Unavailable => Verdict::Unavailable,
-        Answered::Limited => Verdict::Limited(Millis::new(1)),
+        Answered::Limited => Verdict::Limited(Millis::new(LIMITED)),
     }
 }
 

@@ -253,7 +253,7 @@ fn creds(auth: &Node, faults: &mut Vec<Malformed>) -> Node {
         }
     };
     let sid = bounded(creds, "sid", "sid", 255, faults);
-    in_grammar(&sid, "._~-", "sid", faults);
+    in_grammar(&sid, ".=_-", "sid", faults);
     let client_secret = bounded(creds, "client_secret", "client_secret", 255, faults);
     in_grammar(&client_secret, ".=_-", "client_secret", faults);
     let mut optional =

@@ -1,13 +1,16 @@
 //! The server's side of one authentication, by the rules U1 to U17: plain values, no
 //! lifetimes, no sharing, one thing after the other.
 
-use matrix_uia::Rules;
+use matrix_uia::{Millis, Rules};
 use matrix_uia::StageOrder;
 use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::Replayable;
 use matrix_uia::session::{BodyBinding, Failure, NotCompleted, Params, Proof, UnknownSession};
 
 use ErrorCode::{Forbidden, InvalidParam, LimitExceeded, MissingParam, Unknown};
+
+/// How long a limited attempt has to wait, in milliseconds.
+pub const LIMITED: u64 = 1;
 
 pub type Stage = &'static str;
 pub type Id = u8;
@@ -187,7 +190,9 @@ impl Model {
     fn accepts(&self, stage: Stage, proof: Proof) -> bool {
         match proof {
             Proof::User(user) => self.user().is_none_or(|expected| expected == user.get()),
-            _ => !["m.login.password", "m.login.sso"].contains(&stage),
+            // Who registers is nobody yet: a provider vouches for whoever it is.
+            _ if stage == "m.login.sso" => self.call.0 == 1 && self.user().is_none(),
+            _ => stage != "m.login.password",
         }
     }
 
@@ -231,20 +236,18 @@ impl Model {
         self
     }
 
-    /// A stage completed outside of any request.
-    pub fn completed(
-        mut self,
-        world: &World<'_>,
-        call: u8,
-        stage: Stage,
-        proof: Proof,
-    ) -> Result<Self, NotCompleted> {
+    /// Whether anything from outside may come to the stage; `account` is the epoch by now.
+    fn open_for(&self, world: &World<'_>, call: u8, account: u32, stage: Stage) -> Result<(), NotCompleted> {
         let open = matches!(self.state, State::Open | State::Awaiting(..));
-        if !open || self.call.0 != call || self.age(world.now) >= world.rules.session_lifetime.get() {
+        let epoch = self.subject.is_none_or(|(_, epoch)| epoch == account);
+        let lifetime = world.rules.session_lifetime;
+        let terms = self.terms == world.policy.terms || self.passed.iter().all(|it| it.0 != "m.login.terms");
+        let fits = world.policy.open(&self.passed, world.rules.stage_order).next().is_some();
+        if !open || self.call.0 != call || !epoch || self.age(world.now) >= lifetime.get() || !terms || !fits {
             return Err(NotCompleted::Unknown);
         }
         if self.failures >= world.rules.max_failed_attempts {
-            return Err(NotCompleted::Closed);
+            return Err(NotCompleted::Closed(Millis::new(lifetime.get() - self.age(world.now))));
         }
         if self.passed.iter().any(|(done, _)| *done == stage) {
             return Err(NotCompleted::Already);
@@ -252,13 +255,73 @@ impl Model {
         if !world.policy.is_next(&self.passed, stage, world.rules.stage_order) {
             return Err(NotCompleted::OutOfOrder);
         }
-        if !self.accepts(stage, proof) {
-            return Err(NotCompleted::WrongUser);
+        Ok(())
+    }
+
+    fn passing(mut self, world: &World<'_>, stage: Stage, proof: Proof) -> Self {
+        if stage == "m.login.terms" {
+            self.terms = world.policy.terms;
         }
         self.state = State::Open;
         self.passed.push((stage, proof));
         self.revision += 1;
-        Ok(self)
+        self
+    }
+
+    /// A stage completed outside of any request.
+    pub fn completed(
+        self,
+        world: &World<'_>,
+        (call, account): (u8, u32),
+        stage: Stage,
+        proof: Proof,
+    ) -> Result<Self, NotCompleted> {
+        self.open_for(world, call, account, stage)?;
+        if !self.accepts(stage, proof) {
+            return Err(NotCompleted::WrongUser);
+        }
+        Ok(self.passing(world, stage, proof))
+    }
+
+    /// A page's form: the session as it is to be stored, and whether the stage has passed.
+    pub fn visited(
+        mut self,
+        world: &World<'_>,
+        (call, account): (u8, u32),
+        stage: Stage,
+        (shown, verdict): (Option<u8>, Answered),
+    ) -> (Option<Self>, Result<(), NotCompleted>) {
+        if let Err(reason) = self.open_for(world, call, account, stage) {
+            return (None, Err(reason));
+        }
+        match (stage, verdict) {
+            ("m.login.sso", _) => (None, Err(NotCompleted::Pending)),
+            ("m.login.terms", _) if shown.unwrap_or(self.terms) != world.policy.terms => {
+                (None, Err(NotCompleted::TermsChanged))
+            }
+            ("m.login.dummy" | "m.login.terms", _) => {
+                (Some(self.passing(world, stage, Proof::Nothing)), Ok(()))
+            }
+            (_, Answered::Passed(proof)) if self.accepts(stage, proof) => {
+                (Some(self.passing(world, stage, proof)), Ok(()))
+            }
+            (_, Answered::Passed(_) | Answered::Failed(_)) => {
+                self.failures += 1;
+                self.revision += 1;
+                let reason = match verdict {
+                    Answered::Failed(failure) => NotCompleted::Failed(failure),
+                    _ => NotCompleted::WrongUser,
+                };
+                (Some(self), Err(reason))
+            }
+            (_, Answered::Pending(reference)) => {
+                self.state = State::Awaiting(stage, reference);
+                self.revision += 1;
+                (Some(self), Err(NotCompleted::Pending))
+            }
+            (_, Answered::Unavailable) => (None, Err(NotCompleted::Unavailable)),
+            (_, Answered::Limited) => (None, Err(NotCompleted::Limited(Millis::new(LIMITED)))),
+        }
     }
 
     /// Other parameters may be sent.

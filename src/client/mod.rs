@@ -72,6 +72,7 @@ pub mod requests;
 mod state;
 mod stored;
 
+pub use crate::threepid::Medium;
 pub use failure::{Failure, Meaning, Missing, StageError};
 pub use next::{Doubt, Next, StageStatus};
 pub use options::{Client, Patience};
@@ -83,7 +84,7 @@ pub use prompt::{
 };
 pub use receive::{Answer, Received};
 pub use request::Request;
-pub use state::{Medium, Ticket, Why};
+pub use state::{Ticket, Why};
 
 use core::fmt;
 

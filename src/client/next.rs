@@ -6,8 +6,8 @@ use super::failure::{Failure, Missing, StageError};
 use super::page::Page;
 use super::prompt::{Open, Prompt, TokenRequest};
 use super::request::Request;
-use super::state::{Ended, Kind, MAX_AUTOMATIC, Medium, Phase, State, Why};
-use super::{Client, Progress, params};
+use super::state::{Ended, Kind, MAX_AUTOMATIC, Phase, State, Why};
+use super::{Client, Medium, Progress, params};
 use crate::Timestamp;
 use crate::wire::{AuthData, AuthType, ChallengeBody};
 

@@ -5,11 +5,12 @@
 
 use core::fmt;
 
+use super::Medium;
 use super::failure::StageError;
 use super::options::Patience;
 use super::params::{self, Terms};
 use super::request::Request;
-use super::state::{Kind, Medium, State};
+use super::state::{Kind, State, stage_of};
 use crate::wire::json::Raw;
 use crate::wire::{AuthData, AuthType, ChallengeBody, ThreepidCreds, UserIdentifier};
 use crate::{Secret, Text, Timestamp};
@@ -282,7 +283,7 @@ impl<'p> TokenRequest<'p> {
         validation.send_attempt = send_attempt;
         state.touched();
         if medium == Medium::Email {
-            state.begin_elsewhere(medium.stage(), now, patience.poll_wait(0));
+            state.begin_elsewhere(stage_of(medium), now, patience.poll_wait(0));
         }
     }
 }

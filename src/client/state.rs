@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{Abilities, FlowId};
 use super::{Client, Meaning};
+use crate::threepid::Medium;
 use crate::wire::{AuthType, Fnv};
 use crate::{Millis, Timestamp};
 
@@ -246,25 +247,10 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub(super) u32);
 
-/// A kind of address, as [third-party identifiers] name it.
-///
-/// [third-party identifiers]: https://spec.matrix.org/v1.19/appendices/#3pid-types
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Medium {
-    /// An e-mail address.
-    Email,
-    /// A phone number.
-    Msisdn,
-}
-
-impl Medium {
-    /// The stage that proves such an address.
-    #[must_use]
-    pub const fn stage(self) -> AuthType<'static> {
-        match self {
-            Self::Email => AuthType::EmailIdentity,
-            Self::Msisdn => AuthType::Msisdn,
-        }
+/// The stage that proves an address of that kind.
+pub(super) const fn stage_of(medium: Medium) -> AuthType<'static> {
+    match medium {
+        Medium::Email => AuthType::EmailIdentity,
+        Medium::Msisdn => AuthType::Msisdn,
     }
 }

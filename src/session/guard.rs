@@ -3,15 +3,15 @@
 use core::fmt;
 
 use super::step::{Change, ChangeKind};
-use super::transition::{Input, Outcome, Transition};
+use super::transition::{Input, Outcome, Side, Transition};
 use super::{
-    Call, Claim, Exempt, Facts, Grant, Pending, Proof, Replay, Rules, Session, SessionId, Step, Verdict,
+    Call, Claim, Exempt, Facts, Grant, Outside, Pending, Replay, Rules, Session, SessionId, Step, Verdict,
     Write,
 };
 use crate::Timestamp;
 use crate::flows::Flows;
 use crate::operation::{Operation, UserRef};
-use crate::wire::{Auth, AuthType, StageId};
+use crate::wire::{Auth, StageId};
 
 /// A policy and its rules, watching over one operation.
 ///
@@ -111,7 +111,7 @@ impl<'p, Op: Operation> Guard<'p, Op> {
     }
 
     const fn transition<'f>(self, facts: &'f Facts, fresh: SessionId, now: Timestamp) -> Transition<'p, 'f> {
-        Transition { policy: self.flows.policy(), rules: self.rules, facts, fresh, now }
+        Transition { policy: self.flows.policy(), rules: self.rules, facts, fresh, now, side: Side::Client }
     }
 
     fn step<'r>(self, facts: &Facts, outcome: Outcome<'r>) -> Step<'r, Op>
@@ -127,39 +127,14 @@ impl<'p, Op: Operation> Guard<'p, Op> {
             Outcome::Replay { id, outcome, unused } => {
                 Step::Replay(Replay::new(id, outcome, facts.subject, unused))
             }
-            Outcome::Verify(ask) => Step::Verify(Pending {
-                guard: self,
-                facts: *facts,
-                id: ask.id,
-                stage: ask.stage,
-                check: ask.check,
-                user: ask.user,
-            }),
+            Outcome::Verify(question) => Step::Verify(Pending { guard: self, facts: *facts, question }),
         }
     }
 
-    /// Completes a stage from outside a request: the fallback page was filled in, the
-    /// single sign-on came back, the link in the e-mail was followed. Rule U9.
-    ///
-    /// The same order holds as for an attempt, and the same user has to be proved.
-    /// Store [`Completed::write`]; if that loses a race, read and complete again.
-    ///
-    /// # Errors
-    ///
-    /// [`NotCompleted`] says why the stage can't be completed; nothing has changed.
-    pub fn complete(
-        self,
-        id: SessionId,
-        stored: Option<Session>,
-        auth_type: AuthType<'_>,
-        proof: Proof,
-        now: Timestamp,
-    ) -> Result<Completed, NotCompleted> {
-        let session = stored.ok_or(NotCompleted::Unknown)?;
-        let expected = session.revision();
-        let session =
-            session.completed_outside(self.flows.policy(), self.rules, Op::ID, auth_type, proof, now)?;
-        Ok(Completed { change: Change { id, session, kind: ChangeKind::Replace(expected) } })
+    /// The same policy as a fallback page sees it: stages pass, and nothing is granted.
+    #[must_use]
+    pub const fn outside(self) -> Outside<'p> {
+        Outside::new::<Op>(self.flows.policy(), self.rules)
     }
 
     /// A grant without asking, for a token that completed authentication at
@@ -202,7 +177,7 @@ impl<Op: Operation> fmt::Debug for Guard<'_, Op> {
 #[derive(Debug)]
 #[must_use = "an unstored change never happened"]
 pub struct Completed {
-    change: Change,
+    pub(super) change: Change,
 }
 
 impl Completed {
@@ -217,33 +192,3 @@ impl Completed {
         &self.change.session
     }
 }
-
-/// Why a stage can't be completed from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NotCompleted {
-    /// There is no such session (any more), or not for this operation.
-    Unknown,
-    /// Too many attempts have failed.
-    Closed,
-    /// The stage is not the next one of any flow.
-    OutOfOrder,
-    /// The stage has passed before.
-    Already,
-    /// Somebody else authenticated than the session is for.
-    WrongUser,
-}
-
-impl fmt::Display for NotCompleted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unknown => "no such session",
-            Self::Closed => "too many failed attempts in this session",
-            Self::OutOfOrder => "the stage is not the next of any flow",
-            Self::Already => "the stage has passed already",
-            Self::WrongUser => "the session belongs to another user",
-        })
-    }
-}
-
-impl core::error::Error for NotCompleted {}

@@ -79,7 +79,8 @@ impl SessionId {
     }
 }
 
-const fn letter(sextet: u32) -> u8 {
+/// The letter of six bits.
+pub(crate) const fn letter(sextet: u32) -> u8 {
     match ALPHABET.split_at((sextet & 63) as usize) {
         (_, [letter, ..]) => *letter,
         _ => b'A',

@@ -16,6 +16,8 @@
 //!   the stored session, and returns a [`Step`].
 //! - [`Step::Verify`] is a question; its answer is a [`Verdict`], given whenever the host
 //!   has it and applied to the session *as it is then*.
+//! - What doesn't come by the client's request (a fallback page, an identity provider)
+//!   goes through the same transition by way of [`Outside`], which grants nothing.
 //! - [`Step::Grant`] is a [`Claim`]: once the host has stored it against the revision it
 //!   was read at, it is the [`Grant`] that lets the operation happen.
 //!
@@ -28,6 +30,7 @@ mod call;
 mod grant;
 mod guard;
 mod id;
+mod outside;
 mod passed;
 mod rules;
 mod step;
@@ -36,13 +39,17 @@ mod transition;
 
 pub use call::Call;
 pub use grant::{Claim, Exempt, Grant, Params, Receipt, Redeemed, Replay};
-pub use guard::{Completed, Guard, NotCompleted};
+pub use guard::{Completed, Guard};
 pub use id::SessionId;
+pub use outside::{Answered, Inquiry, NotCompleted, NotPassed, Outside, Visit, Visited};
 pub use passed::Proof;
 pub use rules::{BodyBinding, Rules, UnknownSession};
-pub use step::{Challenge, Check, Failure, LimitKey, Pending, Refused, Resolved, Step, Verdict, Write};
+pub use step::{
+    Challenge, Check, Failure, LimitKey, Pending, Question, Refused, Resolved, Step, Verdict, Write,
+};
 
 pub(crate) use call::Facts;
+pub(crate) use id::letter;
 pub(crate) use passed::Passed;
 
 use core::fmt;

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use super::{Claim, Facts, Guard, Proof, Replay, Revision, Session, SessionError, SessionId};
 use crate::error::{ErrorCode, Reject};
 use crate::flows::Policy;
-use crate::operation::{Operation, Reference, UserRef};
+use crate::operation::{Operation, OperationId, Reference, UserRef};
 use crate::wire::json::{self, Raw};
 use crate::wire::{StageId, ThreepidCreds, UserIdentifier};
 use crate::{Millis, Secret, Timestamp};
@@ -232,6 +232,13 @@ impl Refused {
 pub struct Pending<'r, Op: Operation> {
     pub(super) guard: Guard<'r, Op>,
     pub(super) facts: Facts,
+    pub(super) question: Question<'r>,
+}
+
+/// What is asked, whoever asks: a request, or a [page](super::Outside).
+#[derive(Clone, Copy)]
+pub struct Question<'r> {
+    pub(super) operation: OperationId,
     /// The session, or the ID that a new one will have.
     pub(super) id: SessionId,
     pub(super) stage: StageId,
@@ -351,7 +358,13 @@ impl Failure {
     }
 }
 
-impl<'r, Op: Operation> Pending<'r, Op> {
+impl<'r> Question<'r> {
+    /// What is to be done on the strength of the answer.
+    #[must_use]
+    pub const fn operation(&self) -> OperationId {
+        self.operation
+    }
+
     /// What to look up; borrowed from the request only.
     #[must_use]
     pub const fn check(&self) -> Check<'r> {
@@ -381,14 +394,57 @@ impl<'r, Op: Operation> Pending<'r, Op> {
         self.id
     }
 
+    /// Whether nothing was attempted: what fails then is not counted (rule U9).
+    pub(super) const fn is_poll(&self) -> bool {
+        matches!(self.check, Check::Awaited { .. })
+    }
+}
+
+impl fmt::Debug for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("check", &self.check).finish_non_exhaustive()
+    }
+}
+
+impl<'r, Op: Operation> Pending<'r, Op> {
+    /// The question itself.
+    #[must_use]
+    pub const fn question(&self) -> &Question<'r> {
+        &self.question
+    }
+
+    /// As [`Question::check`].
+    #[must_use]
+    pub const fn check(&self) -> Check<'r> {
+        self.question.check()
+    }
+
+    /// As [`Question::user`].
+    #[must_use]
+    pub const fn user(&self) -> Option<UserRef> {
+        self.question.user()
+    }
+
+    /// As [`Question::limit_key`].
+    #[must_use]
+    pub const fn limit_key(&self) -> LimitKey<'r> {
+        self.question.limit_key()
+    }
+
+    /// As [`Question::session_id`].
+    #[must_use]
+    pub const fn session_id(&self) -> SessionId {
+        self.question.session_id()
+    }
+
     /// Answers the question.
     pub const fn resolve(self, verdict: Verdict<'r>) -> Resolved<'r, Op> {
         Resolved {
             guard: self.guard,
             facts: self.facts,
-            id: self.id,
-            stage: self.stage,
-            polled: matches!(self.check, Check::Awaited { .. }),
+            id: self.question.id,
+            stage: self.question.stage,
+            polled: self.question.is_poll(),
             verdict,
             operation: PhantomData,
         }
@@ -397,7 +453,7 @@ impl<'r, Op: Operation> Pending<'r, Op> {
 
 impl<Op: Operation> fmt::Debug for Pending<'_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending").field("check", &self.check).finish_non_exhaustive()
+        f.debug_struct("Pending").field("check", &self.question.check).finish_non_exhaustive()
     }
 }
 

@@ -12,14 +12,14 @@
 
 use super::step::{Challenge, Change, ChangeKind, Check, Failure, Refused, Verdict};
 use super::{
-    Binding, BodyBinding, Facts, NotCompleted, Params, Phase, Proof, Rules, Session, SessionError, SessionId,
+    Binding, BodyBinding, Facts, Params, Phase, Proof, Question, Rules, Session, SessionError, SessionId,
     UnknownSession,
 };
 use crate::Timestamp;
 use crate::digest::Digest;
 use crate::error::{ErrorCode, Reject};
 use crate::flows::Policy;
-use crate::operation::{OperationId, Reference, Replayable, UserRef};
+use crate::operation::{Operation as _, Reference, Register, Replayable};
 use crate::wire::{AuthData, AuthType, Malformed, StageId};
 
 /// What came in.
@@ -32,17 +32,20 @@ pub(super) enum Input<'r> {
 /// What goes out.
 pub(super) enum Outcome<'r> {
     Challenge(Challenge<'r>),
-    Verify(Ask<'r>),
+    Verify(Question<'r>),
     Claim { change: Change, params: Params, keep: bool, unused: Option<Proof> },
     Replay { id: SessionId, outcome: Reference, unused: Option<Proof> },
     Refused(Refused),
 }
 
-pub(super) struct Ask<'r> {
-    pub(super) id: SessionId,
-    pub(super) stage: StageId,
-    pub(super) check: Check<'r>,
-    pub(super) user: Option<UserRef>,
+/// Who is at the other end.
+#[derive(Clone, Copy)]
+pub(super) enum Side {
+    /// The client, which is told how the session stands and gets the grant.
+    Client,
+    /// A page or an identity provider, and the terms it has shown: nothing is bound, no
+    /// terms count as shown to the client, and nothing is ever granted.
+    Outside(Option<u32>),
 }
 
 /// Everything a transition depends on beside the session and the input.
@@ -52,11 +55,12 @@ pub(super) struct Transition<'p, 'f> {
     pub(super) facts: &'f Facts,
     pub(super) fresh: SessionId,
     pub(super) now: Timestamp,
+    pub(super) side: Side,
 }
 
 /// What has happened so far to a session that goes on.
 #[derive(Clone, Copy)]
-struct Current {
+pub(super) struct Current {
     id: SessionId,
     kind: ChangeKind,
     /// Whether there is anything to store.
@@ -69,7 +73,7 @@ struct Current {
     before: (u32, Binding, Digest),
 }
 
-enum Located {
+pub(super) enum Located {
     /// It goes on: the session is where it was.
     Here(Current),
     /// It can't go on; if it was found and is over, under this ID.
@@ -121,12 +125,7 @@ impl<'p> Transition<'p, '_> {
     where
         'p: 'r,
     {
-        // What another request of this session put to use is not given back: a host that
-        // reserves by session answers both with the one reservation.
-        let unused = proof_of(verdict).filter(|proof| {
-            let mut held = current.iter().flat_map(Session::proofs);
-            held.all(|held| held != *proof)
-        });
+        let unused = unheld(proof_of(verdict), current.as_ref());
         match self.locate(&mut current, id) {
             Ok((session, now)) if self.is_next(session, stage) => {
                 self.judge(session, now, stage, polled, verdict)
@@ -139,7 +138,7 @@ impl<'p> Transition<'p, '_> {
 
     /// Finds out whether the session can go on with this request; one that begins with it
     /// is put into `slot`.
-    fn locate<'s>(
+    pub(super) fn locate<'s>(
         &self,
         slot: &'s mut Option<Session>,
         new_id: SessionId,
@@ -172,9 +171,9 @@ impl<'p> Transition<'p, '_> {
             return Located::Refused(Reject::new(ErrorCode::Forbidden, OTHER_OPERATION));
         }
         let age = self.now.since(session.made);
-        let terms_seen = session.terms == self.policy.terms();
+        let up_to_date = session.terms == self.policy.terms();
         let stale = self.facts.subject.is_some_and(|subject| subject.epoch != session.epoch)
-            || (!terms_seen && session.passed.contains(AuthType::Terms.id()))
+            || (!up_to_date && session.passed.contains(AuthType::Terms.id()))
             || !self.policy.fits(session.passed.stages(), self.rules.stage_order);
         if age >= self.rules.session_lifetime || stale {
             // A claimed session is not over: its claimant will say how it ended.
@@ -188,8 +187,16 @@ impl<'p> Transition<'p, '_> {
         }
         let kind = ChangeKind::Replace(session.revision);
         let before = (session.terms, session.binding, session.body);
-        let mut current = Current { id, kind, changed: !terms_seen, bound: false, terms_seen, before };
-        session.terms = self.policy.terms();
+        let terms_seen = match self.side {
+            Side::Outside(Some(shown)) => shown == self.policy.terms(),
+            Side::Outside(None) | Side::Client => up_to_date,
+        };
+        let mut current = Current { id, kind, changed: false, bound: false, terms_seen, before };
+        if matches!(self.side, Side::Client) {
+            // It is about to be shown them, whatever the answer.
+            current.changed = !up_to_date;
+            session.terms = self.policy.terms();
+        }
         if self.bind(session, &mut current) {
             Located::Here(current)
         } else {
@@ -263,6 +270,9 @@ impl<'p> Transition<'p, '_> {
 
     /// Binds the request's parameters, or compares them with the bound ones.
     fn bind(&self, session: &mut Session, current: &mut Current) -> bool {
+        if matches!(self.side, Side::Outside(_)) {
+            return true;
+        }
         let body = self.facts.body;
         let bind = match (session.binding, body, self.rules.body_binding) {
             (Binding::Unbound, Some(_), _) | (Binding::Unbound, None, BodyBinding::Exact) => true,
@@ -283,7 +293,7 @@ impl<'p> Transition<'p, '_> {
         true
     }
 
-    fn attempt<'r>(
+    pub(super) fn attempt<'r>(
         &self,
         session: &mut Session,
         current: Current,
@@ -326,7 +336,13 @@ impl<'p> Transition<'p, '_> {
                 Check::Custom { data, reference: awaited.map(|(_, reference)| reference) }
             }
         };
-        Outcome::Verify(Ask { id: current.id, stage, check, user: session.user() })
+        Outcome::Verify(Question {
+            operation: session.operation,
+            id: current.id,
+            stage,
+            check,
+            user: session.user(),
+        })
     }
 
     /// Nothing to verify in the request itself: the call goes ahead if all has passed,
@@ -338,7 +354,13 @@ impl<'p> Transition<'p, '_> {
         match session.awaiting() {
             Some((stage, reference)) if self.is_next(session, stage) => {
                 let check = Check::Awaited { reference };
-                Outcome::Verify(Ask { id: current.id, stage, check, user: session.user() })
+                Outcome::Verify(Question {
+                    operation: session.operation,
+                    id: current.id,
+                    stage,
+                    check,
+                    user: session.user(),
+                })
             }
             _ => self.go_on(session, current),
         }
@@ -348,14 +370,15 @@ impl<'p> Transition<'p, '_> {
     where
         'p: 'r,
     {
-        if self.policy.is_complete(session.passed.stages(), self.rules.stage_order) {
+        let complete = self.policy.is_complete(session.passed.stages(), self.rules.stage_order);
+        if complete && matches!(self.side, Side::Client) {
             self.claim(session, current)
         } else {
             self.challenge(session, current, None, |_| {})
         }
     }
 
-    fn judge<'r>(
+    pub(super) fn judge<'r>(
         &self,
         session: &mut Session,
         mut current: Current,
@@ -411,6 +434,9 @@ impl<'p> Transition<'p, '_> {
         'p: 'r,
     {
         session.phase = Phase::Open;
+        if stage == AuthType::Terms.id() {
+            session.terms = self.policy.terms();
+        }
         // A stage that is next has not passed, and no flow is longer than the list.
         let pushed = session.passed.push(stage, proof);
         debug_assert!(pushed, "the next stage has a place");
@@ -468,13 +494,19 @@ impl<'p> Transition<'p, '_> {
         Outcome::Challenge(challenge)
     }
 
-    fn is_next(&self, session: &Session, stage: StageId) -> bool {
+    pub(super) fn is_next(&self, session: &Session, stage: StageId) -> bool {
         self.policy.is_next(session.passed.stages(), stage, self.rules.stage_order)
     }
 }
 
+/// What `session` has no use for. What another request of it put to use is not given back:
+/// a host that reserves by session answers both with the one reservation.
+pub(super) fn unheld(proof: Option<Proof>, session: Option<&Session>) -> Option<Proof> {
+    proof.filter(|proof| session.into_iter().flat_map(Session::proofs).all(|held| held != *proof))
+}
+
 /// What the verdict proved, which is to be given back if nobody has use for it.
-const fn proof_of(verdict: Verdict<'_>) -> Option<Proof> {
+pub(super) const fn proof_of(verdict: Verdict<'_>) -> Option<Proof> {
     match verdict {
         Verdict::Passed(proof) => Some(proof),
         _ => None,
@@ -497,7 +529,7 @@ impl Current {
 
 impl Outcome<'_> {
     /// Has the host give back what was proved for a stage that had no use for it.
-    fn giving_back(mut self, proof: Option<Proof>) -> Self {
+    pub(super) fn giving_back(mut self, proof: Option<Proof>) -> Self {
         match &mut self {
             Self::Challenge(challenge) => challenge.unused = proof,
             Self::Refused(refused) => refused.unused = proof,
@@ -513,45 +545,11 @@ impl Session {
     fn accepts(&self, stage: StageId, proof: Proof) -> bool {
         match proof {
             Proof::User(user) => self.user().is_none_or(|expected| expected == user),
-            // What identifies a user has to say which.
-            _ => {
-                stage != AuthType::Password.id()
-                    && stage != AuthType::Sso.id()
-                    && stage != AuthType::OAuth.id()
-            }
+            // What identifies a user has to say which; but a provider vouches for whoever
+            // registers before there is a user to name.
+            _ if stage == AuthType::Sso.id() => self.operation == Register::ID && self.user().is_none(),
+            _ => stage != AuthType::Password.id() && stage != AuthType::OAuth.id(),
         }
-    }
-
-    pub(super) fn completed_outside(
-        mut self,
-        policy: &Policy<'_>,
-        rules: &Rules,
-        operation: OperationId,
-        auth_type: AuthType<'_>,
-        proof: Proof,
-        now: Timestamp,
-    ) -> Result<Self, NotCompleted> {
-        let stage = auth_type.id();
-        let open = matches!(self.phase, Phase::Open | Phase::Awaiting(..));
-        if !open || self.operation != operation || now.since(self.made) >= rules.session_lifetime {
-            return Err(NotCompleted::Unknown);
-        }
-        if self.failures >= rules.max_failed_attempts {
-            return Err(NotCompleted::Closed);
-        }
-        if self.passed.contains(stage) {
-            return Err(NotCompleted::Already);
-        }
-        if !policy.is_next(self.passed.stages(), stage, rules.stage_order) {
-            return Err(NotCompleted::OutOfOrder);
-        }
-        if !self.accepts(stage, proof) {
-            return Err(NotCompleted::WrongUser);
-        }
-        self.phase = Phase::Open;
-        self.passed.push(stage, proof);
-        self.touch();
-        Ok(self)
     }
 
     pub(super) fn rebindable(mut self, facts: &Facts, rules: &Rules, now: Timestamp) -> Option<Self> {

@@ -91,7 +91,7 @@ pub enum AuthData<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ThreepidCreds<'a> {
-    /// The validation session's ID.
+    /// The validation session's ID: `[0-9a-zA-Z.=_-]`, 1 to 255 characters.
     pub sid: Text<'a>,
     /// The secret the client made for it: `[0-9a-zA-Z.=_-]`, 1 to 255 characters.
     pub client_secret: Secret<'a>,
@@ -130,6 +130,20 @@ impl<'a> Auth<'a> {
     /// [`Attempt::data`](Self::Attempt), since only the stage knows which it needs.
     pub fn parse(json: &'a [u8]) -> Result<Self, ParseError> {
         json::read(json, Self::read)
+    }
+
+    /// The auth dict of a body that has no other key of its own.
+    pub(crate) fn of_body(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut auth = Self::default();
+        json::read_object(body, |reader, key| {
+            if key == "auth" {
+                auth = Self::read(reader)?
+            } else {
+                reader.skip()?
+            }
+            Ok(())
+        })?;
+        Ok(auth)
     }
 
     /// The session the request names.
@@ -185,6 +199,27 @@ impl<'a> Auth<'a> {
     }
 }
 
+/// Wherever the values come from, a dict or a form, these are their bounds.
+impl<'a> AuthData<'a> {
+    pub(crate) fn password(identifier: UserIdentifier<'a>, password: Text<'a>) -> Result<Self, Malformed> {
+        let password = secret(password, "password", MAX_PASSWORD_LEN)?;
+        bounded_identifier(&identifier)?;
+        Ok(Self::Password { identifier, password })
+    }
+
+    pub(crate) fn recaptcha(response: Text<'a>) -> Result<Self, Malformed> {
+        secret(response, "response", MAX_CAPTCHA_LEN).map(|response| Self::Recaptcha { response })
+    }
+
+    pub(crate) fn registration_token(token: Text<'a>) -> Result<Self, Malformed> {
+        let token = secret(token, "token", MAX_TOKEN_LEN)?;
+        if !token.expose().chars().all(is_opaque) {
+            return Err(Malformed::Invalid("token"));
+        }
+        Ok(Self::RegistrationToken { token })
+    }
+}
+
 impl AuthData<'_> {
     fn write(
         &self,
@@ -227,6 +262,15 @@ fn write_custom(
 }
 
 impl<'a> ThreepidCreds<'a> {
+    pub(crate) fn checked(sid: Text<'a>, client_secret: Text<'a>) -> Result<Self, Malformed> {
+        for (text, key) in [(sid, "sid"), (client_secret, "client_secret")] {
+            if !bounded(text, MAX_FIELD_LEN) || !text.chars().all(is_session_char) {
+                return Err(Malformed::Invalid(key));
+            }
+        }
+        Ok(Self::new(sid, Secret::from_text(client_secret)))
+    }
+
     /// Credentials validated by the homeserver itself.
     #[must_use]
     pub const fn new(sid: Text<'a>, client_secret: Secret<'a>) -> Self {
@@ -250,9 +294,9 @@ impl<'a> ThreepidCreds<'a> {
 
 /// Every key that any known stage reads, collected in one pass: `type` may come last.
 #[derive(Default)]
-struct AuthFields {
-    session: Field,
-    auth_type: Field,
+pub(crate) struct AuthFields {
+    pub(crate) session: Field,
+    pub(crate) auth_type: Field,
     identifier: Nested<IdentifierFields>,
     legacy: IdentifierFields,
     password: Field,
@@ -271,7 +315,7 @@ struct CredsFields {
 
 impl AuthFields {
     #[inline]
-    fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), ParseError> {
+    pub(crate) fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), ParseError> {
         match key {
             "session" => self.session = Field::string(reader)?,
             "type" => self.auth_type = Field::string(reader)?,
@@ -291,6 +335,27 @@ impl AuthFields {
         Ok(())
     }
 
+    /// Who is named, in today's way or in an older one.
+    pub(crate) fn identifier<'a>(&self, reader: &Reader<'a>) -> Result<UserIdentifier<'a>, Malformed> {
+        let identifier = match &self.identifier {
+            Some(Ok(fields)) => fields.identifier(reader)?,
+            Some(Err(())) => return Err(Malformed::Invalid("identifier")),
+            None => self.legacy.legacy(reader)?,
+        };
+        bounded_identifier(&identifier)?;
+        Ok(identifier)
+    }
+
+    /// The password, not empty and bounded.
+    pub(crate) fn password<'a>(&self, reader: &Reader<'a>) -> Result<Secret<'a>, Malformed> {
+        secret(self.password.required("password", reader)?, "password", MAX_PASSWORD_LEN)
+    }
+
+    /// A token of at most `max` bytes, not empty.
+    pub(crate) fn token<'a>(&self, max: usize, reader: &Reader<'a>) -> Result<Secret<'a>, Malformed> {
+        secret(self.token.required("token", reader)?, "token", max)
+    }
+
     /// What the stage is attempted with; the dict began at `mark`.
     fn data<'a>(
         &self,
@@ -300,26 +365,14 @@ impl AuthFields {
     ) -> Result<AuthData<'a>, Malformed> {
         Ok(match auth_type {
             AuthType::Password => {
-                let password = secret(self.password, "password", MAX_PASSWORD_LEN, reader)?;
-                let identifier = match &self.identifier {
-                    Some(Ok(fields)) => fields.identifier(reader)?,
-                    Some(Err(())) => return Err(Malformed::Invalid("identifier")),
-                    None => self.legacy.legacy(reader)?,
-                };
-                bounded_identifier(&identifier)?;
-                AuthData::Password { identifier, password }
+                let password = self.password(reader)?;
+                AuthData::Password { identifier: self.identifier(reader)?, password }
             }
-            AuthType::Recaptcha => {
-                AuthData::Recaptcha { response: secret(self.response, "response", MAX_CAPTCHA_LEN, reader)? }
-            }
+            AuthType::Recaptcha => AuthData::recaptcha(self.response.required("response", reader)?)?,
             AuthType::EmailIdentity => AuthData::EmailIdentity(creds(self.creds, reader)?),
             AuthType::Msisdn => AuthData::Msisdn(creds(self.creds, reader)?),
             AuthType::RegistrationToken => {
-                let token = secret(self.token, "token", MAX_TOKEN_LEN, reader)?;
-                if !token.expose().chars().all(is_opaque) {
-                    return Err(Malformed::Invalid("token"));
-                }
-                AuthData::RegistrationToken { token }
+                AuthData::registration_token(self.token.required("token", reader)?)?
             }
             AuthType::Dummy => AuthData::Dummy,
             AuthType::Terms => AuthData::Terms,
@@ -368,29 +421,14 @@ fn creds<'a>(fields: Nested<CredsFields>, reader: &Reader<'a>) -> Result<Threepi
         Some(Err(())) => return Err(Malformed::Invalid("threepid_creds")),
         None => return Err(Malformed::Missing("threepid_creds")),
     };
-    let sid = opaque(fields.sid.required("sid", reader)?, "sid")?;
-    let client_secret = fields.client_secret.required("client_secret", reader)?;
-    let in_grammar = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '_' | '-');
-    if !bounded(client_secret, MAX_FIELD_LEN) || !client_secret.chars().all(in_grammar) {
-        return Err(Malformed::Invalid("client_secret"));
-    }
+    let sid = fields.sid.required("sid", reader)?;
+    let creds = ThreepidCreds::checked(sid, fields.client_secret.required("client_secret", reader)?)?;
     let id_server = optional(fields.id_server, "id_server", MAX_FIELD_LEN, reader)?;
     let id_access_token = optional(fields.id_access_token, "id_access_token", MAX_ID_TOKEN_LEN, reader)?;
-    Ok(ThreepidCreds {
-        sid,
-        client_secret: Secret::from_text(client_secret),
-        id_server,
-        id_access_token: id_access_token.map(Secret::from_text),
-    })
+    Ok(ThreepidCreds { id_server, id_access_token: id_access_token.map(Secret::from_text), ..creds })
 }
 
-fn secret<'a>(
-    field: Field,
-    key: &'static str,
-    max: usize,
-    reader: &Reader<'a>,
-) -> Result<Secret<'a>, Malformed> {
-    let text = field.required(key, reader)?;
+fn secret<'a>(text: Text<'a>, key: &'static str, max: usize) -> Result<Secret<'a>, Malformed> {
     if bounded(text, max) { Ok(Secret::from_text(text)) } else { Err(Malformed::Invalid(key)) }
 }
 
@@ -407,14 +445,6 @@ fn optional<'a>(
     if bounded(text, max) { Ok(Some(text)) } else { Err(Malformed::Invalid(key)) }
 }
 
-fn opaque<'a>(text: Text<'a>, key: &'static str) -> Result<Text<'a>, Malformed> {
-    if bounded(text, MAX_FIELD_LEN) && text.chars().all(is_opaque) {
-        Ok(text)
-    } else {
-        Err(Malformed::Invalid(key))
-    }
-}
-
 /// Not empty, and at most `max` bytes.
 fn bounded(text: Text<'_>, max: usize) -> bool {
     !text.is_empty() && text.len() <= max
@@ -429,6 +459,11 @@ fn bounded_identifier(identifier: &UserIdentifier<'_>) -> Result<(), Malformed> 
         UserIdentifier::Phone { country, phone } => bounded(*country, 2) && bounded(*phone, MAX_FIELD_LEN),
     };
     if fits { Ok(()) } else { Err(Malformed::Invalid("identifier")) }
+}
+
+/// The grammar of a 3PID validation's `sid` and `client_secret`.
+pub(crate) const fn is_session_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '_' | '-')
 }
 
 /// The [opaque identifier grammar](https://spec.matrix.org/v1.19/appendices/#opaque-identifiers).

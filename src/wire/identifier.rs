@@ -11,10 +11,10 @@ use crate::Text;
 /// How a user is named in an auth dict or at login.
 ///
 /// ```
-/// use matrix_uia::wire::{Localpart, UserIdentifier};
+/// use matrix_uia::wire::{Residence, UserIdentifier};
 /// let alice = UserIdentifier::User("@alice:example.org".into());
-/// assert!(matches!(alice.localpart("example.org"), Localpart::Here(name) if name == "alice"));
-/// assert!(matches!(alice.localpart("example.com"), Localpart::Elsewhere));
+/// assert!(matches!(alice.localpart("example.org"), Residence::Here(name) if name == "alice"));
+/// assert!(matches!(alice.localpart("example.com"), Residence::Elsewhere));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,7 +40,7 @@ pub enum UserIdentifier<'a> {
 /// Where a [`UserIdentifier::User`] lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Localpart<'a> {
+pub enum Residence<'a> {
     /// On this server, under this localpart. It may have any characters: look it up,
     /// don't trust it.
     Here(Text<'a>),
@@ -60,15 +60,15 @@ pub(crate) enum IdentifierError {
 impl<'a> UserIdentifier<'a> {
     /// The localpart on the server `server_name`.
     #[must_use]
-    pub fn localpart(&self, server_name: &str) -> Localpart<'a> {
-        let Self::User(user) = self else { return Localpart::NotAUser };
+    pub fn localpart(&self, server_name: &str) -> Residence<'a> {
+        let Self::User(user) = self else { return Residence::NotAUser };
         let full = match user.split_once('@') {
             Some((before, full)) if before.is_empty() => full,
-            _ => return Localpart::Here(*user),
+            _ => return Residence::Here(*user),
         };
         match full.split_once(':') {
-            Some((localpart, server)) if server == *server_name => Localpart::Here(localpart),
-            _ => Localpart::Elsewhere,
+            Some((localpart, server)) if server == *server_name => Residence::Here(localpart),
+            _ => Residence::Elsewhere,
         }
     }
 
@@ -145,6 +145,11 @@ impl Field {
     /// The text of what [`string`](Self::string) read.
     pub(crate) fn text<'a>(self, reader: &Reader<'a>) -> Option<Text<'a>> {
         (!self.is_absent()).then(|| reader.at_span(self.0))
+    }
+
+    /// The text of what [`read`](Self::read) read, if it was one.
+    pub(crate) fn string_or_none<'a>(self, reader: &Reader<'a>) -> Option<Text<'a>> {
+        if self == Self::WRONG_TYPE { None } else { self.text(reader) }
     }
 
     pub(crate) fn is_absent(self) -> bool {

@@ -25,6 +25,9 @@ pub const MAX_OPEN_KEYS: usize = 128;
 pub struct Raw<'a>(&'a str);
 
 impl<'a> Raw<'a> {
+    /// `{}`
+    pub(crate) const EMPTY: Self = Self("{}");
+
     /// Checks that `json` is one JSON value, by the rules of [`wire`](super).
     ///
     /// # Errors
@@ -415,6 +418,16 @@ impl<'a> Reader<'a> {
             Some(b'f') => self.word(b"false").map(|()| false),
             _ => Err(ParseError::WrongType),
         }
+    }
+
+    /// A whole number that 64 bits have room for, written without fraction and exponent,
+    /// or [`ParseError::WrongType`].
+    pub(crate) fn integer(&mut self) -> Result<i64, ParseError> {
+        if !self.peek().is_some_and(|byte| byte == b'-' || byte.is_ascii_digit()) {
+            return Err(ParseError::WrongType);
+        }
+        let number = self.raw()?;
+        number.as_str().parse().map_err(|_| ParseError::WrongType)
     }
 
     fn scalar(&mut self) -> Result<(), ParseError> {

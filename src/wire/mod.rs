@@ -24,13 +24,16 @@ mod auth_type;
 mod challenge;
 mod identifier;
 
+pub(crate) use auth_data::AuthFields;
 #[cfg(test)]
 pub(crate) use auth_data::is_opaque;
+pub(crate) use auth_data::is_session_char;
 pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, Malformed, ThreepidCreds};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
 pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};
-pub use identifier::{Localpart, UserIdentifier};
+pub(crate) use identifier::Field;
+pub use identifier::{Residence, UserIdentifier};
 pub use json::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
 
 /// Why a body was not read.

@@ -451,7 +451,8 @@ fn u09_a_completion_finds_only_an_open_session_of_its_operation() {
     assert_eq!(server.complete(elsewhere, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
 
     server.rules.max_failed_attempts = 0;
-    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(NotCompleted::Closed));
+    let closed = Err(NotCompleted::Closed(server.rules.session_lifetime));
+    assert_eq!(server.complete(change, &session, "m.login.sso", alice), closed);
     server.rules = Rules::default();
 
     server.pass_time(server.rules.session_lifetime);

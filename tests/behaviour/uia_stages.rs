@@ -2,7 +2,7 @@
 
 use matrix_uia::operation::{ChangePassword, DeleteDevice, Register, UploadSigningKeys};
 use matrix_uia::session::{Proof, Verdict};
-use matrix_uia::wire::{Auth, AuthData, AuthType, Localpart, Malformed, UserIdentifier};
+use matrix_uia::wire::{Auth, AuthData, AuthType, Malformed, Residence, UserIdentifier};
 use matrix_uia::{Call, FlowError, Flows, Guard, Rules, Step, Timestamp};
 use serde_json::{Value, json};
 
@@ -172,8 +172,8 @@ fn u20_an_id_is_the_same_however_it_is_escaped() {
             panic!("not read: {auth}")
         };
         let read = match identifier.localpart("example.org") {
-            Localpart::Here(name) => Some(name.to_string()),
-            Localpart::Elsewhere => None,
+            Residence::Here(name) => Some(name.to_string()),
+            Residence::Elsewhere => None,
             _ => panic!("a user"),
         };
         assert_eq!(read.as_deref(), localpart, "{user}");
@@ -305,7 +305,7 @@ fn u23_threepid_credentials_are_checked_key_by_key() {
         }
     };
     let with = |key: &str, value: Value| {
-        let mut creds = json!({"sid": "1.a_b~-", "client_secret": "s.=_-", "id_server": "id.example.org", "id_access_token": "t"});
+        let mut creds = json!({"sid": "1.a_b=-", "client_secret": "s.=_-", "id_server": "id.example.org", "id_access_token": "t"});
         creds[key] = value;
         read(creds)
     };

@@ -2,6 +2,8 @@
 //! and the property that makes it impossible. The list itself is in the manual.
 
 mod client;
+mod fallback;
+mod threepid;
 
 use matrix_uia::account::{AccountStatus, Action, Event, Life};
 use matrix_uia::deactivation::{Deactivation, Effect};

@@ -66,6 +66,12 @@ pub(super) enum Event {
         stage: usize,
         user: u8,
     },
+    /// A page's form is sent.
+    Visit {
+        session: usize,
+        stage: usize,
+        verdict: Verdict,
+    },
     Succeed,
     Fail,
     Refuse,
@@ -371,24 +377,54 @@ impl Surroundings {
         Told { begun, ..Told::only(Answer::Challenge { completed, code: None }) }
     }
 
-    /// Whether the stage could be completed from outside; the session then.
-    pub(super) fn complete(&self, stored: &Model, operation: u8, stage: usize, user: u8) -> Option<Model> {
-        let open = matches!(stored.phase, Phase::Open | Phase::Awaiting(_));
-        let about_a_user = stage == PASSWORD || stage == SSO;
-        let wrong = about_a_user && stored.user.or(stored.proved).is_some_and(|it| it != user);
-        let possible = open
+    /// Whether anything from outside may come to the stage of the session.
+    fn is_open(&self, stored: &Model, operation: u8, stage: usize) -> bool {
+        matches!(stored.phase, Phase::Open | Phase::Awaiting(_))
             && stored.operation == operation
             && self.age(stored.made) < LIFETIME
+            && (stored.user.is_none() || stored.epoch == self.epoch)
             && stored.failures < self.switches.max_failed
+            && self.fits(&stored.completed)
             && self.is_next(&stored.completed, stage)
-            && !wrong;
-        possible.then(|| {
+    }
+
+    /// The session with the stage passed, if it may pass so.
+    fn passed(stored: &Model, stage: usize, user: u8) -> Option<Model> {
+        let about_a_user = stage == PASSWORD || stage == SSO;
+        let wrong = about_a_user && stored.user.or(stored.proved).is_some_and(|it| it != user);
+        (!wrong).then(|| {
             let mut model = stored.clone();
             model.completed.push(stage);
             model.proved = model.proved.or(about_a_user.then_some(user));
             model.phase = Phase::Open;
             model
         })
+    }
+
+    /// Whether the stage could be completed from outside; the session then.
+    pub(super) fn complete(&self, stored: &Model, operation: u8, stage: usize, user: u8) -> Option<Model> {
+        self.is_open(stored, operation, stage).then(|| Self::passed(stored, stage, user)).flatten()
+    }
+
+    /// A page's form is sent: whether the stage passed, and the session if it changed.
+    pub(super) fn visit(&self, stored: &Model, stage: usize, verdict: Verdict) -> (bool, Option<Model>) {
+        let with = |change: &dyn Fn(&mut Model)| {
+            let mut model = stored.clone();
+            change(&mut model);
+            (false, Some(model))
+        };
+        match verdict {
+            // No form proves a single sign-on.
+            _ if stage == SSO || !self.is_open(stored, 0, stage) => (false, None),
+            _ if stage == DUMMY => (true, Self::passed(stored, stage, 0)),
+            Verdict::Passed(user) => match Self::passed(stored, stage, user) {
+                Some(model) => (true, Some(model)),
+                None => with(&|model| model.failures += 1),
+            },
+            Verdict::Failed | Verdict::UnknownThreepid => with(&|model| model.failures += 1),
+            Verdict::Pending | Verdict::Continue => with(&|model| model.phase = Phase::Awaiting(stage)),
+            Verdict::Unavailable | Verdict::Limited => (false, None),
+        }
     }
 }
 

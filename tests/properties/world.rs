@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use matrix_uia::operation::{ChangePassword, Deactivate, Operation, Reference, Subject, UserRef};
 use matrix_uia::session::{
     BodyBinding, Check, Failure, Pending, Proof, Receipt, Revision, UnknownSession, Verdict as Answered,
-    Write,
+    Visit, Visited, Write,
 };
 use matrix_uia::wire::{Auth as Dict, Raw};
 use matrix_uia::{
@@ -105,6 +105,7 @@ impl World {
                 self.request(&request, None);
             }
             Event::Complete { session, stage, user } => self.complete(session, stage, user),
+            Event::Visit { session, stage, verdict } => self.visit(session, stage, verdict),
             Event::Succeed => self.end(|receipt, now| receipt.succeeded(Reference::new(1), now), Some(false)),
             Event::Fail => self.end(|receipt, _| receipt.failed(), None),
             Event::Refuse => self.end(|receipt, _| receipt.refused_for_params(), Some(true)),
@@ -332,22 +333,59 @@ impl World {
         }
     }
 
+    /// Where a page finds the session.
+    fn at(&self, index: usize, which: usize) -> Option<(Visit<'static>, Option<Session>)> {
+        let kept = self.kept.get(index)?;
+        let subject = kept.stored.as_ref().and_then(Session::subject);
+        let account = subject.map(|subject| Subject::new(subject.user, self.around.epoch));
+        Some((Visit::new(kept.id, STAGES[which].into(), account), kept.stored.clone()))
+    }
+
     fn complete(&mut self, index: usize, which: usize, user: u8) {
-        let now = self.now();
-        let around = self.around.clone();
-        let rules = self.rules.clone();
-        let Some(kept) = self.kept.get_mut(index) else { return };
-        let guard = Guard::new(ChangePassword::flows(around.policy), &rules);
-        let done =
-            guard.complete(kept.id, kept.stored.clone(), STAGES[which].into(), proof(which, user), now);
-        let model = kept.model.as_ref().and_then(|model| around.complete(model, 0, which, user));
+        let Some((visit, stored)) = self.at(index, which) else { return };
+        let outside = Guard::new(ChangePassword::flows(self.around.policy), &self.rules).outside();
+        let done = outside.complete(visit, proof(which, user), stored, self.now());
+        let model = self.kept[index].model.as_ref();
+        let model = model.and_then(|model| self.around.complete(model, 0, which, user));
         assert_eq!(done.is_ok(), model.is_some(), "{done:?}");
         if let Ok(done) = done {
-            let (_, expected, session) = written(done.write()).unwrap();
-            assert_eq!(expected, kept.stored.as_ref().map(Session::revision));
-            kept.older = kept.stored.replace(restart(&session));
-            kept.model = model;
+            let written = written(done.write());
+            self.changed(index, written, model);
         }
+    }
+
+    fn visit(&mut self, index: usize, which: usize, verdict: Verdict) {
+        let Some((visit, stored)) = self.at(index, which) else { return };
+        let outside = Guard::new(ChangePassword::flows(self.around.policy), &self.rules).outside();
+        let auth = Auth::Attempt { stage: which, malformed: false };
+        let request = Request { session: None, user: None, operation: 0, body: None, auth, verdict };
+        let dict = self.dict(&request);
+        let Ok(Dict::Attempt { data, .. }) = Dict::parse(dict.as_bytes()) else { unreachable!("an attempt") };
+        let step = match outside.attempt(visit, data, stored.clone(), self.now()) {
+            Visited::Verify(inquiry) => {
+                inquiry.resolve(answered(verdict, which)).apply(visit.account(), stored, self.now())
+            }
+            step => step,
+        };
+        let model = self.kept[index].model.as_ref();
+        let (passes, model) = model.map_or((false, None), |model| self.around.visit(model, which, verdict));
+        let (passed, write) = match &step {
+            Visited::Passed(completed) => (true, written(completed.write())),
+            Visited::Not(not) => (false, written(not.write())),
+            _ => unreachable!("asked twice"),
+        };
+        assert_eq!((passed, write.is_some()), (passes, model.is_some()), "{step:?}");
+        self.changed(index, write, model);
+    }
+
+    /// What came from outside is stored.
+    fn changed(&mut self, index: usize, write: Option<Written>, model: Option<Model>) {
+        let Some((_, expected, session)) = write else { return };
+        let kept = &mut self.kept[index];
+        assert_eq!(expected, kept.stored.as_ref().map(Session::revision));
+        assert!(!session.is_claimed(), "nothing is granted to a page");
+        kept.older = kept.stored.replace(restart(&session));
+        kept.model = model;
     }
 
     /// The host reports how the oldest call that is being carried out ended.
@@ -401,7 +439,9 @@ fn restart(session: &Session) -> Session {
     read
 }
 
-fn written(write: Write<'_>) -> Option<(SessionId, Option<Revision>, Session)> {
+type Written = (SessionId, Option<Revision>, Session);
+
+fn written(write: Write<'_>) -> Option<Written> {
     match write {
         Write::Insert { id, session } => Some((id, None, session.clone())),
         Write::Replace { id, expected, session } => Some((id, Some(expected), session.clone())),

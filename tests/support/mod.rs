@@ -14,13 +14,20 @@ pub(crate) mod client;
 mod endpoints;
 mod proofs;
 
+/// The same that takes the homeserver's pages apart.
+#[allow(unreachable_pub, dead_code, reason = "written for another test program")]
+#[path = "../../examples/tests/support/page.rs"]
+pub(crate) mod page;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use matrix_uia::operation::{ChangePassword, UserRef};
+use matrix_uia::fallback::{Document, Nonce, Page};
+use matrix_uia::flows::TermsVersion;
+use matrix_uia::operation::{ChangePassword, Subject, UserRef};
 use matrix_uia::operation::{Deactivate, DeleteDevice, DeleteDevices, Operation, Reference, Register};
-use matrix_uia::session::{Check, Pending, Proof, Receipt, Verdict, Write};
-use matrix_uia::wire::Raw;
+use matrix_uia::session::{Check, Proof, Question, Receipt, Verdict, Visit, Visited, Write};
+use matrix_uia::wire::{AuthData, Malformed, Raw};
 use matrix_uia::{
     BindingKey, Call, Flows, Grant, Guard, Millis, Reject, Rules, Session, SessionId, Step, Text, Timestamp,
 };
@@ -271,7 +278,7 @@ impl Server {
             match step {
                 Step::Verify(pending) => {
                     assert!(resolved.is_none(), "nothing is verified twice");
-                    let verdict = self.verdict(&pending);
+                    let verdict = self.verdict(pending.question());
                     resolved = Some(pending.resolve(verdict));
                     if let Some(other) = self.meanwhile.take() {
                         other(self);
@@ -350,21 +357,68 @@ impl Server {
         auth_type: &str,
         proof: Proof,
     ) -> Result<(), matrix_uia::session::NotCompleted> {
-        let id = SessionId::parse(Text::new(session)).unwrap();
         let rules = self.rules.clone();
-        let stored = self.read(Some(id));
-        let done =
-            Guard::new(flows, &rules).complete(id, stored, auth_type.into(), proof, self.timestamp())?;
+        let (visit, stored) = self.visit(session, auth_type);
+        let outside = Guard::new(flows, &rules).outside();
+        let done = outside.complete(visit, proof, stored, self.timestamp())?;
         assert!(self.write(done.write()));
         Ok(())
     }
 
-    fn verdict<Op: Operation>(&mut self, pending: &Pending<'_, Op>) -> Verdict<'static> {
+    /// Somebody at a stage's page, and the session as it is now.
+    pub(crate) fn visit<'v>(&self, session: &str, auth_type: &'v str) -> (Visit<'v>, Option<Session>) {
+        let id = SessionId::parse(Text::new(session)).unwrap();
+        let stored = self.read(Some(id));
+        let account = stored.as_ref().and_then(Session::subject).and_then(|subject| {
+            let user = self.users.values().find(|user| user.number == subject.user.get())?;
+            Some(Subject::new(subject.user, user.epoch))
+        });
+        (Visit::new(id, auth_type.into(), account), stored)
+    }
+
+    /// A page's form is sent; what the page says then.
+    pub(crate) fn submit<Op: Operation>(
+        &mut self,
+        flows: &Flows<'static, Op>,
+        visit: (&str, &str, Option<TermsVersion>),
+        data: Result<AuthData<'_>, Malformed>,
+    ) -> Result<(), matrix_uia::session::NotCompleted> {
+        let (session, auth_type, shown) = visit;
+        let rules = self.rules.clone();
+        let outside = Guard::new(flows, &rules).outside();
+        let (visit, stored) = self.visit(session, auth_type);
+        let step = match outside.attempt(visit.shown(shown), data, stored, self.timestamp()) {
+            Visited::Verify(inquiry) => {
+                let verdict = self.verdict(inquiry.question());
+                if let Some(meanwhile) = self.meanwhile.take() {
+                    meanwhile(self);
+                }
+                let answered = inquiry.resolve(verdict);
+                let (again, current) = self.visit(session, auth_type);
+                answered.apply(again.account(), current, self.timestamp())
+            }
+            step => step,
+        };
+        match step {
+            Visited::Passed(completed) => {
+                assert!(self.write(completed.write()));
+                Ok(())
+            }
+            Visited::Not(not) => {
+                assert!(self.write(not.write()));
+                self.give_back(not.unused_proof());
+                Err(not.reason())
+            }
+            other => panic!("asked twice: {other:?}"),
+        }
+    }
+
+    fn verdict(&mut self, question: &Question<'_>) -> Verdict<'static> {
         self.asked += 1;
-        self.questions.push(describe(pending.check()));
+        self.questions.push(describe(question.check()));
         match self.script.pop_front() {
             Some(verdict) => verdict,
-            None => self.look_up(pending),
+            None => self.look_up(question),
         }
     }
 
@@ -376,6 +430,19 @@ impl Server {
     pub(crate) fn user_ref(&self, name: &str) -> UserRef {
         UserRef::new(self.users[name].number)
     }
+}
+
+/// A page as it is sent: its status, and its text taken apart. What holds for every page is
+/// checked on the way.
+pub(crate) fn document(page: Page<'_>) -> (u16, page::Html) {
+    let document = Document::new(page, Nonce::from_entropy([0xA5; 18]));
+    let mut text = String::new();
+    document.write(&mut text).unwrap();
+    let headers: BTreeMap<_, _> = document.headers().map(|(name, value)| (name, value.to_string())).collect();
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    let html = page::Html::read(&text);
+    html.check(|name| headers.get(name).map(String::as_str));
+    (document.status(), html)
 }
 
 fn describe(check: Check<'_>) -> String {

@@ -1,8 +1,8 @@
 //! What the host can look up: passwords, validated addresses, registration tokens.
 
-use matrix_uia::operation::{Operation, Reference, UserRef};
-use matrix_uia::session::{Check, Failure, Pending, Proof, Verdict};
-use matrix_uia::wire::{Localpart, ThreepidCreds, UserIdentifier};
+use matrix_uia::operation::{Reference, UserRef};
+use matrix_uia::session::{Check, Failure, Proof, Question, Verdict};
+use matrix_uia::wire::{Residence, ThreepidCreds, UserIdentifier};
 use matrix_uia::{SessionId, Text};
 
 use super::accounts::hash;
@@ -56,15 +56,15 @@ impl Server {
         }
     }
 
-    pub(super) fn look_up<Op: Operation>(&mut self, pending: &Pending<'_, Op>) -> Verdict<'static> {
-        match pending.check() {
+    pub(super) fn look_up(&mut self, question: &Question<'_>) -> Verdict<'static> {
+        match question.check() {
             Check::Password { identifier, password } => {
                 let user = match identifier {
                     UserIdentifier::Thirdparty { .. } | UserIdentifier::Phone { .. } => {
                         return Verdict::Failed(Failure::UnknownThreepid);
                     }
                     _ => match identifier.localpart(SERVER) {
-                        Localpart::Here(name) => self.users.get(name.to_string().as_str()),
+                        Residence::Here(name) => self.users.get(name.to_string().as_str()),
                         _ => None,
                     },
                 };
@@ -78,11 +78,11 @@ impl Server {
             }
             Check::Recaptcha { response } if response.expose() == "human" => Verdict::Passed(Proof::Nothing),
             Check::Recaptcha { .. } => Verdict::Failed(Failure::Captcha),
-            Check::Email(creds) | Check::Msisdn(creds) => self.claim(creds, pending.session_id()),
+            Check::Email(creds) | Check::Msisdn(creds) => self.claim(creds, question.session_id()),
             Check::RegistrationToken { token } => self.reserve(token.expose()),
             Check::Awaited { reference } => match self.awaited.get(&reference.get()) {
                 Some(proof) => Verdict::Passed(*proof),
-                None => self.still_pending(reference, pending.session_id()),
+                None => self.still_pending(reference, question.session_id()),
             },
             _ => Verdict::Failed(Failure::Other),
         }

@@ -4,7 +4,7 @@ use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
 use matrix_uia::password::{self, ChangePasswordRequest, Effect, KeptChange, PasswordStrength};
 use matrix_uia::session::{Check, Failure, Proof, Verdict, Write};
 use matrix_uia::store::{FixedStore, Lifetimes, Store};
-use matrix_uia::wire::{Localpart, UserIdentifier};
+use matrix_uia::wire::{Residence, UserIdentifier};
 use matrix_uia::{BindingKey, Flows, Guard, Reject, Rules, SessionId, Step, Text, Timestamp};
 
 /// An answer's status; its body is in the caller's buffer.
@@ -107,7 +107,7 @@ impl<'p> Server<'p> {
     fn verify(&self, check: Check<'_>) -> Verdict<'static> {
         let Check::Password { identifier, password } = check else { return Verdict::Failed(Failure::Other) };
         let named = match identifier.localpart("device.local") {
-            Localpart::Here(name) => name == "alice",
+            Residence::Here(name) => name == "alice",
             _ => identifier == UserIdentifier::User(Text::new("alice")),
         };
         // A real device keeps a slow hash, and compares it in constant time.

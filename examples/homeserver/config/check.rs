@@ -2,6 +2,7 @@
 
 use super::{Config, ConfigError, RateLimit, Status, User};
 use crate::password;
+use matrix_uia::threepid::Threepid;
 use std::collections::BTreeSet;
 
 /// A rule that holds, or the line that says why not.
@@ -32,9 +33,6 @@ impl Config {
             "longer than any password may be",
             "give at most 512",
         )?;
-        for domain in &mut self.threepid_denied_domains {
-            *domain = domain.to_lowercase();
-        }
         let outbox = self.outbox.as_ref();
         ensure(
             outbox.is_none_or(|dir| !dir.as_os_str().is_empty()),
@@ -71,14 +69,15 @@ impl Config {
             check_password(&field, user)?;
             for (m, threepid) in user.threepids.iter_mut().enumerate() {
                 let field = format!("{field}.threepids[{m}].address");
-                let canonical = threepid.medium.canonical(&threepid.address).ok_or_else(|| {
+                let parsed = Threepid::parse(threepid.medium, threepid.address.as_str().into());
+                let canonical = parsed.map_err(|_| {
                     ConfigError::new(
                         &field,
-                        format!("no address of medium {}", threepid.medium.as_str()),
+                        format!("no address of medium {}", threepid.medium.name()),
                         "an e-mail address has one @, a phone number the digits of E.164",
                     )
                 })?;
-                threepid.address = canonical;
+                canonical.address().clone_into(&mut threepid.address);
                 // The 3PIDs of a deactivated account are free again.
                 let free = user.status == Status::Deactivated
                     || addresses.insert((threepid.medium, threepid.address.clone()));
@@ -264,11 +263,10 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_domains_are_kept_as_they_are_compared() {
-        let json = r#"{"threepid_denied_domains": ["Denied.Example"], "users": [{"localpart": "a", "threepids":
+    fn addresses_are_kept_as_they_are_compared() {
+        let json = r#"{"users": [{"localpart": "a", "threepids":
             [{"medium": "email", "address": "A@Example.org"}, {"medium": "msisdn", "address": "+447700900000"}]}]}"#;
         let config = Config::parse(json.as_bytes()).unwrap();
-        assert_eq!(config.threepid_denied_domains, ["denied.example"]);
         let addresses: Vec<_> = config.users[0].threepids.iter().map(|t| t.address.as_str()).collect();
         assert_eq!(addresses, ["a@example.org", "447700900000"]);
     }

@@ -3,14 +3,13 @@
 //! `read` turns a file into these types, `check` refuses what the types can't. A `Config` that exists is
 //! valid; whether the crate accepts its flows as a policy is the crate's to say.
 
-mod address;
 mod check;
 mod error;
 mod object;
 mod read;
 
-pub use address::Medium;
 pub use error::ConfigError;
+pub use matrix_uia::threepid::Medium;
 
 use crate::secrets::Secret;
 use serde::Deserialize;
@@ -33,7 +32,7 @@ pub struct Config {
     pub registration_tokens: Vec<RegistrationToken>,
     /// By host name.
     pub identity_servers: BTreeMap<String, IdentityServer>,
-    /// In lower case.
+    /// In any case.
     pub threepid_denied_domains: Vec<String>,
     pub hide_threepid_existence: bool,
     pub password_policy: PasswordPolicy,
@@ -269,6 +268,13 @@ pub struct Appservice {
     pub sender_localpart: String,
     /// Localparts that begin so are the application service's own.
     pub user_prefix: String,
+}
+
+impl Appservice {
+    /// Whether the user is one of its own.
+    pub fn owns(&self, localpart: &str) -> bool {
+        localpart.starts_with(&self.user_prefix) || localpart == self.sender_localpart
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,14 +1,14 @@
-//! Third-party identifiers of accounts. Addresses come in their canonical form.
+//! Third-party identifiers of accounts.
 
 use super::{Result, UserKey};
-use crate::config::Medium;
+use matrix_uia::threepid::{Medium, Threepid};
+use rusqlite::types::FromSqlError;
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 
-/// An address that belongs to an account.
+/// A 3PID that belongs to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Threepid {
-    pub medium: Medium,
-    pub address: String,
+pub struct Owned {
+    pub threepid: Threepid,
     /// Where it is bound, or was.
     pub id_server: Option<String>,
     /// Whether it still is.
@@ -18,7 +18,7 @@ pub struct Threepid {
 }
 
 /// Gives an address to an account. `false` if it is already somebody's, of this account too.
-pub fn add(tx: &Transaction<'_>, user: UserKey, threepid: &Threepid) -> Result<bool> {
+pub fn add(tx: &Transaction<'_>, user: UserKey, owned: &Owned) -> Result<bool> {
     let added = tx
         .prepare_cached(
             "INSERT INTO threepids (medium, address, user, id_server, bound, validated_at, added_at)
@@ -26,39 +26,39 @@ pub fn add(tx: &Transaction<'_>, user: UserKey, threepid: &Threepid) -> Result<b
              ON CONFLICT DO NOTHING",
         )?
         .execute(named_params! {
-            ":medium": threepid.medium, ":address": threepid.address, ":user": user,
-            ":id_server": threepid.id_server, ":bound": threepid.bound,
-            ":validated_at": threepid.validated_at, ":added_at": threepid.added_at,
+            ":medium": owned.threepid.medium().name(), ":address": owned.threepid.address(), ":user": user,
+            ":id_server": owned.id_server, ":bound": owned.bound,
+            ":validated_at": owned.validated_at, ":added_at": owned.added_at,
         })?;
     Ok(added == 1)
 }
 
 /// Whose address it is.
-pub fn owner(tx: &Transaction<'_>, medium: Medium, address: &str) -> Result<Option<UserKey>> {
+pub fn owner(tx: &Transaction<'_>, threepid: &Threepid) -> Result<Option<UserKey>> {
     tx.prepare_cached("SELECT user FROM threepids WHERE medium = ?1 AND address = ?2")?
-        .query_row((medium, address), |row| row.get(0))
+        .query_row((threepid.medium().name(), threepid.address()), |row| row.get(0))
         .optional()
 }
 
 /// The addresses of an account, in the order they were added.
-pub fn list(tx: &Transaction<'_>, user: UserKey) -> Result<Vec<Threepid>> {
+pub fn list(tx: &Transaction<'_>, user: UserKey) -> Result<Vec<Owned>> {
     tx.prepare_cached("SELECT * FROM threepids WHERE user = ?1 ORDER BY added_at, medium, address")?
-        .query_map([user], Threepid::from_row)?
+        .query_map([user], Owned::from_row)?
         .collect()
 }
 
 /// An identity server has let go of it.
-pub fn mark_unbound(tx: &Transaction<'_>, user: UserKey, medium: Medium, address: &str) -> Result<()> {
+pub fn mark_unbound(tx: &Transaction<'_>, user: UserKey, threepid: &Threepid) -> Result<()> {
     tx.prepare_cached("UPDATE threepids SET bound = 0 WHERE user = ?1 AND medium = ?2 AND address = ?3")?
-        .execute((user, medium, address))?;
+        .execute((user, threepid.medium().name(), threepid.address()))?;
     Ok(())
 }
 
 /// Frees one address. Whether the account had it.
-pub fn remove(tx: &Transaction<'_>, user: UserKey, medium: Medium, address: &str) -> Result<bool> {
+pub fn remove(tx: &Transaction<'_>, user: UserKey, threepid: &Threepid) -> Result<bool> {
     let removed = tx
         .prepare_cached("DELETE FROM threepids WHERE user = ?1 AND medium = ?2 AND address = ?3")?
-        .execute((user, medium, address))?;
+        .execute((user, threepid.medium().name(), threepid.address()))?;
     Ok(removed == 1)
 }
 
@@ -68,11 +68,13 @@ pub fn remove_all(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
     Ok(())
 }
 
-impl Threepid {
+impl Owned {
     fn from_row(row: &Row<'_>) -> Result<Self> {
+        let (medium, address): (String, String) = (row.get("medium")?, row.get("address")?);
+        let medium = Medium::from_name(medium.as_str().into()).ok_or(FromSqlError::InvalidType)?;
+        let threepid = Threepid::parse(medium, address.as_str().into());
         Ok(Self {
-            medium: row.get("medium")?,
-            address: row.get("address")?,
+            threepid: threepid.map_err(|_| FromSqlError::InvalidType)?,
             id_server: row.get("id_server")?,
             bound: row.get("bound")?,
             validated_at: row.get("validated_at")?,
@@ -87,10 +89,13 @@ mod tests {
     use crate::db::Db;
     use crate::db::users::{NewUser, create};
 
-    fn threepid(address: &str, added_at: u64) -> Threepid {
+    fn email(address: &str) -> Threepid {
+        Threepid::parse(Medium::Email, address.into()).unwrap()
+    }
+
+    fn owned(address: &str, added_at: u64) -> Owned {
         let id_server = Some("id.example.org".to_owned());
-        let address = address.to_owned();
-        Threepid { medium: Medium::Email, address, id_server, bound: true, validated_at: 1, added_at }
+        Owned { threepid: email(address), id_server, bound: true, validated_at: 1, added_at }
     }
 
     #[test]
@@ -99,17 +104,17 @@ mod tests {
         let done: Result<()> = db.transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             let bob = create(tx, &NewUser::named("bob"))?.unwrap();
-            assert!(add(tx, alice, &threepid("a@b", 2))?);
-            assert!(!add(tx, alice, &threepid("a@b", 3))?);
-            assert!(!add(tx, bob, &threepid("a@b", 3))?);
-            assert!(!remove(tx, bob, Medium::Email, "a@b")?, "not bob's to free");
-            assert_eq!(owner(tx, Medium::Email, "a@b")?, Some(alice));
-            assert_eq!(owner(tx, Medium::Msisdn, "a@b")?, None);
+            assert!(add(tx, alice, &owned("a@b", 2))?);
+            assert!(!add(tx, alice, &owned("a@b", 3))?);
+            assert!(!add(tx, bob, &owned("A@B", 3))?);
+            assert!(!remove(tx, bob, &email("a@b"))?, "not bob's to free");
+            assert_eq!(owner(tx, &email("a@b"))?, Some(alice));
+            assert_eq!(owner(tx, &email("b@b"))?, None);
             remove_all(tx, alice)?;
             remove_all(tx, alice)?;
-            assert_eq!(owner(tx, Medium::Email, "a@b")?, None);
-            assert!(add(tx, bob, &threepid("a@b", 4))?);
-            assert!(remove(tx, bob, Medium::Email, "a@b")?);
+            assert_eq!(owner(tx, &email("a@b"))?, None);
+            assert!(add(tx, bob, &owned("a@b", 4))?);
+            assert!(remove(tx, bob, &email("a@b"))?);
             Ok(())
         });
         done.unwrap();
@@ -120,12 +125,12 @@ mod tests {
         let db = Db::in_memory().unwrap();
         let done: Result<()> = db.transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
-            let (first, second) = (threepid("z@b", 1), threepid("a@b", 2));
+            let (first, second) = (owned("z@b", 1), owned("a@b", 2));
             add(tx, alice, &second)?;
             add(tx, alice, &first)?;
             assert_eq!(list(tx, alice)?, [first.clone(), second.clone()]);
-            mark_unbound(tx, alice, Medium::Email, "z@b")?;
-            assert_eq!(list(tx, alice)?, [Threepid { bound: false, ..first }, second]);
+            mark_unbound(tx, alice, &email("z@b"))?;
+            assert_eq!(list(tx, alice)?, [Owned { bound: false, ..first }, second]);
             Ok(())
         });
         done.unwrap();

@@ -1,28 +1,23 @@
 //! Access and refresh tokens.
 //!
-//! A device's tokens come in generations: logging in makes generation 0, a refresh the one after that of
-//! the refresh token it was asked with. Using any token makes its generation the device's, and all older
-//! ones spent. So the old refresh token works until one of the new pair is used (the answer may have been
-//! lost), and a refresh repeated with it replaces the pair that nobody has used.
-//!
-//! Spent tokens are remembered for a while: their client is logged out softly, for it, or a request of it
-//! that was under way, has a successor. An unknown token tells a client to forget everything.
+//! Which of a device's tokens are alive is the crate's to decide, by their generations: see
+//! [`matrix_uia::refresh`]. Here they are kept.
 
 use super::users::User;
 use super::{Result, UserKey, devices};
 use crate::secrets::SecretHash;
+use matrix_uia::refresh::{Generation, Presented};
 use rusqlite::{OptionalExtension as _, Transaction};
-
-/// How many spent generations of a device are remembered.
-const REMEMBERED: u64 = 16;
 
 /// Who presents a token.
 #[derive(Debug)]
 pub struct Bearer {
     pub user: User,
     pub device_id: String,
-    /// Expired or spent: no longer good for anything, but its device lives on.
-    pub stale: bool,
+    /// What the token is among those of its device.
+    pub presented: Presented,
+    /// Past its time, though its device lives on.
+    pub expired: bool,
     /// When UIA was last completed with this token.
     pub uia_at: Option<u64>,
 }
@@ -38,9 +33,12 @@ pub struct NewTokens {
 /// Hands out a device's first tokens. Whatever it had before ends.
 pub fn issue(tx: &Transaction<'_>, user: UserKey, device_id: &str, new: &NewTokens) -> Result<()> {
     end(tx, user, device_id)?;
-    tx.prepare_cached("UPDATE devices SET generation = 0 WHERE user = ?1 AND device_id = ?2")?
-        .execute((user, device_id))?;
-    insert(tx, user, device_id, new, 0)
+    tx.prepare_cached("UPDATE devices SET generation = ?3 WHERE user = ?1 AND device_id = ?2")?.execute((
+        user,
+        device_id,
+        Generation::FIRST.get(),
+    ))?;
+    insert(tx, user, device_id, new, Generation::FIRST)
 }
 
 /// Ends all tokens of a device, which itself stays.
@@ -52,7 +50,7 @@ pub fn end(tx: &Transaction<'_>, user: UserKey, device_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Who presents this access token; `None` if there is no such token. Counts as its use.
+/// Who presents this access token; `None` if there is no such token. Counts as its use, if it is good.
 pub fn bearer(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer>> {
     let found = tx
         .prepare_cached(
@@ -64,27 +62,27 @@ pub fn bearer(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<
              WHERE t.hash = ?1",
         )?
         .query_row((access, now_ms), |row| {
-            let uses = (row.get("generation")?, row.get("newest_used")?);
+            let generation = Generation::new(row.get("generation")?);
             let bearer = Bearer {
                 user: User::from_row(row)?,
                 device_id: row.get("device_id")?,
-                stale: row.get("expired")?,
+                presented: generation.presented(Generation::new(row.get("newest_used")?)),
+                expired: row.get("expired")?,
                 uia_at: row.get("uia_at")?,
             };
-            Ok((bearer, uses))
+            Ok((bearer, generation))
         })
         .optional()?;
-    let Some((mut bearer, (generation, newest_used))) = found else { return Ok(None) };
-    bearer.stale |= generation < newest_used;
-    if !bearer.stale {
-        used(tx, &bearer, generation, newest_used)?;
+    let Some((bearer, generation)) = found else { return Ok(None) };
+    if !bearer.expired && bearer.presented.is_good() {
+        used(tx, &bearer, generation)?;
         devices::seen(tx, bearer.user.key, &bearer.device_id, now_ms)?;
     }
     Ok(Some(bearer))
 }
 
-/// Who presents this refresh token; `None` if there is no such token. Counts as its use.
-pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Option<Bearer>> {
+/// Who presents this refresh token; `None` if there is no such token. Counts as its use, if it is good.
+pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Option<(Bearer, Generation)>> {
     let found = tx
         .prepare_cached(
             "SELECT u.*, t.device_id, t.generation, d.generation AS newest_used
@@ -94,36 +92,39 @@ pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Opti
              WHERE t.hash = ?1",
         )?
         .query_row([refresh], |row| {
-            let uses: (u64, u64) = (row.get("generation")?, row.get("newest_used")?);
+            let generation = Generation::new(row.get("generation")?);
             let bearer = Bearer {
                 user: User::from_row(row)?,
                 device_id: row.get("device_id")?,
-                stale: uses.0 < uses.1,
+                presented: generation.presented(Generation::new(row.get("newest_used")?)),
+                expired: false,
                 uia_at: None,
             };
-            Ok((bearer, uses))
+            Ok((bearer, generation))
         })
         .optional()?;
-    let Some((bearer, (generation, newest_used))) = found else { return Ok(None) };
-    if !bearer.stale {
-        used(tx, &bearer, generation, newest_used)?;
+    if let Some((bearer, generation)) = &found {
+        used(tx, bearer, *generation)?;
     }
-    Ok(Some(bearer))
+    Ok(found)
 }
 
-/// Hands out the generation after that of `refresh`, which [`refresh_bearer`] has found to be live in the
-/// same transaction.
-pub fn rotate(tx: &Transaction<'_>, refresh: &SecretHash, new: &NewTokens) -> Result<()> {
-    let (user, device_id, generation): (UserKey, String, u64) = tx
-        .prepare_cached("SELECT user, device_id, generation FROM refresh_tokens WHERE hash = ?1")?
-        .query_row([refresh], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+/// Hands out what follows `generation`, which [`refresh_bearer`] has found to be good in the same
+/// transaction. What an earlier refresh handed out, and nobody has used, ends.
+pub fn rotate(
+    tx: &Transaction<'_>,
+    user: UserKey,
+    device_id: &str,
+    generation: Generation,
+    new: &NewTokens,
+) -> Result<()> {
     for table in ["access_tokens", "refresh_tokens"] {
         tx.prepare_cached(&format!(
             "DELETE FROM {table} WHERE user = ?1 AND device_id = ?2 AND generation > ?3"
         ))?
-        .execute((user, &device_id, generation))?;
+        .execute((user, device_id, generation.get()))?;
     }
-    insert(tx, user, &device_id, new, generation.saturating_add(1))
+    insert(tx, user, device_id, new, generation.next())
 }
 
 /// UIA was completed with this token.
@@ -137,8 +138,9 @@ fn insert(
     user: UserKey,
     device_id: &str,
     new: &NewTokens,
-    generation: u64,
+    generation: Generation,
 ) -> Result<()> {
+    let generation = generation.get();
     tx.prepare_cached(
         "INSERT INTO access_tokens (hash, user, device_id, generation, expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -153,19 +155,22 @@ fn insert(
     Ok(())
 }
 
-/// The first use of a generation makes the older ones spent, and forgets the oldest.
-fn used(tx: &Transaction<'_>, bearer: &Bearer, generation: u64, newest_used: u64) -> Result<()> {
-    if generation == newest_used {
+/// The first use of a generation makes it the device's, and forgets the oldest.
+fn used(tx: &Transaction<'_>, bearer: &Bearer, generation: Generation) -> Result<()> {
+    if bearer.presented != Presented::FirstUse {
         return Ok(());
     }
     let (user, device_id) = (bearer.user.key, &bearer.device_id);
-    tx.prepare_cached("UPDATE devices SET generation = ?3 WHERE user = ?1 AND device_id = ?2")?
-        .execute((user, device_id, generation))?;
+    tx.prepare_cached("UPDATE devices SET generation = ?3 WHERE user = ?1 AND device_id = ?2")?.execute((
+        user,
+        device_id,
+        generation.get(),
+    ))?;
     for table in ["access_tokens", "refresh_tokens"] {
         tx.prepare_cached(&format!(
             "DELETE FROM {table} WHERE user = ?1 AND device_id = ?2 AND generation + ?4 < ?3"
         ))?
-        .execute((user, device_id, generation, REMEMBERED))?;
+        .execute((user, device_id, generation.get(), Generation::REMEMBERED))?;
     }
     Ok(())
 }
@@ -183,11 +188,22 @@ mod tests {
 
     /// What a client would see: `Some(stale)`, or `None` for an unknown token.
     fn stale(tx: &Transaction<'_>, name: &str) -> Option<bool> {
-        bearer(tx, &SecretHash::of(name), 1_000).unwrap().map(|bearer| bearer.stale)
+        bearer(tx, &SecretHash::of(name), 1_000).unwrap().map(|bearer| is_stale(&bearer))
     }
 
     fn stale_refresh(tx: &Transaction<'_>, name: &str) -> Option<bool> {
-        refresh_bearer(tx, &pair(name).refresh.unwrap()).unwrap().map(|bearer| bearer.stale)
+        refresh_bearer(tx, &pair(name).refresh.unwrap()).unwrap().map(|(bearer, _)| is_stale(&bearer))
+    }
+
+    fn is_stale(bearer: &Bearer) -> bool {
+        bearer.expired || !bearer.presented.is_good()
+    }
+
+    /// A refresh with the pair `old`, answered with `new`.
+    fn rotate(tx: &Transaction<'_>, old: &str, new: &str) -> Result<()> {
+        let (bearer, generation) = refresh_bearer(tx, &pair(old).refresh.unwrap())?.unwrap();
+        assert!(bearer.presented.is_good());
+        super::rotate(tx, bearer.user.key, &bearer.device_id, generation, &pair(new))
     }
 
     /// Alice, logged in with the pair `a` on her phone.
@@ -206,7 +222,7 @@ mod tests {
     fn a_token_leads_to_its_user_and_device() {
         logged_in(|tx, alice| {
             let found = bearer(tx, &SecretHash::of("a"), 2)?.unwrap();
-            assert_eq!((found.user.key, found.device_id.as_str(), found.stale), (alice, "PHONE", false));
+            assert_eq!((found.user.key, found.device_id.as_str(), is_stale(&found)), (alice, "PHONE", false));
             assert_eq!(stale(tx, "b"), None);
             assert_eq!(stale_refresh(tx, "b"), None);
             Ok(())
@@ -216,7 +232,7 @@ mod tests {
     #[test]
     fn logging_in_again_on_a_device_ends_its_earlier_tokens() {
         logged_in(|tx, alice| {
-            rotate(tx, &pair("a").refresh.unwrap(), &pair("b"))?;
+            rotate(tx, "a", "b")?;
             assert_eq!(stale(tx, "b"), Some(false));
             issue(tx, alice, "PHONE", &pair("c"))?;
             assert_eq!((stale(tx, "a"), stale(tx, "b"), stale(tx, "c")), (None, None, Some(false)));
@@ -239,7 +255,7 @@ mod tests {
         logged_in(|tx, alice| {
             let new = NewTokens { expires_at: Some(500), ..pair("b") };
             issue(tx, alice, "PHONE", &new)?;
-            let at = |now_ms| bearer(tx, &new.access, now_ms).map(|bearer| bearer.unwrap().stale);
+            let at = |now_ms| bearer(tx, &new.access, now_ms).map(|bearer| is_stale(&bearer.unwrap()));
             assert_eq!((at(499)?, at(500)?), (false, true));
             Ok(())
         });
@@ -248,7 +264,7 @@ mod tests {
     #[test]
     fn the_old_refresh_token_dies_when_the_new_access_token_is_first_used() {
         logged_in(|tx, _| {
-            rotate(tx, &pair("a").refresh.unwrap(), &pair("b"))?;
+            rotate(tx, "a", "b")?;
             assert_eq!((stale(tx, "a"), stale_refresh(tx, "a")), (Some(false), Some(false)));
             assert_eq!(stale(tx, "b"), Some(false));
             assert_eq!((stale(tx, "a"), stale_refresh(tx, "a")), (Some(true), Some(true)));
@@ -259,7 +275,7 @@ mod tests {
     #[test]
     fn the_old_refresh_token_dies_when_the_new_refresh_token_is_first_used() {
         logged_in(|tx, _| {
-            rotate(tx, &pair("a").refresh.unwrap(), &pair("b"))?;
+            rotate(tx, "a", "b")?;
             assert_eq!(stale_refresh(tx, "b"), Some(false));
             assert_eq!((stale(tx, "a"), stale_refresh(tx, "a")), (Some(true), Some(true)));
             Ok(())
@@ -269,8 +285,8 @@ mod tests {
     #[test]
     fn a_refresh_repeated_because_the_answer_was_lost_leaves_one_pair() {
         logged_in(|tx, _| {
-            rotate(tx, &pair("a").refresh.unwrap(), &pair("lost"))?;
-            rotate(tx, &pair("a").refresh.unwrap(), &pair("b"))?;
+            rotate(tx, "a", "lost")?;
+            rotate(tx, "a", "b")?;
             assert_eq!((stale(tx, "lost"), stale_refresh(tx, "lost")), (None, None));
             assert_eq!(stale(tx, "b"), Some(false));
             Ok(())
@@ -281,9 +297,9 @@ mod tests {
     fn spent_tokens_are_remembered_but_not_for_ever() {
         logged_in(|tx, _| {
             let mut last = "a".to_owned();
-            for n in 0..REMEMBERED + 1 {
+            for n in 0..Generation::REMEMBERED + 1 {
                 let next = n.to_string();
-                rotate(tx, &pair(&last).refresh.unwrap(), &pair(&next))?;
+                rotate(tx, &last, &next)?;
                 assert_eq!(stale(tx, &next), Some(false));
                 last = next;
             }
@@ -297,7 +313,7 @@ mod tests {
         logged_in(|tx, _| {
             mark_uia(tx, &SecretHash::of("a"), 42)?;
             assert_eq!(bearer(tx, &SecretHash::of("a"), 43)?.unwrap().uia_at, Some(42));
-            rotate(tx, &pair("a").refresh.unwrap(), &pair("b"))?;
+            rotate(tx, "a", "b")?;
             assert_eq!(bearer(tx, &SecretHash::of("b"), 44)?.unwrap().uia_at, None);
             Ok(())
         });

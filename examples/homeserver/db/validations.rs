@@ -1,138 +1,99 @@
-//! Validations of e-mail addresses and phone numbers: asked for by `requestToken`, validated by who reads
-//! the message, claimed by the UIA session that they authenticate.
+//! Validations of e-mail addresses and phone numbers: the crate's values, each under its `sid`.
 //!
 //! The token in the message isn't kept: [`ServerKey::validation_token`] makes it again from the `sid`.
 //!
 //! [`ServerKey::validation_token`]: crate::secrets::ServerKey::validation_token
 
 use super::{Result, UserKey};
-use crate::config::Medium;
-use crate::secrets::SecretHash;
+use matrix_uia::Timestamp;
+use matrix_uia::digest::Digest;
+use matrix_uia::operation::Reference;
+use matrix_uia::threepid::{Validation, ValidationRules};
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 
-/// What a validation is for. One made for one purpose proves nothing for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    Register,
-    Reset,
-    Add,
-}
-
-/// A request to validate an address.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    pub medium: Medium,
-    /// In its canonical form.
-    pub address: &'a str,
-    pub client_secret: SecretHash,
-    pub purpose: Purpose,
-    /// Who asks, if an access token says so.
-    pub user: Option<UserKey>,
-    pub send_attempt: u64,
-    pub next_link: Option<&'a str>,
-    pub ends_at: u64,
-}
-
-/// Whether a message is to be sent.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "the message isn't sent by itself"]
-pub enum Requested {
-    Send {
-        sid: String,
-    },
-    /// This attempt was made before.
-    AlreadySent {
-        sid: String,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Validation {
+/// A validation as it was found.
+#[derive(Debug)]
+pub struct Stored {
+    /// What a UIA session calls it.
+    pub reference: Reference,
     pub sid: String,
-    pub medium: Medium,
-    pub address: String,
-    pub client_secret: SecretHash,
-    pub purpose: Purpose,
-    pub user: Option<UserKey>,
+    /// `None`: an older program wrote it, and this one can't read it.
+    pub validation: Option<Validation>,
     pub next_link: Option<String>,
-    pub ends_at: u64,
-    pub validated_at: Option<u64>,
-    /// The UIA session that it authenticates.
-    pub claimed_by: Option<Vec<u8>>,
 }
 
-/// Takes up the validation of the same address, secret, purpose and user, or begins one under `fresh_sid`.
-/// Another address under the same secret is another validation: else who can read one mailbox could
-/// validate another.
-pub fn request(
-    tx: &Transaction<'_>,
-    request: &Request<'_>,
-    fresh_sid: &str,
-    now_ms: u64,
-) -> Result<Requested> {
-    tx.prepare_cached("DELETE FROM validations WHERE ends_at <= ?1")?.execute([now_ms])?;
-    let known: Option<(String, u64)> = tx
-        .prepare_cached(
-            "SELECT sid, send_attempt FROM validations
-             WHERE medium = ?1 AND address = ?2 AND client_secret = ?3 AND purpose = ?4 AND user IS ?5",
-        )?
-        .query_row(
-            (request.medium, request.address, request.client_secret, request.purpose, request.user),
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
-    if let Some((sid, sent)) = known {
-        if request.send_attempt <= sent {
-            return Ok(Requested::AlreadySent { sid });
-        }
-        tx.prepare_cached("UPDATE validations SET send_attempt = ?2, next_link = ?3 WHERE sid = ?1")?
-            .execute((&sid, request.send_attempt, request.next_link))?;
-        return Ok(Requested::Send { sid });
-    }
-    tx.prepare_cached(
-        "INSERT INTO validations
-             (sid, medium, address, client_secret, purpose, user, send_attempt, next_link, ends_at)
-         VALUES (:sid, :medium, :address, :client_secret, :purpose, :user, :send_attempt, :next_link, :ends_at)",
-    )?
-    .execute(named_params! {
-        ":sid": fresh_sid, ":medium": request.medium, ":address": request.address,
-        ":client_secret": request.client_secret, ":purpose": request.purpose, ":user": request.user,
-        ":send_attempt": request.send_attempt, ":next_link": request.next_link,
-        ":ends_at": request.ends_at,
-    })?;
-    Ok(Requested::Send { sid: fresh_sid.to_owned() })
-}
-
-/// Loads a validation, ended or not. Whether the secret is the right one, the caller compares.
-pub fn load(tx: &Transaction<'_>, sid: &str) -> Result<Option<Validation>> {
-    tx.prepare_cached("SELECT * FROM validations WHERE sid = ?1")?
-        .query_row([sid], Validation::from_row)
+/// Finds what was asked for by the same request.
+pub fn by_identity(tx: &Transaction<'_>, identity: Digest) -> Result<Option<Stored>> {
+    tx.prepare_cached("SELECT * FROM validations WHERE identity = ?1")?
+        .query_row([identity.as_bytes()], Stored::from_row)
         .optional()
 }
 
-/// The token of the message came back. Only the first time counts.
-pub fn mark_validated(tx: &Transaction<'_>, sid: &str, now_ms: u64) -> Result<()> {
-    tx.prepare_cached("UPDATE validations SET validated_at = ifnull(validated_at, ?2) WHERE sid = ?1")?
-        .execute((sid, now_ms))?;
+pub fn by_sid(tx: &Transaction<'_>, sid: &str) -> Result<Option<Stored>> {
+    tx.prepare_cached("SELECT * FROM validations WHERE sid = ?1")?
+        .query_row([sid], Stored::from_row)
+        .optional()
+}
+
+pub fn by_reference(tx: &Transaction<'_>, reference: Reference) -> Result<Option<Stored>> {
+    tx.prepare_cached("SELECT * FROM validations WHERE id = ?1")?
+        .query_row([reference.get().cast_signed()], Stored::from_row)
+        .optional()
+}
+
+/// Keeps a new validation, in the place of one of the same identity.
+pub fn insert(
+    tx: &Transaction<'_>,
+    sid: &str,
+    identity: Digest,
+    validation: &Validation,
+    next_link: Option<&str>,
+    rules: &ValidationRules,
+) -> Result<()> {
+    tx.prepare_cached("DELETE FROM validations WHERE identity = ?1")?.execute([identity.as_bytes()])?;
+    let threepid = validation.threepid();
+    tx.prepare_cached(
+        "INSERT INTO validations (sid, identity, value, next_link, forget_at, medium, address, user)
+         VALUES (:sid, :identity, :value, :next_link, :forget_at, :medium, :address, :user)",
+    )?
+    .execute(named_params! {
+        ":sid": sid, ":identity": identity.as_bytes(), ":value": json(validation)?, ":next_link": next_link,
+        ":forget_at": validation.forget_at(rules).as_millis(), ":medium": threepid.medium().name(),
+        ":address": threepid.address(), ":user": validation.requester().map(UserKey::from),
+    })?;
     Ok(())
 }
 
-/// Claims a validation for one UIA session. `false` if it is another's, isn't validated or has ended. A
-/// session that asks again has what it has.
-pub fn claim(tx: &Transaction<'_>, sid: &str, session: &[u8], now_ms: u64) -> Result<bool> {
-    let claimed = tx
-        .prepare_cached(
-            "UPDATE validations SET claimed_by = ?2
-             WHERE sid = ?1 AND validated_at IS NOT NULL AND ends_at > ?3
-               AND ifnull(claimed_by, ?2) = ?2",
-        )?
-        .execute((sid, session, now_ms))?;
-    Ok(claimed == 1)
+/// Keeps what a validation has become.
+pub fn replace(
+    tx: &Transaction<'_>,
+    reference: Reference,
+    validation: &Validation,
+    rules: &ValidationRules,
+) -> Result<()> {
+    tx.prepare_cached("UPDATE validations SET value = ?2, forget_at = ?3 WHERE id = ?1")?.execute((
+        reference.get().cast_signed(),
+        json(validation)?,
+        validation.forget_at(rules).as_millis(),
+    ))?;
+    Ok(())
+}
+
+pub fn set_next_link(tx: &Transaction<'_>, reference: Reference, next_link: Option<&str>) -> Result<()> {
+    tx.prepare_cached("UPDATE validations SET next_link = ?2 WHERE id = ?1")?
+        .execute((reference.get().cast_signed(), next_link))?;
+    Ok(())
 }
 
 /// It has served its purpose.
-pub fn remove(tx: &Transaction<'_>, sid: &str) -> Result<()> {
-    tx.prepare_cached("DELETE FROM validations WHERE sid = ?1")?.execute([sid])?;
+pub fn remove(tx: &Transaction<'_>, reference: Reference) -> Result<()> {
+    tx.prepare_cached("DELETE FROM validations WHERE id = ?1")?.execute([reference.get().cast_signed()])?;
+    Ok(())
+}
+
+/// Forgets what is long over.
+pub fn forget(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("DELETE FROM validations WHERE forget_at <= ?1")?.execute([now.as_millis()])?;
     Ok(())
 }
 
@@ -147,19 +108,18 @@ pub fn remove_by_user(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
     Ok(())
 }
 
-impl Validation {
+fn json(validation: &Validation) -> Result<String> {
+    serde_json::to_string(validation).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+impl Stored {
     fn from_row(row: &Row<'_>) -> Result<Self> {
+        let value: String = row.get("value")?;
         Ok(Self {
+            reference: Reference::new(row.get("id")?),
             sid: row.get("sid")?,
-            medium: row.get("medium")?,
-            address: row.get("address")?,
-            client_secret: row.get("client_secret")?,
-            purpose: row.get("purpose")?,
-            user: row.get("user")?,
+            validation: serde_json::from_str(&value).ok(),
             next_link: row.get("next_link")?,
-            ends_at: row.get("ends_at")?,
-            validated_at: row.get("validated_at")?,
-            claimed_by: row.get("claimed_by")?,
         })
     }
 }
@@ -168,24 +128,31 @@ impl Validation {
 mod tests {
     use super::*;
     use crate::db::Db;
-    use crate::db::threepids::{self, Threepid};
+    use crate::db::threepids::{self, Owned};
     use crate::db::users::{NewUser, create};
+    use matrix_uia::operation::UserRef;
+    use matrix_uia::threepid::{Asked, Medium, Purpose, Requested, Sending, Threepid};
+    use matrix_uia::{BindingKey, Secret};
 
-    fn reset<'a>(address: &'a str, secret: &str, send_attempt: u64) -> Request<'a> {
-        Request {
-            medium: Medium::Email,
-            address,
-            client_secret: SecretHash::of(secret),
-            purpose: Purpose::Reset,
-            user: None,
-            send_attempt,
-            next_link: None,
-            ends_at: 1_000,
-        }
+    const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
+
+    fn email(address: &str) -> Threepid {
+        Threepid::parse(Medium::Email, address.into()).unwrap()
     }
 
-    fn send(sid: &str) -> Requested {
-        Requested::Send { sid: sid.to_owned() }
+    /// Keeps a new validation under a `sid` that is its address.
+    fn put(tx: &Transaction<'_>, address: &str, user: Option<UserRef>) -> Result<Digest> {
+        let rules = ValidationRules::default();
+        let secret = Secret::new("secret");
+        let asked = Asked::new(&KEY, Purpose::Reset, user, email(address), secret, 1);
+        let token = KEY.validation_token(Secret::new("token"));
+        let now = Timestamp::from_millis(1_000);
+        let Requested::New(new) = Validation::request(None, &asked, Sending::Token, token, &rules, now)
+        else {
+            panic!("it is not new")
+        };
+        insert(tx, address, asked.identity(), &new, Some("https://example.org/"), &rules)?;
+        Ok(asked.identity())
     }
 
     fn in_transaction(test: impl FnOnce(&Transaction<'_>) -> Result<()>) {
@@ -193,67 +160,30 @@ mod tests {
     }
 
     #[test]
-    fn only_a_higher_attempt_is_sent_again_and_under_the_same_sid() {
+    fn a_validation_is_found_by_each_of_its_names() {
         in_transaction(|tx| {
-            assert_eq!(request(tx, &reset("a@b", "s", 1), "one", 0)?, send("one"));
-            let again = Requested::AlreadySent { sid: "one".to_owned() };
-            assert_eq!(request(tx, &reset("a@b", "s", 1), "two", 0)?, again);
-            assert_eq!(request(tx, &reset("a@b", "s", 2), "two", 0)?, send("one"));
-            assert_eq!(request(tx, &reset("a@b", "s", 1), "two", 0)?, again);
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn another_address_secret_purpose_or_user_is_another_validation() {
-        in_transaction(|tx| {
-            let alice = create(tx, &NewUser::named("alice"))?.unwrap();
-            let first = reset("a@b", "s", 1);
-            for (n, other) in [
-                first,
-                Request { address: "evil@b", ..first },
-                Request { client_secret: SecretHash::of("t"), ..first },
-                Request { purpose: Purpose::Add, ..first },
-                Request { user: Some(alice), ..first },
-                Request { medium: Medium::Msisdn, ..first },
-            ]
-            .iter()
-            .enumerate()
-            {
-                let sid = n.to_string();
-                assert_eq!(request(tx, other, &sid, 0)?, send(&sid));
+            let identity = put(tx, "a@b", None)?;
+            let found = by_identity(tx, identity)?.unwrap();
+            assert_eq!(found.next_link.as_deref(), Some("https://example.org/"));
+            for same in [by_sid(tx, "a@b")?.unwrap(), by_reference(tx, found.reference)?.unwrap()] {
+                assert_eq!((&same.sid, &same.validation), (&found.sid, &found.validation));
             }
+            put(tx, "a@b", None)?;
+            assert!(by_reference(tx, found.reference)?.is_none(), "a row is never another's");
             Ok(())
         });
     }
 
     #[test]
-    fn one_that_has_ended_is_begun_anew() {
+    fn what_is_long_over_is_forgotten() {
         in_transaction(|tx| {
-            let _ = request(tx, &reset("a@b", "s", 1), "one", 0)?;
-            mark_validated(tx, "one", 5)?;
-            assert!(!claim(tx, "one", b"session", 1_000)?);
-            assert_eq!(request(tx, &reset("a@b", "s", 1), "two", 1_000)?, send("two"));
-            assert_eq!(load(tx, "one")?, None);
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn a_proof_is_claimed_by_one_session_and_kept_there() {
-        in_transaction(|tx| {
-            let _ = request(tx, &reset("a@b", "s", 1), "one", 0)?;
-            assert!(!claim(tx, "one", b"mine", 5)?, "not validated yet");
-            mark_validated(tx, "one", 5)?;
-            mark_validated(tx, "one", 9)?;
-            assert!(claim(tx, "one", b"mine", 10)?);
-            assert!(claim(tx, "one", b"mine", 11)?);
-            assert!(!claim(tx, "one", b"theirs", 11)?);
-            let validation = load(tx, "one")?.unwrap();
-            assert_eq!(validation.validated_at, Some(5));
-            assert_eq!(validation.claimed_by.as_deref(), Some(&b"mine"[..]));
-            remove(tx, "one")?;
-            assert!(!claim(tx, "one", b"mine", 11)?);
+            put(tx, "a@b", None)?;
+            let forget_at =
+                by_sid(tx, "a@b")?.unwrap().validation.unwrap().forget_at(&ValidationRules::default());
+            forget(tx, Timestamp::from_millis(forget_at.as_millis() - 1))?;
+            assert!(by_sid(tx, "a@b")?.is_some());
+            forget(tx, forget_at)?;
+            assert!(by_sid(tx, "a@b")?.is_none());
             Ok(())
         });
     }
@@ -262,24 +192,15 @@ mod tests {
     fn a_user_takes_every_pending_validation_along() {
         in_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
-            threepids::add(
-                tx,
-                alice,
-                &Threepid {
-                    medium: Medium::Email,
-                    address: "a@b".to_owned(),
-                    id_server: None,
-                    bound: false,
-                    validated_at: 0,
-                    added_at: 0,
-                },
-            )?;
-            let _ = request(tx, &reset("a@b", "s", 1), "reset", 0)?;
-            let _ = request(tx, &Request { user: Some(alice), ..reset("new@b", "s", 1) }, "add", 0)?;
-            let _ = request(tx, &reset("bob@b", "s", 1), "bob", 0)?;
+            let owned =
+                Owned { threepid: email("a@b"), id_server: None, bound: false, validated_at: 0, added_at: 0 };
+            threepids::add(tx, alice, &owned)?;
+            put(tx, "a@b", None)?;
+            put(tx, "new@b", Some(alice.into()))?;
+            put(tx, "bob@b", None)?;
             remove_by_user(tx, alice)?;
-            assert_eq!((load(tx, "reset")?, load(tx, "add")?), (None, None));
-            assert!(load(tx, "bob")?.is_some());
+            assert!(by_sid(tx, "a@b")?.is_none() && by_sid(tx, "new@b")?.is_none());
+            assert!(by_sid(tx, "bob@b")?.is_some());
             Ok(())
         });
     }

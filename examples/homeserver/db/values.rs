@@ -1,6 +1,5 @@
 //! How the program's types stand in a column.
 
-use crate::config::Medium;
 use crate::password::PasswordHash;
 use crate::secrets::SecretHash;
 use matrix_uia::operation::{Reference, UserRef};
@@ -92,10 +91,8 @@ macro_rules! by_name {
     };
 }
 
-by_name!(Medium { Email = "email", Msisdn = "msisdn" });
 by_name!(super::users::Phase {
     Active = "active",
     Deactivating = "deactivating",
     Deactivated = "deactivated",
 });
-by_name!(super::validations::Purpose { Register = "register", Reset = "reset", Add = "add_3pid" });

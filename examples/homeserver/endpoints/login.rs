@@ -1,48 +1,58 @@
-//! `GET` and `POST login`, `logout`, `logout/all`, `account/whoami`.
+//! `GET` and `POST login`.
 
 use crate::app::{App, SharedApp};
-use crate::db::devices;
+use crate::clock;
+use crate::db::users::{self, User};
+use crate::db::{UserKey, login_tokens};
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
+use crate::limits::Attempt as Counted;
 use crate::logins::{Wanted, log_in, response};
-use crate::uia::empty;
+use crate::secrets::SecretHash;
 use crate::verify::{Checked, check_password, named_key};
 use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::login::{Attempt, LoginRequest, decide};
-use matrix_uia::{Millis, Reject};
-use serde_json::json;
+use matrix_uia::login::{Attempt, LoginRequest, decide, decide_appservice, decide_token};
+use matrix_uia::wire::{Residence, UserIdentifier};
+use matrix_uia::{Millis, Reject, Secret};
+use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login>
 pub(super) async fn get(State(app): State<SharedApp>) -> Response {
-    match super::legacy(&app) {
-        Ok(()) => {
-            answer::json(StatusCode::OK, json!({ "flows": [{ "type": "m.login.password" }] }).to_string())
-        }
-        Err(failure) => failure.into_response(),
+    let offer = &app.policies.login;
+    if let Err(reject) = offer.check_legacy() {
+        return Failure::Reject(reject).into_response();
     }
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ = offer.write(&mut body);
+    answer::json(StatusCode::OK, body)
 }
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login>
-pub(super) async fn post(State(app): State<SharedApp>, body: JsonBody) -> Response {
-    login(&app, &body.0).await.unwrap_or_else(Failure::into_response)
+pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
+    login(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
 }
 
-async fn login(app: &App, body: &[u8]) -> Result<Response, Failure> {
-    super::legacy(app)?;
-    let request = LoginRequest::parse(body)?;
-    let Attempt::Password { identifier, password } = request.attempt else {
-        return Err(Reject::unavailable().into());
-    };
-    let key = named_key(app, identifier)?;
-    let attempt = app
-        .limits
-        .failed_auth
-        .attempt(&key)
-        .map_err(|limited| Reject::limited(Millis::new(limited.retry_after_ms.get())))?;
+async fn login(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
+    let request = app.policies.login.read(body)?;
+    match request.attempt {
+        Attempt::Password { identifier, password } => by_password(app, &request, identifier, password).await,
+        Attempt::Token { token } => by_token(app, peer, &request, token),
+        Attempt::ApplicationService { identifier } => by_appservice(app, peer, &request, identifier),
+        _ => Err(Reject::unavailable().into()),
+    }
+}
+
+async fn by_password(
+    app: &App,
+    request: &LoginRequest<'_>,
+    identifier: UserIdentifier<'_>,
+    password: Secret<'_>,
+) -> Result<Response, Failure> {
+    let attempt = counted(app, &named_key(app, identifier)?)?;
     let checked = check_password(app, identifier, &password.expose().to_cow()).await?;
     let (user, right) = match &checked {
         Checked::Right(user) => (Some(user), true),
@@ -52,6 +62,77 @@ async fn login(app: &App, body: &[u8]) -> Result<Response, Failure> {
     if right {
         attempt.forgive();
     }
+    app.db.transaction(|tx| {
+        // Read again: while the password was compared, the account may have been fenced, or its password
+        // replaced.
+        let now = now(tx, user.map(|user| user.key))?;
+        let unchanged = user.map(|user| user.epoch) == now.as_ref().map(|user| user.epoch);
+        decide(now.as_ref().map(who::status), right && unchanged, app.config.hide_deactivated)?;
+        on_device(tx, app, request, now)
+    })
+}
+
+fn by_token(
+    app: &App,
+    peer: &Peer,
+    request: &LoginRequest<'_>,
+    token: Secret<'_>,
+) -> Result<Response, Failure> {
+    let attempt = counted(app, &format!("address {}", peer.address))?;
+    let hash = SecretHash::of(token.expose().to_cow().as_bytes());
+    let response = app.db.transaction(|tx| {
+        // A refusal undoes this, so that a token is used up by a login and by nothing else.
+        let user = login_tokens::take(tx, &hash, clock::now_ms())?;
+        let user = now(tx, user)?;
+        decide_token(user.as_ref().map(who::status), app.config.hide_deactivated)?;
+        on_device(tx, app, request, user)
+    })?;
+    attempt.forgive();
+    Ok(response)
+}
+
+fn by_appservice(
+    app: &App,
+    peer: &Peer,
+    request: &LoginRequest<'_>,
+    identifier: UserIdentifier<'_>,
+) -> Result<Response, Failure> {
+    let localpart = match identifier.localpart(&app.config.server_name) {
+        Residence::Here(localpart) => Some(localpart.to_cow().to_lowercase()),
+        _ => None,
+    };
+    let token = who::service_token(app, peer, localpart.as_deref());
+    app.db.transaction(|tx| {
+        let user = match &localpart {
+            Some(localpart) => users::by_localpart(tx, localpart)?,
+            None => None,
+        };
+        decide_appservice(token, user.as_ref().map(who::status))?;
+        on_device(tx, app, request, user)
+    })
+}
+
+/// An attempt that counts as failed until it is forgiven.
+fn counted<'a>(app: &'a App, key: &str) -> Result<Counted<'a>, Failure> {
+    let attempt = app.limits.failed_auth.attempt(key);
+    attempt.map_err(|limited| Reject::limited(Millis::new(limited.retry_after_ms.get())).into())
+}
+
+fn now(tx: &Transaction<'_>, user: Option<UserKey>) -> Result<Option<User>, Failure> {
+    match user {
+        Some(user) => Ok(users::by_key(tx, user)?),
+        None => Ok(None),
+    }
+}
+
+/// Logs `user` in, of whom it has been decided that there is one.
+fn on_device(
+    tx: &Transaction<'_>,
+    app: &App,
+    request: &LoginRequest<'_>,
+    user: Option<User>,
+) -> Result<Response, Failure> {
+    let user = user.ok_or(Reject::unavailable())?;
     let device_id = request.device_id.map(|id| id.to_cow());
     let display_name = request.initial_device_display_name.map(|name| name.to_cow());
     let wanted = Wanted {
@@ -59,51 +140,6 @@ async fn login(app: &App, body: &[u8]) -> Result<Response, Failure> {
         display_name: display_name.as_deref(),
         refresh_token: request.refresh_token.unwrap_or(false),
     };
-    let hide = app.config.hide_deactivated;
-    let key = user.map(|user| user.key);
-    app.db.transaction(|tx| {
-        // Read again: while the password was compared, the account may have been fenced, or its password
-        // replaced.
-        let now = match key {
-            Some(key) => crate::db::users::by_key(tx, key)?,
-            None => None,
-        };
-        let unchanged = user.map(|user| user.epoch) == now.as_ref().map(|user| user.epoch);
-        decide(now.as_ref().map(who::status), right && unchanged, hide)?;
-        let user = now.ok_or(Reject::unavailable())?;
-        let login = log_in(tx, app, user.key, &wanted)?;
-        Ok(answer::json(StatusCode::OK, response(&app.user_id(&user.localpart), Some(&login))))
-    })
-}
-
-/// <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3logout>
-pub(super) async fn logout(State(app): State<SharedApp>, peer: Peer) -> Response {
-    let done = who::required(&app, &peer, Action::Logout).and_then(|who| {
-        if let Some(device_id) = &who.device_id {
-            app.db.transaction(|tx| devices::remove(tx, who.user.key, device_id))?;
-        }
-        Ok(empty())
-    });
-    done.unwrap_or_else(Failure::into_response)
-}
-
-/// <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3logoutall>
-pub(super) async fn logout_all(State(app): State<SharedApp>, peer: Peer) -> Response {
-    let done = who::required(&app, &peer, Action::Logout).and_then(|who| {
-        app.db.transaction(|tx| devices::remove_all_but(tx, who.user.key, None))?;
-        Ok(empty())
-    });
-    done.unwrap_or_else(Failure::into_response)
-}
-
-/// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3accountwhoami>
-pub(super) async fn whoami(State(app): State<SharedApp>, peer: Peer) -> Response {
-    let found = who::required(&app, &peer, Action::WhoAmI).map(|who| {
-        let mut body = json!({ "user_id": app.user_id(&who.user.localpart), "is_guest": who.user.guest });
-        if let (Some(body), Some(device_id)) = (body.as_object_mut(), who.device_id) {
-            body.insert("device_id".to_owned(), device_id.into());
-        }
-        answer::json(StatusCode::OK, body.to_string())
-    });
-    found.unwrap_or_else(Failure::into_response)
+    let login = log_in(tx, app, user.key, &wanted)?;
+    Ok(answer::json(StatusCode::OK, response(&app.user_id(&user.localpart), Some(&login))))
 }

@@ -1,39 +1,66 @@
 //! Every endpoint, and the path that it is found at.
 
 mod account;
+mod admin;
 mod deactivate;
 mod devices;
+mod fallback;
 mod login;
+mod login_token;
+mod logout;
+mod names;
 mod password;
+mod refresh;
 mod register;
+mod register_unasked;
+mod request_token;
+mod signing_keys;
+mod submit_token;
+mod threepid;
 mod versions;
 
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
 use crate::http::client_paths;
+use crate::threepids::SUBMIT_PATH;
 use axum::Router;
 use axum::routing::{get, post};
-use matrix_uia::Reject;
 
 pub fn routes(app: SharedApp) -> Router {
     // Paths of the account API, as the spec writes them after `/_matrix/client/v3`.
     let account = Router::new()
         .route("/register", post(register::post))
+        .route("/register/available", get(names::available))
         .route("/login", get(login::get).post(login::post))
-        .route("/logout", post(login::logout))
-        .route("/logout/all", post(login::logout_all))
-        .route("/account/whoami", get(login::whoami))
+        .route("/refresh", post(refresh::post))
+        .route("/logout", post(logout::one))
+        .route("/logout/all", post(logout::all))
+        .route("/account/whoami", get(account::whoami))
         .route("/account/password", post(password::post))
         .route("/account/deactivate", post(deactivate::post))
-        .route("/account/3pid", get(account::threepids))
+        .route("/account/3pid", get(threepid::list))
+        .route("/account/3pid/add", post(threepid::add))
+        .route("/account/3pid/delete", post(threepid::delete))
         .route("/devices", get(devices::list))
         .route("/devices/{device_id}", get(devices::get).put(devices::put).delete(devices::delete))
         .route("/delete_devices", post(devices::delete_devices))
-        .route("/capabilities", get(account::capabilities));
-    client_paths(account).route("/_matrix/client/versions", get(versions::get)).with_state(app)
+        .route("/keys/device_signing/upload", post(signing_keys::post))
+        .route("/capabilities", get(account::capabilities))
+        .route("/auth/{auth_type}/fallback/web", get(fallback::get).post(fallback::post));
+    // What came later has one version of its own.
+    let v1 = Router::new()
+        .route("/register/m.login.registration_token/validity", get(names::token_validity))
+        .route("/login/get_token", post(login_token::post))
+        .nest("/admin", admin::routes());
+    client_paths(request_token::routes(account))
+        .nest("/_matrix/client/v1", v1)
+        .route(SUBMIT_PATH, get(submit_token::page).post(submit_token::post))
+        .route("/_matrix/static/client/login/", get(fallback::login))
+        .route("/_matrix/client/versions", get(versions::get))
+        .with_state(app)
 }
 
 /// Whether the legacy authentication API is served at all (rule R7).
 fn legacy(app: &App) -> Result<(), Failure> {
-    if app.config.legacy_login { Ok(()) } else { Err(Reject::unrecognized().into()) }
+    Ok(app.policies.login.check_legacy()?)
 }

@@ -2,21 +2,22 @@
 
 use crate::app::{App, SharedApp};
 use crate::db::users::User;
-use crate::db::{UserKey, belongings, devices, users};
+use crate::db::{UserKey, belongings, devices, login_tokens, users, validations};
 use crate::failure::Failure;
 use crate::http::JsonBody;
 use crate::password::PasswordHash;
 use crate::sessions::Kept;
+use crate::threepids;
 use crate::uia::{Done, Endpoint, Exchange, empty, succeeded_at};
 use crate::who::{self, Peer, Who};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::account::Action;
-use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{ChangePassword, Reference};
 use matrix_uia::password::{
     self as core, ChangePasswordRequest, Devices, Effect, KeptChange, NewPassword, PasswordChange, Whose,
 };
+use matrix_uia::threepid::Threepid;
 use matrix_uia::{Grant, Reject, Secret};
 use rusqlite::Transaction;
 
@@ -86,6 +87,9 @@ impl Endpoint<ChangePassword> for Change<'_> {
         for effect in change.effects() {
             carry_out(tx, user.key, effect, &hash, device)?;
         }
+        if let Whose::OwnerOf(validation) = change.whose() {
+            validations::remove(tx, validation)?;
+        }
         Ok(Done::Succeeded(empty(), change.receipt().succeeded(Reference::new(0), succeeded_at())))
     }
 }
@@ -94,13 +98,12 @@ impl Endpoint<ChangePassword> for Change<'_> {
 fn owner(tx: &Transaction<'_>, change: &PasswordChange<'_>) -> rusqlite::Result<Result<User, Reject>> {
     let (user, action) = match change.whose() {
         Whose::User(user) => (users::by_key(tx, UserKey::from(user))?, Action::ChangePassword),
+        Whose::OwnerOf(validation) => (threepids::owner_of(tx, validation)?, Action::ResetPassword),
         _ => (None, Action::ResetPassword),
     };
     Ok(match user {
         Some(user) => who::status(&user).gate(action).map(|()| user),
-        None => {
-            Err(Reject::new(ErrorCode::ThreepidNotFound, "No account has this address.").with_status(404))
-        }
+        None => Err(Threepid::not_found().with_status(404)),
     })
 }
 
@@ -112,7 +115,11 @@ fn carry_out(
     device: Option<&str>,
 ) -> rusqlite::Result<()> {
     match effect {
-        Effect::SetPassword => users::set_password(tx, user, Some(hash)),
+        Effect::SetPassword => {
+            // A token to log in with was asked for with the old one.
+            login_tokens::remove_by_user(tx, user)?;
+            users::set_password(tx, user, Some(hash))
+        }
         Effect::EndDevices(Devices::Others) => devices::remove_all_but(tx, user, device),
         Effect::EndDevices(Devices::All) => devices::remove_all_but(tx, user, None),
         // A pusher belongs to a device here, and went with it.

@@ -1,5 +1,7 @@
 //! `POST register`: <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register>.
 
+use super::names::is_free;
+use super::register_unasked;
 use crate::app::{App, SharedApp};
 use crate::db::users::{self, NewUser};
 use crate::db::{UserKey, registration_tokens};
@@ -9,13 +11,13 @@ use crate::logins::{Login, Wanted, log_in, response};
 use crate::password::PasswordHash;
 use crate::secrets;
 use crate::sessions::Kept;
+use crate::threepids;
 use crate::uia::{Done, Endpoint, Exchange, succeeded_at};
 use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::account::Action;
-use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{Reference, Register};
 use matrix_uia::password::NewPassword;
 use matrix_uia::registration::{KeptRegistration, Kind, Localpart, RegisterRequest, create};
@@ -30,36 +32,21 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 
 async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let kind = Kind::parse(peer.query("kind").as_deref())?;
-    let request = RegisterRequest::parse(body)?;
     if kind == Kind::Guest {
-        return register_guest(app, &request);
+        return register_unasked::guest(app, body);
     }
-    super::legacy(app)?;
-    if !app.config.registration.enabled {
-        return Err(Reject::new(ErrorCode::Forbidden, "Registration is disabled.").into());
+    let request = RegisterRequest::parse(body);
+    if let Ok(request) = &request
+        && request.by_appservice
+    {
+        return register_unasked::appservice_user(app, peer, request);
     }
+    app.policies.registration.check(kind)?;
+    let request = request?;
     let username = request.username.map(|name| Localpart::parse(name, &app.config.server_name)).transpose();
     let call = request.call(&app.policies.key, username.as_ref().ok().and_then(Option::as_ref));
     let mut endpoint = Registration { app, request, username, hash: None };
     Ok(Exchange { app, flows: &app.policies.register, call, peer, token: None }.run(&mut endpoint).await)
-}
-
-/// A guest: no authentication, and no parameter counts but a device's name.
-fn register_guest(app: &App, request: &RegisterRequest<'_>) -> Result<Response, Failure> {
-    if !app.config.registration.guests {
-        return Err(
-            Reject::new(ErrorCode::GuestAccessForbidden, "There are no guests on this server.").into()
-        );
-    }
-    let name = request.initial_device_display_name.map(|name| name.to_cow());
-    app.db.transaction(|tx| {
-        let localpart = secrets::localpart();
-        let guest = NewUser { guest: true, ..NewUser::named(&localpart) };
-        let user = users::create(tx, &guest)?.ok_or(Localpart::in_use())?;
-        let wanted = Wanted { display_name: name.as_deref(), ..Wanted::default() };
-        let login = log_in(tx, app, user, &wanted)?;
-        Ok(answer::json(StatusCode::OK, response(&app.user_id(&localpart), Some(&login))))
-    })
 }
 
 struct Registration<'r> {
@@ -67,20 +54,6 @@ struct Registration<'r> {
     request: RegisterRequest<'r>,
     username: Result<Option<Localpart>, Reject>,
     hash: Option<PasswordHash>,
-}
-
-impl Registration<'_> {
-    /// Whether people may have that name, and nobody has it yet.
-    fn is_free(&self, tx: &Transaction<'_>, name: &Localpart) -> Result<(), Failure> {
-        let claimed = self.app.config.appservices.iter().any(|service| {
-            name.as_str().starts_with(&service.user_prefix) || name.as_str() == service.sender_localpart
-        });
-        name.reserved(claimed)?;
-        match users::by_localpart(tx, name.as_str())? {
-            Some(_) => Err(Localpart::in_use().into()),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Endpoint<Register> for Registration<'_> {
@@ -94,7 +67,7 @@ impl Endpoint<Register> for Registration<'_> {
 
     fn admit(&mut self, tx: &Transaction<'_>) -> Result<(), Failure> {
         if let Some(name) = self.username.as_ref().map_err(|reject| *reject)? {
-            self.is_free(tx, name)?;
+            is_free(self.app, tx, name)?;
         }
         self.request.check(&self.app.policies.strength)?;
         Ok(())
@@ -132,18 +105,23 @@ impl Endpoint<Register> for Registration<'_> {
         };
         // Asked again: the name may have been taken since it was free, and what was kept was never asked about.
         if let Some(name) = &account.username {
-            match self.is_free(tx, name) {
+            match is_free(self.app, tx, name) {
                 Ok(()) => {}
                 Err(Failure::Reject(reject)) => return Ok(Done::Denied(creation.denied(reject))),
                 Err(failure) => return Err(failure),
             }
         }
+        let proved = match threepids::proved(tx, creation.proofs())? {
+            Ok(proved) => proved,
+            Err(reject) => return Ok(Done::Denied(creation.denied(reject))),
+        };
         let localpart =
             account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
         let new = NewUser { password: Some(&hash), ..NewUser::named(&localpart) };
         let Some(user) = users::create(tx, &new)? else {
             return Ok(Done::Denied(creation.denied(Localpart::in_use())));
         };
+        threepids::give(tx, user, proved)?;
         let (device_id, display_name) = (account.device_id.map(owned), account.display_name.map(owned));
         let wanted = Wanted {
             device_id: device_id.as_deref(),

@@ -6,12 +6,14 @@ mod body;
 mod contain;
 mod cors;
 mod log;
+mod page;
 mod path;
 mod server;
 mod token;
 
 pub use arrival::Arrived;
 pub use body::JsonBody;
+pub use page::{page, same_origin};
 pub use path::Named;
 pub use server::{serve, stop_signal};
 pub use token::bearer_token;

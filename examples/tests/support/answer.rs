@@ -1,5 +1,6 @@
 //! An answer, and what is expected of every one.
 
+use super::Html;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -40,6 +41,14 @@ impl Answer {
         let headers = self.header("access-control-allow-headers");
         assert_eq!(headers, Some("X-Requested-With, Content-Type, Authorization"), "{self:?}");
         assert!(self.status < 500, "{self}");
+        if self.header("content-type") == Some("text/html; charset=utf-8") {
+            self.html().check(|name| self.header(name));
+            assert_eq!(self.header("retry-after").is_some(), self.status == 429, "{self:?}");
+            return;
+        }
+        if self.status == 302 {
+            return;
+        }
         if self.status != 204 {
             assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
         }
@@ -56,6 +65,17 @@ impl Answer {
             let secs = ms.div_ceil(1000).to_string();
             assert_eq!(self.header("retry-after"), Some(secs.as_str()), "{self}");
         }
+    }
+
+    pub fn is_page(&self) -> bool {
+        self.header("content-type") == Some("text/html; charset=utf-8")
+    }
+
+    /// A page with this status; its text.
+    #[track_caller]
+    pub fn page(&self, status: u16) -> String {
+        assert!(self.status == status && self.is_page(), "{self}");
+        String::from_utf8(self.body.clone()).unwrap()
     }
 
     fn check_challenge(&self, json: &Value) {
@@ -85,6 +105,21 @@ impl Answer {
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// The page.
+    #[track_caller]
+    pub fn html(&self) -> Html {
+        assert_eq!(self.header("content-type"), Some("text/html; charset=utf-8"), "{self}");
+        Html::read(std::str::from_utf8(&self.body).unwrap())
+    }
+
+    /// A page with this status and this heading.
+    #[track_caller]
+    pub fn shows(&self, status: u16, heading: &str) -> Html {
+        let html = self.html();
+        assert_eq!((self.status, &*html.text_of("h1")), (status, heading), "{self}");
+        html
     }
 
     /// 200, and the body.

@@ -50,17 +50,25 @@ impl Client {
         token: Option<&str>,
         body: Option<&[u8]>,
     ) -> io::Result<Loaded> {
+        let mut headers = String::new();
+        if let Some(token) = token {
+            headers += &format!("Authorization: Bearer {token}\r\n");
+        }
+        if body.is_some() {
+            headers += "Content-Type: application/json\r\n";
+        }
+        self.open(method, path, &headers, body)
+    }
+
+    fn open(&self, method: &str, path: &str, headers: &str, body: Option<&[u8]>) -> io::Result<Loaded> {
         let path = match path.starts_with('/') {
             true => path.to_owned(),
             false => format!("/_matrix/client/v3/{path}"),
         };
         let mut request =
-            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.server);
-        if let Some(token) = token {
-            request += &format!("Authorization: Bearer {token}\r\n");
-        }
+            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}", self.server);
         if let Some(body) = body {
-            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+            request += &format!("Content-Length: {}\r\n", body.len());
         }
         let mut request = (request + "\r\n").into_bytes();
         request.extend_from_slice(body.unwrap_or_default());
@@ -80,6 +88,27 @@ impl Client {
     #[track_caller]
     pub fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
         self.send("POST", path, token, Some(body.to_string().as_bytes()))
+    }
+
+    /// What a browser gets that asks for a page, with these headers.
+    #[track_caller]
+    pub fn page(&self, path: &str, headers: &str) -> Answer {
+        self.open("GET", path, headers, None).and_then(Loaded::fire).expect("an answer")
+    }
+
+    /// Posts a form, as a browser does.
+    #[track_caller]
+    pub fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.form(path, "", fields)
+    }
+
+    /// Sends a form as a browser does, with these headers.
+    #[track_caller]
+    pub fn form(&self, path: &str, headers: &str, fields: &[(&str, &str)]) -> Answer {
+        let pairs = fields.iter().map(|(name, value)| format!("{name}={}", super::percent(value)));
+        let body = pairs.collect::<Vec<_>>().join("&");
+        let headers = format!("Content-Type: application/x-www-form-urlencoded\r\n{headers}");
+        self.open("POST", path, &headers, Some(body.as_bytes())).and_then(Loaded::fire).expect("an answer")
     }
 
     #[track_caller]

@@ -2,12 +2,16 @@
 
 mod answer;
 mod client;
+mod message;
+mod page;
 mod program;
 mod scratch;
 mod server;
 
 pub use answer::Answer;
 pub use client::Client;
+pub use message::Message;
+pub use page::Html;
 pub use scratch::Scratch;
 pub use server::{Server, Setup, available, bare, run};
 
@@ -38,4 +42,10 @@ pub fn with(object: &Value, key: &str, value: impl Into<Value>) -> Value {
 #[track_caller]
 pub fn text(object: &Value, key: &str) -> String {
     object[key].as_str().unwrap_or_else(|| panic!("no {key} in {object}")).to_owned()
+}
+
+/// Text as it stands in a query or a form.
+pub fn percent(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -1,7 +1,7 @@
 //! One server process.
 
 use super::client::Client;
-use super::{Scratch, program};
+use super::{Message, Scratch, program};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -41,6 +41,24 @@ impl Setup {
     /// The same, keeping its data.
     pub fn kept(config: Value) -> Self {
         Self { data: true, ..Self::new(config) }
+    }
+
+    /// The same, with a way to send.
+    pub fn sending(config: Value) -> Self {
+        let mut setup = Self::new(config);
+        setup.config["outbox"] = setup.dir.path().join("outbox").to_str().into();
+        setup
+    }
+
+    /// Everything that was sent, in order.
+    pub fn outbox(&self) -> Vec<Message> {
+        Message::all(&self.dir.path().join("outbox"))
+    }
+
+    /// What was sent last.
+    #[track_caller]
+    pub fn last_message(&self) -> Message {
+        self.outbox().pop().expect("something has been sent")
     }
 
     pub fn config(&mut self) -> &mut Value {

@@ -22,7 +22,7 @@ mod validation;
 
 pub use devices::{DeleteDevices, DeviceAnswer, DevicesAnswer, UploadSigningKeys};
 pub use login::{Login, LoginWith, Refresh, RefreshAnswer, WhoamiAnswer};
-pub use validation::{RequestEmailToken, RequestMsisdnToken, TokenSent};
+pub use validation::{RequestEmailToken, RequestMsisdnToken};
 
 use super::Medium;
 

@@ -1,9 +1,9 @@
-//! Having a token sent to an address, so that a stage can prove it.
+//! Having a token sent to an address, so that a stage can prove it. The answer is
+//! [`RequestTokenResponse`](crate::threepid::RequestTokenResponse).
 
 use core::fmt::{self, Write};
 
-use crate::wire::ParseError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::ObjectWriter;
 use crate::{Secret, Text};
 
 /// The body of a request to send a token to an [e-mail address].
@@ -91,38 +91,6 @@ impl<'a> RequestMsisdnToken<'a> {
     }
 }
 
-/// The answer of a `requestToken`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TokenSent<'a> {
-    /// The validation's ID, for the stage.
-    pub sid: Text<'a>,
-    /// Where a token that the user types in is to be sent; without one a link does it.
-    pub submit_url: Option<Text<'a>>,
-}
-
-impl<'a> TokenSent<'a> {
-    /// Reads the answer.
-    ///
-    /// # Errors
-    ///
-    /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also
-    /// without a `sid`.
-    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut sid = None;
-        let mut submit_url = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "sid" => sid = reader.optional(Reader::text)?,
-                "submit_url" => submit_url = reader.optional(Reader::text)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(Self { sid: sid.ok_or(ParseError::WrongType)?, submit_url })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::string::String;
@@ -146,7 +114,5 @@ mod tests {
             body,
             r#"{"client_secret":"monkeys","country":"GB","phone_number":"07700900001","send_attempt":2}"#
         );
-        assert_eq!(TokenSent::parse(br#"{"sid":"123abc","submit_url":null}"#).unwrap().sid, "123abc");
-        assert!(TokenSent::parse(br#"{"sid":123}"#).is_err());
     }
 }

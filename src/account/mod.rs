@@ -14,11 +14,15 @@
 //!
 //! See [account moderation](https://spec.matrix.org/v1.19/client-server-api/#account-moderation).
 
+mod moderation;
+
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorCode, Reject};
+
+pub use moderation::{Moderated, Moderation, Moderator};
 
 /// Where the account is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -236,6 +240,8 @@ actions! {
     UploadSigningKeys: false, true, UnknownToken;
     /// Getting a token to log in with elsewhere.
     GetLoginToken: false, true, UnknownToken;
+    /// Locking and suspending other accounts, as an administrator.
+    Moderate: false, false, UnknownToken;
     /// Seeing and receiving messages.
     Sync: false, true, UnknownToken;
     /// Filling the key backup.

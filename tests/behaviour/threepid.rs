@@ -1,0 +1,444 @@
+//! Rules P4, P6, P7 and U23, as far as they are about 3PIDs and their validation.
+
+use matrix_uia::operation::{AddThreepid, ChangePassword, DeleteDevices, Register, UserRef};
+use matrix_uia::session::Exempt;
+use matrix_uia::threepid::{
+    AddThreepidRequest, Asked, Circumstances, Claimed, DeleteThreepidRequest, DeleteThreepidResponse,
+    GivenAddress, KeptAddition, Medium, Offer, Owner, Purpose, RequestToken, Requested, Sending, SubmitToken,
+    Submitted, Threepid, Validation, ValidationRules, add,
+};
+use matrix_uia::{BindingKey, Denied, Millis, Reject, Secret, SessionId, Timestamp};
+use serde_json::{Value, json};
+
+const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
+const ALICE: UserRef = UserRef::new(1);
+const BOB: UserRef = UserRef::new(2);
+
+fn says(reject: Reject) -> String {
+    format!("{} {}", reject.status(), reject.code())
+}
+
+fn denied(denied: &Denied) -> String {
+    says(denied.reject())
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn rules() -> ValidationRules {
+    let mut rules = ValidationRules::default();
+    rules.lifetime = Millis::new(1_000);
+    rules.max_wrong_tokens = 3;
+    rules
+}
+
+fn secret(secret: &'static str) -> matrix_uia::digest::Digest {
+    KEY.client_secret(Secret::new(secret))
+}
+
+fn token(token: &'static str) -> matrix_uia::digest::Digest {
+    KEY.validation_token(Secret::new(token))
+}
+
+fn asked(purpose: Purpose, requester: Option<UserRef>, attempt: i64) -> Asked {
+    let email = Threepid::parse(Medium::Email, "new@example.org".into()).unwrap();
+    Asked::new(&KEY, purpose, requester, email, Secret::new("secret"), attempt)
+}
+
+fn ask(found: Option<Validation>, asked: &Asked, sending: Sending, now: u64) -> Requested {
+    Validation::request(found, asked, sending, token("right"), &rules(), at(now))
+}
+
+#[track_caller]
+fn sent(purpose: Purpose, requester: Option<UserRef>) -> Validation {
+    match ask(None, &asked(purpose, requester, 1), Sending::Token, 0) {
+        Requested::New(validation) => validation,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn submit(found: Validation, given: &'static str, now: u64) -> Submitted {
+    Validation::submit(Some(found), secret("secret"), token(given), &rules(), at(now))
+}
+
+#[track_caller]
+fn validated(purpose: Purpose, requester: Option<UserRef>) -> Validation {
+    match submit(sent(purpose, requester), "right", 10) {
+        Submitted::Validated(validation) => validation,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn session(byte: u8) -> matrix_uia::digest::Digest {
+    KEY.claimant(SessionId::from_entropy([byte; 24]))
+}
+
+fn creds(medium: Medium, given: &'static str) -> Offer {
+    Offer::Credentials { medium, secret: secret(given) }
+}
+
+fn claim(found: Option<Validation>, offer: Offer, purpose: Purpose, by: u8, now: u64) -> Claimed {
+    Validation::claim(found, offer, purpose, session(by), None, &rules(), at(now))
+}
+
+fn parse(medium: Medium, body: &Value) -> Result<(), String> {
+    RequestToken::parse(medium, body.to_string().as_bytes()).map(|_| ()).map_err(says)
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
+#[test]
+fn p7_a_request_is_refused_key_by_key() {
+    let email = json!({"client_secret": "s.=_-9", "email": "a@b", "send_attempt": 1});
+    let phone =
+        json!({"client_secret": "s", "country": "GB", "phone_number": "07700900001", "send_attempt": 1});
+    assert_eq!(parse(Medium::Email, &email), Ok(()));
+    assert_eq!(parse(Medium::Msisdn, &phone), Ok(()));
+    let missing = "400 M_MISSING_PARAM";
+    let bad = "400 M_BAD_JSON";
+    let invalid = "400 M_INVALID_PARAM";
+    for (medium, good, key, value, says) in [
+        (Medium::Email, &email, "client_secret", json!(null), missing),
+        (Medium::Email, &email, "client_secret", json!({}), bad),
+        (Medium::Email, &email, "client_secret", json!(""), invalid),
+        (Medium::Email, &email, "client_secret", json!("~"), invalid),
+        (Medium::Email, &email, "client_secret", json!("x".repeat(256)), invalid),
+        (Medium::Email, &email, "send_attempt", json!(null), missing),
+        (Medium::Email, &email, "send_attempt", json!("1"), bad),
+        (Medium::Email, &email, "send_attempt", json!(1.0), bad),
+        (Medium::Email, &email, "send_attempt", json!(true), bad),
+        (Medium::Email, &email, "email", json!(null), missing),
+        (Medium::Email, &email, "email", json!(1), bad),
+        (Medium::Email, &email, "email", json!("a@b@c"), invalid),
+        (Medium::Email, &email, "next_link", json!(1), bad),
+        (Medium::Email, &email, "next_link", json!("ftp://a"), invalid),
+        (Medium::Email, &email, "id_server", json!([]), bad),
+        (Medium::Email, &email, "id_server", json!("x".repeat(256)), invalid),
+        (Medium::Email, &email, "id_access_token", json!(1), bad),
+        (Medium::Msisdn, &phone, "country", json!(null), missing),
+        (Medium::Msisdn, &phone, "country", json!("gb"), invalid),
+        (Medium::Msisdn, &phone, "country", json!("GBR"), invalid),
+        (Medium::Msisdn, &phone, "phone_number", json!(null), missing),
+        (Medium::Msisdn, &phone, "phone_number", json!(7700900001_u64), bad),
+        (Medium::Msisdn, &phone, "phone_number", json!(""), invalid),
+        (Medium::Msisdn, &phone, "phone_number", json!("0".repeat(256)), invalid),
+    ] {
+        let mut body = good.clone();
+        body[key] = value;
+        assert_eq!(parse(medium, &body), Err(says.to_owned()), "{body}");
+    }
+    for (body, code) in [(&b"{"[..], "400 M_NOT_JSON"), (b"[]", bad), (b"{}", missing)] {
+        assert_eq!(RequestToken::parse(Medium::Email, body).map(|_| ()).map_err(says), Err(code.to_owned()));
+    }
+    let mut longest = email.clone();
+    longest["client_secret"] = "x".repeat(255).into();
+    longest["send_attempt"] = json!(-9_007_199_254_740_991_i64);
+    longest["next_link"] = json!("https://example.org/?a=b");
+    assert_eq!(parse(Medium::Email, &longest), Ok(()));
+}
+
+/// https://spec.matrix.org/v1.19/appendices/#e-mail
+#[test]
+fn p7_addresses_compare_in_one_form() {
+    let body = br#"{"client_secret": "s", "email": "Stra\u00dfe@EXAMPLE.org", "send_attempt": 1}"#;
+    let request = RequestToken::parse(Medium::Email, body).unwrap();
+    let GivenAddress::Email(email) = request.address else { panic!("{request:?}") };
+    assert_eq!(email.address(), "strasse@example.org");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpasswordemailrequesttoken
+#[test]
+fn p7_what_is_sent_depends_on_who_has_the_address() {
+    use Owner::{Another, Nobody, Requester};
+    use Purpose::{Add, Register, Reset};
+    let in_use = Err("400 M_THREEPID_IN_USE".to_owned());
+    let not_found = Err("400 M_THREEPID_NOT_FOUND".to_owned());
+    let (token, notice) = (Ok(Sending::Token), Ok(Sending::Notice));
+    for (purpose, owner, open, hidden) in [
+        (Register, Nobody, &token, &token),
+        (Register, Requester, &in_use, &in_use),
+        (Register, Another, &in_use, &notice),
+        (Reset, Nobody, &not_found, &notice),
+        (Reset, Requester, &token, &token),
+        (Reset, Another, &token, &token),
+        (Add, Nobody, &token, &token),
+        (Add, Requester, &in_use, &in_use),
+        (Add, Another, &in_use, &notice),
+    ] {
+        for (hide_existence, expected) in [(false, open), (true, hidden)] {
+            let fine = Circumstances {
+                purpose,
+                owner,
+                allowed: true,
+                trusted: true,
+                sendable: true,
+                hide_existence,
+            };
+            let decide = |it: Circumstances| it.decide().map_err(says);
+            assert_eq!(decide(fine), *expected, "{fine:?}");
+            // What holds for every address comes before what is known of one.
+            let refused = |code: &str| Err::<Sending, _>(code.to_owned());
+            let mut worse = fine;
+            worse.sendable = false;
+            assert_eq!(decide(worse), refused("400 M_THREEPID_MEDIUM_NOT_SUPPORTED"));
+            worse.allowed = false;
+            assert_eq!(decide(worse), refused("403 M_THREEPID_DENIED"));
+            worse.trusted = false;
+            assert_eq!(decide(worse), refused("400 M_SERVER_NOT_TRUSTED"));
+        }
+    }
+}
+
+/// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailrequesttoken
+#[test]
+fn p7_only_a_higher_attempt_sends_again() {
+    let first = sent(Purpose::Reset, None);
+    for (attempt, again) in [(0, false), (1, false), (2, true), (i64::MIN, false), (i64::MAX, true)] {
+        let requested = ask(Some(first.clone()), &asked(Purpose::Reset, None, attempt), Sending::Token, 5);
+        assert_eq!(matches!(requested, Requested::Again(_)), again, "{attempt}: {requested:?}");
+        assert_eq!(matches!(requested, Requested::AlreadySent), !again, "{attempt}");
+    }
+    let Requested::Again(second) = ask(Some(first), &asked(Purpose::Reset, None, 2), Sending::Token, 5)
+    else {
+        panic!("not sent again")
+    };
+    assert_eq!(ask(Some(second), &asked(Purpose::Reset, None, 2), Sending::Token, 5), Requested::AlreadySent);
+}
+
+/// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailrequesttoken
+#[test]
+fn p7_one_that_is_over_begins_anew() {
+    let again = asked(Purpose::Reset, None, 1);
+    let first = sent(Purpose::Reset, None);
+    assert_eq!(ask(Some(first.clone()), &again, Sending::Token, 999), Requested::AlreadySent);
+    assert!(matches!(ask(Some(first.clone()), &again, Sending::Token, 1_000), Requested::New(_)));
+    // And one whose message would be another, now that somebody has the address.
+    assert!(matches!(ask(Some(first), &again, Sending::Notice, 5), Requested::New(_)));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpasswordemailrequesttoken
+#[test]
+fn p7_a_notice_looks_like_a_token_that_nobody_submits() {
+    let asked_twice = asked(Purpose::Reset, None, 1);
+    let Requested::New(decoy) = ask(None, &asked_twice, Sending::Notice, 0) else { panic!("not new") };
+    assert_eq!(ask(Some(decoy.clone()), &asked_twice, Sending::Notice, 5), Requested::AlreadySent);
+    // Not even by the token that the host would have sent.
+    let submitted = submit(decoy.clone().with_token(token("right")), "right", 5);
+    assert!(
+        matches!(submitted, Submitted::Refused(Some(_), reject) if says(reject) == "400 M_TOKEN_INCORRECT")
+    );
+    let offered = creds(Medium::Email, "secret");
+    assert_eq!(claim(Some(decoy), offered, Purpose::Reset, 1, 5), Claimed::NotYet);
+}
+
+/// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
+#[test]
+fn p7_a_token_is_submitted_in_the_identity_services_terms() {
+    let found = sent(Purpose::Add, None);
+    let refused = |submitted: Submitted| match submitted {
+        Submitted::Refused(changed, reject) => (changed.is_some(), says(reject)),
+        other => panic!("{other:?}"),
+    };
+    let none = Validation::submit(None, secret("secret"), token("right"), &rules(), at(5));
+    assert_eq!(refused(none), (false, "400 M_NO_VALID_SESSION".to_owned()));
+    let others = Validation::submit(Some(found.clone()), secret("other"), token("right"), &rules(), at(5));
+    assert_eq!(refused(others), (false, "400 M_NO_VALID_SESSION".to_owned()));
+    assert_eq!(refused(submit(found.clone(), "wrong", 5)), (true, "400 M_TOKEN_INCORRECT".to_owned()));
+    assert!(matches!(submit(found.clone(), "right", 999), Submitted::Validated(_)));
+    assert_eq!(refused(submit(found, "right", 1_000)), (false, "400 M_SESSION_EXPIRED".to_owned()));
+    // One that was right is right again, and a wrong one can't end what is validated.
+    let mut done = validated(Purpose::Add, None);
+    for given in ["wrong", "wrong", "wrong", "wrong", "right"] {
+        done = match submit(done, given, 20) {
+            Submitted::Validated(done) | Submitted::Refused(Some(done), _) => done,
+            other => panic!("{other:?}"),
+        };
+    }
+    assert_eq!(done.validated_at(), Some(at(10)), "only the first time counts");
+}
+
+/// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
+#[test]
+fn p7_the_submission_is_read_key_by_key() {
+    let good = json!({"sid": "s.=_-", "client_secret": "s", "token": "any \u{e9}"});
+    let read = |body: &Value| SubmitToken::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
+    assert_eq!(read(&good), Ok(()));
+    for key in ["sid", "client_secret", "token"] {
+        for (value, says) in [
+            (json!(null), "400 M_MISSING_PARAM"),
+            (json!(1), "400 M_BAD_JSON"),
+            (json!(""), "400 M_INVALID_PARAM"),
+            (json!("x".repeat(256)), "400 M_INVALID_PARAM"),
+        ] {
+            let mut body = good.clone();
+            body[key] = value;
+            assert_eq!(read(&body), Err(says.to_owned()), "{body}");
+        }
+        let mut body = good.clone();
+        body[key] = "x".repeat(255).into();
+        assert_eq!(read(&body), Ok(()));
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver
+#[test]
+fn u23_a_proof_passes_the_stage_it_is_for() {
+    let right = creds(Medium::Email, "secret");
+    let proof = validated(Purpose::Register, None);
+    for (offer, purpose, granted) in [
+        (right, Purpose::Register, true),
+        (Offer::Awaited, Purpose::Register, true),
+        (right, Purpose::Reset, false),
+        (Offer::Awaited, Purpose::Add, false),
+        (creds(Medium::Msisdn, "secret"), Purpose::Register, false),
+        (creds(Medium::Email, "other"), Purpose::Register, false),
+    ] {
+        let claimed = claim(Some(proof.clone()), offer, purpose, 1, 20);
+        assert_eq!(matches!(claimed, Claimed::Granted(_)), granted, "{offer:?} {purpose:?}");
+        assert_eq!(claimed == Claimed::Refused, !granted);
+    }
+    assert_eq!(claim(None, right, Purpose::Register, 1, 20), Claimed::Refused);
+    assert_eq!(Purpose::of_stage::<Register>(), Purpose::Register);
+    assert_eq!(Purpose::of_stage::<ChangePassword>(), Purpose::Reset);
+    assert_eq!(Purpose::of_stage::<AddThreepid>(), Purpose::Reset);
+    assert_eq!(Purpose::of_stage::<DeleteDevices>(), Purpose::Reset);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver
+#[test]
+fn u23_a_link_that_nobody_opened_is_pending_until_it_is_over() {
+    let right = creds(Medium::Email, "secret");
+    let waiting = sent(Purpose::Register, None);
+    assert_eq!(claim(Some(waiting.clone()), right, Purpose::Register, 1, 999), Claimed::NotYet);
+    assert_eq!(claim(Some(waiting), right, Purpose::Register, 1, 1_000), Claimed::Refused);
+    // Validated at 10: its life counts from there.
+    let proof = validated(Purpose::Register, None);
+    assert!(matches!(claim(Some(proof.clone()), right, Purpose::Register, 1, 1_009), Claimed::Granted(_)));
+    assert_eq!(claim(Some(proof), right, Purpose::Register, 1, 1_010), Claimed::Refused);
+}
+
+fn request(body: &Value) -> String {
+    body.to_string()
+}
+
+#[track_caller]
+fn bind(
+    user: UserRef,
+    found: Option<Validation>,
+    owner: Option<UserRef>,
+    now: u64,
+) -> Result<(String, u64), String> {
+    let body = request(&json!({"sid": "sid", "client_secret": "secret"}));
+    let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
+    let grant = Exempt::Recent.assume_exempt(Some(user));
+    let addition = add(grant, &read, None, &KEY).unwrap();
+    assert_eq!(addition.sid(), "sid");
+    let binding = addition.bind(found, owner, &rules(), at(now)).map_err(|it| denied(&it))?;
+    assert_eq!(binding.user(), user);
+    Ok((binding.threepid().address().to_owned(), binding.validated_at().as_millis()))
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
+#[test]
+fn p6_only_a_validated_address_is_added() {
+    let failed = Err("400 M_THREEPID_AUTH_FAILED".to_owned());
+    let added = Ok(("new@example.org".to_owned(), 10));
+    let proof = validated(Purpose::Add, Some(ALICE));
+    assert_eq!(bind(ALICE, Some(proof.clone()), None, 20), added);
+    assert_eq!(bind(BOB, Some(proof.clone()), None, 20), failed, "not bob's to use");
+    assert_eq!(bind(BOB, Some(validated(Purpose::Add, None)), None, 20), added, "asked without a token");
+    assert_eq!(bind(ALICE, None, None, 20), failed);
+    assert_eq!(bind(ALICE, Some(sent(Purpose::Add, Some(ALICE))), None, 20), failed);
+    assert_eq!(bind(ALICE, Some(validated(Purpose::Register, None)), None, 20), failed);
+    assert_eq!(bind(ALICE, Some(validated(Purpose::Reset, None)), None, 20), failed);
+    assert_eq!(bind(ALICE, Some(proof.clone()), None, 1_009), added);
+    assert_eq!(bind(ALICE, Some(proof), None, 1_010), failed);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
+#[test]
+fn p6_an_address_in_use_is_not_added() {
+    for owner in [ALICE, BOB] {
+        let proof = validated(Purpose::Add, Some(ALICE));
+        assert_eq!(bind(ALICE, Some(proof), Some(owner), 20), Err("400 M_THREEPID_IN_USE".to_owned()));
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
+#[test]
+fn p6_changes_that_are_not_allowed_are_refused_first() {
+    let body = request(&json!({"sid": "a b", "client_secret": "secret"}));
+    let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
+    assert_eq!(read.check(false).map_err(says), Err("403 M_FORBIDDEN".to_owned()));
+    assert_eq!(read.check(true).map_err(says), Err("400 M_INVALID_PARAM".to_owned()));
+    assert_eq!(AddThreepidRequest::parse(b"{}").unwrap().check(true), Ok(()), "clients ask for the flows so");
+    let forbidden = DeleteThreepidRequest::parse(b"{", false).map(|_| ()).map_err(says);
+    assert_eq!(forbidden, Err("403 M_FORBIDDEN".to_owned()));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
+#[test]
+fn p6_what_never_came_is_missed_at_the_end() {
+    for body in [json!({}), json!({"sid": "sid"}), json!({"client_secret": "secret"})] {
+        let body = request(&body);
+        let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
+        assert_eq!(KeptAddition::of(&read, &KEY), None);
+        let missing = add(Exempt::Recent.assume_exempt(Some(ALICE)), &read, None, &KEY).unwrap_err();
+        assert_eq!(denied(&missing), "400 M_MISSING_PARAM");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete
+#[test]
+fn p6_a_removal_says_whether_it_was_unbound() {
+    let body = br#"{"medium": "email", "address": "A@b", "id_server": "theirs.example"}"#;
+    let named = DeleteThreepidRequest::parse(body, true).unwrap();
+    assert_eq!(named.unbind_at(Some("ours.example")).unwrap(), "theirs.example");
+    let body = br#"{"medium": "msisdn", "address": "447700900001", "id_server": null}"#;
+    let bound = DeleteThreepidRequest::parse(body, true).unwrap();
+    assert_eq!(bound.unbind_at(Some("ours.example")).unwrap(), "ours.example");
+    assert_eq!(bound.unbind_at(None), None);
+    for (unbound, result) in [(true, "success"), (false, "no-support")] {
+        let mut body = String::new();
+        DeleteThreepidResponse::new(unbound).write(&mut body).unwrap();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body, json!({"id_server_unbind_result": result}));
+    }
+    for (body, says_) in [
+        (json!({"address": "a@b"}), "400 M_MISSING_PARAM"),
+        (json!({"medium": "email"}), "400 M_MISSING_PARAM"),
+        (json!({"medium": 1, "address": "a@b"}), "400 M_BAD_JSON"),
+        (json!({"medium": "fax", "address": "a@b"}), "400 M_INVALID_PARAM"),
+        (json!({"medium": "email", "address": "a"}), "400 M_INVALID_PARAM"),
+        (json!({"medium": "email", "address": "a@b", "id_server": ""}), "400 M_INVALID_PARAM"),
+    ] {
+        let body = request(&body);
+        let refused = DeleteThreepidRequest::parse(body.as_bytes(), true).map(|_| ()).map_err(says);
+        assert_eq!(refused, Err(says_.to_owned()), "{body}");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
+#[test]
+fn p6_a_validation_goes_on_where_it_was_after_a_restart() {
+    let Claimed::Granted(claimed) =
+        claim(Some(validated(Purpose::Reset, None)), Offer::Awaited, Purpose::Reset, 1, 20)
+    else {
+        panic!("refused")
+    };
+    for validation in [sent(Purpose::Add, Some(ALICE)), validated(Purpose::Register, None), claimed] {
+        let text = serde_json::to_string(&validation).unwrap();
+        assert_eq!(serde_json::from_str::<Validation>(&text).unwrap(), validation);
+        for (key, value) in [
+            ("version", json!(2)),
+            ("address", json!("NEW@example.org")),
+            ("address", json!("a@b@c")),
+            ("medium", json!("msisdn")),
+            ("more", json!(1)),
+        ] {
+            let mut other: Value = serde_json::from_str(&text).unwrap();
+            other[key] = value;
+            assert!(serde_json::from_value::<Validation>(other).is_err(), "{key}");
+        }
+    }
+}
