@@ -103,10 +103,11 @@
 //! | [`operation`] | which call a session is for, and who makes it; your own calls |
 //! | [`store`] | keeping sessions: without a heap, or growing to a limit |
 //! | [`client`] | the client's side: the stored value, what to do next, the calls and their answers |
-//! | [`password`], [`deactivation`], [`registration`], [`login`], [`devices`] | an endpoint each: its request, its checks, its effects |
+//! | [`password`], [`deactivation`], [`registration`], [`login`], [`refresh`], [`devices`], [`signing_keys`] | an endpoint each: its request, its checks, its effects |
 //! | [`threepid`] | e-mail addresses and phone numbers: validating, adding, removing them |
 //! | [`fallback`] | the web pages for what a client can't do itself |
-//! | [`account`] | active, locked, suspended, deactivated: who may do what |
+//! | [`account`] | active, locked, suspended, deactivated: who may do what, and who may change that |
+//! | [`appservice`] | what an application service may do by its token |
 //! | [`error`] | error codes, statuses, the error body |
 //! | [`wire`] | what crosses HTTP, and the one JSON codec |
 //! | [`digest`] | what a session remembers of a request's parameters |
@@ -134,6 +135,8 @@
 //! | a password | [`MAX_PASSWORD_LEN`](wire::MAX_PASSWORD_LEN) bytes | `M_INVALID_PARAM` |
 //! | a user ID | [`MAX_USER_ID_LEN`](registration::MAX_USER_ID_LEN) bytes | `M_INVALID_USERNAME` |
 //! | a device's ID or name | [`MAX_DEVICE_TEXT_LEN`](registration::MAX_DEVICE_TEXT_LEN) bytes | `M_INVALID_PARAM` |
+//! | a login or refresh token | [`MAX_LOGIN_TOKEN_LEN`](login::MAX_LOGIN_TOKEN_LEN), [`MAX_REFRESH_TOKEN_LEN`](refresh::MAX_REFRESH_TOKEN_LEN) bytes | `M_INVALID_PARAM`; `M_UNKNOWN_TOKEN` |
+//! | a cross-signing key | [`MAX_SIGNING_KEY_LEN`](signing_keys::MAX_SIGNING_KEY_LEN) bytes | `M_INVALID_PARAM` |
 //! | an identity server's name | [`MAX_ID_SERVER_LEN`](deactivation::MAX_ID_SERVER_LEN) bytes | `M_INVALID_PARAM` |
 //! | a 3PID's address, in canonical form | [`MAX_ADDRESS_LEN`](threepid::MAX_ADDRESS_LEN) bytes | `M_INVALID_PARAM` |
 //! | a validation's `sid`, client secret or token | [`MAX_SECRET_LEN`](threepid::MAX_SECRET_LEN) bytes | `M_INVALID_PARAM` |
@@ -162,6 +165,8 @@
 //! - **Bounding a body's length**: that has to happen before there is a body.
 //! - **OAuth 2.0**: only the `m.oauth` stage that the legacy API keeps for it.
 //! - **Rooms, events, federation.**
+//! - **Verifying signatures** of cross-signing keys, which takes an implementation of
+//!   Ed25519: see [`signing_keys`].
 //! - Not yet: sessions sealed into their own ID, conversions for `ruma`.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api

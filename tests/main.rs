@@ -19,6 +19,7 @@ mod properties;
 mod redaction;
 mod spec_examples;
 mod spec_examples_client;
+mod spec_login;
 mod spec_threepid;
 mod stores;
 mod support;

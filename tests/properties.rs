@@ -7,6 +7,7 @@ mod codec;
 mod model;
 mod pages;
 mod pair;
+mod refresh;
 mod validation;
 mod world;
 

@@ -5,17 +5,19 @@ use std::fmt::Debug;
 
 use matrix_uia::deactivation::DeactivateRequest;
 use matrix_uia::devices::DeleteDevicesRequest;
-use matrix_uia::login::LoginRequest;
+use matrix_uia::login::{GetLoginTokenRequest, LoginRequest, LoginTokenResponse};
 use matrix_uia::operation::{ChangePassword, Reference, Register, Subject, UserRef};
 use matrix_uia::password::{self, ChangePasswordRequest, KeptChange};
+use matrix_uia::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::registration::{self, KeptRegistration, Localpart, LoginResponse, RegisterRequest};
 use matrix_uia::session::{Failure, Proof, Verdict};
+use matrix_uia::signing_keys::UploadSigningKeysRequest;
 use matrix_uia::threepid::{
     AddThreepidRequest, Asked, KeptAddition, Medium, Purpose, RequestToken, Requested, Sending, SubmitToken,
     Threepid, Validation, ValidationRules,
 };
 use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
-use matrix_uia::{BindingKey, Guard, Rules, Secret, Session, SessionId, Step, Text, Timestamp};
+use matrix_uia::{BindingKey, Guard, Millis, Rules, Secret, Session, SessionId, Step, Text, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{Server, flows, password_auth, policy, poll, stage};
@@ -106,6 +108,16 @@ fn no_request_shows_what_it_brings() {
     assert!(!serde_json::to_string(&kept).unwrap().contains(MARK));
     let login = json!({"type": "m.login.password", "user": "alice", "password": mark(40)}).to_string();
     hides(&LoginRequest::parse(login.as_bytes()).unwrap());
+    let token = json!({"type": "m.login.token", "token": mark(41)}).to_string();
+    hides(&LoginRequest::parse(token.as_bytes()).unwrap());
+    let refresh = json!({"refresh_token": mark(42)}).to_string();
+    hides(&RefreshRequest::parse(refresh.as_bytes()).unwrap());
+    let auth =
+        json!({"type": "m.login.password", "user": "alice", "password": mark(43), "session": mark(44)});
+    let get_token = json!({ "auth": auth }).to_string();
+    hides(&GetLoginTokenRequest::parse(get_token.as_bytes()).unwrap());
+    let upload = json!({ "auth": auth }).to_string();
+    hides(&UploadSigningKeysRequest::parse(upload.as_bytes()).unwrap());
 }
 
 #[test]
@@ -115,6 +127,8 @@ fn no_answer_shows_what_it_holds() {
         LoginResponse::new(Text::new("@a:example.org")).with_login(Secret::new(&token), Text::new("D"));
     response.login.as_mut().unwrap().refresh_token = Some(Secret::new(&refresh));
     hides(&response);
+    hides(&RefreshResponse::new(Secret::new(&token), Secret::new(&refresh), None));
+    hides(&LoginTokenResponse::new(Secret::new(&token), Millis::new(1)));
     let challenge = json!({"flows": [], "session": mark(52), "params": {"x": {"y": mark(53)}}}).to_string();
     hides(&ChallengeBody::parse(challenge.as_bytes()).unwrap());
 }

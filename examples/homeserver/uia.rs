@@ -264,13 +264,14 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     fn gate(&self, tx: &Transaction<'_>, stored: Option<&Stored>) -> Result<(), Failure> {
         let session = stored.map(|stored| &stored.session);
         if session.is_some_and(|session| session.consumed_at().is_some()) {
+            // A finished call is answered with its result, or as one that isn't known.
             return Ok(());
         }
-        let (user, action) = match self.call.subject() {
-            Some(subject) => (Some(subject.user), Action::WhoAmI),
-            None => (session.and_then(Session::user), Action::ResetPassword),
-        };
-        user.map_or(Ok(()), |user| who::gate(tx, user, action))
+        match (self.call.subject(), session) {
+            (Some(subject), _) => who::gate(tx, subject.user, Action::WhoAmI),
+            (None, Some(session)) => session.proofs().try_for_each(|proof| who::gate_proved(tx, proof)),
+            (None, None) => Ok(()),
+        }
     }
 
     const fn guard(&self) -> Guard<'r, Op> {

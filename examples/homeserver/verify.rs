@@ -9,7 +9,6 @@ use crate::phones;
 use crate::secrets::Secret;
 use crate::threepids as addresses;
 use crate::who::{self, Peer, user_ref};
-use matrix_uia::account::Action;
 use matrix_uia::operation::Reference;
 use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Proof, Question, Verdict};
 use matrix_uia::threepid::{Medium, Threepid};
@@ -41,8 +40,8 @@ pub async fn verify<'r>(
     if !matches!(verdict, Verdict::Failed(_)) {
         attempt.forgive();
     }
-    if let Verdict::Passed(Proof::User(user)) = verdict {
-        app.db.transaction(|tx| who::gate(tx, user, Action::Login))?;
+    if let Verdict::Passed(proof) = verdict {
+        app.db.transaction(|tx| who::gate_proved(tx, proof))?;
     }
     Ok(verdict)
 }

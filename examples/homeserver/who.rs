@@ -17,6 +17,7 @@ use matrix_uia::appservice::ServiceToken;
 use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{Subject, UserRef};
 use matrix_uia::refresh::check_access;
+use matrix_uia::session::Proof;
 use matrix_uia::{Reject, Timestamp};
 use rusqlite::Transaction;
 use std::net::SocketAddr;
@@ -164,7 +165,7 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
             .strip_prefix('@')
             .and_then(|full| full.strip_suffix(&format!(":{}", app.config.server_name)))
             .filter(|name| service.owns(name))
-            .ok_or(Reject::new(ErrorCode::Exclusive, "The user is not this application service's."))?,
+            .ok_or(Reject::new(ErrorCode::Forbidden, "The user is not this application service's."))?,
     };
     let user = app.db.transaction(|tx| users::by_localpart(tx, localpart))?;
     let user = user.ok_or(Reject::new(ErrorCode::Forbidden, "The application service has no such user."))?;
@@ -176,8 +177,7 @@ pub fn user_ref(user: &User) -> UserRef {
     user.key.into()
 }
 
-/// Whether the account of a user whom a stage proved, or who has the token, may go on with it: a session of
-/// a locked account doesn't advance.
+/// Whether a user's account may go on with this, looked up once more.
 ///
 /// # Errors
 ///
@@ -193,6 +193,18 @@ pub fn gate(tx: &Transaction<'_>, user: UserRef, action: Action) -> Result<(), F
 pub fn subject(user: &User) -> Subject {
     // An epoch counts password changes and fences: it does not reach 2^32.
     Subject::new(user_ref(user), u32::try_from(user.epoch).unwrap_or(u32::MAX))
+}
+
+/// The same for whoever a stage has proved to be there, where no token says whose session it is.
+///
+/// # Errors
+///
+/// What the account's status says.
+pub fn gate_proved(tx: &Transaction<'_>, proof: Proof) -> Result<(), Failure> {
+    match proof {
+        Proof::User(user) => gate(tx, user, Action::ResetPassword),
+        _ => Ok(()),
+    }
 }
 
 /// The account's status as the crate knows it.

@@ -294,7 +294,7 @@ fn a_body_of_64_kib_is_read_and_one_byte_more_is_too_large() {
     socket.write_all(b"0\r\n\r\n").unwrap();
     let mut received = Vec::new();
     socket.read_to_end(&mut received).unwrap();
-    Answer::parse(&received).unwrap().rejected(413, "M_TOO_LARGE");
+    Answer::parse("POST", "/_matrix/client/v3/register", &received).unwrap().rejected(413, "M_TOO_LARGE");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `account/deactivate` (rules D1 to D7).
 
-use crate::support::{Client, Setup, password_auth, text, with};
+use crate::support::{Client, Setup, bridge, password_auth, password_auth_in, text};
 use serde_json::{Value, json};
 
 /// alice with 3PIDs bound where the caller says, and identity servers of every temper.
@@ -63,9 +63,9 @@ fn d1_without_a_token_where_there_are_flows_that_name_the_user() {
     let bob = client.token("bob", "builder-bob");
     client.post("account/deactivate", Some("unknown"), &json!({})).rejected(401, "M_UNKNOWN_TOKEN");
     let session = client.post("account/deactivate", None, &json!({})).asked();
-    let auth = with(&password_auth("alice", "white-rabbit"), "session", session.as_str());
+    let auth = password_auth_in(&session, "alice", "white-rabbit");
     client.post("account/deactivate", None, &json!({ "auth": auth })).failed(&[], "M_FORBIDDEN");
-    let auth = with(&password_auth("alice", "wonderland"), "session", session.as_str());
+    let auth = password_auth_in(&session, "alice", "wonderland");
     let done = client.post("account/deactivate", None, &json!({ "auth": auth })).ok();
     assert_eq!(done, json!({ "id_server_unbind_result": "success" }));
     assert!(!client.is_live(&alice) && client.is_live(&bob));
@@ -145,7 +145,7 @@ fn d6_afterwards_no_way_in_works_and_the_name_stays_taken() {
                     let error = client.get(path, Some(token)).rejected(401, "M_UNKNOWN_TOKEN");
                     assert_ne!(error["soft_logout"], true);
                 }
-                let auth = with(&password_auth("alice", "wonderland"), "session", open.as_str());
+                let auth = password_auth_in(&open, "alice", "wonderland");
                 let body = json!({ "new_password": "looking-glass", "auth": auth });
                 client.post("account/password", Some(token), &body).rejected(401, "M_UNKNOWN_TOKEN");
                 client.post("account/deactivate", Some(token), &json!({})).rejected(401, "M_UNKNOWN_TOKEN");
@@ -198,7 +198,7 @@ fn d6_that_an_account_is_gone_can_be_hidden() {
 fn d7_an_application_service_deactivates_its_own_users_without_uia() {
     let mut setup = setup(json!([]));
     setup.config()["appservices"] = json!([
-        { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" },
+        bridge(),
         { "id": "other", "as_token": "other-secret", "sender_localpart": "otherbot", "user_prefix": "_other_" },
     ]);
     for name in ["_bridge_a", "_bridge_b"] {
@@ -210,11 +210,11 @@ fn d7_an_application_service_deactivates_its_own_users_without_uia() {
     let token = client.token("_bridge_a", "puppeteer");
     let of = |user: &str| format!("account/deactivate?user_id={user}");
     // Not whoever is not its own.
-    client.post(&of("@alice:localhost"), Some("as-secret"), &json!({})).rejected(400, "M_EXCLUSIVE");
-    client.post(&of("@_bridge_a:localhost"), Some("other-secret"), &json!({})).rejected(400, "M_EXCLUSIVE");
+    client.post(&of("@alice:localhost"), Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
+    client.post(&of("@_bridge_a:localhost"), Some("other-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client
         .post(&of("@_bridge_a:elsewhere.example"), Some("as-secret"), &json!({}))
-        .rejected(400, "M_EXCLUSIVE");
+        .rejected(403, "M_FORBIDDEN");
     client.post(&of("@_bridge_none:localhost"), Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client.post("account/deactivate", Some("as-secret"), &json!({})).rejected(403, "M_FORBIDDEN");
     client.post(&of("@_bridge_a:localhost"), Some("as-secre"), &json!({})).rejected(401, "M_UNKNOWN_TOKEN");

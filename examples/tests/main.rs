@@ -1,7 +1,8 @@
 //! The homeserver from outside: the built program in a process of its own, driven over HTTP as a client would.
 //!
 //! Nothing here knows the crate or the server's source. What every answer has in common (CORS, standard
-//! errors, well-formed challenges, no 5xx) is checked in [`support::Answer`], so every test checks it.
+//! errors, well-formed challenges, no 5xx) is checked in [`support::Answer`], and each answer against the schema
+//! of its endpoint in [`support::schema`], so every test checks it.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -12,17 +13,23 @@
     reason = "a test ends where it finds something wrong, and clippy knows only the functions marked as one"
 )]
 
+mod admin;
+mod appservices;
 mod bodies;
 mod contract;
 mod crash;
 mod deactivation;
 mod fallback;
+mod login;
 mod password;
 mod races;
+mod refresh;
 mod registration;
 mod reset;
 mod restart;
+mod schemas;
 mod secrets;
+mod signing_keys;
 mod support;
 mod threepid;
 mod uia;

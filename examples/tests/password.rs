@@ -1,6 +1,6 @@
 //! `account/password` (rules P1 to P5), and logging in and out around it.
 
-use crate::support::{Setup, password_auth, text};
+use crate::support::{Setup, bridge, password_auth, password_auth_in, text};
 use serde_json::{Value, json};
 
 fn change(to: &str, from: &str) -> Value {
@@ -123,11 +123,7 @@ fn where_it_is_disabled_it_is_403_before_any_challenge() {
 
 #[test]
 fn r7_the_legacy_api_can_be_off_but_for_application_services() {
-    let mut setup = Setup::kept(json!({
-        "appservices": [
-            { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" },
-        ],
-    }));
+    let mut setup = Setup::kept(json!({ "appservices": [bridge()] }));
     let puppet = json!({ "localpart": "_bridge_a", "password": "puppeteer" });
     setup.config()["users"].as_array_mut().unwrap().push(puppet);
     let server = setup.start();
@@ -246,7 +242,7 @@ fn devices_are_listed_named_and_deleted_after_authentication() {
 
     let session =
         client.post("delete_devices", Some(&token), &json!({ "devices": [ids[1], ids[2]] })).asked();
-    let auth = crate::support::with(&password_auth("alice", "wonderland"), "session", session.as_str());
+    let auth = password_auth_in(&session, "alice", "wonderland");
     client
         .post("delete_devices", Some(&token), &json!({ "devices": [ids[1]], "auth": auth }))
         .rejected(403, "M_FORBIDDEN");

@@ -1,7 +1,7 @@
 //! Requests that come at the same time: connections opened and all but the last byte sent beforehand, the last
 //! bytes sent together.
 
-use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, text, with};
+use crate::support::{Answer, Client, Setup, dummy_auth, password_auth, password_auth_in, text};
 use serde_json::{Value, json};
 use std::sync::Barrier;
 
@@ -141,7 +141,7 @@ fn one_password_change_32_times_at_once_is_carried_out_once() {
         let session = client
             .post("account/password", Some(&token), &json!({ "new_password": "looking-glass" }))
             .asked();
-        let auth = with(&password_auth("alice", "wonderland"), "session", session);
+        let auth = password_auth_in(session, "alice", "wonderland");
         let body = json!({ "new_password": "looking-glass", "auth": auth });
         let answers =
             at_once(&client, &vec![("account/password", Some(token.as_str()), body.clone()); THREADS]);
@@ -168,7 +168,7 @@ fn guesses_sent_together_are_counted_one_by_one() {
             .post("account/password", Some(&token), &json!({ "new_password": "looking-glass" }))
             .asked();
         let guess = |password: &str| {
-            let auth = with(&password_auth("alice", password), "session", session.as_str());
+            let auth = password_auth_in(&session, "alice", password);
             json!({ "new_password": "looking-glass", "auth": auth })
         };
         let guesses: Vec<_> = (0..20)
@@ -289,4 +289,53 @@ fn a_deactivation_racing_everything_else_wins() {
         assert!(tokens.iter().all(|token| !client.is_live(token)));
         client.login("alice", "wonderland").rejected(403, "M_USER_DEACTIVATED");
     }
+}
+
+#[test]
+fn one_login_token_32_times_at_once_logs_in_once() {
+    let server = Setup::new(json!({})).start();
+    let client = server.client();
+    let alice = client.token("alice", "wonderland");
+    let body = json!({ "auth": password_auth("alice", "wonderland") });
+    let token = client.post("/_matrix/client/v1/login/get_token", Some(&alice), &body).ok();
+    let body = json!({ "type": "m.login.token", "token": token["login_token"] });
+    let answers = at_once(&client, &vec![("login", None, body); THREADS]);
+    let [login] = with_status(&answers, 200)[..] else { panic!("one login") };
+    assert!(client.is_live(&text(&login.ok(), "access_token")));
+    assert_eq!(with_status(&answers, 403).len(), THREADS - 1);
+    assert_eq!(client.get("devices", Some(&alice)).ok()["devices"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn one_refresh_token_32_times_at_once_leaves_one_new_pair() {
+    let server = Setup::new(json!({})).start();
+    let client = server.client();
+    let login = with(&password_auth("alice", "wonderland"), "refresh_token", true);
+    let old = client.post("login", None, &login).ok();
+    let body = json!({ "refresh_token": old["refresh_token"] });
+    let answers = at_once(&client, &vec![("refresh", None, body.clone()); THREADS]);
+    // Nobody has used a new pair, so each may be the one whose answer arrives; the last holds.
+    let pairs: Vec<_> = answers.iter().map(Answer::ok).collect();
+    let live: Vec<_> = pairs.iter().filter(|pair| client.is_live(&text(pair, "access_token"))).collect();
+    let [live] = live[..] else { panic!("one live pair beside the old") };
+    client.post("refresh", None, &body).rejected(401, "M_UNKNOWN_TOKEN");
+    client.post("refresh", None, &json!({ "refresh_token": live["refresh_token"] })).ok();
+}
+
+#[test]
+fn first_uploads_of_signing_keys_at_once_leave_one_set() {
+    let server = Setup::new(json!({})).start();
+    let client = server.client();
+    let alice = client.token("alice", "wonderland");
+    let upload = |n: usize| {
+        let public = format!("key{n}");
+        let key =
+            json!({ "user_id": "@alice:localhost", "usage": ["master"], "keys": { "ed25519:k": public } });
+        json!({ "master_key": key })
+    };
+    let path = "keys/device_signing/upload";
+    let requests: Vec<_> = (0..THREADS).map(|n| (path, Some(alice.as_str()), upload(n))).collect();
+    let answers = at_once(&client, &requests);
+    assert_eq!(with_status(&answers, 200).len(), 1, "only one was the first");
+    assert_eq!(with_status(&answers, 401).len(), THREADS - 1);
 }

@@ -1,6 +1,6 @@
 //! `register` (rules R1 to R4 and R6).
 
-use crate::support::{Setup, dummy_auth, text};
+use crate::support::{Setup, bridge, dummy_auth, text};
 use serde_json::{Value, json};
 
 fn dummy(username: &str) -> Value {
@@ -31,10 +31,7 @@ fn the_kind_decides() {
 
 #[test]
 fn names_are_refused_before_any_challenge() {
-    let mut setup = Setup::new(json!({}));
-    setup.config()["appservices"] = json!([
-        { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" }]);
-    let server = setup.start();
+    let server = Setup::new(json!({ "appservices": [bridge()] })).start();
     let client = server.client();
     for (name, code) in [
         ("alice", "M_USER_IN_USE"),
@@ -124,12 +121,99 @@ fn a_name_taken_meanwhile_may_be_replaced_in_the_same_session() {
 
 #[test]
 fn r5_an_application_service_s_user_needs_no_uia_or_is_told_so() {
+    let server = Setup::new(json!({ "appservices": [bridge()] })).start();
+    let client = server.client();
+    // An as_token in `whoami` names its sender only if there is such a user.
+    client.whoami("as-secret").rejected(403, "M_FORBIDDEN");
+    client.get("account/whoami?user_id=@alice:localhost", Some("as-secret")).rejected(403, "M_FORBIDDEN");
+}
+
+#[test]
+fn r8_a_name_is_available_or_one_of_the_errors() {
     let mut setup = Setup::new(json!({}));
     setup.config()["appservices"] = json!([
         { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" }]);
     let server = setup.start();
     let client = server.client();
-    // An as_token in `whoami` names its sender only if there is such a user.
-    client.whoami("as-secret").rejected(403, "M_FORBIDDEN");
-    client.get("account/whoami?user_id=@alice:localhost", Some("as-secret")).rejected(400, "M_EXCLUSIVE");
+    for path in ["register/available", "/_matrix/client/r0/register/available"] {
+        for name in ["carol", "Carol", "%40carol%3Alocalhost", "a.b%3Dc%2Fd%2Be"] {
+            let answer = client.get(&format!("{path}?username={name}"), None);
+            assert_eq!(answer.ok(), json!({ "available": true }), "{name}");
+        }
+        for (query, code) in [
+            ("?username=alice", "M_USER_IN_USE"),
+            ("?username=ALICE", "M_USER_IN_USE"),
+            ("?username=_bridge_carol", "M_EXCLUSIVE"),
+            ("?username=bridgebot", "M_EXCLUSIVE"),
+            ("?username=_carol", "M_INVALID_USERNAME"),
+            ("?username=12345", "M_INVALID_USERNAME"),
+            ("?username=", "M_INVALID_USERNAME"),
+            ("?username=ca%20rol", "M_INVALID_USERNAME"),
+            ("", "M_MISSING_PARAM"),
+        ] {
+            client.get(&format!("{path}{query}"), None).rejected(400, code);
+        }
+    }
+    let server = Setup::new(json!({ "registration": { "enabled": false } })).start();
+    server.client().get("register/available?username=carol", None).rejected(403, "M_FORBIDDEN");
+}
+
+#[test]
+fn r8_a_registration_token_is_valid_while_a_use_is_left() {
+    let path =
+        |token: &str| format!("/_matrix/client/v1/register/m.login.registration_token/validity{token}");
+    let mut setup = Setup::new(json!({}));
+    setup.config()["flows"] = json!({ "register": [["m.login.registration_token", "m.login.dummy"]] });
+    setup.config()["registration_tokens"] = json!([
+        { "token": "fBVFdqVE", "uses_allowed": 1 }, { "token": "old", "expires_at_ms": 1 },
+        { "token": "for-ever", "uses_allowed": null }, { "token": "none", "uses_allowed": 0 }]);
+    let server = setup.start();
+    let client = server.client();
+    let valid = |token: &str| client.get(&path(&format!("?token={token}")), None).ok()["valid"].clone();
+    for (token, is) in [
+        ("fBVFdqVE", true),
+        ("for-ever", true),
+        ("old", false),
+        ("none", false),
+        ("x", false),
+        ("%20", false),
+    ] {
+        assert_eq!(valid(token), is, "{token}");
+    }
+    client.get(&path(""), None).rejected(400, "M_MISSING_PARAM");
+
+    // One that is promised to a session is no other's to use.
+    let body = json!({ "username": "carol", "password": "christmas" });
+    let session = client.post("register", None, &body).asked();
+    let auth = json!({ "type": "m.login.registration_token", "token": "fBVFdqVE", "session": session });
+    let with_auth = |auth: Value| crate::support::with(&body, "auth", auth);
+    client.post("register", None, &with_auth(auth)).continued(&["m.login.registration_token"]);
+    assert_eq!(valid("fBVFdqVE"), false);
+    client.post("register", None, &with_auth(dummy_auth(&session))).ok();
+    assert_eq!(valid("fBVFdqVE"), false);
+
+    let server = Setup::new(json!({ "registration": { "enabled": false } })).start();
+    server.client().get(&path("?token=x"), None).rejected(403, "M_FORBIDDEN");
+}
+
+#[test]
+fn r8_whoever_tries_token_after_token_is_held_up() {
+    let server =
+        Setup::new(json!({ "rate_limits": { "failed_auth": { "burst": 3, "per_second": 0.01 } } })).start();
+    let client = server.client();
+    let path = "/_matrix/client/v1/register/m.login.registration_token/validity?token=guess";
+    for _ in 0..3 {
+        assert_eq!(client.get(path, None).ok(), json!({ "valid": false }));
+    }
+    client.get(path, None).rejected(429, "M_LIMIT_EXCEEDED");
+}
+
+#[test]
+fn r1_a_guest_s_parameters_are_ignored_whatever_they_are() {
+    let server = Setup::new(json!({ "registration": { "guests": true } })).start();
+    let client = server.client();
+    let body = json!({ "username": 1, "password": {}, "device_id": [], "inhibit_login": true, "auth": "x" });
+    assert!(client.post("register?kind=guest", None, &body).ok()["access_token"].is_string());
+    let body = json!({ "initial_device_display_name": "x".repeat(513) });
+    client.post("register?kind=guest", None, &body).rejected(400, "M_INVALID_PARAM");
 }

@@ -1,6 +1,6 @@
 //! Open sessions go on after a restart, where they are kept (lessons 15 and 52).
 
-use crate::support::{Setup, dummy_auth, password_auth, with};
+use crate::support::{Setup, dummy_auth, password_auth_in};
 use serde_json::json;
 
 const TOKEN: &str = "m.login.registration_token";
@@ -62,14 +62,14 @@ fn failures_and_parameters_are_counted_on() {
     let change = client.post("account/password", Some(&token), &body).asked();
     let body = json!({ "erase": true, "id_server": "good.example" });
     let deactivate = client.post("account/deactivate", Some(&second), &body).asked();
-    let wrong = with(&password_auth("alice", "white-rabbit"), "session", change.as_str());
+    let wrong = password_auth_in(&change, "alice", "white-rabbit");
     client.post("account/password", Some(&token), &json!({ "auth": wrong })).failed(&[], "M_FORBIDDEN");
     server.kill();
 
     let server = setup.start();
     let client = server.client();
     client.post("account/password", Some(&token), &json!({ "auth": wrong })).failed(&[], "M_FORBIDDEN");
-    let right = with(&password_auth("alice", "wonderland"), "session", change.as_str());
+    let right = password_auth_in(&change, "alice", "wonderland");
     client
         .post("account/password", Some(&token), &json!({ "auth": right }))
         .rejected(429, "M_LIMIT_EXCEEDED");
@@ -80,7 +80,7 @@ fn failures_and_parameters_are_counted_on() {
     client
         .post("account/password", Some(&token), &json!({ "auth": right }))
         .rejected(429, "M_LIMIT_EXCEEDED");
-    let auth = with(&password_auth("alice", "wonderland"), "session", deactivate.as_str());
+    let auth = password_auth_in(&deactivate, "alice", "wonderland");
     let changed = json!({ "erase": false, "id_server": "good.example", "auth": auth });
     client.post("account/deactivate", Some(&second), &changed).rejected(403, "M_FORBIDDEN");
     // `id_server` was kept: where the config has the address bound, nobody could unbind it.
@@ -100,7 +100,7 @@ fn what_was_kept_of_a_password_change_is_carried_out_after_a_restart() {
     server.kill();
     let server = setup.start();
     let client = server.client();
-    let auth = with(&password_auth("alice", "wonderland"), "session", session);
+    let auth = password_auth_in(session, "alice", "wonderland");
     client.post("account/password", Some(&token), &json!({ "auth": auth })).ok();
     client.login("alice", "looking-glass").ok();
     client.login("alice", "wonderland").rejected(403, "M_FORBIDDEN");
@@ -118,11 +118,11 @@ fn in_memory_a_restart_ends_sessions_and_says_so() {
     server.kill();
     let server = setup.start();
     let client = server.client();
-    let auth = with(&password_auth("alice", "wonderland"), "session", session);
+    let auth = password_auth_in(session, "alice", "wonderland");
     let body = json!({ "new_password": "looking-glass", "auth": auth });
     let next = client.post("account/password", Some(&token), &body).failed(&[], "M_UNKNOWN");
     client.login("alice", "wonderland").ok();
-    let auth = with(&password_auth("alice", "wonderland"), "session", next);
+    let auth = password_auth_in(next, "alice", "wonderland");
     client
         .post("account/password", Some(&token), &json!({ "new_password": "looking-glass", "auth": auth }))
         .ok();

@@ -1,6 +1,6 @@
 //! What clients keep secret reaches neither the log nor, but as a hash, the database (lessons 28 and 49).
 
-use crate::support::{Client, Setup, dummy_auth, text, with};
+use crate::support::{Client, Setup, dummy_auth, password_auth_in, text, with};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -32,10 +32,6 @@ impl Marked {
         }
         self.secret(&text(login, "access_token"))
     }
-}
-
-fn auth(user: &str, password: &str, session: &str) -> Value {
-    with(&crate::support::password_auth(user, password), "session", session)
 }
 
 fn scenario(client: &Client, marked: &mut Marked) {
@@ -79,18 +75,23 @@ fn scenario(client: &Client, marked: &mut Marked) {
     // A password change: kept over a failure, carried out without being repeated, repeated; and one left open.
     let session =
         marked.session(post("account/password", Some(&token), &json!({ "new_password": second })).asked());
-    post("account/password", Some(&token), &json!({ "auth": auth("carol", &wrong, &session) }))
+    post("account/password", Some(&token), &json!({ "auth": password_auth_in(&session, "carol", &wrong) }))
         .failed(&[], "M_FORBIDDEN");
-    let other = json!({ "new_password": third, "auth": auth("carol", &first, &session) });
+    let other = json!({ "new_password": third, "auth": password_auth_in(&session, "carol", &first) });
     post("account/password", Some(&token), &other).rejected(403, "M_FORBIDDEN");
     for _ in 0..2 {
-        post("account/password", Some(&token), &json!({ "auth": auth("carol", &first, &session) })).ok();
+        post(
+            "account/password",
+            Some(&token),
+            &json!({ "auth": password_auth_in(&session, "carol", &first) }),
+        )
+        .ok();
     }
     marked.session(post("account/password", Some(&token), &json!({ "new_password": third })).asked());
     let unknown = post(
         "account/password",
         Some(&token),
-        &json!({ "auth": auth("carol", &second, "x-MARKED-unknown") }),
+        &json!({ "auth": password_auth_in("x-MARKED-unknown", "carol", &second) }),
     );
     marked.sessions.push("x-MARKED-unknown".to_owned());
     marked.session(unknown.failed(&[], "M_UNKNOWN"));
@@ -98,11 +99,17 @@ fn scenario(client: &Client, marked: &mut Marked) {
     // A device, and the end.
     let device = post("delete_devices", Some(&token), &json!({ "devices": ["X"] })).asked();
     let device = marked.session(device);
-    post("delete_devices", Some(&token), &json!({ "auth": auth("carol", &second, &device) })).ok();
+    post("delete_devices", Some(&token), &json!({ "auth": password_auth_in(&device, "carol", &second) }))
+        .ok();
     let session = marked.session(post("account/deactivate", Some(&token), &json!({})).asked());
-    post("account/deactivate", Some(&token), &json!({ "auth": auth("carol", &wrong, &session) }))
+    post("account/deactivate", Some(&token), &json!({ "auth": password_auth_in(&session, "carol", &wrong) }))
         .failed(&[], "M_FORBIDDEN");
-    post("account/deactivate", Some(&token), &json!({ "auth": auth("carol", &second, &session) })).ok();
+    post(
+        "account/deactivate",
+        Some(&token),
+        &json!({ "auth": password_auth_in(&session, "carol", &second) }),
+    )
+    .ok();
     // Somebody stays, with a live token and an open session.
     let token = marked.login(&client.login("alice", "MARKED-alice").ok());
     marked.secret("MARKED-alice");

@@ -1,6 +1,6 @@
 //! User-interactive authentication over HTTP: challenges, stages, order, failures (rules U1 to U12).
 
-use crate::support::{Setup, dummy_auth, password_auth, text, with};
+use crate::support::{Setup, dummy_auth, password_auth, password_auth_in, text};
 use serde_json::{Value, json};
 
 /// Two flows of three stages, for registrations.
@@ -143,9 +143,7 @@ fn u7_failures_keep_the_state_and_a_stranger_s_credentials_are_403() {
     let server = setup.start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let post = |auth| {
-        client.post("account/password", Some(&token), &json!({ "new_password": "wonderland", "auth": auth }))
-    };
+    let post = |auth| client.change_password(&token, "wonderland", auth);
     let session = post(json!({})).asked();
     let tried = |identifier: Value, password: &str| json!({ "type": "m.login.password", "identifier": identifier, "password": password, "session": session });
     // A full ID of another server is a failed stage (rule U20).
@@ -215,16 +213,10 @@ fn u11_one_shot_is_the_first_step_of_a_session_that_can_be_continued() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let post = |auth| {
-        client.post(
-            "account/password",
-            Some(&token),
-            &json!({ "new_password": "looking-glass", "auth": auth }),
-        )
-    };
+    let post = |auth| client.change_password(&token, "looking-glass", auth);
     // Lessons 19 and 50: the whole state, and a session that was kept.
     let session = post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
-    let body = post(with(&password_auth("alice", "wonderland"), "session", session));
+    let body = post(password_auth_in(session, "alice", "wonderland"));
     assert_eq!(body.ok(), json!({}));
     client.login("alice", "looking-glass").ok();
 }
@@ -234,19 +226,13 @@ fn u11_without_one_shot_nothing_is_verified_before_there_is_a_session() {
     let server = Setup::new(json!({ "uia": { "one_shot": false } })).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let post = |auth| {
-        client.post(
-            "account/password",
-            Some(&token),
-            &json!({ "new_password": "looking-glass", "auth": auth }),
-        )
-    };
+    let post = |auth| client.change_password(&token, "looking-glass", auth);
     let answer = post(password_auth("alice", "wonderland"));
     assert_eq!(answer.status, 401, "{answer}");
     assert!(answer.json()["errcode"].is_null() || answer.json()["errcode"] == "M_UNKNOWN", "{answer}");
     client.login("alice", "wonderland").ok();
     let session = text(&answer.json(), "session");
-    post(with(&password_auth("alice", "wonderland"), "session", session)).ok();
+    post(password_auth_in(session, "alice", "wonderland")).ok();
 }
 
 #[test]
@@ -254,25 +240,19 @@ fn u12_an_unknown_session_is_a_new_start_and_never_none() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let post = |auth| {
-        client.post(
-            "account/password",
-            Some(&token),
-            &json!({ "new_password": "looking-glass", "auth": auth }),
-        )
-    };
+    let post = |auth| client.change_password(&token, "looking-glass", auth);
     // Lessons 15 and 22: with the right password at once, and yet nothing is verified.
     for unknown in
         ["", "x", "unknown-but-well-formed-session", "in/valid", &"x".repeat(255), &"x".repeat(300)]
     {
-        let auth = with(&password_auth("alice", "wonderland"), "session", unknown);
+        let auth = password_auth_in(unknown, "alice", "wonderland");
         let session = post(auth).failed(&[], "M_UNKNOWN");
         assert_ne!(session, unknown);
         client.login("alice", "wonderland").ok();
         post(json!({ "session": unknown })).failed(&[], "M_UNKNOWN");
     }
     let session = post(json!({ "session": "unknown-but-well-formed-session" })).failed(&[], "M_UNKNOWN");
-    post(with(&password_auth("alice", "wonderland"), "session", session)).ok();
+    post(password_auth_in(session, "alice", "wonderland")).ok();
 }
 
 #[test]
@@ -280,21 +260,15 @@ fn u12_reject_is_400() {
     let server = Setup::new(json!({ "uia": { "unknown_session": "reject" } })).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let post = |auth| {
-        client.post(
-            "account/password",
-            Some(&token),
-            &json!({ "new_password": "looking-glass", "auth": auth }),
-        )
-    };
+    let post = |auth| client.change_password(&token, "looking-glass", auth);
     for auth in [
         json!({ "session": "unknown-but-well-formed-session" }),
-        with(&password_auth("alice", "wonderland"), "session", "unknown-but-well-formed-session"),
+        password_auth_in("unknown-but-well-formed-session", "alice", "wonderland"),
     ] {
         post(auth).rejected(400, "M_UNKNOWN");
     }
     let session = post(json!({})).asked();
-    post(with(&password_auth("alice", "wonderland"), "session", session)).ok();
+    post(password_auth_in(session, "alice", "wonderland")).ok();
 }
 
 #[test]

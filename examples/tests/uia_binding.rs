@@ -1,14 +1,14 @@
 //! What a session is bound to, and what becomes of a finished one (rules U13 and U14).
 
-use crate::support::{Server, Setup, dummy_auth, password_auth, text, with};
+use crate::support::{Server, Setup, dummy_auth, password_auth, password_auth_in, text, with};
 use serde_json::{Value, json};
 
 fn right(session: &str) -> Value {
-    with(&password_auth("alice", "wonderland"), "session", session)
+    password_auth_in(session, "alice", "wonderland")
 }
 
 fn wrong(session: &str) -> Value {
-    with(&password_auth("alice", "white-rabbit"), "session", session)
+    password_auth_in(session, "alice", "white-rabbit")
 }
 
 fn bound_by(binding: &str) -> Server {
@@ -33,7 +33,7 @@ fn another_operation_is_403_and_leaves_the_session_as_it_was() {
     client.post("account/password", Some(&token), &body).ok();
     // Two devices are two operations.
     let session = client.send("DELETE", "devices/X", Some(&token), None).asked();
-    let auth = with(&password_auth("alice", "looking-glass"), "session", session);
+    let auth = password_auth_in(session, "alice", "looking-glass");
     let body = json!({ "auth": auth }).to_string();
     client.send("DELETE", "devices/Y", Some(&token), Some(body.as_bytes())).rejected(403, "M_FORBIDDEN");
     client.send("DELETE", "devices/X", Some(&token), Some(body.as_bytes())).ok();
@@ -47,7 +47,7 @@ fn another_user_or_a_token_where_there_was_none_is_an_unknown_session() {
     let bob = client.token("bob", "builder-bob");
     let body = |auth| json!({ "new_password": "looking-glass", "auth": auth });
     let session = client.post("account/password", Some(&alice), &body(json!({}))).asked();
-    let with_his = with(&password_auth("bob", "builder-bob"), "session", session.as_str());
+    let with_his = password_auth_in(&session, "bob", "builder-bob");
     client.post("account/password", Some(&bob), &body(with_his)).failed(&[], "M_UNKNOWN");
     client.post("account/password", Some(&bob), &body(right(&session))).failed(&[], "M_UNKNOWN");
     client.post("account/password", None, &body(right(&session))).failed(&[], "M_UNKNOWN");

@@ -1,12 +1,12 @@
 //! Lifetimes and limits (rules U16 to U18).
 
-use crate::support::{Setup, dummy_auth, password_auth, text, with};
+use crate::support::{Setup, dummy_auth, password_auth, password_auth_in, text};
 use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::Duration;
 
 fn auth(password: &str, session: &str) -> Value {
-    with(&password_auth("alice", password), "session", session)
+    password_auth_in(session, "alice", password)
 }
 
 const STORES: [&str; 2] = ["memory", "sqlite"];
@@ -85,13 +85,7 @@ fn u17_after_so_many_failures_the_session_is_closed() {
         let server = setup.start();
         let client = server.client();
         let token = client.token("alice", "wonderland");
-        let post = |auth: Value| {
-            client.post(
-                "account/password",
-                Some(&token),
-                &json!({ "new_password": "looking-glass", "auth": auth }),
-            )
-        };
+        let post = |auth| client.change_password(&token, "looking-glass", auth);
         let session = post(json!({})).asked();
         for _ in 0..3 {
             post(auth("white-rabbit", &session)).failed(&[], "M_FORBIDDEN");
@@ -115,13 +109,7 @@ fn u17_one_shots_count_from_the_first() {
     let server = Setup::new(json!({ "uia": { "max_failed_attempts": 2 } })).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
-    let post = |auth: Value| {
-        client.post(
-            "account/password",
-            Some(&token),
-            &json!({ "new_password": "looking-glass", "auth": auth }),
-        )
-    };
+    let post = |auth| client.change_password(&token, "looking-glass", auth);
     let session = post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
     post(auth("white-rabbit", &session)).failed(&[], "M_FORBIDDEN");
     post(auth("wonderland", &session)).rejected(429, "M_LIMIT_EXCEEDED");
@@ -134,13 +122,7 @@ fn u17_failures_of_a_user_count_over_all_sessions_and_logins() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     let bob = client.token("bob", "builder-bob");
-    let post = |auth: Value| {
-        client.post(
-            "account/password",
-            Some(&token),
-            &json!({ "new_password": "looking-glass", "auth": auth }),
-        )
-    };
+    let post = |auth| client.change_password(&token, "looking-glass", auth);
     post(password_auth("alice", "white-rabbit")).failed(&[], "M_FORBIDDEN");
     client.login("alice", "white-rabbit").rejected(403, "M_FORBIDDEN");
     client.login("@Alice:localhost", "white-rabbit").rejected(403, "M_FORBIDDEN");

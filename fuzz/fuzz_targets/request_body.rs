@@ -5,14 +5,16 @@ use libfuzzer_sys::fuzz_target;
 use matrix_uia::deactivation::DeactivateRequest;
 use matrix_uia::devices::{DeleteDeviceRequest, DeleteDevicesRequest};
 use matrix_uia::error::ErrorCode;
-use matrix_uia::login::{Attempt, LoginRequest};
+use matrix_uia::login::{Attempt, LoginRequest, LoginType};
 use matrix_uia::password::ChangePasswordRequest;
+use matrix_uia::refresh::RefreshRequest;
 use matrix_uia::registration::RegisterRequest;
+use matrix_uia::signing_keys::{MAX_SIGNING_KEY_LEN, SigningKey, UploadSigningKeysRequest};
 use matrix_uia::threepid::{
     AddThreepidRequest, DeleteThreepidRequest, GivenAddress, Medium, RequestToken, SubmitToken, Threepid,
 };
 use matrix_uia::wire::{Auth, AuthData, ParseError};
-use matrix_uia::{Reject, Secret, Text};
+use matrix_uia::{BindingKey, Reject, Secret, Text};
 use matrix_uia_fuzz::auth;
 use matrix_uia_fuzz::json::{self, Node};
 
@@ -27,6 +29,8 @@ fuzz_target!(|body: &[u8]| {
     submit_token(body);
     add_threepid(body);
     delete_threepid(body);
+    refresh(body);
+    signing_keys(body);
 });
 
 #[derive(Clone, Copy)]
@@ -138,6 +142,8 @@ fn register(body: &[u8]) {
     assert_eq!(text(parsed.initial_device_display_name), root.text_of("initial_device_display_name"));
     assert_eq!(parsed.inhibit_login, root.boolean_of("inhibit_login"));
     assert_eq!(parsed.refresh_token, root.boolean_of("refresh_token"));
+    let login_type = root.get("type").and_then(Node::text);
+    assert_eq!(parsed.by_appservice, login_type.as_deref() == Some(LoginType::ApplicationService.name()));
     auth::compare(&parsed.auth, root.get("auth"));
 }
 
@@ -164,33 +170,68 @@ fn delete_devices(body: &[u8]) {
 fn login(body: &[u8]) {
     let parsed = LoginRequest::parse(body);
     let code = parsed.as_ref().err().map(Reject::code);
-    // A login's `type` and its data are those of an auth dict.
-    let attempt = Auth::parse(body);
-    if attempt.as_ref().err() == Some(&ParseError::NotJson) {
-        return assert_eq!(code, Some(ErrorCode::NotJson));
-    }
-    assert_ne!(code, Some(ErrorCode::NotJson), "it is JSON");
+    let reading = json::read(body);
+    assert_eq!(code == Some(ErrorCode::NotJson), reading.is_none());
     let Ok(parsed) = parsed else {
         return assert!(matches!(
             code,
-            Some(ErrorCode::BadJson | ErrorCode::MissingParam | ErrorCode::InvalidParam | ErrorCode::Unknown)
+            Some(
+                ErrorCode::NotJson
+                    | ErrorCode::BadJson
+                    | ErrorCode::MissingParam
+                    | ErrorCode::InvalidParam
+                    | ErrorCode::Unknown
+            )
         ));
     };
-    let root = json::read(body).expect("it is JSON").root;
+    let root = reading.expect("it is JSON").root;
     assert_eq!(text(parsed.device_id), root.text_of("device_id"));
     assert_eq!(text(parsed.initial_device_display_name), root.text_of("initial_device_display_name"));
     assert_eq!(parsed.refresh_token, root.boolean_of("refresh_token"));
-    let Ok(attempt @ Auth::Attempt { data: Ok(data), .. }) = attempt else { panic!("a login without data") };
-    auth::compare(&attempt, Some(&root));
-    match (parsed.attempt, data) {
-        (
-            Attempt::Password { identifier, password },
-            AuthData::Password { identifier: named, password: given },
-        ) => {
-            assert_eq!(identifier, named);
-            assert!(password.expose() == given.expose());
+    let login_type = match parsed.attempt {
+        // Its keys are those of an auth dict, but that a login has no session.
+        Attempt::Password { identifier, password } => {
+            match Auth::parse(body) {
+                Ok(Auth::Attempt {
+                    data: Ok(AuthData::Password { identifier: named, password: given }),
+                    ..
+                }) => {
+                    assert_eq!(identifier, named);
+                    assert!(password.expose() == given.expose());
+                }
+                _ => assert!(root.get("session").is_some_and(|session| session.text().is_none())),
+            }
+            LoginType::Password
         }
-        _ => panic!("a login of another type than its data"),
+        Attempt::Token { token } => {
+            assert_eq!(secret(Some(token)), root.text_of("token"));
+            LoginType::Token
+        }
+        Attempt::ApplicationService { .. } => LoginType::ApplicationService,
+        _ => panic!("a login of no known type"),
+    };
+    assert_eq!(root.text_of("type").as_deref(), Some(login_type.name()));
+}
+
+fn refresh(body: &[u8]) {
+    let parsed = RefreshRequest::parse(body);
+    let reading = json::read(body);
+    let code = parsed.as_ref().err().map(Reject::code);
+    assert_eq!(code == Some(ErrorCode::NotJson), reading.is_none());
+    let (Ok(parsed), Some(reading)) = (parsed, reading) else { return };
+    assert_eq!(secret(Some(parsed.refresh_token)), reading.root.text_of("refresh_token"));
+}
+
+/// A key that was read is read again from what is stored of it, and is the same.
+fn signing_keys(body: &[u8]) {
+    let Ok(parsed) = UploadSigningKeysRequest::parse(body) else { return };
+    let digests = BindingKey::from_entropy([7; 16]);
+    for (kind, key) in parsed.keys.iter() {
+        let stored = key.json.as_str().to_owned();
+        assert!(stored.len() <= MAX_SIGNING_KEY_LEN);
+        let again = SigningKey::parse(kind, &stored).expect("it was read before");
+        assert_eq!((again.user_id, again.public_key), (key.user_id, key.public_key));
+        assert_eq!(digests.json(again.json), digests.json(key.json));
     }
 }
 

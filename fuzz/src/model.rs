@@ -1,11 +1,11 @@
 //! The server's side of one authentication, by the rules U1 to U17: plain values, no
 //! lifetimes, no sharing, one thing after the other.
 
-use matrix_uia::{Millis, Rules};
 use matrix_uia::StageOrder;
 use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::Replayable;
 use matrix_uia::session::{BodyBinding, Failure, NotCompleted, Params, Proof, UnknownSession};
+use matrix_uia::{Millis, Rules};
 
 use ErrorCode::{Forbidden, InvalidParam, LimitExceeded, MissingParam, Unknown};
 
@@ -243,7 +243,8 @@ impl Model {
         let lifetime = world.rules.session_lifetime;
         let terms = self.terms == world.policy.terms || self.passed.iter().all(|it| it.0 != "m.login.terms");
         let fits = world.policy.open(&self.passed, world.rules.stage_order).next().is_some();
-        if !open || self.call.0 != call || !epoch || self.age(world.now) >= lifetime.get() || !terms || !fits {
+        if !open || self.call.0 != call || !epoch || self.age(world.now) >= lifetime.get() || !terms || !fits
+        {
             return Err(NotCompleted::Unknown);
         }
         if self.failures >= world.rules.max_failed_attempts {

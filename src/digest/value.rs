@@ -3,6 +3,7 @@
 use siphasher::sip128::Hash128;
 
 use super::{BindingKey, Digest, Gather};
+use crate::Text;
 use crate::wire::json::Reader;
 use crate::wire::{ParseError, Raw};
 
@@ -37,49 +38,66 @@ struct Tree<'k> {
     sum: u128,
 }
 
+/// What is hashed at one place.
+enum Content<'a> {
+    Nothing,
+    Text(Text<'a>),
+    Bytes(&'a [u8]),
+}
+
 impl Tree<'_> {
-    fn hash(&self, path: u64, kind: u8, fill: impl FnOnce(&mut Gather)) -> Hash128 {
+    // Not inlined: the hash's state would stand in the frame of every level.
+    #[inline(never)]
+    fn hash(&self, path: u64, kind: u8, content: &Content<'_>) -> Hash128 {
         let mut bytes = Gather::new(self.key);
         bytes.write(&path.to_le_bytes());
         bytes.write(&[kind]);
-        fill(&mut bytes);
+        match content {
+            Content::Nothing => {}
+            Content::Text(text) => bytes.text(*text),
+            Content::Bytes(raw) => bytes.write(raw),
+        }
         bytes.finish()
     }
 
-    fn add(&mut self, path: u64, kind: u8, fill: impl FnOnce(&mut Gather)) {
-        let hash = self.hash(path, kind, fill).as_u128();
+    #[inline(never)]
+    fn add(&mut self, path: u64, kind: u8, content: &Content<'_>) {
+        let hash = self.hash(path, kind, content).as_u128();
         self.sum = self.sum.wrapping_add(hash);
+    }
+
+    #[inline(never)]
+    fn leaf(&mut self, reader: &mut Reader<'_>, path: u64) -> Result<(), ParseError> {
+        if reader.peek() == Some(b'"') {
+            let text = reader.text()?;
+            self.add(path, b'"', &Content::Text(text));
+        } else {
+            let raw = reader.raw()?;
+            self.add(path, b'=', &Content::Bytes(raw.as_str().as_bytes()));
+        }
+        Ok(())
     }
 
     fn value(&mut self, reader: &mut Reader<'_>, path: u64, depth: usize) -> Result<(), ParseError> {
         let below = depth.saturating_add(1);
         match reader.peek() {
             Some(b'{') if depth < MAX_NESTING => {
-                self.add(path, b'{', |_| {});
+                self.add(path, b'{', &Content::Nothing);
                 reader.object(|reader, key| {
-                    let child = self.hash(path, b'k', |bytes| bytes.text(key)).h1;
+                    let child = self.hash(path, b'k', &Content::Text(key)).h1;
                     self.value(reader, child, below)
                 })
             }
             Some(b'[') if depth < MAX_NESTING => {
-                self.add(path, b'[', |_| {});
+                self.add(path, b'[', &Content::Nothing);
                 let mut index = 0_u64;
                 reader.array(|reader| {
-                    let child = self.hash(path, b'i', |bytes| bytes.write(&index.to_le_bytes())).h1;
+                    let child = self.hash(path, b'i', &Content::Bytes(&index.to_le_bytes())).h1;
                     index = index.wrapping_add(1);
                     self.value(reader, child, below)
                 })
             }
-            Some(b'"') => {
-                let text = reader.text()?;
-                self.add(path, b'"', |bytes| bytes.text(text));
-                Ok(())
-            }
-            _ => {
-                let raw = reader.raw()?;
-                self.add(path, b'=', |bytes| bytes.write(raw.as_str().as_bytes()));
-                Ok(())
-            }
+            _ => self.leaf(reader, path),
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum Attempt<'a> {
         /// The password, not empty and bounded.
         password: Secret<'a>,
     },
-    /// [`m.login.token`](https://spec.matrix.org/v1.19/client-server-api/#token-based).
+    /// [`m.login.token`](https://spec.matrix.org/v1.19/client-server-api/#legacy-login).
     Token {
         /// The token, not empty and at most [`MAX_LOGIN_TOKEN_LEN`] bytes.
         token: Secret<'a>,

@@ -1,7 +1,8 @@
-//! Rules A1 to A3.
+//! Rules A1 to A4.
 
-use matrix_uia::account::{AccountStatus, Action, Event, Life};
+use matrix_uia::account::{AccountStatus, Action, Event, Life, Moderated, Moderation, Moderator};
 use matrix_uia::login;
+use matrix_uia::operation::UserRef;
 use serde_json::json;
 
 use crate::support::Server;
@@ -71,6 +72,7 @@ fn a2_suspended_allows_what_the_spec_recommends() {
         Action::Invite,
         Action::SendMessage,
         Action::ChangeProfile,
+        Action::Moderate,
     ];
     for action in allowed {
         assert_eq!(suspended.gate(action), Ok(()), "{action:?}");
@@ -124,5 +126,66 @@ fn a3_a_status_survives_storage() {
         let before = status(events);
         let stored = serde_json::to_string(&before).unwrap();
         assert_eq!(serde_json::from_str::<AccountStatus>(&stored).unwrap(), before);
+    }
+}
+
+const ROOT: UserRef = UserRef::new(1);
+
+fn root() -> Moderator {
+    Moderator::authorise(ROOT, true).unwrap()
+}
+
+/// An account that is to be moderated.
+fn account(number: u64, admin: bool, events: &[Event]) -> Option<Moderated> {
+    Some(Moderated::new(UserRef::new(number), admin, status(events)))
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv1adminlockuserid
+#[test]
+fn a4_only_administrators_moderate_and_neither_each_other_nor_themselves() {
+    let says = |result: Result<AccountStatus, matrix_uia::Reject>| match result {
+        Ok(_) => "200".to_owned(),
+        Err(reject) => format!("{} {}", reject.status(), reject.code()),
+    };
+    let refused = Moderator::authorise(UserRef::new(2), false).unwrap_err();
+    assert_eq!(
+        (refused.status(), refused.code().name()),
+        (403, "M_FORBIDDEN"),
+        "before anybody is looked up"
+    );
+    let gone = &[Event::Fence, Event::Finish][..];
+    for (account, seen, set) in [
+        (account(2, false, &[]), "200", "200"),
+        (account(2, false, &[Event::Lock]), "200", "200"),
+        (account(1, true, &[]), "200", "403 M_FORBIDDEN"),
+        (account(3, true, &[]), "403 M_FORBIDDEN", "403 M_FORBIDDEN"),
+        (account(2, false, &[Event::Fence]), "404 M_NOT_FOUND", "404 M_NOT_FOUND"),
+        (account(2, false, gone), "404 M_NOT_FOUND", "404 M_NOT_FOUND"),
+        (None, "404 M_NOT_FOUND", "404 M_NOT_FOUND"),
+    ] {
+        assert_eq!(says(root().see(account)), seen, "{account:?}");
+        for moderation in [Moderation::Lock, Moderation::Suspend] {
+            for on in [true, false] {
+                assert_eq!(says(root().set(moderation, on, account)), set, "{account:?}");
+            }
+        }
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv1adminsuspenduserid
+#[test]
+fn a4_setting_is_idempotent_and_answers_the_new_state() {
+    for (moderation, other, key) in
+        [(Moderation::Lock, Event::Suspend, "locked"), (Moderation::Suspend, Event::Lock, "suspended")]
+    {
+        let mut now = status(&[other]);
+        for on in [true, true, false, false] {
+            now = root().set(moderation, on, Some(Moderated::new(UserRef::new(2), false, now))).unwrap();
+            assert_eq!(moderation.of(now), on);
+            assert!(now.locked || now.suspended, "the other one survives");
+            let mut body = String::new();
+            moderation.write(now, &mut body).unwrap();
+            assert_eq!(body, json!({key: on}).to_string());
+        }
     }
 }

@@ -1,8 +1,15 @@
-//! What of rule L2 the crate decides.
+//! What of the rules L1 to L4 the crate decides.
 
 use matrix_uia::account::{AccountStatus, Event};
-use matrix_uia::login::{Attempt, LoginRequest, decide};
+use matrix_uia::appservice::ServiceToken;
+use matrix_uia::login::{
+    Attempt, DeviceIdUse, DevicePlan, LoginRequest, Offer, decide, decide_appservice, decide_token,
+    plan_device,
+};
+use matrix_uia::operation::{GetLoginToken, Operation, Replayable};
+use matrix_uia::refresh::{self, Generation, Presented};
 use matrix_uia::wire::UserIdentifier;
+use matrix_uia::{Reject, Text};
 use serde_json::{Value, json};
 
 fn says(body: &Value) -> String {
@@ -79,4 +86,153 @@ fn l2_a_login_names_its_device() {
     assert_eq!(request.initial_device_display_name.unwrap(), "Jungle Phone");
     assert_eq!(request.device_id.unwrap(), "GHTYAJCE");
     assert_eq!(request.refresh_token, Some(true));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login
+#[test]
+fn l1_the_flows_are_those_that_are_served() {
+    let flows = |offer: Offer| {
+        let mut out = String::new();
+        offer.write(&mut out).unwrap();
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let mut offer = Offer::default();
+    assert_eq!(flows(offer), json!({"flows": [{"type": "m.login.password"}]}));
+    offer.get_login_token = true;
+    offer.application_service = true;
+    assert_eq!(
+        flows(offer),
+        json!({"flows": [
+            {"type": "m.login.password"},
+            {"type": "m.login.token", "get_login_token": true},
+            {"type": "m.login.application_service"},
+        ]})
+    );
+    offer.password = false;
+    offer.get_login_token = false;
+    assert_eq!(flows(offer), json!({"flows": [{"type": "m.login.application_service"}]}));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login
+#[test]
+fn r7_without_the_legacy_api_there_is_no_login() {
+    let mut off = Offer::default();
+    (off.legacy, off.get_login_token) = (false, true);
+    let says = |reject: Reject| format!("{} {}", reject.status(), reject.code());
+    assert_eq!(says(off.check_legacy().unwrap_err()), "404 M_UNRECOGNIZED");
+    assert_eq!(says(off.check_get_token().unwrap_err()), "404 M_UNRECOGNIZED");
+    for (body, answer) in [
+        (json!({"type": "m.login.password", "user": "alice", "password": "p"}), "404 M_UNRECOGNIZED"),
+        (json!({"type": "m.login.token", "token": "t"}), "404 M_UNRECOGNIZED"),
+        (json!({}), "404 M_UNRECOGNIZED"),
+        (
+            json!({"type": "m.login.application_service", "user": "_bridge_a"}),
+            "400 M_APPSERVICE_LOGIN_UNSUPPORTED",
+        ),
+    ] {
+        assert_eq!(says(off.read(body.to_string().as_bytes()).unwrap_err()), answer, "{body}");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#legacy-login
+#[test]
+fn l2_a_login_token_is_good_or_it_is_not() {
+    let body = json!({"type": "m.login.token", "token": "<login token>"}).to_string();
+    let request = LoginRequest::parse(body.as_bytes()).unwrap();
+    assert!(matches!(request.attempt, Attempt::Token { token } if token.expose() == "<login token>"));
+    let unknown = decide_token(None, false).unwrap_err();
+    assert_eq!((unknown.status(), unknown.code().name()), (403, "M_FORBIDDEN"));
+    let status = |event| AccountStatus::default().on(event).unwrap();
+    assert_eq!(decide_token(Some(AccountStatus::default()), false), Ok(()));
+    assert_eq!(decide_token(Some(status(Event::Suspend)), false), Ok(()));
+    let locked = decide_token(Some(status(Event::Lock)), false).unwrap_err();
+    assert_eq!((locked.code().name(), locked.soft_logout()), ("M_USER_LOCKED", Some(true)));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#appservice-login
+#[test]
+fn l2_an_application_service_logs_in_as_its_own_users() {
+    let body = json!({
+        "type": "m.login.application_service", "identifier": {"type": "m.id.user", "user": "_irc_example"},
+    })
+    .to_string();
+    let request = LoginRequest::parse(body.as_bytes()).unwrap();
+    assert!(matches!(
+        request.attempt,
+        Attempt::ApplicationService { identifier: UserIdentifier::User(user) } if user == "_irc_example"
+    ));
+    let ours = ServiceToken::Service { in_namespace: true };
+    let theirs = ServiceToken::Service { in_namespace: false };
+    let active = Some(AccountStatus::default());
+    let locked = Some(AccountStatus::default().on(Event::Lock).unwrap());
+    for (token, account, answer) in [
+        (ServiceToken::Missing, active, Err("401 M_MISSING_TOKEN")),
+        (ServiceToken::Other, active, Err("403 M_FORBIDDEN")),
+        (theirs, active, Err("400 M_EXCLUSIVE")),
+        (theirs, None, Err("400 M_EXCLUSIVE")),
+        (ours, None, Err("403 M_FORBIDDEN")),
+        (ours, locked, Err("401 M_USER_LOCKED")),
+        (ours, active, Ok(())),
+    ] {
+        let decided = decide_appservice(token, account);
+        let said = decided.map_err(|reject| format!("{} {}", reject.status(), reject.code()));
+        assert_eq!(said, answer.map_err(str::to_owned), "{token:?} {account:?}");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#relationship-between-access-tokens-and-devices
+#[test]
+fn l3_a_device_is_taken_up_or_made() {
+    let (id, name) = (Some(Text::new("PHONE")), Some(Text::new("Phone")));
+    let plan = |id, is| plan_device(id, name, is).map_err(|reject| reject.code().name());
+    assert_eq!(plan(id, DeviceIdUse::Device), Ok(DevicePlan::TakeUp { id: Text::new("PHONE") }));
+    assert_eq!(plan(id, DeviceIdUse::Free), Ok(DevicePlan::Make { id, display_name: name }));
+    assert_eq!(plan(None, DeviceIdUse::Free), Ok(DevicePlan::Make { id: None, display_name: name }));
+    assert_eq!(plan(id, DeviceIdUse::SigningKey), Err("M_FORBIDDEN"));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#refreshing-access-tokens
+#[test]
+fn l4_the_old_refresh_token_lives_until_the_new_tokens_are_used() {
+    let old = Generation::FIRST;
+    let new = old.next();
+    // The answer was lost: the old one still refreshes.
+    assert_eq!(old.presented(old), Presented::Live);
+    // It came: its first use, by whichever token, ends the old.
+    assert_eq!(new.presented(old), Presented::FirstUse);
+    assert_eq!(old.presented(new), Presented::Spent);
+    assert_eq!(new.presented(new), Presented::Live);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3refresh
+#[test]
+fn l4_what_a_refresh_is_refused_with_says_whether_the_device_lives_on() {
+    let account = AccountStatus::default();
+    let refused = |presented| {
+        let reject = refresh::decide(presented).unwrap_err();
+        (reject.status(), reject.code().name(), reject.soft_logout())
+    };
+    assert_eq!(refused(None), (401, "M_UNKNOWN_TOKEN", None));
+    assert_eq!(refused(Some((Presented::Spent, account))), (401, "M_UNKNOWN_TOKEN", Some(true)));
+    let locked = account.on(Event::Lock).unwrap();
+    assert_eq!(refused(Some((Presented::Live, locked))), (401, "M_USER_LOCKED", Some(true)));
+    let gone = account.on(Event::Fence).unwrap();
+    assert_eq!(refused(Some((Presented::Live, gone))), (401, "M_UNKNOWN_TOKEN", None));
+    assert_eq!(refresh::decide(Some((Presented::Live, account))), Ok(()));
+    assert_eq!(refresh::decide(Some((Presented::FirstUse, account))), Ok(()));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#soft-logout
+#[test]
+fn l4_an_expired_access_token_is_softly_logged_out() {
+    let reject = refresh::check_access(Some(Presented::Live), true).unwrap_err();
+    assert_eq!((reject.code().name(), reject.soft_logout()), ("M_UNKNOWN_TOKEN", Some(true)));
+    assert_eq!(refresh::check_access(Some(Presented::Live), false), Ok(()));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv1loginget_token
+#[test]
+fn u14_a_login_token_is_never_made_twice_by_one_authentication() {
+    assert_eq!(GetLoginToken::REPLAY, Replayable::Never);
+    const { assert!(!GetLoginToken::RECENT, "every token is asked for") };
 }

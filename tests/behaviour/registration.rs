@@ -1,7 +1,11 @@
-//! What of the rules R1 to R6 the crate decides.
+//! What of the rules R1 to R8 the crate decides.
 
+use matrix_uia::appservice::{ServiceToken, may_register};
 use matrix_uia::operation::Register;
-use matrix_uia::registration::{Kind, Localpart, LoginResponse, MAX_DEVICE_TEXT_LEN};
+use matrix_uia::registration::{
+    GuestRequest, Kind, Localpart, LoginResponse, MAX_DEVICE_TEXT_LEN, Offer, RegisterRequest,
+    write_available, write_validity,
+};
 use matrix_uia::session::{Exempt, Proof};
 use matrix_uia::{Secret, Text};
 use serde_json::{Value, json};
@@ -220,4 +224,96 @@ fn r3_one_name_however_spelt_is_one_parameter() {
     let auth = stage("m.login.dummy", &session);
     let body = json!({"username": "@carol:example.org", "password": "carol-secret", "auth": auth});
     assert_eq!(server.register(body).says(), "200");
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r1_a_guests_parameters_are_ignored_but_for_the_devices_name() {
+    let body = json!({"username": 1, "password": [], "auth": "no", "device_id": {}, "inhibit_login": "x",
+        "initial_device_display_name": "Guest"})
+    .to_string();
+    let guest = GuestRequest::parse(body.as_bytes()).unwrap();
+    assert_eq!(guest.initial_device_display_name.unwrap(), "Guest");
+    let says = |body: Value| GuestRequest::parse(body.to_string().as_bytes()).map(|_| ()).map_err(answer);
+    assert_eq!(says(json!({"initial_device_display_name": 1})), Err("400 M_BAD_JSON".to_owned()));
+    let long = "x".repeat(MAX_DEVICE_TEXT_LEN + 1);
+    assert_eq!(says(json!({"initial_device_display_name": long})), Err("400 M_INVALID_PARAM".to_owned()));
+}
+
+fn answer(reject: matrix_uia::Reject) -> String {
+    format!("{} {}", reject.status(), reject.code())
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+#[test]
+fn r1_r7_who_may_register_is_one_table() {
+    for (legacy, users, guests, user, guest) in [
+        (true, true, true, "", ""),
+        (true, true, false, "", "403 M_GUEST_ACCESS_FORBIDDEN"),
+        (true, false, true, "403 M_FORBIDDEN", ""),
+        (false, true, true, "404 M_UNRECOGNIZED", ""),
+        (false, false, false, "404 M_UNRECOGNIZED", "403 M_GUEST_ACCESS_FORBIDDEN"),
+    ] {
+        let mut offer = Offer::default();
+        (offer.legacy, offer.users, offer.guests) = (legacy, users, guests);
+        let says = |kind| offer.check(kind).map_or_else(answer, |()| String::new());
+        assert_eq!((says(Kind::User).as_str(), says(Kind::Guest).as_str()), (user, guest), "{offer:?}");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/application-service-api/#server-admin-style-permissions
+#[test]
+fn r5_an_application_service_registers_its_users() {
+    let ours = ServiceToken::Service { in_namespace: true };
+    let theirs = ServiceToken::Service { in_namespace: false };
+    for (token, legacy, inhibit, says) in [
+        (ours, true, None, ""),
+        (ours, true, Some(true), ""),
+        (ours, false, Some(true), ""),
+        (ours, false, None, "400 M_APPSERVICE_LOGIN_UNSUPPORTED"),
+        (ours, false, Some(false), "400 M_APPSERVICE_LOGIN_UNSUPPORTED"),
+        (theirs, true, None, "400 M_EXCLUSIVE"),
+        (theirs, false, Some(true), "400 M_EXCLUSIVE"),
+        (ServiceToken::Missing, true, None, "401 M_MISSING_TOKEN"),
+        (ServiceToken::Missing, false, None, "401 M_MISSING_TOKEN"),
+        (ServiceToken::Other, true, None, "401 M_UNKNOWN_TOKEN"),
+    ] {
+        let decided = may_register(token, legacy, inhibit).map_or_else(answer, |()| String::new());
+        assert_eq!(decided, says, "{token:?} legacy: {legacy}, inhibit_login: {inhibit:?}");
+    }
+    let by_appservice =
+        |body: Value| RegisterRequest::parse(body.to_string().as_bytes()).unwrap().by_appservice;
+    assert!(by_appservice(json!({"type": "m.login.application_service", "username": "_irc_example"})));
+    assert!(!by_appservice(json!({"username": "_irc_example"})));
+    // Old clients repeat a stage's type beside the parameters; it is no parameter.
+    for other in [json!("m.login.password"), json!(1), json!(null), json!({})] {
+        assert!(!by_appservice(json!({"type": other})));
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3registeravailable
+#[test]
+fn r8_a_name_is_available_or_one_of_the_errors() {
+    let says = |name: &str, claimed, taken| {
+        let name = Localpart::parse(Text::new(name), "example.org");
+        name.and_then(|name| name.available(claimed, taken)).map_or_else(answer, |()| String::new())
+    };
+    assert_eq!(says("carol", false, false), "");
+    assert_eq!(says("carol", false, true), "400 M_USER_IN_USE");
+    assert_eq!(says("carol", true, true), "400 M_EXCLUSIVE", "which is said first");
+    assert_eq!(says("_carol", false, false), "400 M_INVALID_USERNAME");
+    assert_eq!(says("ca rol", false, false), "400 M_INVALID_USERNAME");
+    let mut out = String::new();
+    write_available(&mut out).unwrap();
+    assert_eq!(out, json!({"available": true}).to_string());
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1registermloginregistration_tokenvalidity
+#[test]
+fn r8_a_registration_token_is_valid_or_not() {
+    for valid in [true, false] {
+        let mut out = String::new();
+        write_validity(&mut out, valid).unwrap();
+        assert_eq!(out, json!({"valid": valid}).to_string());
+    }
 }

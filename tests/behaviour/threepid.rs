@@ -1,6 +1,6 @@
 //! Rules P4, P6, P7 and U23, as far as they are about 3PIDs and their validation.
 
-use matrix_uia::operation::{AddThreepid, ChangePassword, DeleteDevices, Register, UserRef};
+use matrix_uia::operation::{AddThreepid, ChangePassword, DeleteDevices, Operation, Register, UserRef};
 use matrix_uia::session::Exempt;
 use matrix_uia::threepid::{
     AddThreepidRequest, Asked, Circumstances, Claimed, DeleteThreepidRequest, DeleteThreepidResponse,
@@ -298,10 +298,10 @@ fn u23_a_proof_passes_the_stage_it_is_for() {
         assert_eq!(claimed == Claimed::Refused, !granted);
     }
     assert_eq!(claim(None, right, Purpose::Register, 1, 20), Claimed::Refused);
-    assert_eq!(Purpose::of_stage::<Register>(), Purpose::Register);
-    assert_eq!(Purpose::of_stage::<ChangePassword>(), Purpose::Reset);
-    assert_eq!(Purpose::of_stage::<AddThreepid>(), Purpose::Reset);
-    assert_eq!(Purpose::of_stage::<DeleteDevices>(), Purpose::Reset);
+    assert_eq!(Purpose::of_stage(Register::ID), Purpose::Register);
+    assert_eq!(Purpose::of_stage(ChangePassword::ID), Purpose::Reset);
+    assert_eq!(Purpose::of_stage(AddThreepid::ID), Purpose::Reset);
+    assert_eq!(Purpose::of_stage(DeleteDevices::ID), Purpose::Reset);
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver

@@ -4,6 +4,7 @@
 mod client;
 mod fallback;
 mod threepid;
+mod ways_in;
 
 use matrix_uia::account::{AccountStatus, Action, Event, Life};
 use matrix_uia::deactivation::{Deactivation, Effect};

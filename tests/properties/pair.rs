@@ -19,7 +19,7 @@ use matrix_uia::client::{
     Answer, Client, Failure, Medium, Next, Patience, Progress, Prompt, Received, Ticket,
 };
 use matrix_uia::operation::{Operation, OperationId, Reference, Subject, UserRef};
-use matrix_uia::session::{Check, Failure as Wrong, Proof, Verdict, Write};
+use matrix_uia::session::{Check, Failure as Wrong, Proof, Verdict, Visit, Write};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{
     Call, Flows, Guard, Millis, Reject, Rules, Secret, Session, SessionId, Step, Text, Timestamp,
@@ -378,12 +378,14 @@ impl Pair {
         let Some(id) = self.page.as_deref().and_then(|page| SessionId::parse(Text::new(page))) else {
             return;
         };
-        let stored = self.sessions.get(&id).map(|stored| serde_json::from_str(stored).unwrap());
+        let stored: Option<Session> =
+            self.sessions.get(&id).map(|stored| serde_json::from_str(stored).unwrap());
         let rules = self.rules.clone();
-        let guard = Guard::new(self.flows, &rules);
+        let outside = Guard::new(self.flows, &rules).outside();
         let now = Timestamp::from_millis(self.server_now);
         for stage in [SSO, "m.login.recaptcha"] {
-            if let Ok(done) = guard.complete(id, stored.clone(), stage.into(), Proof::User(ALICE), now) {
+            let visit = Visit::new(id, stage.into(), Some(Subject::new(ALICE, 0)));
+            if let Ok(done) = outside.complete(visit, Proof::User(ALICE), stored.clone(), now) {
                 self.store(done.write());
             }
         }

@@ -10,8 +10,10 @@ use matrix_uia::error::ErrorBody;
 use matrix_uia::login::LoginRequest;
 use matrix_uia::operation::{ChangePassword, Deactivate, Reference, Register, Subject, UserRef};
 use matrix_uia::password::{self, ChangePasswordRequest};
+use matrix_uia::refresh::RefreshRequest;
 use matrix_uia::registration::{self, KeptRegistration, RegisterRequest};
 use matrix_uia::session::{Exempt, Proof, Verdict};
+use matrix_uia::signing_keys::UploadSigningKeysRequest;
 use matrix_uia::store::{FixedStore, Lifetimes, Store};
 use matrix_uia::wire::{Auth, ChallengeBody, Raw};
 use matrix_uia::{BindingKey, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
@@ -69,6 +71,8 @@ const DEACTIVATE: &[u8] = br#"{"erase":true,"id_server":"id.example.org","auth":
 const LOGIN: &[u8] =
     br#"{"type":"m.login.password","identifier":{"type":"m.id.user","user":"alice"},"password":"wonderland"}"#;
 const ATTEMPT: &[u8] = br#"{"new_password":"looking-gl\u0061ss","auth":{"type":"m.login.password","identifier":{"type":"m.id.user","user":"alice"},"password":"wonder\u006cand"}}"#;
+const REFRESH: &[u8] = br#"{"refresh_token":"some_token"}"#;
+const UPLOAD: &[u8] = br#"{"master_key":{"user_id":"@a:b","usage":["master"],"keys":{"ed25519:K":"K"},"signatures":{"@a:b":{"ed25519:D":"s"}}},"auth":{"type":"m.login.password","user":"alice","password":"wonderland"}}"#;
 /// A key twice, and so read to its end a second time.
 const DUPLICATE: &[u8] = br#"{"new_password":"a","new_password":"b","auth":{"type":"m.login.password"}}"#;
 
@@ -76,6 +80,7 @@ pub fn run() {
     parsing();
     engine();
     endpoints();
+    signing_keys();
     whole();
 }
 
@@ -88,6 +93,7 @@ fn parsing() {
     let _ = measured("DeactivateRequest::parse", || DeactivateRequest::parse(black_box(DEACTIVATE)).is_ok());
     let _ = measured("RegisterRequest::parse", || RegisterRequest::parse(black_box(REGISTER)).is_ok());
     let _ = measured("LoginRequest::parse", || LoginRequest::parse(black_box(LOGIN)).is_ok());
+    let _ = measured("RefreshRequest::parse", || RefreshRequest::parse(black_box(REFRESH)).is_ok());
     let _ = measured("Auth::parse", || Auth::parse(black_box(LOGIN)).is_ok());
     let body = measured("ChallengeBody::parse", || ChallengeBody::parse(black_box(CHALLENGE)));
     let _ = measured("ChallengeBody::flows, stages", || {
@@ -166,6 +172,18 @@ fn endpoints() {
         let _ =
             measured("registration::create", || registration::create(grant, &request, name, None).is_ok());
     }
+}
+
+fn signing_keys() {
+    let upload =
+        measured("UploadSigningKeysRequest::parse", || UploadSigningKeysRequest::parse(black_box(UPLOAD)));
+    let Ok(upload) = upload else { return };
+    let (key, user) = (BindingKey::from_entropy([7; 16]), UserRef::new(1));
+    let _ = measured("UploadSigningKeysRequest::call", || {
+        upload.call(&key, Subject::new(user, 0)).session_id().is_some()
+    });
+    let stored = upload.keys;
+    let _ = measured("UploadSigningKeysRequest::exempt", || upload.exempt(&key, &stored, user).is_some());
 }
 
 fn whole() {

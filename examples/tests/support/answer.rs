@@ -12,12 +12,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads a whole answer; `None` if the connection broke before its end.
+    /// Reads a whole answer to a request; `None` if the connection broke before its end.
     ///
     /// # Panics
     ///
-    /// If it breaks a rule that holds for every answer.
-    pub fn parse(received: &[u8]) -> Option<Self> {
+    /// If it breaks a rule that holds for every answer, or isn't as the schema of its endpoint says.
+    pub fn parse(method: &str, target: &str, received: &[u8]) -> Option<Self> {
         let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&received[..end]).unwrap();
         let mut lines = head.split("\r\n");
@@ -31,6 +31,7 @@ impl Answer {
             return None;
         }
         answer.check();
+        super::schema::check(method, target, &answer);
         Some(answer)
     }
 

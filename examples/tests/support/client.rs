@@ -16,6 +16,8 @@ pub struct Client {
 pub struct Loaded {
     connection: TcpStream,
     last: u8,
+    method: String,
+    path: String,
 }
 
 impl Client {
@@ -77,7 +79,7 @@ impl Client {
         connection.set_nodelay(true)?;
         connection.set_read_timeout(Some(Duration::from_secs(60)))?;
         connection.write_all(&request)?;
-        Ok(Loaded { connection, last })
+        Ok(Loaded { connection, last, method: method.to_owned(), path })
     }
 
     #[track_caller]
@@ -140,6 +142,12 @@ impl Client {
         false
     }
 
+    /// Asks for a new password for the token's user.
+    #[track_caller]
+    pub fn change_password(&self, token: &str, new: &str, auth: Value) -> Answer {
+        self.post("account/password", Some(token), &json!({ "new_password": new, "auth": auth }))
+    }
+
     /// Registers a user by the default flow; the whole answer.
     #[track_caller]
     pub fn register(&self, user: &str, password: &str) -> Value {
@@ -154,6 +162,6 @@ impl Loaded {
         self.connection.write_all(&[self.last])?;
         let mut received = Vec::new();
         self.connection.read_to_end(&mut received)?;
-        Answer::parse(&received).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        Answer::parse(&self.method, &self.path, &received).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod message;
 mod page;
 mod program;
+pub mod schema;
 mod scratch;
 mod server;
 
@@ -26,9 +27,19 @@ pub fn password_auth(user: &str, password: &str) -> Value {
     })
 }
 
+/// The same, in a session.
+pub fn password_auth_in(session: impl AsRef<str>, user: &str, password: &str) -> Value {
+    with(&password_auth(user, password), "session", session.as_ref())
+}
+
 /// An auth dict that completes a dummy stage of `session`.
 pub fn dummy_auth(session: &str) -> Value {
     json!({ "type": "m.login.dummy", "session": session })
+}
+
+/// An application service that has the user names which begin with `_bridge_`.
+pub fn bridge() -> Value {
+    json!({ "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" })
 }
 
 /// `object` with one key more.
