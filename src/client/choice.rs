@@ -132,8 +132,9 @@ fn weigh<'a>(
     flow: FlowStages<'a>,
     abilities: Abilities<'_>,
 ) -> Option<Weighed<'a>> {
+    let mut id = Fnv::new();
     let mut weighed = Weighed {
-        id: flow_id(flow),
+        id: FlowId(0),
         next: None,
         nobody: 0,
         without_address: 0,
@@ -142,6 +143,7 @@ fn weigh<'a>(
         stages: 0,
     };
     for stage in flow.stages() {
+        name_of(&mut id, stage);
         weighed.stages = weighed.stages.saturating_add(1);
         if challenge.completed().any(|done| done == stage) {
             if weighed.next.is_some() {
@@ -164,18 +166,29 @@ fn weigh<'a>(
         }
         weighed.has_address |= matches!(stage, AuthType::EmailIdentity | AuthType::Msisdn);
     }
+    weighed.id = FlowId(id.finish());
     // Some servers list what has been completed in no order; which it is, is all that counts.
     let knows_all = challenge.completed().all(|done| flow.stages().any(|stage| stage == done));
     knows_all.then_some(weighed)
 }
 
-pub(super) fn flow_id(flow: FlowStages<'_>) -> FlowId {
+fn flow_id(flow: FlowStages<'_>) -> FlowId {
     let mut hash = Fnv::new();
     for stage in flow.stages() {
-        hash.text(stage.name());
-        hash.write(&[0]);
+        name_of(&mut hash, stage);
     }
     FlowId(hash.finish())
+}
+
+/// Known stages by their number, as sessions are stored: it is shorter.
+fn name_of(hash: &mut Fnv, stage: AuthType<'_>) {
+    match stage {
+        AuthType::Custom(name) => {
+            hash.text(name);
+            hash.write(&[0]);
+        }
+        known => hash.stage(known),
+    }
 }
 
 /// The flow of that name, if it is offered.

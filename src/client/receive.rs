@@ -146,7 +146,9 @@ impl Client<'_> {
         let same = !anew
             && known.has_flows()
             && newer.flows.is_none_or(|newer| known.flows == Some(newer))
-            && newer.completed.is_none_or(|_| newer.completed().eq(known.completed()));
+            && newer
+                .completed
+                .is_none_or(|raw| known.completed == Some(raw) || newer.completed().eq(known.completed()));
         if kept.merge(&newer, anew).is_err() {
             return state.end(Ended::TooLarge);
         }

@@ -532,18 +532,28 @@ impl<'a> Items<'a> {
     }
 }
 
+impl<'a> Items<'a> {
+    /// What `read` makes of the next item, which it has to read whole.
+    #[inline]
+    pub(crate) fn next_with<T>(
+        &mut self,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
+    ) -> Option<T> {
+        let mut reader = Reader::over(self.rest, false);
+        if reader.peek() == Some(b',') {
+            reader.expect(b',').ok()?;
+        }
+        let item = read(&mut reader).ok()?;
+        self.rest = self.rest.get(reader.mark()..)?;
+        Some(item)
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Raw<'a>;
 
     fn next(&mut self) -> Option<Raw<'a>> {
-        let mut reader = Reader::over(self.rest, false);
-        if reader.peek() == Some(b',') {
-            self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']).strip_prefix(',')?;
-            reader = Reader::over(self.rest, false);
-        }
-        let item = reader.raw().ok()?;
-        self.rest = self.rest.get(reader.mark()..)?;
-        Some(item)
+        self.next_with(Reader::raw)
     }
 }
 
