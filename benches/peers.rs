@@ -1,6 +1,6 @@
-//! One server step beside its peers, in one run.
+//! One step of the server, and one of the client, beside their peers, in one run.
 //!
-//! The step: a password-change request with its auth dict comes in, the password is
+//! The server's step: a password-change request with its auth dict comes in, the password is
 //! wrong, the 401 with the state goes out. Verifying the password is the host's and takes
 //! no time here.
 //!
@@ -9,6 +9,13 @@
 //!   request, look the `UiaaInfo` up in a map, check the stage, serialise the answer.
 //! - `floor`: what `serde_json` needs to skip the same bytes (`IgnoredAny`), and a copy of
 //!   the answer: no server can do much better while it reads its input at all.
+//!
+//! The client's step: a 401 comes back for a wrong password, and the same stage is asked
+//! for again.
+//!
+//! - `ours`: parse, merge with what is known, choose the flow, make the prompt.
+//! - `ruma`: only parse the same body as a `UiaaInfo`; the rest is each client's own.
+//! - `floor`: `serde_json` skips the same bytes.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -19,11 +26,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use matrix_uia::client::{Answer, Client, Medium, Next, Progress, Prompt};
 use matrix_uia::operation::{ChangePassword, Subject, UserRef};
 use matrix_uia::password::ChangePasswordRequest;
 use matrix_uia::session::{Failure, Verdict, Write};
-use matrix_uia::wire::Raw;
-use matrix_uia::{BindingKey, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
+use matrix_uia::wire::{AuthType as AuthTypeOfOurs, Raw, UserIdentifier};
+use matrix_uia::{BindingKey, Flows, Guard, Rules, Secret, Session, SessionId, Step, Timestamp};
 use ruma_client_api::account::change_password::v3 as ruma_password;
 use ruma_client_api::uiaa::{AuthData, AuthFlow, AuthType, UiaaInfo};
 use ruma_common::api::IncomingRequestExt;
@@ -238,5 +246,40 @@ fn peers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, peers);
+/// A progress that has been asked for a password, and the 401 for a wrong one.
+fn client(c: &mut Criterion) {
+    const CAN: &[AuthTypeOfOurs<'static>] = &[AuthTypeOfOurs::Password, AuthTypeOfOurs::EmailIdentity];
+    let session = SessionId::from_entropy([3; 24]).expose();
+    let flows = serde_json::json!(FLOWS.map(|flow| serde_json::json!({"stages": flow})));
+    let body = format!(
+        r#"{{"flows":{flows},"params":{PARAMS},"session":"{session}","completed":[],"errcode":"M_FORBIDDEN","error":"Invalid username or password."}}"#
+    );
+    let client = Client::new(CAN);
+    let mut progress = Progress::<4096>::new();
+    progress.address_given(Medium::Email);
+    let Next::Send(first) = client.next(&mut progress, NOW) else { panic!("the first request") };
+    let ticket = first.ticket();
+    let _ = client.receive(&mut progress, ticket, Answer::new(401, body.as_bytes()), NOW);
+    let ours = |progress: &mut Progress, body: &[u8]| {
+        let Next::Prompt(Prompt::Password(prompt)) = client.next(progress, NOW) else { panic!("a password") };
+        let alice = UserIdentifier::User("@cheeky_monkey:example.org".into());
+        let ticket = black_box(prompt.answer(alice, Secret::new("ilovebananas"))).ticket();
+        let _ = black_box(client.receive(progress, ticket, Answer::new(401, body), NOW));
+    };
+    let ruma = |body: &[u8]| -> UiaaInfo { serde_json::from_slice(body).unwrap() };
+    println!("challenge: {} bytes", body.len());
+    allocations("client_ours", || ours(&mut progress, body.as_bytes()));
+    allocations("client_ruma", || drop(ruma(body.as_bytes())));
+
+    let mut group = c.benchmark_group("client_step");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("ours", |b| b.iter(|| ours(&mut progress, black_box(body.as_bytes()))));
+    group.bench_function("ruma", |b| b.iter(|| black_box(ruma(black_box(body.as_bytes())))));
+    group.bench_function("floor", |b| {
+        b.iter(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(body.as_bytes())).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, peers, client);
 criterion_main!(benches);

@@ -4,9 +4,10 @@
 //! Some calls of the Matrix Client-Server API need more than an access token: changing the
 //! password, deactivating the account, registering one. The server answers 401 with
 //! *flows*, lists of *stages*; the client sends the call again with proof for one stage
-//! after the other, until a flow is whole. This crate is the server's half of that, and of
-//! the endpoints that use it: what was asked, what has been proved, what may happen now,
-//! in which order, and what to answer.
+//! after the other, until a flow is whole. This crate is both halves of that, and the
+//! server's of the endpoints that use it: what was asked, what has been proved, what may
+//! happen now, in which order, and what to answer; and for a client, which flow, which
+//! stage, what to send next, and what an error means.
 //!
 //! # The loop
 //!
@@ -78,6 +79,21 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
+//! # The client's loop
+//!
+//! ```text
+//!                        ┌─────────────── 401 with flows ◄────────────┐
+//!                        ▼                                            │
+//!  Progress ─► next ─┬─ Send ────────────────────► the server ─► receive ─► Result, Failed
+//!                    ├─ Prompt   ask, answer ───────▲
+//!                    ├─ Page     open it, then poll │
+//!                    └─ Wait     until then         │
+//! ```
+//!
+//! A [`Progress`](client::Progress) is the client's session: a plain value to be stored
+//! between two steps. [`Client::next`](client::Client::next) reads off it what to do;
+//! credentials leave only as the answer to a prompt. The whole loop is in [`client`].
+//!
 //! # Where to look for what
 //!
 //! | module | what it is about |
@@ -86,6 +102,7 @@
 //! | [`flows`] | the policy: which stages, checked when it is built |
 //! | [`operation`] | which call a session is for, and who makes it; your own calls |
 //! | [`store`] | keeping sessions: without a heap, or growing to a limit |
+//! | [`client`] | the client's side: the stored value, what to do next, the calls and their answers |
 //! | [`password`], [`deactivation`], [`registration`], [`login`], [`refresh`], [`devices`], [`signing_keys`] | an endpoint each: its request, its checks, its effects |
 //! | [`threepid`] | e-mail addresses and phone numbers: validating, adding, removing them |
 //! | [`fallback`] | the web pages for what a client can't do itself |
@@ -113,6 +130,7 @@
 //! | what | bound | beyond it |
 //! | --- | --- | --- |
 //! | a session, in memory | 192 bytes | |
+//! | what a client keeps of a challenge | the `N` of its [`Progress`](client::Progress) | [`Failure::TooLarge`](client::Failure::TooLarge) |
 //! | flows, stages of a flow, different stages | [`MAX_FLOWS`](flows::MAX_FLOWS), [`MAX_STAGES`](flows::MAX_STAGES), [`MAX_TYPES`](flows::MAX_TYPES) | [`FlowError`] |
 //! | name of a stage | [`MAX_AUTH_TYPE_LEN`](wire::MAX_AUTH_TYPE_LEN) bytes | [`FlowError`] |
 //! | nesting, and keys open at once | [`MAX_DEPTH`](wire::MAX_DEPTH), [`MAX_OPEN_KEYS`](wire::MAX_OPEN_KEYS) | [`ParseError`](wire::ParseError) |
@@ -151,7 +169,7 @@
 //! - **Rooms, events, federation.**
 //! - **Verifying signatures** of cross-signing keys, which takes an implementation of
 //!   Ed25519: see [`signing_keys`].
-//! - Not yet: the client's half, sessions sealed into their own ID.
+//! - Not yet: sessions sealed into their own ID.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -172,6 +190,7 @@ extern crate std;
 pub mod account;
 pub mod appservice;
 mod capacity;
+pub mod client;
 pub mod deactivation;
 mod denied;
 pub mod devices;

@@ -44,6 +44,18 @@ fn a_proof_comes_only_from_the_transition() {
     has_not!(Completed: Clone, Default, serde::de::DeserializeOwned);
 }
 
+/// A prompt is answered once, and its answer sent once.
+#[test]
+fn a_prompt_is_not_answered_twice() {
+    use matrix_uia::client::{Page, PasswordPrompt, Prompt, Request, ThreepidPrompt, TokenRequest};
+    has_not!(Prompt<'static>: Clone, Copy, Default);
+    has_not!(PasswordPrompt<'static>: Clone, Copy, Default);
+    has_not!(ThreepidPrompt<'static>: Clone, Copy, Default);
+    has_not!(Page<'static>: Clone, Copy, Default);
+    has_not!(TokenRequest<'static>: Clone, Copy, Default);
+    has_not!(Request<'static>: Clone, Copy, Default, serde::Serialize);
+}
+
 /// Nor does a secret leave except by `expose`.
 #[test]
 fn a_secret_is_not_printed_compared_or_serialised() {

@@ -20,6 +20,7 @@ mod redaction;
 #[cfg(feature = "ruma")]
 mod ruma;
 mod spec_examples;
+mod spec_examples_client;
 mod spec_login;
 mod spec_threepid;
 mod stores;

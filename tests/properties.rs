@@ -6,20 +6,24 @@
 mod codec;
 mod model;
 mod pages;
+mod pair;
 mod refresh;
 mod validation;
 mod world;
 
+use matrix_uia::Millis;
+use matrix_uia::client::Patience;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 
 use model::{Auth, Event, Request, Switches, Verdict};
+use pair::{Ending, Event as Happening, Pair};
 use world::World;
 
 /// Few by default, so that a change is answered within seconds.
 const CASES: u32 = 2_000;
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config {
         cases: cases.unwrap_or(CASES),
@@ -112,5 +116,63 @@ proptest! {
         for event in events {
             world.happens(event);
         }
+    }
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let which = || 0..4_u8;
+    let rarely = || prop::bool::weighted(0.2);
+    prop_oneof![
+        12 => prop::bool::weighted(0.8).prop_map(|right| Happening::Act { right }),
+        10 => (which(), rarely()).prop_map(|(which, twice)| Happening::Arrive { which, twice }),
+        10 => (which(), rarely()).prop_map(|(which, twice)| Happening::Return { which, twice }),
+        1 => which().prop_map(|which| Happening::Limit { which }),
+        1 => which().prop_map(|which| Happening::DropRequest { which }),
+        1 => which().prop_map(|which| Happening::DropAnswer { which }),
+        2 => Just(Happening::GiveUp),
+        1 => Just(Happening::Restart),
+        1 => Just(Happening::Told),
+        2 => Just(Happening::CompleteElsewhere),
+        2 => prop_oneof![1..5_000_u32, Just(61_000), Just(900_001)].prop_map(Happening::Time),
+        1 => prop_oneof![1..5_000_u32, Just(u32::MAX)].prop_map(Happening::SetBack),
+    ]
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// At most once, whatever happens; the rest is asserted after every event.
+    #[test]
+    fn a_call_is_carried_out_at_most_once(
+        policy in 0..pair::POLICIES.len() as u8,
+        replay_for in prop_oneof![Just(0), Just(1_000), Just(60_000), Just(u64::MAX)],
+        address in any::<bool>(),
+        events in prop::collection::vec(happening(), 0..60),
+    ) {
+        let mut pair = Pair::new(policy, replay_for, address, Patience::default());
+        for event in events {
+            pair.happens(event);
+        }
+        let ending = pair.heal();
+        prop_assert_eq!(pair.result, ending == Ending::Done);
+    }
+
+    /// And exactly once if the network heals while the server still knows of it: the
+    /// client is patient, and nobody gave up.
+    #[test]
+    fn and_exactly_once_if_the_network_heals(
+        policy in 0..pair::POLICIES.len() as u8,
+        address in any::<bool>(),
+        events in prop::collection::vec(happening(), 0..60),
+    ) {
+        let mut patience = Patience::default();
+        (patience.max_retries, patience.max_polls, patience.poll_limit) = (u8::MAX, u16::MAX, Millis::new(u64::MAX));
+        let mut pair = Pair::new(policy, u64::MAX, address, patience);
+        for event in events {
+            pair.happens(event);
+        }
+        let ending = pair.heal();
+        prop_assert_eq!(ending, Ending::Done);
+        prop_assert_eq!(pair.launched, 1);
     }
 }

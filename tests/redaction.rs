@@ -355,3 +355,62 @@ fn no_page_and_no_form_shows_what_it_carries() {
     let shown = format!("{:?}", Visit::new(SessionId::from_entropy([1; 24]), AuthType::Sso, None));
     assert!(shown.contains("redacted"), "a session's ID is a capability: {shown}");
 }
+
+/// Whatever a client is asked and answers: the session and the credentials are in no
+/// `Debug`, and of the two only the session is in what is stored.
+#[test]
+fn a_client_shows_and_stores_no_secret() {
+    use matrix_uia::client::requests::{Login, LoginWith, Refresh, RefreshAnswer, RequestEmailToken};
+    use matrix_uia::client::{Answer, Client, Next, Progress, Prompt};
+    use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
+
+    const STAGES: &[AuthType<'static>] =
+        &[AuthType::Password, AuthType::RegistrationToken, AuthType::custom("org.example.pin")];
+    let now = Timestamp::from_millis(0);
+    let client = Client::new(STAGES).with_browser();
+    for stage in
+        ["m.login.password", "m.login.registration_token", "org.example.pin", "m.login.sso", "m.oauth"]
+    {
+        let params = json!({"org.example.pin": {"hint": mark(110)}, "m.oauth": {"url": format!("https://x/{}", mark(111))}});
+        let body =
+            json!({"flows": [{"stages": [stage]}], "params": params, "session": mark(112)}).to_string();
+        let mut progress = Progress::<1024>::new();
+        let Next::Send(request) = client.next(&mut progress, now) else { panic!("the first") };
+        let ticket = request.ticket();
+        let answer = Answer::new(401, body.as_bytes());
+        hides(&answer);
+        hides(&client.receive(&mut progress, ticket, answer, now));
+        let secret = mark(113);
+        let pin = json!({"pin": secret}).to_string();
+        let next = client.next(&mut progress, now);
+        hides(&next);
+        let request = match next {
+            Next::Prompt(Prompt::Password(prompt)) => {
+                prompt.answer(UserIdentifier::User(Text::new("alice")), Secret::new(&secret))
+            }
+            Next::Prompt(Prompt::RegistrationToken(prompt)) => prompt.answer(Secret::new(&secret)),
+            Next::Prompt(Prompt::Custom(prompt)) => prompt.answer(Raw::parse(&pin).unwrap()),
+            Next::Page(page) => {
+                page.opened(now);
+                progress.told();
+                let Next::Send(poll) = client.next(&mut progress, now) else { panic!("a poll") };
+                poll
+            }
+            other => panic!("{other:?}"),
+        };
+        hides(&request);
+        let ticket = request.ticket();
+        hides(&progress);
+        let stored = serde_json::to_string(&progress).unwrap();
+        assert!(!stored.contains(&mark(113)) && stored.contains(&mark(112)), "{stored}");
+        let result = json!({"access_token": mark(114)}).to_string();
+        hides(&client.receive(&mut progress, ticket, Answer::new(200, result.as_bytes()), now));
+        hides(&progress);
+        assert!(!serde_json::to_string(&progress).unwrap().contains(&mark(114)));
+        hides(&RefreshAnswer::parse(result.as_bytes()).unwrap());
+    }
+    let secret = mark(115);
+    hides(&Refresh::new(Secret::new(&secret)));
+    hides(&Login::new(LoginWith::Token(Secret::new(&secret))));
+    hides(&RequestEmailToken::new(Secret::new(&secret), Text::new("a@b"), 1));
+}

@@ -314,6 +314,40 @@ const fn later(tens: u8) -> [u8; 6] {
     [14, 0, 0, 0, 0, tens]
 }
 
+/// What a client can do (128: with a browser), then what happens, each ended by 0xFF.
+const REPLIES: &[(&str, &[u8])] = &[
+    (
+        "password",
+        b"\xC0\0\xFF\x02\0\0{\"flows\":[{\"stages\":[\"m.login.password\"]}],\"session\":\"s\"}\xFF\0\xFF\x02\0\0{\"errcode\":\"M_FORBIDDEN\",\"session\":\"s\"}\xFF\0\xFF\x02\x01\0{}\xFF",
+    ),
+    (
+        "terms-and-dummy",
+        b"\x40\0\xFF\x02\0\0{\"flows\":[{\"stages\":[\"m.login.terms\",\"m.login.dummy\"]}],\"session\":\"s\",\"params\":{\"m.login.terms\":{\"policies\":{\"t\":{\"version\":\"1\",\"en\":{\"name\":\"T\",\"url\":\"https://x\"}}}}}}\xFF\0\xFF\x02\0\0{\"completed\":[\"m.login.terms\"]}\xFF\0\xFF\x02\x02\x03\xFF\0\xFF\0\xFF\x02\x01\0{}\xFF",
+    ),
+    (
+        "page",
+        b"\x80\0\xFF\x02\0\0{\"flows\":[{\"stages\":[\"m.oauth\"]}],\"session\":\"s\",\"params\":{\"m.oauth\":{\"url\":\"https://x\"}}}\xFF\0\xFF\0\xFF\0\xFF\x03\xFF\x05\xFF\0\xFF\x02\0\0{}\xFF\0\xFF\0\xFF\x02\x01\0{}\xFF",
+    ),
+    (
+        "email",
+        b"\x40\x07\xFF\0\xFF\x02\0\0{\"flows\":[{\"stages\":[\"m.login.email.identity\"]}],\"session\":\"s\"}\xFF\0\xFF\0\xFF\0\xFF\x02\0\0{\"errcode\":\"M_UNAUTHORIZED\",\"completed\":[]}\xFF\x04\xFF\0\xFF",
+    ),
+    ("token-gone", b"\x40\0\xFF\x02\0\0{\"errcode\":\"M_UNKNOWN_TOKEN\",\"soft_logout\":true}\xFF\0\xFF"),
+    (
+        "new-session",
+        b"\x40\0\xFF\x02\0\0{\"flows\":[{\"stages\":[\"m.login.dummy\"]}],\"session\":\"s\"}\xFF\0\xFF\x03\xFF\0\xFF\0\xFF\x02\0\0{\"session\":\"t\"}\xFF\0\xFF\0\xFF",
+    ),
+];
+
+/// Policy, replay, switches; then events: what, and how.
+const PAIRS: &[(&str, &[u8])] = &[
+    ("password", &[0, 0, 2, 0, 0, 3, 0, 5, 0, 0, 0, 3, 0, 5, 0]),
+    ("lost-answer", &[1, 0, 2, 0, 0, 3, 0, 5, 0, 0, 0, 3, 0, 9, 0, 10, 0, 0, 0, 0, 0, 3, 0, 5, 0]),
+    ("doubled-and-restarted", &[2, 0, 3, 0, 0, 3, 8, 5, 8, 11, 0, 0, 0, 3, 1, 5, 1, 12, 0, 13, 0, 14, 1]),
+    ("session-gone", &[1, 1, 0, 0, 0, 3, 0, 5, 0, 0, 0, 3, 0, 9, 0, 14, 3, 10, 0]),
+    ("sso", &[4, 3, 0, 0, 0, 3, 0, 5, 0, 0, 0, 0, 0, 0, 0, 3, 0, 5, 0, 13, 0, 12, 0]),
+];
+
 fn main() -> io::Result<()> {
     for (target, seeds) in [
         ("auth_dict", AUTH),
@@ -328,6 +362,12 @@ fn main() -> io::Result<()> {
     }
     for (name, seed) in FLOWS {
         write("flows", name, seed)?;
+    }
+    for (name, seed) in REPLIES {
+        write("client_replies", name, seed)?;
+    }
+    for (name, seed) in PAIRS {
+        write("pair", name, seed)?;
     }
     for (name, seed) in OPS {
         write("server_ops", name, seed.as_flattened())?;

@@ -115,9 +115,7 @@ impl<'a> AuthType<'a> {
             Some(code) => StageId(code),
             None => {
                 let mut hash = Fnv::new();
-                for piece in self.name().pieces() {
-                    hash.write(piece.as_bytes(&mut [0; 4]));
-                }
+                hash.text(self.name());
                 StageId(hash.low32() | StageId::CUSTOM)
             }
         }
@@ -161,6 +159,18 @@ impl Fnv {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
+    }
+
+    /// The decoded text, however it is escaped.
+    pub(crate) fn text(&mut self, text: Text<'_>) {
+        for piece in text.pieces() {
+            self.write(piece.as_bytes(&mut [0; 4]));
+        }
+    }
+
+    /// A known stage by the number it has for good; no byte of a text is like it.
+    pub(crate) fn stage(&mut self, known: AuthType<'_>) {
+        self.write(&[0xFF, u8::try_from(known.code().unwrap_or(0)).unwrap_or(0)]);
     }
 
     pub(crate) const fn low32(self) -> u32 {

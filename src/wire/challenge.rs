@@ -25,9 +25,9 @@ use crate::{Secret, Text};
 #[non_exhaustive]
 pub struct ChallengeBody<'a> {
     /// `flows`, if it is an array.
-    flows: Option<Raw<'a>>,
-    completed: Option<Raw<'a>>,
-    params: Option<Raw<'a>>,
+    pub(crate) flows: Option<Raw<'a>>,
+    pub(crate) completed: Option<Raw<'a>>,
+    pub(crate) params: Option<Raw<'a>>,
     /// `session`.
     pub session: Option<Secret<'a>>,
     /// `errcode` of the stage that failed.
@@ -159,19 +159,26 @@ impl<'a> Iterator for FlowList<'a> {
     type Item = FlowStages<'a>;
 
     fn next(&mut self) -> Option<FlowStages<'a>> {
-        self.items.find_map(|flow| {
-            let mut stages = None;
-            let read = flow.reader().fields(|reader, key| {
-                if key == "stages" {
-                    stages = only(reader, b'[')?
-                } else {
-                    reader.skip()?
+        loop {
+            let stages = self.items.next_with(|reader| {
+                let mut stages = None;
+                if reader.peek() != Some(b'{') {
+                    return reader.skip().map(|()| stages);
                 }
-                Ok(())
-            });
-            read.ok()?;
-            Some(FlowStages { stages: stages? })
-        })
+                reader.fields(|reader, key| {
+                    if key == "stages" {
+                        stages = only(reader, b'[')?
+                    } else {
+                        reader.skip()?
+                    }
+                    Ok(())
+                })?;
+                Ok(stages)
+            })?;
+            if let Some(stages) = stages {
+                return Some(FlowStages { stages });
+            }
+        }
     }
 }
 
@@ -199,7 +206,18 @@ impl<'a> Iterator for Stages<'a> {
     type Item = AuthType<'a>;
 
     fn next(&mut self) -> Option<AuthType<'a>> {
-        self.items.find_map(|item| item.reader().text().ok().map(AuthType::from_text))
+        loop {
+            let name = self.items.next_with(|reader| {
+                if reader.peek() == Some(b'"') {
+                    reader.text().map(Some)
+                } else {
+                    reader.skip().map(|()| None)
+                }
+            })?;
+            if let Some(name) = name {
+                return Some(AuthType::from_text(name));
+            }
+        }
     }
 }
 

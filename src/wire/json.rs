@@ -37,6 +37,11 @@ impl<'a> Raw<'a> {
         read(json.as_bytes(), |reader| reader.raw())
     }
 
+    /// A value that has been checked before.
+    pub(crate) const fn trusted(json: &'a str) -> Self {
+        Self(json)
+    }
+
     /// The value's text, white space inside it as it came.
     #[must_use]
     pub const fn as_str(&self) -> &'a str {
@@ -527,18 +532,28 @@ impl<'a> Items<'a> {
     }
 }
 
+impl<'a> Items<'a> {
+    /// What `read` makes of the next item, which it has to read whole.
+    #[inline]
+    pub(crate) fn next_with<T>(
+        &mut self,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
+    ) -> Option<T> {
+        let mut reader = Reader::over(self.rest, false);
+        if reader.peek() == Some(b',') {
+            reader.expect(b',').ok()?;
+        }
+        let item = read(&mut reader).ok()?;
+        self.rest = self.rest.get(reader.mark()..)?;
+        Some(item)
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Raw<'a>;
 
     fn next(&mut self) -> Option<Raw<'a>> {
-        let mut reader = Reader::over(self.rest, false);
-        if reader.peek() == Some(b',') {
-            self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']).strip_prefix(',')?;
-            reader = Reader::over(self.rest, false);
-        }
-        let item = reader.raw().ok()?;
-        self.rest = self.rest.get(reader.mark()..)?;
-        Some(item)
+        self.next_with(Reader::raw)
     }
 }
 
@@ -679,12 +694,23 @@ fn write_integer(out: &mut impl Write, mut value: u64) -> fmt::Result {
 ///
 /// The sink's own: it is full.
 pub(crate) fn write_others(out: &mut impl Write, object: Raw<'_>, ours: &[&str]) -> fmt::Result {
+    write_members(out, object, ours, false)
+}
+
+/// The same, where nothing stands before the first if `first`.
+pub(crate) fn write_members(
+    out: &mut impl Write,
+    object: Raw<'_>,
+    ours: &[&str],
+    mut first: bool,
+) -> fmt::Result {
     let mut result = Ok(());
     let _checked_before = object.reader().object(|reader, key| {
         let value = reader.raw()?;
         if result.is_ok() && ours.iter().all(|ours| key != *ours) {
+            let comma = if core::mem::take(&mut first) { "" } else { "," };
             result = out
-                .write_char(',')
+                .write_str(comma)
                 .and_then(|()| write_text(out, key))
                 .and_then(|()| out.write_char(':'))
                 .and_then(|()| out.write_str(value.as_str()));
@@ -731,6 +757,10 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
 
     pub(crate) fn boolean(&mut self, key: &str, value: bool) -> fmt::Result {
         self.key(key)?.write_str(if value { "true" } else { "false" })
+    }
+
+    pub(crate) fn boolean_if(&mut self, key: &str, value: Option<bool>) -> fmt::Result {
+        value.map_or(Ok(()), |value| self.boolean(key, value))
     }
 
     pub(crate) fn integer(&mut self, key: &str, value: u64) -> fmt::Result {

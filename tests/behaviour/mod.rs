@@ -2,6 +2,8 @@
 //! spec; each test names the section it rests on.
 
 mod account;
+mod client;
+mod client_choice;
 mod cross_signing;
 mod deactivation;
 mod errors;

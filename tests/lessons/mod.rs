@@ -1,6 +1,7 @@
 //! What has gone wrong in deployed servers and clients, one test each: the row's number
 //! and the property that makes it impossible. The list itself is in the manual.
 
+mod client;
 mod fallback;
 mod threepid;
 mod ways_in;

@@ -10,6 +10,7 @@
 //! would read, so every test is also a test of a restart between any two requests.
 
 mod accounts;
+pub(crate) mod client;
 mod endpoints;
 mod proofs;
 

@@ -1,12 +1,14 @@
-//! One password change from challenge to answer, with `core` alone.
+//! One password change from challenge to answer, on both sides, with `core` alone.
 #![no_std]
 
 use core::panic::PanicInfo;
 
+use matrix_uia::client::{Answer as Reply, Client, Next, Progress, Prompt};
 use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
 use matrix_uia::password::{self, ChangePasswordRequest, Effect, PasswordStrength};
 use matrix_uia::session::{Proof, Verdict, Write};
-use matrix_uia::{BindingKey, Flows, Guard, Reject, Rules, Session, SessionId, Step, Timestamp};
+use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
+use matrix_uia::{BindingKey, Flows, Guard, Reject, Rules, Secret, Session, SessionId, Step, Timestamp};
 
 /// An answer: its status and its body.
 type Answer = (u16, heapless::String<512>);
@@ -159,6 +161,40 @@ fn write_request(
         out.write_str("\"")?;
     }
     out.write_str("}}")
+}
+
+/// The client's side of the same: the answers of a server that asks for a password, and
+/// then for a dummy. Counts the requests it takes: 4.
+#[unsafe(no_mangle)]
+pub extern "C" fn walk_one_flow_as_a_client(seed: u8) -> u32 {
+    let client = Client::new(&[AuthType::Password]);
+    let mut progress = Progress::<512>::new();
+    let replies: [(u16, &[u8]); 4] = [
+        (401, br#"{"flows":[{"stages":["m.login.password","m.login.dummy"]}],"session":"s"}"#),
+        (401, br#"{"errcode":"M_FORBIDDEN","error":"no","session":"s"}"#),
+        (401, br#"{"completed":["m.login.password"],"session":"s"}"#),
+        (200, b"{}"),
+    ];
+    let Ok(original) = Raw::parse(r#"{"new_password":"looking-glass"}"#) else { return 1 };
+    let now = Timestamp::from_millis(u64::from(seed));
+    let mut sent = 0;
+    for (status, reply) in replies {
+        let request = match client.next(&mut progress, now) {
+            Next::Send(request) => request,
+            Next::Prompt(Prompt::Password(prompt)) => {
+                prompt.answer(UserIdentifier::User("alice".into()), Secret::new("wonderland"))
+            }
+            _ => return 2,
+        };
+        let ticket = request.ticket();
+        let mut body: heapless::String<512> = heapless::String::new();
+        if request.write(original, &mut body).is_err() {
+            return 3;
+        }
+        sent += 1;
+        let _ = client.receive(&mut progress, ticket, Reply::new(status, reply), now);
+    }
+    if progress.is_over() { sent } else { 5 }
 }
 
 #[panic_handler]

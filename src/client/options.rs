@@ -1,0 +1,115 @@
+//! What the application can do, and how long it is willing to wait.
+
+use crate::Millis;
+use crate::wire::AuthType;
+
+/// The application's side of a flow: the same for every call, and kept by nobody but it.
+///
+/// ```
+/// use matrix_uia::client::Client;
+/// use matrix_uia::wire::AuthType;
+/// const CAN: &[AuthType<'static>] = &[AuthType::Password, AuthType::Terms];
+/// let client = Client::new(CAN).with_browser();
+/// # let _ = client;
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'c> {
+    pub(super) stages: &'c [AuthType<'c>],
+    pub(super) browser: bool,
+    pub(super) patience: Patience,
+}
+
+impl<'c> Client<'c> {
+    /// An application that can ask its user what `stages` take. `m.login.dummy` takes
+    /// nothing and need not be among them.
+    ///
+    /// `m.login.email.identity` and `m.login.msisdn` also take an address to be given, see
+    /// [`Progress::address_given`](super::Progress::address_given).
+    #[must_use]
+    pub const fn new(stages: &'c [AuthType<'c>]) -> Self {
+        Self { stages, browser: false, patience: Patience::DEFAULT }
+    }
+
+    /// The same where a web page can be opened, or its address shown: then the
+    /// [fallback](https://spec.matrix.org/v1.19/client-server-api/#fallback) can do what
+    /// the application can't.
+    #[must_use]
+    pub const fn with_browser(mut self) -> Self {
+        self.browser = true;
+        self
+    }
+
+    /// The same with another patience.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+}
+
+/// How long to wait for what, and how often. Every wait of a flow has an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Patience {
+    /// Between two questions whether a stage has been completed elsewhere; after each
+    /// that says no it is half as long again. Default: 2 s.
+    pub poll_interval: Millis,
+    /// The longest that interval becomes. Default: 15 s.
+    pub max_poll_interval: Millis,
+    /// How long a stage may take that is completed elsewhere. Default: 15 minutes, which
+    /// is how long many servers keep a session.
+    pub poll_limit: Millis,
+    /// How often it is asked at most, for clocks that stand still. Default: 200.
+    pub max_polls: u16,
+    /// The wait after no answer, or a 429 that names none; it doubles each time, up to
+    /// 64 times this. Default: 1 s.
+    pub retry_after: Millis,
+    /// How many requests in a row may be limited, or stay without an answer. Default: 5.
+    pub max_retries: u8,
+}
+
+impl Patience {
+    const DEFAULT: Self = Self {
+        poll_interval: Millis::from_secs(2),
+        max_poll_interval: Millis::from_secs(15),
+        poll_limit: Millis::from_secs(15 * 60),
+        max_polls: 200,
+        retry_after: Millis::from_secs(1),
+        max_retries: 5,
+    };
+
+    /// The wait before the `nth` poll after the first.
+    pub(super) fn poll_wait(&self, nth: u16) -> Millis {
+        let mut wait = self.poll_interval.get();
+        for _ in 0..nth.min(64) {
+            wait = wait.saturating_add(wait.div_ceil(2));
+        }
+        Millis::new(wait.min(self.max_poll_interval.get()).max(1))
+    }
+
+    /// The wait before the `nth` attempt after the first.
+    pub(super) fn retry_wait(&self, nth: u8) -> Millis {
+        Millis::new(self.retry_after.get().saturating_mul(1_u64.wrapping_shl(u32::from(nth.min(6)))))
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_end() {
+        let patience = Patience::default();
+        let polls: std::vec::Vec<u64> = (0..8).map(|nth| patience.poll_wait(nth).get()).collect();
+        assert_eq!(polls, [2_000, 3_000, 4_500, 6_750, 10_125, 15_000, 15_000, 15_000]);
+        assert_eq!(patience.poll_wait(u16::MAX), patience.max_poll_interval);
+        assert_eq!(patience.retry_wait(0), Millis::new(1_000));
+        assert_eq!(patience.retry_wait(u8::MAX), Millis::new(64_000));
+    }
+}

@@ -1,0 +1,256 @@
+//! What a progress keeps beside the last challenge: where the flow stands, what is waited
+//! for, and the counters that make every loop end.
+
+use serde::{Deserialize, Serialize};
+
+use super::choice::{Abilities, FlowId};
+use super::{Client, Meaning};
+use crate::threepid::Medium;
+use crate::wire::{AuthType, Fnv};
+use crate::{Millis, Timestamp};
+
+/// Automatic requests in a row, with nothing from the application in between: the first
+/// one, a dummy, a request that only asks how things stand. More than these is a server
+/// that leads in circles.
+pub(super) const MAX_AUTOMATIC: u8 = 8;
+/// How often an answer may leave everything as it was without saying why.
+pub(super) const MAX_SAME: u8 = 3;
+/// The same for a stage of a type the spec doesn't know: it can take several requests.
+pub(super) const MAX_STEPS: u8 = 16;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// Number of the last request.
+    pub(super) ticket: u32,
+    /// The flow that is walked.
+    pub(super) flow: Option<FlowId>,
+    pub(super) pause: Option<Pause>,
+    pub(super) elsewhere: Option<Elsewhere>,
+    pub(super) email: Validation,
+    pub(super) phone: Validation,
+    /// A request was not answered, and how things stand has to be asked.
+    pub(super) lost: bool,
+    /// The stage's last answer was not judged: the same may be given again.
+    pub(super) again: bool,
+    /// Some request of this session that may have completed it was never answered.
+    pub(super) unanswered: bool,
+    /// And the server has begun anew since.
+    pub(super) doubt: bool,
+    /// The engine has acted by itself, and the server is where it was before.
+    pub(super) acted: bool,
+    pub(super) same: u8,
+    pub(super) automatic: u8,
+    pub(super) retries: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Phase {
+    Ready,
+    /// One request is on its way, and no other may be.
+    InFlight(Kind),
+    Done,
+    Failed(Ended),
+}
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Kind {
+    /// To get the first challenge.
+    Start,
+    /// To learn how things stand.
+    Resume,
+    /// A stage nobody has to answer.
+    Automatic,
+    /// A stage the application answered.
+    Submit,
+    /// The same, of a type the spec doesn't know.
+    SubmitCustom,
+    /// Whether a stage has been completed elsewhere.
+    Poll,
+}
+
+impl Kind {
+    pub(super) const fn is_submit(self) -> bool {
+        matches!(self, Self::Submit | Self::SubmitCustom)
+    }
+}
+
+/// A failure as it is kept; its words stand with the challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Ended {
+    Answer { status: u16, meaning: Meaning },
+    NoFlow(Option<FlowId>),
+    Refused,
+    Loop,
+    TimedOut,
+    RateLimited(Option<Millis>),
+    NoAnswer,
+    TooLarge,
+    Cancelled,
+}
+
+/// Nothing is sent before a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pause {
+    pub(super) from: Timestamp,
+    pub(super) span: Millis,
+    pub(super) why: Why,
+}
+
+/// Why nothing is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Why {
+    /// The server asked for it, with a 429.
+    RateLimited,
+    /// No answer came; it is tried again.
+    NoAnswer,
+    /// A stage is being completed elsewhere; it is asked about again then.
+    Elsewhere,
+}
+
+/// A stage that is being completed elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Elsewhere {
+    pub(super) stage: StageName,
+    pub(super) since: Timestamp,
+    pub(super) polls: u16,
+}
+
+/// The validation of an address, as far as it is known here: its secret is the
+/// application's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Validation {
+    pub(super) has_address: bool,
+    pub(super) send_attempt: u32,
+    pub(super) sent: bool,
+}
+
+/// A stage by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct StageName(u64);
+
+impl StageName {
+    fn of(stage: AuthType<'_>) -> Self {
+        let mut hash = Fnv::new();
+        hash.text(stage.name());
+        Self(hash.finish())
+    }
+}
+
+impl State {
+    pub(super) const fn new() -> Self {
+        const UNKNOWN: Validation = Validation { has_address: false, send_attempt: 0, sent: false };
+        Self {
+            phase: Phase::Ready,
+            ticket: 0,
+            flow: None,
+            pause: None,
+            elsewhere: None,
+            email: UNKNOWN,
+            phone: UNKNOWN,
+            lost: false,
+            again: false,
+            unanswered: false,
+            doubt: false,
+            acted: false,
+            same: 0,
+            automatic: 0,
+            retries: 0,
+        }
+    }
+
+    pub(super) const fn abilities<'c>(&self, client: &'c Client<'c>) -> Abilities<'c> {
+        Abilities { client, email: self.email.has_address, phone: self.phone.has_address }
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Done | Phase::Failed(_))
+    }
+
+    pub(super) const fn end(&mut self, how: Ended) {
+        self.phase = Phase::Failed(how);
+    }
+
+    /// Marks a request as sent and numbers it.
+    pub(super) const fn send(&mut self, kind: Kind) -> Ticket {
+        self.phase = Phase::InFlight(kind);
+        self.ticket = self.ticket.wrapping_add(1);
+        Ticket(self.ticket)
+    }
+
+    /// The application did something: whatever happens by itself is counted anew.
+    pub(super) const fn touched(&mut self) {
+        self.automatic = 0;
+    }
+
+    pub(super) const fn pause(&mut self, from: Timestamp, span: Millis, why: Why) {
+        self.pause = Some(Pause { from, span, why });
+    }
+
+    /// Until when nothing is sent, if that isn't over.
+    pub(super) fn waits(&mut self, now: Timestamp) -> Option<(Timestamp, Why)> {
+        let pause = self.pause.as_mut()?;
+        if now < pause.from {
+            // The clock was set back: the wait is counted from what it says now, or it
+            // could take for ever.
+            pause.from = now;
+        }
+        if now.since(pause.from) >= pause.span {
+            self.pause = None;
+            return None;
+        }
+        Some((pause.from.after(pause.span), pause.why))
+    }
+
+    /// That a stage is being completed elsewhere from now on.
+    pub(super) fn begin_elsewhere(&mut self, stage: AuthType<'_>, now: Timestamp, wait: Millis) {
+        self.touched();
+        self.elsewhere = Some(Elsewhere { stage: StageName::of(stage), since: now, polls: 0 });
+        self.pause(now, wait, Why::Elsewhere);
+    }
+
+    /// The same stage's record, if it is the one being completed elsewhere.
+    pub(super) fn elsewhere_at(&self, stage: AuthType<'_>) -> Option<Elsewhere> {
+        self.elsewhere.filter(|elsewhere| elsewhere.stage == StageName::of(stage))
+    }
+
+    /// The answer to a request of that kind was lost, and with it what has become of it.
+    pub(super) fn lose(&mut self, kind: Kind, has_session: bool) {
+        self.phase = Phase::Ready;
+        self.acted = false;
+        self.again |= kind.is_submit();
+        // It is to be sent again, and counted then.
+        self.automatic = self.automatic.saturating_sub(1);
+        if kind == Kind::Start {
+            return;
+        }
+        self.unanswered = true;
+        // A stage completed elsewhere is asked about anyway.
+        self.lost = has_session && kind != Kind::Poll;
+        // Without a session nothing could be asked, and the same again might be done twice.
+        self.doubt |= !has_session;
+    }
+
+    pub(super) const fn validation(&mut self, medium: Medium) -> &mut Validation {
+        match medium {
+            Medium::Email => &mut self.email,
+            Medium::Msisdn => &mut self.phone,
+        }
+    }
+}
+
+/// Which request an answer belongs to. One that comes for an earlier one changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(pub(super) u32);
+
+/// The stage that proves an address of that kind.
+pub(super) const fn stage_of(medium: Medium) -> AuthType<'static> {
+    match medium {
+        Medium::Email => AuthType::EmailIdentity,
+        Medium::Msisdn => AuthType::Msisdn,
+    }
+}

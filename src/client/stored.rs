@@ -1,0 +1,54 @@
+//! The serialised form of a progress: versioned, and checked when read back.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Progress;
+use super::kept::Kept;
+use super::state::{Phase, State};
+
+/// The form's version. Another one is refused: starting over costs one round trip.
+const VERSION: u8 = 1;
+
+/// Why a stored progress can't be read.
+pub(super) struct Unreadable(&'static str);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Progress", deny_unknown_fields)]
+pub(super) struct Stored<const N: usize> {
+    version: u8,
+    kept: Kept<N>,
+    state: State,
+}
+
+impl<const N: usize> From<Progress<N>> for Stored<N> {
+    fn from(progress: Progress<N>) -> Self {
+        Self { version: VERSION, kept: progress.kept, state: progress.state }
+    }
+}
+
+impl<const N: usize> TryFrom<Stored<N>> for Progress<N> {
+    type Error = Unreadable;
+
+    fn try_from(stored: Stored<N>) -> Result<Self, Unreadable> {
+        let Stored { version, kept, mut state } = stored;
+        if version != VERSION {
+            return Err(Unreadable("written in another version's form"));
+        }
+        if !kept.is_sound() {
+            return Err(Unreadable("not the text of a challenge"));
+        }
+        // Whoever waited for that answer is no more.
+        if let Phase::InFlight(kind) = state.phase {
+            state.lose(kind, kept.challenge().session.is_some());
+        }
+        Ok(Self { kept, state })
+    }
+}
