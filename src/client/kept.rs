@@ -55,6 +55,7 @@ impl<const N: usize> Kept<N> {
             session: self.string(&self.spans.session).map(Secret::from_text),
             code: self.string(&self.spans.code).map(AnyCode::from),
             message: self.string(&self.spans.message),
+            whole: None,
         }
     }
 

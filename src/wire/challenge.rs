@@ -34,7 +34,8 @@ pub struct ChallengeBody<'a> {
     pub code: Option<AnyCode<'a>>,
     /// `error` of the stage that failed.
     pub message: Option<Text<'a>>,
-    whole: Option<Raw<'a>>,
+    /// The body it was read from, if it was.
+    pub(crate) whole: Option<Raw<'a>>,
 }
 
 impl<'a> ChallengeBody<'a> {
