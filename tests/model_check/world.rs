@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
 use matrix_uia::password::ChangePasswordRequest;
-use matrix_uia::session::{Check, Claim, Failure, Proof, Receipt, Verdict, Write};
+use matrix_uia::session::{Check, Claim, Failure, Proof, Receipt, Verdict, Visit, Visited, Write};
+use matrix_uia::wire::{AuthData, AuthType};
 use matrix_uia::{BindingKey, Call, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
 use stateright::{Model, Property};
 
@@ -39,11 +40,13 @@ pub(super) enum Kind {
     OtherParams,
     /// The dummy stage, sent once the call has succeeded: its answer was lost.
     Repeat,
+    /// The dummy stage again, by the form of its fallback page.
+    Page,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Right, Self::Wrong, Self::Dummy, Self::Poll, Self::OtherParams, Self::Repeat];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Right, Self::Wrong, Self::Dummy, Self::Poll, Self::OtherParams, Self::Repeat, Self::Page];
 
     /// The session's ID is that of 24 bytes of `Z`.
     const fn body(self) -> &'static [u8] {
@@ -54,7 +57,7 @@ impl Kind {
             Self::Wrong => {
                 br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"wrong"}}"#
             }
-            Self::Dummy | Self::Repeat => {
+            Self::Dummy | Self::Repeat | Self::Page => {
                 br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.dummy"}}"#
             }
             Self::Poll => br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa"}}"#,
@@ -103,6 +106,8 @@ enum Answer {
     Succeeded,
     Failed,
     Replayed,
+    /// The page says that the stage has passed, or that it hasn't.
+    Shown(bool),
 }
 
 type ErrorCodeName = &'static str;
@@ -220,6 +225,10 @@ impl World {
 
     fn settle(&self, state: &mut State, i: usize, first: Read, then: Option<Read>) {
         let request = state.requests[i].clone();
+        if request.kind == Kind::Page {
+            state.requests[i].at = self.visit(state, &request, first);
+            return;
+        }
         let again = if then.is_some() { At::Asked(first.clone()) } else { At::Idle };
         let at = match Self::step(&request, &first, then.as_ref()) {
             Step::Verify(_) => At::Asked(first),
@@ -256,6 +265,19 @@ impl World {
             _ => unreachable!("there is no other step"),
         };
         state.requests[i].at = at;
+    }
+
+    /// A page's form passes the stage or doesn't, and that is all it ever does.
+    fn visit(&self, state: &mut State, request: &Request, read: Read) -> At {
+        let account = Some(Subject::new(ALICE, request.epoch));
+        let visit = Visit::new(id(), AuthType::Dummy, account);
+        let outside = Guard::new(&FLOWS, &RULES).outside();
+        let (passed, stored) = match outside.attempt(visit, Ok(AuthData::Dummy), read.0, ARRIVED) {
+            Visited::Passed(completed) => (true, self.write(state, completed.write())),
+            Visited::Not(not) => (false, self.write(state, not.write())),
+            _ => unreachable!("a dummy stage asks nothing"),
+        };
+        if stored { At::Answered(Answer::Shown(passed)) } else { At::Idle }
     }
 
     fn in_transaction(&self, state: &mut State, request: &Request, claim: Claim<Op>) -> Option<At> {
@@ -428,6 +450,9 @@ impl Model for World {
                     matches!(request.at, At::Answered(_) | At::Killed)
                         || (request.kind == Kind::Repeat && state.calls == 0)
                 })
+            }),
+            Property::sometimes("a page passes a stage", |_, state: &State| {
+                state.answers().any(|answer| answer == Answer::Shown(true))
             }),
             Property::sometimes("a race is lost", |_, state: &State| state.lost_races > 0),
             Property::sometimes("a lost answer is sent again", |_, state: &State| {
