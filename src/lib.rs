@@ -245,7 +245,7 @@ pub use time::{Millis, Timestamp};
 /// The front page's limits are those of the code:
 ///
 /// ```
-/// use matrix_uia::{Rules, deactivation, flows, registration, wire};
+/// use matrix_uia::{Rules, deactivation, fallback, flows, refresh, registration, signing_keys, threepid, wire};
 /// let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 /// let rules = Rules::default();
 /// for stated in [
@@ -259,6 +259,12 @@ pub use time::{Millis, Timestamp};
 ///     format!("`registration::MAX_USER_ID_LEN` = {} ", registration::MAX_USER_ID_LEN),
 ///     format!("`registration::MAX_DEVICE_TEXT_LEN` = {} ", registration::MAX_DEVICE_TEXT_LEN),
 ///     format!("`deactivation::MAX_ID_SERVER_LEN` = {} ", deactivation::MAX_ID_SERVER_LEN),
+///     format!("`refresh::MAX_REFRESH_TOKEN_LEN` = {} ", refresh::MAX_REFRESH_TOKEN_LEN),
+///     format!("`signing_keys::MAX_SIGNING_KEY_LEN` = {} ", signing_keys::MAX_SIGNING_KEY_LEN),
+///     format!("`threepid::MAX_ADDRESS_LEN` = {} ", threepid::MAX_ADDRESS_LEN),
+///     format!("`threepid::MAX_SECRET_LEN` = {} ", threepid::MAX_SECRET_LEN),
+///     format!("`threepid::MAX_NEXT_LINK_LEN` = {} ", threepid::MAX_NEXT_LINK_LEN),
+///     format!("`fallback::MAX_FIELDS` = {} ", fallback::MAX_FIELDS),
 ///     format!("`Rules::session_lifetime`, {} minutes ", rules.session_lifetime.get() / 60_000),
 ///     format!("`Rules::max_failed_attempts`, {} ", rules.max_failed_attempts),
 /// ] {
