@@ -148,6 +148,28 @@ class Pages(BrowserTest):
         self.heading_is("This can’t go on")
         self.shoot("refused")
 
+    def test_an_identity_is_reset_only_by_who_confirms_it(self):
+        token = self.server.token("alice", "wonderland")
+
+        def upload(key, **auth):
+            master = {"user_id": "@alice:localhost", "usage": ["master"], "keys": {f"ed25519:{key}": key}}
+            return self.server.post("keys/device_signing/upload", {"master_key": master, **auth}, token)
+
+        self.assertEqual(upload("one")[0], 200, "the first is nobody's to confirm")
+        status, challenge = upload("two")
+        self.assertEqual(status, 401)
+        self.watch(EMBED)
+        self.driver.get(self.server.page("m.oauth", challenge["session"]))
+        self.heading_is("Confirm that it is you")
+        self.assertIn("reset your digital identity", self.text("main"))
+        self.assertIn("@alice:localhost", self.text("main"))
+        self.shoot("oauth")
+        self.assertEqual(upload("two", auth={"session": challenge["session"]})[1]["completed"], [])
+        self.press(Keys.TAB, Keys.ENTER)
+        self.heading_is("Done")
+        self.assertEqual(self.js("return window.done"), 1)
+        self.assertEqual(upload("two", auth={"session": challenge["session"]})[0], 200)
+
     def test_a_password_page_knows_whose_password_it_asks_for(self):
         token = self.server.token("alice", "wonderland")
         challenge = self.server.post("account/password", {"new_password": "looking-glass"}, token)[1]
@@ -211,7 +233,8 @@ class Pages(BrowserTest):
 class Addresses(BrowserTest):
     """The e-mail is a file in the outbox; whoever reads it follows its link in a window of their own."""
 
-    config = CONFIG | {"flows": {"register": [["m.login.email.identity"]]}, "outbox": True}
+    flows = {"register": [["m.login.email.identity"], ["m.login.msisdn"]]}
+    config = CONFIG | {"flows": flows, "outbox": True}
 
     def test_an_address_is_confirmed_by_following_its_link(self):
         self.watch(EMBED)
@@ -238,6 +261,28 @@ class Addresses(BrowserTest):
         self.press(Keys.TAB, Keys.ENTER)
         self.heading_is("Address confirmed")
         self.shoot("linked")
+        self.driver.switch_to.window(app)
+        self.press(Keys.TAB, Keys.ENTER)
+        self.heading_is("Done")
+        self.assertEqual(self.js("return window.done"), 1)
+        self.assertEqual(self.server.post("register", {"auth": {"session": session}})[0], 200)
+
+    def test_a_phone_number_is_confirmed_by_following_its_link(self):
+        self.watch(EMBED)
+        session = self.server.post("register", CAROL | {"username": "dan"})[1]["session"]
+        self.driver.get(self.server.page("m.login.msisdn", session))
+        self.heading_is("Confirm your phone number")
+        self.shoot("phone")
+        self.press("GB", Keys.TAB, "07700 900001", Keys.ENTER)
+        self.heading_is("Check your messages")
+        self.shoot("phone-sent")
+        app = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        self.driver.get(self.server.link())
+        self.heading_is("Confirm your address")
+        self.assertIn("447700900001", self.text("main"))
+        self.press(Keys.TAB, Keys.ENTER)
+        self.until(lambda: "confirmed" in self.text("h1"))
         self.driver.switch_to.window(app)
         self.press(Keys.TAB, Keys.ENTER)
         self.heading_is("Done")

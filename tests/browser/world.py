@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -175,11 +175,11 @@ class BrowserTest(unittest.TestCase):
 
     def until(self, condition):
         # A page may be left while it is looked at.
-        wait = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
+        wait = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[WebDriverException])
         return wait.until(lambda _: condition())
 
     def text(self, selector):
-        return self.driver.find_element(By.CSS_SELECTOR, selector).text
+        return self.js("return document.querySelector(arguments[0]).innerText", selector).strip()
 
     def press(self, *keys):
         """Keys into whatever has the focus: nothing here is clicked."""
@@ -189,7 +189,7 @@ class BrowserTest(unittest.TestCase):
         return self.js("return document.activeElement.name || document.activeElement.tagName")
 
     def heading_is(self, heading):
-        self.until(lambda: self.driver.find_elements(By.TAG_NAME, "h1") and self.text("h1") == heading)
+        self.until(lambda: self.text("h1") == heading)
         self.harmless()
 
     def harmless(self):
