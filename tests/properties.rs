@@ -167,6 +167,7 @@ proptest! {
     ) {
         let mut patience = Patience::default();
         (patience.max_retries, patience.max_polls, patience.poll_limit) = (u8::MAX, u16::MAX, Millis::new(u64::MAX));
+        (patience.max_unanswered, patience.max_retry_after) = (u8::MAX, Millis::new(u64::MAX));
         let mut pair = Pair::new(policy, u64::MAX, address, patience);
         for event in events {
             pair.happens(event);

@@ -121,7 +121,8 @@ pub enum Failure<'p> {
     },
     /// No flow can be walked by this application.
     NoFlow(Missing<'p>),
-    /// A stage that nobody has to answer was refused.
+    /// A stage was refused, and nobody is there to answer otherwise: `m.login.dummy`, or any
+    /// of an [`unattended`](super::Client::unattended) client's.
     Refused(Option<StageError<'p>>),
     /// The server repeats itself: always the same state, no error, no progress.
     Loop,

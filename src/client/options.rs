@@ -16,6 +16,7 @@ use crate::wire::AuthType;
 pub struct Client<'c> {
     pub(super) stages: &'c [AuthType<'c>],
     pub(super) browser: bool,
+    pub(super) attended: bool,
     pub(super) patience: Patience,
 }
 
@@ -27,7 +28,7 @@ impl<'c> Client<'c> {
     /// [`Progress::address_given`](super::Progress::address_given).
     #[must_use]
     pub const fn new(stages: &'c [AuthType<'c>]) -> Self {
-        Self { stages, browser: false, patience: Patience::DEFAULT }
+        Self { stages, browser: false, attended: true, patience: Patience::DEFAULT }
     }
 
     /// The same where a web page can be opened, or its address shown: then the
@@ -36,6 +37,15 @@ impl<'c> Client<'c> {
     #[must_use]
     pub const fn with_browser(mut self) -> Self {
         self.browser = true;
+        self
+    }
+
+    /// The same with nobody there to ask: what was refused once would be again, so that
+    /// ends the flow with [`Failure::Refused`](super::Failure::Refused), instead of
+    /// another prompt for the same. A link that hasn't been followed yet is no refusal.
+    #[must_use]
+    pub const fn unattended(mut self) -> Self {
+        self.attended = false;
         self
     }
 
@@ -64,8 +74,14 @@ pub struct Patience {
     /// The wait after no answer, or a 429 that names none; it doubles each time, up to
     /// 64 times this. Default: 1 s.
     pub retry_after: Millis,
-    /// How many requests in a row may be limited, or stay without an answer. Default: 5.
+    /// How many requests in a row may be limited. Default: 5.
     pub max_retries: u8,
+    /// How many requests in a row may be sent anew because no answer came. Default: 5.
+    pub max_unanswered: u8,
+    /// The longest wait a server may ask for with a 429. A longer one ends the flow with
+    /// [`Failure::RateLimited`](super::Failure::RateLimited), which says how long it is.
+    /// Default: 15 minutes: the session would hardly be there any more.
+    pub max_retry_after: Millis,
 }
 
 impl Patience {
@@ -76,6 +92,8 @@ impl Patience {
         max_polls: 200,
         retry_after: Millis::from_secs(1),
         max_retries: 5,
+        max_unanswered: 5,
+        max_retry_after: Millis::from_secs(15 * 60),
     };
 
     /// The wait before the `nth` poll after the first.

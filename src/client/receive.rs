@@ -169,6 +169,9 @@ impl Client<'_> {
         } else if kind == Kind::Poll || (kind == Kind::Submit && state.polls_email()) {
             self.poll_again(state, now);
         } else if kind.is_submit() {
+            if refused && !self.attended {
+                return state.end(Ended::Refused);
+            }
             state.same = if refused { 0 } else { state.same.saturating_add(1) };
             if state.same >= if kind == Kind::SubmitCustom { MAX_STEPS } else { MAX_SAME } {
                 state.end(Ended::Loop);
@@ -188,7 +191,12 @@ impl Client<'_> {
         let code = error.as_ref().ok().and_then(|error| error.code);
         if answer.status == 429 || code == Some(AnyCode::Known(ErrorCode::LimitExceeded)) {
             let named = error.as_ref().ok().and_then(|error| error.retry_after);
-            return self.limited(state, kind, answer.retry_after().or(named), now);
+            let wait = answer.retry_after().or(named);
+            self.limited(state, kind, wait, now);
+            if state.is_over() {
+                kept.error(code, error.ok().and_then(|error| error.message));
+            }
+            return;
         }
         let asks_only = matches!(kind, Kind::Poll | Kind::Resume);
         // Something between here and the homeserver gave this up, or nothing intelligible
@@ -203,7 +211,8 @@ impl Client<'_> {
     }
 
     fn limited(&self, state: &mut State, kind: Kind, wait: Option<Millis>, now: Timestamp) {
-        if state.retries >= self.patience.max_retries {
+        let too_long = wait.is_some_and(|wait| wait > self.patience.max_retry_after);
+        if too_long || state.retries >= self.patience.max_retries {
             return state.end(Ended::RateLimited(wait));
         }
         let wait = wait.unwrap_or_else(|| self.patience.retry_wait(state.retries));
@@ -219,7 +228,7 @@ impl Client<'_> {
         if kind == Kind::Poll {
             return self.poll_again(state, now);
         }
-        if state.retries >= self.patience.max_retries {
+        if state.retries >= self.patience.max_unanswered {
             return state.end(Ended::NoAnswer);
         }
         let wait = self.patience.retry_wait(state.retries);

@@ -301,6 +301,90 @@ fn c6_a_rate_limit_is_waited_for_and_the_same_step_resumed() {
     assert_eq!(walk.meaning(), Meaning::RateLimited(Some(Millis::from_secs(1))));
 }
 
+/// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
+#[test]
+fn c6_a_wait_that_is_too_long_ends_it_with_what_the_server_said() {
+    let mut patience = Patience::default();
+    patience.max_retry_after = Millis::from_secs(30);
+    for (wait, ends) in [(30_000, false), (30_001, true)] {
+        let mut walk = Walk::new(client().with_patience(patience));
+        walk.step();
+        walk.reply(429, json!({"errcode": "M_LIMIT_EXCEEDED", "error": "later", "retry_after_ms": wait}));
+        if !ends {
+            assert_eq!(walk.wait(), wait);
+            continue;
+        }
+        assert_eq!(walk.meaning(), Meaning::RateLimited(Some(Millis::new(wait))));
+        let error = walk.progress.error().unwrap();
+        assert_eq!(
+            (error.code.unwrap().name(), error.message.unwrap()),
+            ("M_LIMIT_EXCEEDED".into(), "later".into())
+        );
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
+#[test]
+fn c6_silence_and_limits_have_bounds_of_their_own() {
+    let mut patience = Patience::default();
+    (patience.max_unanswered, patience.max_retries) = (1, 3);
+    let mut walk = Walk::new(client().with_patience(patience));
+    walk.step();
+    walk.lose();
+    walk.wait();
+    walk.step();
+    walk.lose();
+    assert_eq!(walk.step(), "failed NoAnswer");
+    let mut walk = Walk::new(client().with_patience(patience));
+    for _ in 0..3 {
+        walk.step();
+        walk.reply_bytes(429, Some("1"), b"");
+        walk.wait();
+    }
+    walk.step();
+    walk.reply_bytes(429, Some("1"), b"");
+    assert_eq!(walk.meaning(), Meaning::RateLimited(Some(Millis::from_secs(1))));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn c3_with_nobody_there_a_refusal_is_the_end() {
+    let refused = with(offer(PASSWORD), json!({"errcode": "M_FORBIDDEN", "error": "no"}));
+    // A first challenge may have a code as well.
+    let mut walk = Walk::challenged(client().unattended(), refused.clone());
+    assert_eq!(walk.step(), "password M_FORBIDDEN");
+    walk.give();
+    walk.reply(401, refused);
+    assert!(walk.step().starts_with("failed Refused"));
+    assert_eq!(walk.progress.error().unwrap().message.unwrap(), "no");
+    assert_eq!(walk.sent, 2);
+
+    // What went before is no refusal of what comes next.
+    let mut walk = Walk::challenged(client().unattended(), with(offer(TWO), params()));
+    walk.give();
+    let passed =
+        with(completed(TWO, &["m.login.password"]), json!({"errcode": "M_FORBIDDEN", "error": "more"}));
+    walk.reply(401, with(passed, params()));
+    assert_eq!(walk.step(), "recaptcha k M_FORBIDDEN");
+
+    // A session that is no more isn't either, nor a link that hasn't been followed.
+    let mut walk = Walk::challenged(client().unattended(), offer(PASSWORD));
+    walk.give();
+    walk.reply(401, with(offer(PASSWORD), json!({"session": "t", "errcode": "M_UNKNOWN", "error": "gone"})));
+    assert_eq!(walk.step(), "password M_UNKNOWN again");
+    let email: &[&[&str]] = &[&["m.login.email.identity"]];
+    let mut walk = Walk::new(client().unattended());
+    walk.progress.address_given(Medium::Email);
+    walk.begin(offer(email));
+    walk.done();
+    for _ in 0..3 {
+        walk.wait();
+        walk.give();
+        walk.reply(401, with(offer(email), json!({"errcode": "M_UNAUTHORIZED", "error": "not yet"})));
+        assert!(walk.step().starts_with("wait"));
+    }
+}
+
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
 fn c7_one_request_is_on_its_way_at_a_time() {

@@ -219,7 +219,8 @@ impl Pair {
         assert!(self.launched <= 1, "carried out {} times", self.launched);
         assert!(!self.result || self.launched == 1, "a result without a call");
         let patience = Patience::default();
-        let per_act = 9 * (1 + usize::from(patience.max_retries)) + usize::from(patience.max_polls);
+        let per_act = 9 * (1 + usize::from(patience.max_retries.max(patience.max_unanswered)))
+            + usize::from(patience.max_polls);
         assert!(self.sent <= (self.acts + 1) * per_act, "{} requests for {} acts", self.sent, self.acts);
     }
 
