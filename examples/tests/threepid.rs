@@ -39,6 +39,21 @@ const MSISDN: [&str; 3] = [
     "account/3pid/msisdn/requestToken",
 ];
 
+/// `curl -d '{…}'` says that it sends a form.
+#[test]
+fn a_token_as_json_is_read_whatever_it_is_called() {
+    let setup = Setup::sending(json!({}));
+    let server = setup.start();
+    let client = server.client();
+    let asked = json!({ "client_secret": "monkeys", "email": "carol@example.org", "send_attempt": 1 });
+    client.post("register/email/requestToken", None, &asked).ok();
+    let message = setup.last_message();
+    let submission = message.submission().to_string();
+    let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let answer = client.raw("POST", &message.path(), kind, submission.as_bytes());
+    assert_eq!(answer.ok(), json!({ "success": true }));
+}
+
 #[test]
 fn a_body_is_refused_key_by_key() {
     let setup = sending(json!({}));

@@ -48,7 +48,9 @@ fn refused(failure: Failure) -> Response {
 
 /// `POST`: the token itself, as that page's form or as JSON.
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
-    if is_form(&peer.headers) {
+    // `curl -d` calls everything a form, and no form of ours begins so.
+    let is_object = body.0.trim_ascii_start().starts_with(b"{");
+    if is_form(&peer.headers) && !is_object {
         form(&app, &peer, &body.0).unwrap_or_else(refused)
     } else {
         json(&app, &peer, &body.0)

@@ -92,6 +92,12 @@ impl Client {
         self.send("POST", path, token, Some(body.to_string().as_bytes()))
     }
 
+    /// Sends a body with just these headers.
+    #[track_caller]
+    pub fn raw(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        self.open(method, path, headers, Some(body)).and_then(Loaded::fire).expect("an answer")
+    }
+
     /// What a browser gets that asks for a page, with these headers.
     #[track_caller]
     pub fn page(&self, path: &str, headers: &str) -> Answer {
