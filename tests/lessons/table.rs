@@ -1,0 +1,76 @@
+//! The manual's list of lessons is true: every one has its row, and every row its tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const LESSONS: &str = include_str!("../../src/manual/lessons.md");
+/// How many there are.
+const COUNT: usize = 71;
+
+/// The number of each row with the names of its tests.
+fn rows() -> Vec<(usize, Vec<&'static str>)> {
+    let row = |line: &'static str| {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let number = cells[0].parse().ok()?;
+        assert_eq!(cells.len(), 5, "{line}");
+        // Every other piece between two grave accents stands inside of a pair.
+        Some((number, cells[4].split('`').skip(1).step_by(2).collect()))
+    };
+    LESSONS.lines().filter(|line| line.starts_with('|')).filter_map(row).collect()
+}
+
+/// The names of all tests below `folder`.
+fn tests_below(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests_below(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<_> = text.lines().map(str::trim).collect();
+            for pair in lines.windows(2).filter(|pair| pair[0].ends_with("test]")) {
+                let name = pair[1].trim_start_matches("async ").strip_prefix("fn ");
+                names.extend(name.and_then(|name| Some(name.split_once('(')?.0.to_owned())));
+            }
+        }
+    }
+}
+
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for folder in ["tests", "examples/tests"] {
+        tests_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut names);
+    }
+    names
+}
+
+#[test]
+fn every_lesson_has_one_row() {
+    let mut numbers: Vec<_> = rows().into_iter().map(|(number, _)| number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=COUNT).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_test_that_a_row_names_is_there_and_one_bears_its_number() {
+    let tests = tests();
+    for (number, named) in rows() {
+        for name in &named {
+            assert!(tests.contains(*name), "{number}: there is no test {name}");
+        }
+        let prefix = format!("lesson_{number:02}_");
+        assert!(named.iter().any(|name| name.starts_with(&prefix)), "{number} has no test");
+    }
+}
+
+#[test]
+fn every_test_of_a_lesson_stands_in_its_row() {
+    let rows = rows();
+    for test in tests() {
+        let Some(number) = test.strip_prefix("lesson_").and_then(|rest| rest.get(..2)) else { continue };
+        let named =
+            rows.iter().any(|(row, named)| number.parse() == Ok(*row) && named.contains(&test.as_str()));
+        assert!(named, "{test} is in no row of its number");
+    }
+}
