@@ -1,0 +1,90 @@
+//! Values that have been checked, and are kept as they came.
+
+use core::fmt;
+
+use super::{Reader, read};
+use crate::wire::ParseError;
+
+/// A JSON value of the request, checked and kept as it came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// `{}`
+    pub(crate) const EMPTY: Self = Self("{}");
+
+    /// Checks that `json` is one JSON value, by the rules of [`wire`](super).
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](super) lists.
+    pub fn parse(json: &'a str) -> Result<Self, ParseError> {
+        read(json.as_bytes(), |reader| reader.raw())
+    }
+
+    /// A value that has been checked before.
+    pub(crate) const fn trusted(json: &'a str) -> Self {
+        Self(json)
+    }
+
+    /// The value's text, white space inside it as it came.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// Whether the value is an object.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.0.starts_with('{')
+    }
+
+    pub(crate) fn reader(&self) -> Reader<'a> {
+        Reader::over(self.0, true)
+    }
+}
+
+/// What a client sends can be a credential: never shown.
+impl fmt::Debug for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Raw([redacted])")
+    }
+}
+
+/// The items of a JSON array that has been checked before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Items<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Items<'a> {
+    pub(crate) fn of(array: Option<Raw<'a>>) -> Self {
+        let inside = array.and_then(|raw| raw.as_str().strip_prefix('['));
+        Self { rest: inside.unwrap_or_default() }
+    }
+}
+
+impl<'a> Items<'a> {
+    /// What `read` makes of the next item, which it has to read whole.
+    #[inline]
+    pub(crate) fn next_with<T>(
+        &mut self,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
+    ) -> Option<T> {
+        let mut reader = Reader::over(self.rest, false);
+        if reader.peek() == Some(b',') {
+            reader.expect(b',').ok()?;
+        }
+        let item = read(&mut reader).ok()?;
+        self.rest = self.rest.get(reader.mark()..)?;
+        Some(item)
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        self.next_with(Reader::raw)
+    }
+}

@@ -1,0 +1,166 @@
+//! The writer: what is JSON already goes as it is, strings are escaped.
+
+use core::fmt::{self, Write};
+
+use super::Raw;
+use super::scan::plain_end;
+use crate::{Secret, Text};
+
+/// Writes `text` as a JSON string, quotes included.
+///
+/// # Errors
+///
+/// The sink's own: it is full.
+pub(crate) fn write_text(out: &mut impl Write, text: Text<'_>) -> fmt::Result {
+    out.write_char('"')?;
+    match text.as_str() {
+        Some(plain) => write_escaped(out, plain)?,
+        None => {
+            for c in text.chars() {
+                write_escaped(out, c.encode_utf8(&mut [0; 4]))?;
+            }
+        }
+    }
+    out.write_char('"')
+}
+
+fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
+    let mut rest = plain;
+    loop {
+        let (run, special) = match rest.split_at_checked(plain_end(rest.as_bytes(), 0)) {
+            Some(split) => split,
+            None => (rest, ""),
+        };
+        out.write_str(run)?;
+        let Some(c) = special.chars().next() else { return Ok(()) };
+        match c {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            // Below 0x20: the first of two digits is 0 or 1. Not `write!`: the formatting
+            // machinery is 2 KiB of flash, and nothing else needs it.
+            control => {
+                out.write_str(if u32::from(control) < 0x10 { "\\u000" } else { "\\u001" })?;
+                out.write_char(char::from_digit(u32::from(control) & 0xF, 16).unwrap_or('0'))?;
+            }
+        }
+        rest = special.get(c.len_utf8()..).unwrap_or_default();
+    }
+}
+
+/// Every power of ten that a `u64` can have, the largest first.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut at = powers.len() - 1;
+    while at > 0 {
+        powers[at - 1] = powers[at] * 10;
+        at -= 1;
+    }
+    powers
+};
+
+/// Writes `value` in decimal digits, by subtraction: a 64-bit division is a kilobyte on a
+/// processor that has none.
+fn write_integer(out: &mut impl Write, mut value: u64) -> fmt::Result {
+    let mut begun = false;
+    for power in POWERS {
+        let mut digit = b'0';
+        while value >= power {
+            value = value.wrapping_sub(power);
+            digit = digit.wrapping_add(1);
+        }
+        begun |= digit != b'0' || power == 1;
+        if begun {
+            out.write_char(char::from(digit))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the keys of `object` and their values behind others, each with a comma before
+/// it, but none of `ours`. What is no object has no keys.
+///
+/// # Errors
+///
+/// The sink's own: it is full.
+pub(crate) fn write_others(out: &mut impl Write, object: Raw<'_>, ours: &[&str]) -> fmt::Result {
+    write_members(out, object, ours, false)
+}
+
+/// The same, where nothing stands before the first if `first`.
+pub(crate) fn write_members(
+    out: &mut impl Write,
+    object: Raw<'_>,
+    ours: &[&str],
+    mut first: bool,
+) -> fmt::Result {
+    let mut result = Ok(());
+    let _checked_before = object.reader().object(|reader, key| {
+        let value = reader.raw()?;
+        if result.is_ok() && ours.iter().all(|ours| key != *ours) {
+            let comma = if core::mem::take(&mut first) { "" } else { "," };
+            result = out
+                .write_str(comma)
+                .and_then(|()| write_text(out, key))
+                .and_then(|()| out.write_char(':'))
+                .and_then(|()| out.write_str(value.as_str()));
+        }
+        Ok(())
+    });
+    result
+}
+
+/// Writes an object key by key; the comma and the colon are its business.
+pub(crate) struct ObjectWriter<'w, W: Write> {
+    out: &'w mut W,
+    first: bool,
+}
+
+impl<'w, W: Write> ObjectWriter<'w, W> {
+    pub(crate) fn begin(out: &'w mut W) -> Result<Self, fmt::Error> {
+        out.write_char('{')?;
+        Ok(Self { out, first: true })
+    }
+
+    /// Writes `key` (which needs no escape) and gives the sink for its value.
+    pub(crate) fn key(&mut self, key: &str) -> Result<&mut W, fmt::Error> {
+        if !core::mem::take(&mut self.first) {
+            self.out.write_char(',')?;
+        }
+        self.out.write_char('"')?;
+        self.out.write_str(key)?;
+        self.out.write_str("\":")?;
+        Ok(self.out)
+    }
+
+    pub(crate) fn text(&mut self, key: &str, value: Text<'_>) -> fmt::Result {
+        write_text(self.key(key)?, value)
+    }
+
+    pub(crate) fn text_if(&mut self, key: &str, value: Option<Text<'_>>) -> fmt::Result {
+        value.map_or(Ok(()), |value| self.text(key, value))
+    }
+
+    pub(crate) fn secret_if(&mut self, key: &str, value: Option<Secret<'_>>) -> fmt::Result {
+        self.text_if(key, value.map(|secret| secret.expose()))
+    }
+
+    pub(crate) fn boolean(&mut self, key: &str, value: bool) -> fmt::Result {
+        self.key(key)?.write_str(if value { "true" } else { "false" })
+    }
+
+    pub(crate) fn boolean_if(&mut self, key: &str, value: Option<bool>) -> fmt::Result {
+        value.map_or(Ok(()), |value| self.boolean(key, value))
+    }
+
+    pub(crate) fn integer(&mut self, key: &str, value: u64) -> fmt::Result {
+        write_integer(self.key(key)?, value)
+    }
+
+    pub(crate) fn end(self) -> fmt::Result {
+        self.out.write_char('}')
+    }
+}
