@@ -30,8 +30,10 @@ mod call;
 mod grant;
 mod guard;
 mod id;
+mod locate;
 mod outside;
 mod passed;
+mod question;
 mod rules;
 mod step;
 mod stored;
@@ -43,10 +45,9 @@ pub use guard::{Completed, Guard};
 pub use id::SessionId;
 pub use outside::{Answered, Inquiry, NotCompleted, NotPassed, Outside, Visit, Visited};
 pub use passed::Proof;
+pub use question::{Check, Failure, LimitKey, Pending, Question, Resolved, Verdict};
 pub use rules::{BodyBinding, Rules, UnknownSession};
-pub use step::{
-    Challenge, Check, Failure, LimitKey, Pending, Question, Refused, Resolved, Step, Verdict, Write,
-};
+pub use step::{Challenge, Refused, Step, Write};
 
 pub(crate) use call::Facts;
 pub(crate) use id::letter;

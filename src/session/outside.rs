@@ -16,8 +16,9 @@
 
 use core::fmt;
 
+use super::locate::{Current, Located};
 use super::step::Change;
-use super::transition::{Current, Located, Outcome, Side, Transition, proof_of, unheld};
+use super::transition::{Outcome, Side, Transition, proof_of, unheld};
 use super::{
     Check, Completed, Facts, Failure, LimitKey, Proof, Question, Rules, Session, SessionError, SessionId,
     Verdict, Write,

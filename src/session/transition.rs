@@ -10,16 +10,16 @@
 //! Both ways in go through `locate`, so a verdict meets every check that a request meets:
 //! in between, the session may have expired, moved on, or been closed.
 
-use super::step::{Challenge, Change, ChangeKind, Check, Failure, Refused, Verdict};
+use super::locate::{Current, Located};
+use super::step::{Challenge, Change, ChangeKind, Refused};
 use super::{
-    Binding, BodyBinding, Facts, Params, Phase, Proof, Question, Rules, Session, SessionError, SessionId,
-    UnknownSession,
+    Binding, Check, Facts, Failure, Params, Phase, Proof, Question, Rules, Session, SessionError, SessionId,
+    UnknownSession, Verdict,
 };
 use crate::Timestamp;
-use crate::digest::Digest;
 use crate::error::{ErrorCode, Reject};
 use crate::flows::Policy;
-use crate::operation::{Operation as _, Reference, Register, Replayable};
+use crate::operation::{Operation as _, Reference, Register};
 use crate::wire::{AuthData, AuthType, Malformed, StageId};
 
 /// What came in.
@@ -58,37 +58,9 @@ pub(super) struct Transition<'p, 'f> {
     pub(super) side: Side,
 }
 
-/// What has happened so far to a session that goes on.
-#[derive(Clone, Copy)]
-pub(super) struct Current {
-    id: SessionId,
-    kind: ChangeKind,
-    /// Whether there is anything to store.
-    changed: bool,
-    /// Whether this request's parameters were bound just now.
-    bound: bool,
-    /// Whether the terms the client last saw are those of today.
-    terms_seen: bool,
-    /// The terms, and what was bound, before this request.
-    before: (u32, Binding, Digest),
-}
-
-pub(super) enum Located {
-    /// It goes on: the session is where it was.
-    Here(Current),
-    /// It can't go on; if it was found and is over, under this ID.
-    Unknown(Option<SessionId>),
-    /// Another call is being carried out on the strength of it.
-    Claimed(SessionId),
-    Consumed(SessionId, Reference),
-    Refused(Reject),
-}
-
 const MISSING: &str = "A key that the stage needs is missing.";
 const INVALID: &str = "A key of the auth dict has the wrong type or form.";
 const NOT_NEXT: &str = "This stage can't be attempted now.";
-const OTHER_OPERATION: &str = "The session belongs to another operation.";
-const OTHER_BODY: &str = "The request's parameters have changed since the session began.";
 const OTHER_USER: &str = "These are not the credentials of the user who makes the request.";
 const UNKNOWN_SESSION: &str = "Unknown or expired session.";
 
@@ -139,74 +111,6 @@ impl<'p> Transition<'p, '_> {
         }
     }
 
-    /// Finds out whether the session can go on with this request; one that begins with it
-    /// is put into `slot`.
-    pub(super) fn locate<'s>(
-        &self,
-        slot: &'s mut Option<Session>,
-        new_id: SessionId,
-    ) -> Result<(&'s mut Session, Current), Located> {
-        if self.facts.session.is_none() {
-            let (session, current) = self.begin(new_id);
-            return Ok((slot.insert(session), current));
-        }
-        match (self.facts.session.flatten(), slot) {
-            (Some(id), Some(session)) => match self.look(id, session) {
-                Located::Here(current) => Ok((session, current)),
-                other => Err(other),
-            },
-            _ => Err(Located::Unknown(None)),
-        }
-    }
-
-    fn look(&self, id: SessionId, session: &mut Session) -> Located {
-        // Whose session it is comes first: nobody learns anything about another's.
-        let user = self.facts.subject.map(|subject| subject.user);
-        if user != session.subject().map(|subject| subject.user) {
-            return Located::Unknown(None);
-        }
-        let same_call = session.operation == self.facts.operation && session.target == self.facts.target;
-        if let Phase::Consumed(_, outcome) = session.phase {
-            let replayed = same_call && self.is_replay(session);
-            return if replayed { Located::Consumed(id, outcome) } else { Located::Unknown(None) };
-        }
-        if !same_call {
-            return Located::Refused(Reject::new(ErrorCode::Forbidden, OTHER_OPERATION));
-        }
-        let age = self.now.since(session.made);
-        let up_to_date = session.terms == self.policy.terms();
-        let stale = self.facts.subject.is_some_and(|subject| subject.epoch != session.epoch)
-            || (!up_to_date && session.passed.contains(AuthType::Terms.id()))
-            || !self.policy.fits(session.passed.stages(), self.rules.stage_order);
-        if age >= self.rules.session_lifetime || stale {
-            // A claimed session is not over: its claimant will say how it ended.
-            return Located::Unknown((!session.is_claimed()).then_some(id));
-        }
-        if session.failures >= self.rules.max_failed_attempts {
-            return Located::Refused(Reject::limited(self.rules.session_lifetime.left_after(age)));
-        }
-        if session.is_claimed() {
-            return Located::Claimed(id);
-        }
-        let kind = ChangeKind::Replace(session.revision);
-        let before = (session.terms, session.binding, session.body);
-        let terms_seen = match self.side {
-            Side::Outside(Some(shown)) => shown == self.policy.terms(),
-            Side::Outside(None) | Side::Client => up_to_date,
-        };
-        let mut current = Current { id, kind, changed: false, bound: false, terms_seen, before };
-        if matches!(self.side, Side::Client) {
-            // It is about to be shown them, whatever the answer.
-            current.changed = !up_to_date;
-            session.terms = self.policy.terms();
-        }
-        if self.bind(session, &mut current) {
-            Located::Here(current)
-        } else {
-            Located::Refused(Reject::new(ErrorCode::Forbidden, OTHER_BODY))
-        }
-    }
-
     /// The answer where no session goes on; `unused` is what a verdict proved in vain.
     fn answer<'r>(&self, located: Located, stored: Option<&Session>, unused: Option<Proof>) -> Outcome<'r>
     where
@@ -241,59 +145,6 @@ impl<'p> Transition<'p, '_> {
             challenge.ended = ended;
             challenge.unused = unused;
         })
-    }
-
-    /// Whether the request is the one again whose call has succeeded.
-    fn is_replay(&self, session: &Session) -> bool {
-        let same_params = match (session.binding, self.facts.body) {
-            (Binding::Digest, Some(body)) => session.body == body,
-            (Binding::Digest, None) => self.facts.replay == Replayable::Always,
-            // There is nothing to repeat.
-            (Binding::Absent | Binding::Unbound, body) => {
-                body.is_none() && self.facts.replay == Replayable::Always
-            }
-        };
-        let at = session.consumed_at().unwrap_or(session.made);
-        // A request that came in before the call succeeded repeats nothing: it raced (rule
-        // U15), and nobody's answer was lost.
-        let afterwards = self.now >= at && self.now.since(at) < self.rules.replay_for;
-        same_params && afterwards && self.facts.replay != Replayable::Never
-    }
-
-    /// A session that begins with this request.
-    fn begin(&self, id: SessionId) -> (Session, Current) {
-        let mut session = Session::new(self.facts, self.policy.terms(), self.now);
-        let kind = ChangeKind::Insert;
-        let before = (session.terms, session.binding, session.body);
-        let mut current = Current { id, kind, changed: true, bound: false, terms_seen: true, before };
-        // Nothing is bound yet that this could differ from.
-        self.bind(&mut session, &mut current);
-        (session, current)
-    }
-
-    /// Binds the request's parameters, or compares them with the bound ones.
-    fn bind(&self, session: &mut Session, current: &mut Current) -> bool {
-        if matches!(self.side, Side::Outside(_)) {
-            return true;
-        }
-        let body = self.facts.body;
-        let bind = match (session.binding, body, self.rules.body_binding) {
-            (Binding::Unbound, Some(_), _) | (Binding::Unbound, None, BodyBinding::Exact) => true,
-            (Binding::Unbound, None, _) => false,
-            (_, Some(_), BodyBinding::Any) => body != Some(session.body),
-            (_, None, BodyBinding::Any) => false,
-            (Binding::Digest, None, BodyBinding::OmittedOrExact) => false,
-            (Binding::Digest, Some(body), _) => return body == session.body,
-            (Binding::Digest, None, BodyBinding::Exact) => return false,
-            (Binding::Absent, body, _) => return body.is_none(),
-        };
-        if bind {
-            session.binding = if body.is_some() { Binding::Digest } else { Binding::Absent };
-            session.body = body.unwrap_or_default();
-            current.changed = true;
-            current.bound = body.is_some();
-        }
-        true
     }
 
     pub(super) fn attempt<'r>(
@@ -513,20 +364,6 @@ pub(super) const fn proof_of(verdict: Verdict<'_>) -> Option<Proof> {
     match verdict {
         Verdict::Passed(proof) => Some(proof),
         _ => None,
-    }
-}
-
-impl Current {
-    /// The change as it is to be stored, if it is.
-    #[inline]
-    fn change(self, session: &Session, changed: bool) -> Change {
-        let mut change = Change { id: self.id, session: session.clone(), kind: self.kind };
-        match self.kind {
-            ChangeKind::Replace(_) if !changed => change.kind = ChangeKind::None,
-            ChangeKind::Replace(_) => change.session.touch(),
-            ChangeKind::Insert | ChangeKind::None => {}
-        }
-        change
     }
 }
 
