@@ -28,6 +28,16 @@ use crate::wire::{Auth, ParseError};
 /// Longest name of an identity server, in bytes.
 pub const MAX_ID_SERVER_LEN: usize = 255;
 
+/// 400 `M_INVALID_PARAM` for a name that no identity server can have.
+pub(crate) fn check_id_server(server: Option<Text<'_>>) -> Result<(), Reject> {
+    match server {
+        Some(server) if server.is_empty() || server.len() > MAX_ID_SERVER_LEN => {
+            Err(Reject::new(ErrorCode::InvalidParam, "id_server is not a server name."))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The name of an identity server.
 pub type IdServer = heapless::String<MAX_ID_SERVER_LEN>;
 
@@ -71,12 +81,8 @@ impl<'a> DeactivateRequest<'a> {
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         let mut object = ObjectWriter::begin(out)?;
         object.text_if("id_server", self.id_server)?;
-        if let Some(erase) = self.erase {
-            object.boolean("erase", erase)?;
-        }
-        if !matches!(self.auth, Auth::Absent) {
-            self.auth.write(object.key("auth")?)?;
-        }
+        object.boolean_if("erase", self.erase)?;
+        self.auth.write_key(&mut object)?;
         object.end()
     }
 
@@ -87,12 +93,7 @@ impl<'a> DeactivateRequest<'a> {
     /// 400 `M_INVALID_PARAM` if `id_server` is empty or longer than
     /// [`MAX_ID_SERVER_LEN`] bytes.
     pub fn check(&self) -> Result<(), Reject> {
-        match self.id_server {
-            Some(server) if server.is_empty() || server.len() > MAX_ID_SERVER_LEN => {
-                Err(Reject::new(ErrorCode::InvalidParam, "id_server is not a server name."))
-            }
-            _ => Ok(()),
-        }
+        check_id_server(self.id_server)
     }
 
     /// The call to be guarded.

@@ -10,8 +10,8 @@
 use crate::Text;
 use crate::digest::BindingKey;
 use crate::error::{ErrorCode, Reject};
+use crate::login::check_device;
 use crate::operation::{DeleteDevice, DeleteDevices, Subject};
-use crate::registration::MAX_DEVICE_TEXT_LEN;
 use crate::session::Call;
 use crate::wire::json::{self, Items, Raw, Reader};
 use crate::wire::{Auth, ParseError};
@@ -112,7 +112,8 @@ impl<'a> UpdateDeviceRequest<'a> {
     /// # Errors
     ///
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
-    /// `M_INVALID_PARAM` if the name is longer than [`MAX_DEVICE_TEXT_LEN`] bytes.
+    /// `M_INVALID_PARAM` if the name is longer than
+    /// [`MAX_DEVICE_TEXT_LEN`](crate::login::MAX_DEVICE_TEXT_LEN) bytes.
     pub fn parse(body: &'a [u8]) -> Result<Self, Reject> {
         let mut request = Self::default();
         json::read_object(body, |reader, key| {
@@ -122,12 +123,8 @@ impl<'a> UpdateDeviceRequest<'a> {
             }
             Ok(())
         })?;
-        match request.display_name {
-            Some(name) if name.len() > MAX_DEVICE_TEXT_LEN => {
-                Err(Reject::new(ErrorCode::InvalidParam, "The name is too long."))
-            }
-            _ => Ok(request),
-        }
+        check_device(None, request.display_name)?;
+        Ok(request)
     }
 }
 

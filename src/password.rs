@@ -73,12 +73,8 @@ impl<'a> ChangePasswordRequest<'a> {
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         let mut object = ObjectWriter::begin(out)?;
         object.secret_if("new_password", self.new_password)?;
-        if let Some(logout_devices) = self.logout_devices {
-            object.boolean("logout_devices", logout_devices)?;
-        }
-        if !matches!(self.auth, Auth::Absent) {
-            self.auth.write(object.key("auth")?)?;
-        }
+        object.boolean_if("logout_devices", self.logout_devices)?;
+        self.auth.write_key(&mut object)?;
         object.end()
     }
 

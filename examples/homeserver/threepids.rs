@@ -14,8 +14,8 @@ use matrix_uia::digest::Digest;
 use matrix_uia::operation::{ChangePassword, Operation, Reference, Register, UserRef};
 use matrix_uia::session::{Failure as StageFailure, Proof, Question, Verdict};
 use matrix_uia::threepid::{
-    Asked, Circumstances, Claimed, Medium, Offer, Owner, Purpose, Requested, Sending, SubmitToken, Submitted,
-    Threepid, Validation,
+    Asked, Circumstances, ClaimBy, Claimed, Medium, Owner, Purpose, Requested, Sending, SubmitToken,
+    Submitted, Threepid, Validation,
 };
 use matrix_uia::wire::ThreepidCreds;
 use matrix_uia::{Millis, Reject, Secret};
@@ -194,10 +194,10 @@ pub fn claim<'r>(
     medium: Medium,
     creds: ThreepidCreds<'_>,
 ) -> Result<Verdict<'r>, Failure> {
-    let offer = Offer::Credentials { medium, secret: app.policies.key.client_secret(creds.client_secret) };
+    let by = ClaimBy::Credentials { medium, secret: app.policies.key.client_secret(creds.client_secret) };
     app.db.transaction(|tx| {
         let found = validations::by_sid(tx, &creds.sid.to_cow())?;
-        claim_found(tx, app, question, found, offer)
+        claim_found(tx, app, question, found, by)
     })
 }
 
@@ -212,7 +212,7 @@ pub fn claim_awaited<'r>(
     }
     app.db.transaction(|tx| {
         let found = validations::by_reference(tx, Reference::new(reference.get() & !AWAITED))?;
-        claim_found(tx, app, question, found, Offer::Awaited).map(Some)
+        claim_found(tx, app, question, found, ClaimBy::Awaited).map(Some)
     })
 }
 
@@ -221,15 +221,14 @@ fn claim_found<'r>(
     app: &App,
     question: &Question<'_>,
     found: Option<Stored>,
-    offer: Offer,
+    by: ClaimBy,
 ) -> Result<Verdict<'r>, Failure> {
     let refused = Verdict::Failed(StageFailure::Threepid);
     let Some(Stored { reference, validation, .. }) = found else { return Ok(refused) };
     let rules = &app.policies.validations;
     let session = app.policies.key.claimant(question.session_id());
     let purpose = Purpose::of_stage(question.operation());
-    let claimed =
-        Validation::claim(validation, offer, purpose, session, question.user(), rules, clock::now());
+    let claimed = Validation::claim(validation, by, purpose, session, question.user(), rules, clock::now());
     let granted = match claimed {
         Claimed::Granted(granted) => granted,
         Claimed::NotYet => return Ok(Verdict::Pending(Reference::new(reference.get() | AWAITED))),

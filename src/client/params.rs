@@ -13,7 +13,7 @@
 
 use crate::Text;
 use crate::wire::json::{Raw, Reader};
-use crate::wire::{AuthType, ChallengeBody, ParseError};
+use crate::wire::{AuthType, ChallengeBody, ParseError, WebUrl};
 
 /// The `public_key` of a captcha.
 pub(super) fn recaptcha_key<'a>(challenge: &ChallengeBody<'a>) -> Option<Text<'a>> {
@@ -26,11 +26,7 @@ pub(super) fn oauth_url<'a>(challenge: &ChallengeBody<'a>) -> Option<Text<'a>> {
 }
 
 fn is_web(url: &Text<'_>) -> bool {
-    let starts = |with: &str| {
-        let mut chars = url.chars();
-        with.chars().all(|c| chars.next().is_some_and(|given| given.eq_ignore_ascii_case(&c)))
-    };
-    (starts("https://") || starts("http://")) && !url.chars().any(|c| c.is_control() || c == ' ')
+    WebUrl::parse(*url).is_some()
 }
 
 /// The text under `key` of an object.

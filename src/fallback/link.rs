@@ -5,7 +5,7 @@ use core::fmt;
 use super::WebUrl;
 use super::frame::Frame;
 use super::header::Needs;
-use super::position::InText;
+use super::position::{InLink, InText};
 use super::stage::hidden;
 use crate::threepid::{Purpose, SubmitToken};
 use crate::{Secret, Text};
@@ -67,7 +67,9 @@ impl<'a> LinkPage<'a> {
 pub(super) fn write_linked(frame: &mut Frame<'_>, next: Option<WebUrl<'_>>) -> fmt::Result {
     frame.paragraph("Your address is confirmed. You can close this window and go back to your app.")?;
     match next {
-        Some(url) => writeln!(frame.out, "<p><a href=\"{url}\" rel=\"noreferrer\">Continue</a></p>"),
+        Some(url) => {
+            writeln!(frame.out, "<p><a href=\"{}\" rel=\"noreferrer\">Continue</a></p>", InLink(url))
+        }
         None => Ok(()),
     }
 }

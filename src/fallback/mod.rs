@@ -50,13 +50,13 @@ mod position;
 mod stage;
 mod terms;
 
+pub use crate::wire::WebUrl;
 pub use form::{Form, FormError, MAX_FIELDS};
 pub use header::HeaderValue;
 pub use language::Languages;
 pub use link::LinkPage;
 pub use login::LoginPage;
 pub use nonce::Nonce;
-pub use position::WebUrl;
 pub use stage::StagePage;
 
 use core::fmt::{self, Write};

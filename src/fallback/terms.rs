@@ -6,9 +6,9 @@ use core::fmt;
 
 use super::Languages;
 use super::frame::Frame;
-use super::position::{InAttribute, InText, WebUrl};
+use super::position::{InAttribute, InLink, InText};
 use crate::Text;
-use crate::wire::Raw;
+use crate::wire::{Raw, WebUrl};
 
 /// One policy, in one language.
 struct Policy<'a> {
@@ -50,8 +50,9 @@ fn item(frame: &mut Frame<'_>, id: Text<'_>, policy: Raw<'_>, languages: Languag
             let language = InAttribute(Tag(*language));
             write!(
                 out,
-                "<a href=\"{url}\" hreflang=\"{language}\" lang=\"{language}\" target=\"_blank\" \
+                "<a href=\"{}\" hreflang=\"{language}\" lang=\"{language}\" target=\"_blank\" \
                  rel=\"noopener noreferrer\">{}</a>",
+                InLink(*url),
                 InText(*name),
             )?;
             *version

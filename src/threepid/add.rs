@@ -10,7 +10,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::request::is_session_text;
 use super::{MAX_SECRET_LEN, Purpose, Threepid, Validation, ValidationRules};
 use crate::denied::Denied;
 use crate::digest::{BindingKey, Digest};
@@ -18,7 +17,7 @@ use crate::error::{ErrorCode, Reject};
 use crate::operation::{AddThreepid, Subject, UserRef};
 use crate::session::{Call, Grant, Params, Receipt};
 use crate::wire::json::{self, Reader};
-use crate::wire::{Auth, ParseError};
+use crate::wire::{Auth, ParseError, is_session_text};
 use crate::{Secret, Text, Timestamp};
 
 /// The body of a request to add a 3PID.

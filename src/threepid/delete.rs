@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 use super::add::changes_allowed;
 use super::{Medium, Threepid};
 use crate::Text;
-use crate::deactivation::MAX_ID_SERVER_LEN;
+use crate::deactivation::check_id_server;
 use crate::error::{ErrorCode, Reject};
 use crate::wire::json::{self, ObjectWriter, Reader};
 
@@ -40,6 +40,7 @@ impl<'a> DeleteThreepidRequest<'a> {
     /// `M_INVALID_PARAM` for a medium that is none, an address that is none of it, and a
     /// server name that is empty or longer than [`MAX_ID_SERVER_LEN`] bytes.
     ///
+    /// [`MAX_ID_SERVER_LEN`]: crate::deactivation::MAX_ID_SERVER_LEN
     /// [`m.3pid_changes` capability]: https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
     pub fn parse(body: &'a [u8], enabled: bool) -> Result<Self, Reject> {
         changes_allowed(enabled)?;
@@ -58,9 +59,7 @@ impl<'a> DeleteThreepidRequest<'a> {
         let medium = Medium::from_name(medium)
             .ok_or(Reject::new(ErrorCode::InvalidParam, "There is no such medium."))?;
         let threepid = Threepid::parse(medium, address)?;
-        if id_server.is_some_and(|server: Text<'_>| server.is_empty() || server.len() > MAX_ID_SERVER_LEN) {
-            return Err(Reject::new(ErrorCode::InvalidParam, "id_server is not a server name."));
-        }
+        check_id_server(id_server)?;
         Ok(Self { threepid, id_server })
     }
 

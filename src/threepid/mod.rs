@@ -38,4 +38,4 @@ pub use request::{
     GivenAddress, MAX_NEXT_LINK_LEN, MAX_SECRET_LEN, RequestToken, RequestTokenResponse, SubmitToken,
 };
 pub use sending::{Circumstances, Owner, Sending};
-pub use validation::{Asked, Claimed, Offer, Purpose, Requested, Submitted, Validation, ValidationRules};
+pub use validation::{Asked, ClaimBy, Claimed, Purpose, Requested, Submitted, Validation, ValidationRules};

@@ -3,9 +3,10 @@
 use core::fmt::{self, Write};
 
 use super::{Medium, Threepid};
+use crate::deactivation::check_id_server;
 use crate::error::{ErrorCode, Reject};
 use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{ParseError, is_session_char};
+use crate::wire::{ParseError, WebUrl, is_session_text};
 use crate::{Secret, Text};
 
 /// Longest `client_secret`, `sid` or token, in characters of
@@ -13,9 +14,9 @@ use crate::{Secret, Text};
 pub const MAX_SECRET_LEN: usize = 255;
 /// Longest `next_link`, in bytes. The spec sets none; it is kept until the link of the
 /// message is opened.
-pub const MAX_NEXT_LINK_LEN: usize = 2048;
-/// Longest `id_server` and phone number as typed, in bytes.
-const MAX_TEXT_LEN: usize = 255;
+pub const MAX_NEXT_LINK_LEN: usize = WebUrl::MAX_LEN;
+/// Longest phone number as typed, in bytes.
+const MAX_NUMBER_LEN: usize = 255;
 
 /// A request to send a validation token to an address: the body of
 /// [`POST /register/email/requestToken`] and its five sisters, which differ in what they
@@ -128,7 +129,7 @@ impl<'a> Fields<'a> {
                 if country.len() != 2 || !country.chars().all(|c| c.is_ascii_uppercase()) {
                     return Err(invalid("country is not the two-letter code of a country."));
                 }
-                if number.is_empty() || number.len() > MAX_TEXT_LEN {
+                if number.is_empty() || number.len() > MAX_NUMBER_LEN {
                     return Err(GivenAddress::invalid_number());
                 }
                 Ok(GivenAddress::Phone { country, number })
@@ -154,22 +155,15 @@ impl<'a> RequestToken<'a> {
         if fields.next_link.is_some_and(|link| !is_web_link(link)) {
             return Err(invalid("next_link is not an http or https URL."));
         }
-        if fields.id_server.is_some_and(|server| server.is_empty() || server.len() > MAX_TEXT_LEN) {
-            return Err(invalid("id_server is not a server name."));
-        }
+        check_id_server(fields.id_server)?;
         let Fields { next_link, id_server, id_access_token, .. } = fields;
         Ok(Self { client_secret, send_attempt, address, next_link, id_server, id_access_token })
     }
 }
 
-/// Whether `link` is an `http` or `https` URL, in the characters that a URL has: one that
-/// goes into a header as it is, and is no script.
+/// Whether `link` is a URL of the web in ASCII: one that goes into a header as it is.
 fn is_web_link(link: Text<'_>) -> bool {
-    let Ok(link) = link.to_fixed::<MAX_NEXT_LINK_LEN>() else { return false };
-    let Some((scheme, rest)) = link.split_once("://") else { return false };
-    let of_the_web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    let has_host = rest.chars().next().is_some_and(|c| !"/?#:@".contains(c));
-    of_the_web && has_host && rest.chars().all(|c| c.is_ascii_graphic() && !"<>\"\\^`{|}".contains(c))
+    WebUrl::parse(link).is_some() && link.chars().all(|c| c.is_ascii())
 }
 
 /// Whether a `client_secret` has the form of one.
@@ -179,11 +173,6 @@ fn check_secret(secret: Secret<'_>) -> Result<(), Reject> {
     } else {
         Err(invalid("client_secret is not 1 to 255 characters of [0-9a-zA-Z.=_-]."))
     }
-}
-
-/// The grammar of `sid` and `client_secret`.
-pub(super) fn is_session_text(text: Text<'_>) -> bool {
-    !text.is_empty() && text.len() <= MAX_SECRET_LEN && text.chars().all(is_session_char)
 }
 
 /// The answer to a [`RequestToken`].

@@ -232,7 +232,7 @@ pub enum Claimed {
 /// By what a stage refers to a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Offer {
+pub enum ClaimBy {
     /// By its credentials: [`Check::Email`] and [`Check::Msisdn`].
     ///
     /// [`Check::Email`]: crate::session::Check::Email
@@ -342,7 +342,7 @@ impl Validation {
     /// (lesson 25). Its purpose has to be that [of the stage](Purpose::of_stage).
     pub fn claim(
         found: Option<Self>,
-        offer: Offer,
+        how: ClaimBy,
         purpose: Purpose,
         session: Digest,
         user: Option<UserRef>,
@@ -350,13 +350,13 @@ impl Validation {
         now: Timestamp,
     ) -> Claimed {
         let fits = |found: &Self| {
-            let offered = match offer {
-                Offer::Credentials { medium, secret } => {
+            let referred = match how {
+                ClaimBy::Credentials { medium, secret } => {
                     found.threepid.medium() == medium && found.secret == secret
                 }
-                Offer::Awaited => true,
+                ClaimBy::Awaited => true,
             };
-            offered && found.is_for(purpose, user)
+            referred && found.is_for(purpose, user)
         };
         let Some(mut found) = found.filter(fits) else { return Claimed::Refused };
         match found.phase {

@@ -172,6 +172,11 @@ impl<'a> Auth<'a> {
         Ok(Self::Attempt { session, auth_type, data })
     }
 
+    /// Writes the key `auth` of a body, unless there is none to write.
+    pub(crate) fn write_key(&self, body: &mut ObjectWriter<'_, impl Write>) -> fmt::Result {
+        if matches!(self, Self::Absent) { Ok(()) } else { self.write(body.key("auth")?) }
+    }
+
     /// Writes the auth dict.
     ///
     /// # Errors
@@ -276,12 +281,11 @@ impl<'a> ThreepidCreds<'a> {
 
     /// Whether each key has the form it must have, however the credentials were made.
     pub(crate) fn check(&self) -> Result<(), Malformed> {
-        let of_session = |text: Text<'_>| bounded(text, MAX_FIELD_LEN) && text.chars().all(is_session_char);
         let client_secret = self.client_secret.expose();
         let id_access_token = self.id_access_token.map(|token| token.expose());
         for (key, fits) in [
-            ("sid", of_session(self.sid)),
-            ("client_secret", of_session(client_secret)),
+            ("sid", is_session_text(self.sid)),
+            ("client_secret", is_session_text(client_secret)),
             ("id_server", self.id_server.is_none_or(|text| bounded(text, MAX_FIELD_LEN))),
             ("id_access_token", id_access_token.is_none_or(|text| bounded(text, MAX_ID_TOKEN_LEN))),
         ] {
@@ -470,9 +474,11 @@ pub(crate) fn bounded_identifier(identifier: &UserIdentifier<'_>) -> Result<(), 
     if fits { Ok(()) } else { Err(Malformed::Invalid("identifier")) }
 }
 
-/// The grammar of a 3PID validation's `sid` and `client_secret`.
-pub(crate) const fn is_session_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '_' | '-')
+/// The grammar of a 3PID validation's `sid` and `client_secret`: 1 to 255 characters of
+/// `[0-9a-zA-Z.=_-]`.
+pub(crate) fn is_session_text(text: Text<'_>) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '_' | '-');
+    bounded(text, MAX_FIELD_LEN) && text.chars().all(fits)
 }
 
 /// The [opaque identifier grammar](https://spec.matrix.org/v1.19/appendices/#opaque-identifiers).

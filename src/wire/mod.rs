@@ -23,13 +23,14 @@ mod auth_data;
 mod auth_type;
 mod challenge;
 mod identifier;
+mod web_url;
 
 pub(crate) use auth_data::AuthFields;
 #[cfg(feature = "ruma")]
 pub(crate) use auth_data::bounded_identifier;
 #[cfg(test)]
 pub(crate) use auth_data::is_opaque;
-pub(crate) use auth_data::is_session_char;
+pub(crate) use auth_data::is_session_text;
 pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, Malformed, ThreepidCreds};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
@@ -37,6 +38,8 @@ pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};
 pub(crate) use identifier::Field;
 pub use identifier::{Residence, UserIdentifier};
 pub use json::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
+pub use web_url::WebUrl;
+pub(crate) use web_url::turns_around;
 
 /// Why a body was not read.
 ///

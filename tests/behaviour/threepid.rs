@@ -3,9 +3,9 @@
 use matrix_uia::operation::{AddThreepid, ChangePassword, DeleteDevices, Operation, Register, UserRef};
 use matrix_uia::session::Exempt;
 use matrix_uia::threepid::{
-    AddThreepidRequest, Asked, Circumstances, Claimed, DeleteThreepidRequest, DeleteThreepidResponse,
-    GivenAddress, KeptAddition, Medium, Offer, Owner, Purpose, RequestToken, Requested, Sending, SubmitToken,
-    Submitted, Threepid, Validation, ValidationRules, add,
+    AddThreepidRequest, Asked, Circumstances, ClaimBy, Claimed, DeleteThreepidRequest,
+    DeleteThreepidResponse, GivenAddress, KeptAddition, Medium, Owner, Purpose, RequestToken, Requested,
+    Sending, SubmitToken, Submitted, Threepid, Validation, ValidationRules, add,
 };
 use matrix_uia::{BindingKey, Denied, Millis, Reject, Secret, SessionId, Timestamp};
 use serde_json::{Value, json};
@@ -74,12 +74,12 @@ fn session(byte: u8) -> matrix_uia::digest::Digest {
     KEY.claimant(SessionId::from_entropy([byte; 24]))
 }
 
-fn creds(medium: Medium, given: &'static str) -> Offer {
-    Offer::Credentials { medium, secret: secret(given) }
+fn creds(medium: Medium, given: &'static str) -> ClaimBy {
+    ClaimBy::Credentials { medium, secret: secret(given) }
 }
 
-fn claim(found: Option<Validation>, offer: Offer, purpose: Purpose, by: u8, now: u64) -> Claimed {
-    Validation::claim(found, offer, purpose, session(by), None, &rules(), at(now))
+fn claim(found: Option<Validation>, how: ClaimBy, purpose: Purpose, by: u8, now: u64) -> Claimed {
+    Validation::claim(found, how, purpose, session(by), None, &rules(), at(now))
 }
 
 fn parse(medium: Medium, body: &Value) -> Result<(), String> {
@@ -285,16 +285,16 @@ fn p7_the_submission_is_read_key_by_key() {
 fn u23_a_proof_passes_the_stage_it_is_for() {
     let right = creds(Medium::Email, "secret");
     let proof = validated(Purpose::Register, None);
-    for (offer, purpose, granted) in [
+    for (how, purpose, granted) in [
         (right, Purpose::Register, true),
-        (Offer::Awaited, Purpose::Register, true),
+        (ClaimBy::Awaited, Purpose::Register, true),
         (right, Purpose::Reset, false),
-        (Offer::Awaited, Purpose::Add, false),
+        (ClaimBy::Awaited, Purpose::Add, false),
         (creds(Medium::Msisdn, "secret"), Purpose::Register, false),
         (creds(Medium::Email, "other"), Purpose::Register, false),
     ] {
-        let claimed = claim(Some(proof.clone()), offer, purpose, 1, 20);
-        assert_eq!(matches!(claimed, Claimed::Granted(_)), granted, "{offer:?} {purpose:?}");
+        let claimed = claim(Some(proof.clone()), how, purpose, 1, 20);
+        assert_eq!(matches!(claimed, Claimed::Granted(_)), granted, "{how:?} {purpose:?}");
         assert_eq!(claimed == Claimed::Refused, !granted);
     }
     assert_eq!(claim(None, right, Purpose::Register, 1, 20), Claimed::Refused);
@@ -422,7 +422,7 @@ fn p6_a_removal_says_whether_it_was_unbound() {
 #[test]
 fn p6_a_validation_goes_on_where_it_was_after_a_restart() {
     let Claimed::Granted(claimed) =
-        claim(Some(validated(Purpose::Reset, None)), Offer::Awaited, Purpose::Reset, 1, 20)
+        claim(Some(validated(Purpose::Reset, None)), ClaimBy::Awaited, Purpose::Reset, 1, 20)
     else {
         panic!("refused")
     };

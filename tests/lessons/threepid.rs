@@ -2,7 +2,7 @@
 
 use matrix_uia::operation::UserRef;
 use matrix_uia::threepid::{
-    Asked, Circumstances, Claimed, Medium, Offer, Owner, Purpose, RequestToken, Requested, Sending,
+    Asked, Circumstances, ClaimBy, Claimed, Medium, Owner, Purpose, RequestToken, Requested, Sending,
     Submitted, Threepid, Validation, ValidationRules,
 };
 use matrix_uia::{BindingKey, Secret, SessionId, Timestamp};
@@ -34,8 +34,8 @@ fn submit(found: Option<Validation>, secret: &str, token: &str) -> Submitted {
 fn claim(found: Option<Validation>, session: u8) -> Claimed {
     let session = KEY.claimant(SessionId::from_entropy([session; 24]));
     let secret = KEY.client_secret(Secret::new("secret"));
-    let offer = Offer::Credentials { medium: Medium::Email, secret };
-    Validation::claim(found, offer, Purpose::Reset, session, None, &ValidationRules::default(), NOW)
+    let how = ClaimBy::Credentials { medium: Medium::Email, secret };
+    Validation::claim(found, how, Purpose::Reset, session, None, &ValidationRules::default(), NOW)
 }
 
 #[test]

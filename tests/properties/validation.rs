@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use matrix_uia::digest::Digest;
 use matrix_uia::operation::UserRef;
 use matrix_uia::threepid::{
-    Asked, Claimed, Medium, Offer, Purpose, Requested, Sending, Submitted, Threepid, Validation,
+    Asked, ClaimBy, Claimed, Medium, Purpose, Requested, Sending, Submitted, Threepid, Validation,
     ValidationRules,
 };
 use matrix_uia::{BindingKey, Millis, Secret, SessionId, Timestamp};
@@ -192,16 +192,16 @@ impl Host {
             }
             Event::Claim { identity, secret, purpose, session, user } => {
                 let found = self.find(asked(identity, 0).identity());
-                let offer = match secret {
+                let how = match secret {
                     Some(secret) => {
                         let secret = KEY.client_secret(Secret::new(SECRETS[secret]));
-                        Offer::Credentials { medium: Medium::Email, secret }
+                        ClaimBy::Credentials { medium: Medium::Email, secret }
                     }
-                    None => Offer::Awaited,
+                    None => ClaimBy::Awaited,
                 };
                 let session = KEY.claimant(SessionId::from_entropy([session; 24]));
                 let (purpose, user) = (PURPOSES[purpose], user.map(UserRef::new));
-                match Validation::claim(found, offer, purpose, session, user, &rules, now) {
+                match Validation::claim(found, how, purpose, session, user, &rules, now) {
                     Claimed::Granted(changed) => {
                         self.store(&changed);
                         Seen::Granted

@@ -38,9 +38,7 @@ impl<'a> DeleteDevices<'a> {
             json::write_text(list, Text::new(device))?;
         }
         list.write_str(if self.devices.is_empty() { "[]" } else { "]" })?;
-        if !matches!(self.auth, Auth::Absent) {
-            self.auth.write(object.key("auth")?)?;
-        }
+        self.auth.write_key(&mut object)?;
         object.end()
     }
 }
@@ -78,9 +76,7 @@ impl UploadSigningKeys<'_> {
                 object.key(name)?.write_str(key.as_str())?;
             }
         }
-        if !matches!(self.auth, Auth::Absent) {
-            self.auth.write(object.key("auth")?)?;
-        }
+        self.auth.write_key(&mut object)?;
         object.end()
     }
 }

@@ -5,7 +5,6 @@
 use core::fmt::{self, Write};
 
 use crate::registration::RegisterRequest;
-use crate::wire::Auth;
 use crate::wire::json::ObjectWriter;
 
 impl RegisterRequest<'_> {
@@ -22,9 +21,7 @@ impl RegisterRequest<'_> {
         object.text_if("initial_device_display_name", self.initial_device_display_name)?;
         object.boolean_if("inhibit_login", self.inhibit_login)?;
         object.boolean_if("refresh_token", self.refresh_token)?;
-        if !matches!(self.auth, Auth::Absent) {
-            self.auth.write(object.key("auth")?)?;
-        }
+        self.auth.write_key(&mut object)?;
         object.end()
     }
 }

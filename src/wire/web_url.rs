@@ -1,0 +1,93 @@
+//! Links that may be shown, followed and handed to a system: those of the web.
+
+use crate::Text;
+
+/// A link that leads to a web page: `http` or `https`, and nothing else.
+///
+/// ```
+/// use matrix_uia::fallback::WebUrl;
+/// assert!(WebUrl::parse("https://example.org/terms?a=1".into()).is_some());
+/// assert!(WebUrl::parse("javascript:alert(1)".into()).is_none());
+/// assert!(WebUrl::parse("https://exa mple.org/".into()).is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebUrl<'a>(Text<'a>);
+
+impl<'a> WebUrl<'a> {
+    /// Longest URL that is taken, in bytes.
+    pub const MAX_LEN: usize = 2048;
+
+    /// The URL, if it is one of the web: its scheme is `http` or `https`, it names a host,
+    /// and it has neither spaces, nor any of the characters that no URL has, nor such as
+    /// turn the direction of the text around and so show another host.
+    #[must_use]
+    pub fn parse(text: Text<'a>) -> Option<Self> {
+        let mut chars = text.chars();
+        for expected in "http".chars() {
+            chars.next().filter(|c| c.eq_ignore_ascii_case(&expected))?;
+        }
+        let mut next = chars.next()?;
+        if next.eq_ignore_ascii_case(&'s') {
+            next = chars.next()?;
+        }
+        let scheme_ends = next == ':' && chars.next()? == '/' && chars.next()? == '/';
+        let host = chars.next()?;
+        let legal = |c: char| {
+            !c.is_whitespace()
+                && !c.is_control()
+                && !turns_around(c)
+                && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+        };
+        let web = scheme_ends
+            && (host.is_alphanumeric() || host == '[')
+            && text.len() <= Self::MAX_LEN
+            && text.chars().all(legal);
+        web.then_some(Self(text))
+    }
+
+    /// The URL's text.
+    #[must_use]
+    pub const fn text(&self) -> Text<'a> {
+        self.0
+    }
+}
+
+/// Whether a character overrides the direction of the text behind it, or isolates it.
+pub(crate) const fn turns_around(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_web_is_linked_to() {
+        for good in ["http://a", "HTTPS://example.org:1/ä?x=y#z", "https://[::1]/"] {
+            assert!(WebUrl::parse(good.into()).is_some(), "{good}");
+        }
+        let long = std::format!("https://a/{}", "x".repeat(WebUrl::MAX_LEN));
+        for bad in [
+            "",
+            "http",
+            "https:",
+            "http:/a",
+            "http://",
+            "https:///a",
+            "//a",
+            "javascript://a",
+            "data:text/html,a",
+            " https://a",
+            "https://a b",
+            "https://a\n",
+            "https://a\"b",
+            "https:\\\\a",
+            "ftp://a",
+            "http:s//a",
+            "https://a/\u{202E}moc.knab//:sptth",
+            &long,
+        ] {
+            assert!(WebUrl::parse(bad.into()).is_none(), "{bad}");
+        }
+    }
+}
