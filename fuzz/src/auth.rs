@@ -167,18 +167,18 @@ fn bounded(
 }
 
 fn within(value: &Option<Node>, said: &'static str, max: usize, faults: &mut Vec<Malformed>) {
-    if let Some(Node::Text(text)) = value {
-        if text.is_empty() || text.len() > max {
-            faults.push(Malformed::Invalid(said));
-        }
+    if let Some(Node::Text(text)) = value
+        && (text.is_empty() || text.len() > max)
+    {
+        faults.push(Malformed::Invalid(said));
     }
 }
 
 fn in_grammar(value: &Option<Node>, punctuation: &str, said: &'static str, faults: &mut Vec<Malformed>) {
-    if let Some(Node::Text(text)) = value {
-        if !text.chars().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(c)) {
-            faults.push(Malformed::Invalid(said));
-        }
+    if let Some(Node::Text(text)) = value
+        && !text.chars().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(c))
+    {
+        faults.push(Malformed::Invalid(said));
     }
 }
 
