@@ -20,8 +20,5 @@ mod redaction;
 #[cfg(feature = "ruma")]
 mod ruma;
 mod spec_examples;
-mod spec_examples_client;
-mod spec_login;
-mod spec_threepid;
 mod stores;
 mod support;

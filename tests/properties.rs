@@ -8,6 +8,7 @@ mod model;
 mod pages;
 mod pair;
 mod refresh;
+mod seen;
 mod validation;
 mod world;
 

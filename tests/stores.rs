@@ -11,15 +11,18 @@
     reason = "a test that fails panics"
 )]
 
+mod expiry;
 mod model;
+mod room;
 mod sessions;
 
 use matrix_uia::operation::UserRef;
 use matrix_uia::session::Write;
-use matrix_uia::store::{FixedStore, Lifetimes, NotStored, Store, Stored};
-use matrix_uia::{Millis, Timestamp};
+use matrix_uia::store::{FixedStore, Lifetimes, NotStored, Store};
 
+use expiry::*;
 use model::any_sequence_is_as_the_model_says;
+use room::*;
 use sessions::*;
 
 /// One of the two kinds.
@@ -104,9 +107,6 @@ store_suite! {
     any_sequence_is_as_the_model_says,
 }
 
-// ---------------------------------------------------------------------------------------
-// Storing and finding.
-
 fn what_is_stored_is_found<K: Kind>() {
     let mut store = K::new::<4>();
     assert!(store.is_empty() && !store.has(1));
@@ -183,291 +183,6 @@ fn of_two_removals_one_gets_it<K: Kind>() {
     assert_eq!((store.len(), store.has(1), store.has(2)), (1, false, true));
     assert!(store.expired(LIFETIME) == [2], "it is in no queue any more");
 }
-
-// ---------------------------------------------------------------------------------------
-// Room. Rule U16.
-
-fn the_oldest_untouched_session_is_evicted<K: Kind>() {
-    let mut store = K::new::<3>();
-    for number in 1..=3 {
-        store.open(number, number);
-    }
-    store.pass(1, 4);
-    assert_eq!(evicted(store.begin(4, 4)), Some(2));
-    assert_eq!(evicted(store.begin(5, 4)), Some(3));
-    assert_eq!(evicted(store.begin(6, 5)), Some(4));
-    assert_eq!(store.numbers(), [1, 5, 6]);
-}
-
-fn a_change_without_a_passed_stage_keeps_its_place_in_line<K: Kind>() {
-    let mut store = K::new::<2>();
-    store.open(1, 0);
-    store.open(2, 1);
-    let read = store.session(1);
-    let bound = bound(id(1), read.clone(), at(2)).unwrap();
-    assert_eq!(store.replace(id(1), read.revision(), &bound, None, at(2)), Ok(()));
-    assert_ne!(store.session(1), read);
-    assert_eq!(evicted(store.begin(3, 3)), Some(1));
-    assert_eq!(evicted(store.begin(4, 3)), Some(2));
-}
-
-/// Lesson 16: the cap holds, whatever is in the store.
-fn passed_claimed_and_consumed_sessions_are_not_evicted<K: Kind>() {
-    let mut store = K::new::<3>();
-    for number in 1..=3 {
-        store.open(number, 0);
-        store.pass(number, 0);
-    }
-    let receipt = store.claim(2, 0);
-    let _ = store.claim(3, 0);
-    store.succeed(receipt, 0);
-    let before = store.numbers();
-    assert!(matches!(store.begin(4, 1), Err(NotStored::Full { kept: Some(4), .. })));
-    assert_eq!(store.numbers(), before);
-    assert_eq!((store.len(), store.has(4)), (3, false));
-}
-
-fn a_full_store_says_how_long_it_will_be_full<K: Kind>() {
-    let wait = |result: Result<Stored<u32>, NotStored<u32>>| match result {
-        Err(NotStored::Full { wait, .. }) => wait.get() / 1_000,
-        other => panic!("{other:?}"),
-    };
-    let mut store = K::new::<2>();
-    store.open(1, 0);
-    store.pass(1, 0);
-    store.open(2, 10);
-    store.pass(2, 10);
-    assert_eq!(wait(store.begin(3, 10)), LIFETIME - 10);
-    let receipt = store.claim(2, 20);
-    store.succeed(receipt, 20);
-    assert_eq!(wait(store.begin(3, 50)), REPLAY - 30);
-    assert_eq!(wait(K::new::<0>().begin(3, 50)), LIFETIME, "it can't know");
-}
-
-fn the_expired_make_room_before_the_untouched<K: Kind>() {
-    let mut store = K::new::<3>();
-    store.open(1, 0);
-    store.pass(1, 0);
-    store.open(2, 1);
-    store.open(3, 2);
-    store.consume(3, 2);
-    assert_eq!(evicted(store.begin(4, 2 + REPLAY)), Some(3), "the tombstone, though 2 is untouched");
-    assert_eq!(evicted(store.begin(5, LIFETIME)), Some(1), "the expired one, though 2 is untouched");
-    assert_eq!(evicted(store.begin(6, LIFETIME)), Some(2));
-}
-
-fn a_store_of_none_is_always_full<K: Kind>() {
-    let mut store = K::new::<0>();
-    assert_eq!(store.capacity(), 0);
-    assert!(matches!(store.begin(1, 0), Err(NotStored::Full { kept: Some(1), .. })));
-    assert!(store.is_empty() && !store.has(1));
-    assert!(store.expired(LIFETIME).is_empty());
-    assert!(store.remove(&id(1)).is_none());
-}
-
-fn a_store_of_one_has_room_for_one<K: Kind>() {
-    let mut store = K::new::<1>();
-    assert_eq!(store.capacity(), 1);
-    store.open(1, 0);
-    assert_eq!(evicted(store.begin(2, 0)), Some(1));
-    store.pass(2, 0);
-    assert!(matches!(store.begin(3, 0), Err(NotStored::Full { .. })));
-    assert_eq!(store.numbers(), [2]);
-}
-
-fn a_store_has_room_for_as_many_as_it_says<K: Kind>() {
-    let mut store = K::new::<700>();
-    assert_eq!(store.capacity(), 700);
-    for number in 1..=700 {
-        store.open(number, 0);
-        store.pass(number, 0);
-    }
-    assert!(matches!(store.begin(701, 0), Err(NotStored::Full { .. })));
-    assert!((1..=700).all(|number| store.has(number)));
-    assert!(store.remove(&id(350)).is_some());
-    store.open(701, 0);
-    assert_eq!((store.len(), store.has(350), store.has(701)), (700, false, true));
-}
-
-fn vacated_places_are_used_again<K: Kind>() {
-    let mut store = K::new::<5>();
-    for number in 1..=100 {
-        store.open(number, number);
-        if number > 4 {
-            assert_eq!(store.remove(&id(number - 4)).unwrap().session.made(), at(number - 4));
-        }
-    }
-    assert_eq!(store.numbers(), [97, 98, 99, 100]);
-}
-
-// ---------------------------------------------------------------------------------------
-// Time.
-
-fn a_session_expires_at_its_lifetime_not_before<K: Kind>() {
-    for (now, over) in [(0, false), (LIFETIME - 1, false), (LIFETIME, true), (LIFETIME + 1, true)] {
-        let mut store = K::new::<1>();
-        store.open(1, 50);
-        assert_eq!(!store.expired(50 + now).is_empty(), over, "after {now} s");
-        assert_eq!(store.has(1), !over);
-    }
-    let mut store = K::new::<1>();
-    store.open(1, 0);
-    let last = at(LIFETIME).as_millis() - 1;
-    assert!(store.expire(Timestamp::from_millis(last)).is_none(), "to the millisecond");
-    assert!(store.expire(Timestamp::from_millis(last + 1)).is_some());
-}
-
-fn a_tombstone_expires_at_its_replay_time_not_before<K: Kind>() {
-    // Consumed early it goes early, and consumed late it goes after its lifetime.
-    for consumed in [20, LIFETIME - 1] {
-        for (now, over) in [(0, false), (REPLAY - 1, false), (REPLAY, true), (REPLAY + 1, true)] {
-            let mut store = K::new::<1>();
-            store.open(1, 0);
-            store.consume(1, consumed);
-            assert_eq!(!store.expired(consumed + now).is_empty(), over, "after {now} s");
-            assert_eq!(store.has(1), !over);
-        }
-    }
-}
-
-fn a_passed_stage_does_not_prolong_a_session<K: Kind>() {
-    let mut store = K::new::<1>();
-    store.open(1, 0);
-    store.pass(1, LIFETIME - 1);
-    assert_eq!(store.expired(LIFETIME), [1]);
-}
-
-fn sessions_expire_in_the_order_they_were_made<K: Kind>() {
-    let mut store = K::new::<8>();
-    for number in 1..=4 {
-        store.open(number, number);
-    }
-    for number in [3, 1] {
-        store.pass(number, 5);
-    }
-    assert_eq!(store.expired(LIFETIME + 2), [1, 2]);
-    assert_eq!(store.expired(LIFETIME + 4), [3, 4]);
-    assert!(store.expired(LIFETIME + 4).is_empty());
-}
-
-fn tombstones_expire_in_the_order_they_were_consumed<K: Kind>() {
-    let mut store = K::new::<8>();
-    for number in 1..=4 {
-        store.open(number, number);
-    }
-    for (number, now) in [(3, 10), (1, 20), (4, 30)] {
-        store.consume(number, now);
-    }
-    assert_eq!(store.expired(20 + REPLAY), [3, 1]);
-    assert_eq!(store.expired(LIFETIME + 4), [4, 2]);
-}
-
-fn no_time_at_all_is_over_at_once<K: Kind>() {
-    let mut store = K::with::<1>(Lifetimes::new(Millis::from_secs(LIFETIME), Millis::new(0)));
-    store.open(1, 7);
-    store.consume(1, 8);
-    assert_eq!(store.expired(8), [1]);
-
-    let mut store = K::with::<1>(Lifetimes::new(Millis::new(0), Millis::new(0)));
-    store.open(1, 7);
-    store.pass(1, 7);
-    let _ = store.claim(1, 7);
-    assert_eq!(store.expired(7), [1], "claimed or not");
-}
-
-/// What it reserved would be given back while the call is carried out. Rule U22.
-fn a_claimed_session_is_given_one_more_lifetime<K: Kind>() {
-    let mut store = K::new::<4>();
-    for number in 1..=3 {
-        store.open(number, number);
-    }
-    store.pass(2, 10);
-    let _ = store.claim(2, 10);
-    assert_eq!(store.expired(LIFETIME + 1), [1]);
-    assert!(store.expired(LIFETIME + 2).is_empty());
-    assert_eq!(store.expired(LIFETIME + 3), [3], "the others don't wait for it");
-    assert!(store.expired(2 * LIFETIME + 1).is_empty());
-    assert_eq!(store.expired(2 * LIFETIME + 2), [2], "its claimant will never come");
-}
-
-fn a_claim_that_succeeds_late_leaves_a_tombstone<K: Kind>() {
-    let mut store = K::new::<2>();
-    store.open(1, 0);
-    store.pass(1, 0);
-    let receipt = store.claim(1, LIFETIME - 1);
-    assert!(store.expired(LIFETIME).is_empty());
-    store.succeed(receipt, LIFETIME + 5);
-    assert!(store.expired(LIFETIME + 4 + REPLAY).is_empty());
-    assert_eq!(store.expired(LIFETIME + 5 + REPLAY), [1]);
-}
-
-fn a_claim_that_fails_late_does_not_live_on<K: Kind>() {
-    let mut store = K::new::<2>();
-    store.open(1, 0);
-    store.pass(1, 0);
-    let receipt = store.claim(1, LIFETIME - 1);
-    assert!(store.expired(LIFETIME).is_empty());
-    assert_eq!(store.apply(receipt.failed().write(), None, at(LIFETIME)).unwrap().evicted, None);
-    assert!(claim(id(1), store.session(1), at(LIFETIME)).is_none(), "its guard knows");
-    assert_eq!(store.expired(2 * LIFETIME), [1]);
-}
-
-fn a_clock_set_back_neither_kills_nor_revives<K: Kind>() {
-    let mut store = K::new::<4>();
-    let year = 1_000_000;
-    store.open(1, year);
-    assert!(store.expired(year + LIFETIME - 10).is_empty());
-    // Set back by a long way, it goes on from there.
-    assert!(store.expired(100).is_empty());
-    store.open(2, 105);
-    assert!(store.expired(109).is_empty());
-    assert_eq!(store.expired(110), [1], "its last ten seconds have passed");
-    assert!(store.expired(104 + LIFETIME).is_empty());
-    assert_eq!(store.expired(105 + LIFETIME), [2], "and the one made since has its whole lifetime");
-
-    // Time that was over stays over.
-    store.open(3, 5_000);
-    assert_eq!(evicted(store.begin(4, 5_000 + LIFETIME)), None);
-    assert_eq!(store.expired(10), [3]);
-}
-
-/// Requests read the clock, then wait for each other.
-fn times_out_of_order_do_not_add_up<K: Kind>() {
-    let mut store = K::new::<1>();
-    store.open(1, 100);
-    for _ in 0..LIFETIME {
-        assert!(store.expired(100 + DISORDER).is_empty());
-        assert!(store.expired(100).is_empty());
-    }
-    assert!(store.expired(100 + LIFETIME - 1).is_empty());
-    assert_eq!(store.expired(100 + LIFETIME), [1]);
-}
-
-fn a_moment_in_a_wrong_year_does_not_block_the_queue<K: Kind>() {
-    let mut store = K::new::<4>();
-    let wrong = 1_000_000_000;
-    store.open(1, 100);
-    assert_eq!(store.expired(wrong), [1], "nobody could know");
-    store.open(2, wrong);
-    store.open(3, 200);
-    assert!(store.expired(199 + LIFETIME).is_empty());
-    assert_eq!(store.expired(200 + LIFETIME), [2, 3]);
-}
-
-fn a_session_stored_late_is_due_no_later<K: Kind>() {
-    let mut store = K::new::<4>();
-    let old = session(id(1), at(0));
-    assert_eq!(store.insert(id(1), &old, 1, at(900)).unwrap().evicted, None);
-    store.open(2, 900);
-    let older = session(id(3), at(0));
-    assert_eq!(store.insert(id(3), &older, 3, at(950)).unwrap().evicted, None);
-    assert!(store.expired(LIFETIME - 1).is_empty());
-    assert_eq!(store.expired(LIFETIME), [1]);
-    assert_eq!(store.expired(900 + LIFETIME), [2, 3], "but no sooner than those before it");
-}
-
-// ---------------------------------------------------------------------------------------
-// All of them.
 
 /// Rule D3, lesson 30: a reset that races the fence finds nothing to go on with.
 fn the_open_sessions_of_a_user_end<K: Kind>() {

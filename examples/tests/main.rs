@@ -36,6 +36,7 @@ mod secrets;
 mod signing_keys;
 mod support;
 mod threepid;
+mod threepid_account;
 mod uia;
 mod uia_binding;
 mod uia_limits;

@@ -13,6 +13,7 @@ mod password;
 mod registration;
 mod threepid;
 mod uia;
+mod uia_attempts;
 mod uia_binding;
 mod uia_outcome;
 mod uia_stages;

@@ -1,25 +1,24 @@
 //! The crate itself, driven beside the model, and what must hold whatever both say.
 
-use std::sync::LazyLock;
-
 use matrix_uia::operation::{ChangePassword, Deactivate, Operation, Reference, Subject, UserRef};
-use matrix_uia::session::{
-    BodyBinding, Check, Failure, Pending, Proof, Receipt, Revision, UnknownSession, Verdict as Answered,
-    Visit, Visited, Write,
-};
-use matrix_uia::wire::{Auth as Dict, Raw};
+use matrix_uia::session::{BodyBinding, Check, Pending, Receipt, UnknownSession, Visit, Visited};
+use matrix_uia::wire::Auth as Dict;
 use matrix_uia::{
     BindingKey, Call, Flows, Guard, Millis, Rules, Session, SessionId, StageOrder, Step, Text, Timestamp,
 };
 use serde_json::Value;
+use std::sync::LazyLock;
 
 use super::model::{
     Answer, Auth, Event, LIFETIME, Model, POLICIES, Phase, Request, STAGES, Surroundings, Switches, Verdict,
 };
+use super::seen::{Seen, Written, answered, proof, see, written};
 use crate::support::{flows, id, stage};
 
 static KEY: BindingKey = BindingKey::from_entropy([3; 16]);
+
 static CHANGE: LazyLock<Vec<Flows<'static, ChangePassword>>> = LazyLock::new(policies);
+
 static DEACTIVATE: LazyLock<Vec<Flows<'static, Deactivate>>> = LazyLock::new(policies);
 
 fn policies<Op: Operation>() -> Vec<Flows<'static, Op>> {
@@ -67,17 +66,6 @@ struct Kept {
     /// A grant is out, and hasn't come back.
     granted: bool,
     succeeded: bool,
-}
-
-/// Everything of a step that anybody can see.
-#[derive(Clone, Debug, PartialEq)]
-struct Seen {
-    answer: Answer,
-    write: Option<(SessionId, Option<Revision>, Session)>,
-    /// The ID in the 401.
-    named: Option<SessionId>,
-    ended: Option<SessionId>,
-    keep: bool,
 }
 
 impl World {
@@ -437,73 +425,4 @@ fn restart(session: &Session) -> Session {
     let read: Session = serde_json::from_str(&stored).unwrap();
     assert_eq!(&read, session);
     read
-}
-
-type Written = (SessionId, Option<Revision>, Session);
-
-fn written(write: Write<'_>) -> Option<Written> {
-    match write {
-        Write::Insert { id, session } => Some((id, None, session.clone())),
-        Write::Replace { id, expected, session } => Some((id, Some(expected), session.clone())),
-        _ => None,
-    }
-}
-
-fn see<Op: Operation>(step: Step<'_, Op>) -> (Seen, Option<Receipt>) {
-    let plain = |answer| Seen { answer, write: None, named: None, ended: None, keep: false };
-    match step {
-        Step::Challenge(challenge) => {
-            let mut body = String::new();
-            challenge.write_body(&mut body).unwrap();
-            let body: Value = serde_json::from_str(&body).unwrap();
-            let name = |stage: &Value| STAGES.iter().position(|name| stage == name).unwrap();
-            let completed = body.get("completed").map(|it| it.as_array().unwrap().iter().map(name).collect());
-            let named = SessionId::parse(Text::new(body["session"].as_str().unwrap())).unwrap();
-            assert_eq!(named, challenge.session_id());
-            let code = challenge.error_code().map(|code| code.name());
-            assert_eq!(body.get("errcode").and_then(Value::as_str), code);
-            let seen = Seen {
-                answer: Answer::Challenge { completed, code },
-                write: written(challenge.write()),
-                named: Some(named),
-                ended: challenge.ended(),
-                keep: challenge.keep_params(),
-            };
-            (seen, None)
-        }
-        Step::Grant(claim) => {
-            let seen =
-                Seen { write: written(claim.write()), keep: claim.keep_params(), ..plain(Answer::Grant) };
-            (seen, Some(claim.assume_stored().redeem()))
-        }
-        Step::Replay(_) => (plain(Answer::Replay), None),
-        Step::Reject(refused) => {
-            let reject = refused.reject();
-            let answer = Answer::Reject(reject.status(), reject.code().name());
-            (Seen { write: written(refused.write()), ..plain(answer) }, None)
-        }
-        Step::Verify(_) => (plain(Answer::Verify), None),
-        _ => unreachable!("every step has its arm"),
-    }
-}
-
-fn proof(which: usize, user: u8) -> Proof {
-    match STAGES[which] {
-        "m.login.password" | "m.login.sso" => Proof::User(UserRef::new(user.into())),
-        _ => Proof::Nothing,
-    }
-}
-
-fn answered(verdict: Verdict, which: usize) -> Answered<'static> {
-    match verdict {
-        Verdict::Passed(user) => Answered::Passed(proof(which, user)),
-        Verdict::Failed => Answered::Failed(Failure::Credentials),
-        Verdict::UnknownThreepid => Answered::Failed(Failure::UnknownThreepid),
-        Verdict::Pending => Answered::Pending(Reference::new(7)),
-        Verdict::Continue => {
-            Answered::Continue { extra: Raw::parse(r#"{"more":1}"#).unwrap(), reference: Reference::new(8) }
-        }
-        Verdict::Unavailable => Answered::Unavailable,
-        Verdict::Limited => Answered::Limited(Millis::new(5)),
-    }
 }
