@@ -294,8 +294,7 @@ impl Deactivation {
     /// The answer, once nothing is left to be done.
     #[must_use]
     pub fn response(&self) -> Option<DeactivateResponse> {
-        let id_server_unbind_result =
-            if self.unbind_failed { UnbindResult::NoSupport } else { UnbindResult::Success };
+        let id_server_unbind_result = UnbindResult::of(!self.unbind_failed);
         self.effect().is_none().then_some(DeactivateResponse { id_server_unbind_result })
     }
 }
@@ -325,6 +324,18 @@ impl UnbindResult {
             Self::Success => "success",
             Self::NoSupport => "no-support",
         }
+    }
+
+    /// Whether `all` were unbound.
+    pub(crate) const fn of(all: bool) -> Self {
+        if all { Self::Success } else { Self::NoSupport }
+    }
+
+    /// The body of which it is the one key.
+    pub(crate) fn write(self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text("id_server_unbind_result", Text::new(self.name()))?;
+        object.end()
     }
 
     fn from_text(text: Text<'_>) -> Option<Self> {
@@ -360,9 +371,7 @@ impl DeactivateResponse {
     ///
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
-        let mut object = ObjectWriter::begin(out)?;
-        object.text("id_server_unbind_result", Text::new(self.id_server_unbind_result.name()))?;
-        object.end()
+        self.id_server_unbind_result.write(out)
     }
 }
 

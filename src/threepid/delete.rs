@@ -7,9 +7,9 @@ use core::fmt::{self, Write};
 use super::add::changes_allowed;
 use super::{Medium, Threepid};
 use crate::Text;
-use crate::deactivation::check_id_server;
+use crate::deactivation::{UnbindResult, check_id_server};
 use crate::error::{ErrorCode, Reject};
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, Reader};
 
 /// The body of a request to remove a 3PID. It needs an access token and no further
 /// authentication.
@@ -80,14 +80,14 @@ impl<'a> DeleteThreepidRequest<'a> {
 #[non_exhaustive]
 pub struct DeleteThreepidResponse {
     /// Whether the identity server has unbound it.
-    pub unbound: bool,
+    pub id_server_unbind_result: UnbindResult,
 }
 
 impl DeleteThreepidResponse {
     /// The answer after an identity server has unbound it, or has not.
     #[must_use]
     pub const fn new(unbound: bool) -> Self {
-        Self { unbound }
+        Self { id_server_unbind_result: UnbindResult::of(unbound) }
     }
 
     /// Writes the body; `id_server_unbind_result` is always there (lesson 46).
@@ -96,9 +96,6 @@ impl DeleteThreepidResponse {
     ///
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
-        let mut object = ObjectWriter::begin(out)?;
-        let result = if self.unbound { "success" } else { "no-support" };
-        object.text("id_server_unbind_result", Text::new(result))?;
-        object.end()
+        self.id_server_unbind_result.write(out)
     }
 }
