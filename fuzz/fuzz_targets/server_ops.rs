@@ -5,77 +5,25 @@
 //! The input: 6 bytes of policy and rules, then operations of 6 bytes each.
 #![no_main]
 
+#[path = "server_ops/input.rs"]
+mod input;
+#[path = "server_ops/seen.rs"]
+mod seen;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{
     ChangePassword, Deactivate, GetLoginToken, Operation, Reference, Register, Subject, UserRef,
 };
-use matrix_uia::session::{
-    BodyBinding, Challenge, Check, Failure, NotCompleted, Pending, Proof, Receipt, Resolved, UnknownSession,
-    Verdict, Visit, Visited, Write,
-};
+use matrix_uia::session::{NotCompleted, Pending, Proof, Receipt, Resolved, Visit, Visited, Write};
 use matrix_uia::wire::{Auth, AuthType, Raw};
-use matrix_uia::{
-    BindingKey, Call, Flows, Guard, Millis, Rules, Session, SessionId, StageOrder, Step, Text, Timestamp,
-};
-use matrix_uia_fuzz::model::{
-    self, Answer, Answered, Ask, Form, Id, LIMITED, Model, Policy, Request, Stage, State, World,
-};
-use serde_json::Value;
+use matrix_uia::{BindingKey, Call, Flows, Guard, Rules, Session, Step, Text, Timestamp};
+use matrix_uia_fuzz::model::{self, Answered, Id, Model, Policy, Request, Stage, State, World};
 
-const STAGES: [Stage; 8] = [
-    "m.login.dummy",
-    "m.login.password",
-    "m.login.email.identity",
-    "m.login.recaptcha",
-    "m.login.sso",
-    "org.example.pin",
-    "m.login.terms",
-    "org.example.elsewhere",
-];
-const POLICIES: [Policy; 10] = [
-    Policy { flows: &[&["m.login.dummy"]], terms: 0 },
-    Policy { flows: &[&["m.login.password"]], terms: 0 },
-    Policy {
-        flows: &[&["m.login.password", "m.login.email.identity"], &["m.login.password", "m.login.dummy"]],
-        terms: 0,
-    },
-    Policy {
-        flows: &[&["m.login.recaptcha", "m.login.dummy"], &["m.login.dummy", "m.login.password"]],
-        terms: 0,
-    },
-    Policy { flows: &[&["org.example.pin", "m.login.sso"]], terms: 0 },
-    Policy {
-        flows: &[&["m.login.sso"], &["m.login.password"], &["org.example.pin", "m.login.dummy"]],
-        terms: 0,
-    },
-    Policy {
-        flows: &[&["m.login.password", "m.login.recaptcha", "org.example.pin", "m.login.dummy"]],
-        terms: 0,
-    },
-    // Only registration may ask for terms.
-    Policy {
-        flows: &[&["m.login.terms", "m.login.dummy"], &["m.login.password", "m.login.terms"]],
-        terms: 1,
-    },
-    Policy {
-        flows: &[&["m.login.terms", "m.login.dummy"], &["m.login.password", "m.login.terms"]],
-        terms: 2,
-    },
-    Policy { flows: &[&["m.login.dummy", "m.login.terms", "m.login.email.identity"]], terms: 2 },
-];
-const TERMS: [&str; 3] = [
-    "{}",
-    r#"{"m.login.terms":{"policies":{"p":{"version":"1"}}}}"#,
-    r#"{"m.login.terms":{"policies":{"p":{"version":"2"}}}}"#,
-];
-const LIFETIME: u64 = 1_000;
-const REPLAY: u64 = 400;
-/// How many sessions can be named.
-const NAMED: u8 = 12;
+use input::{Input, LIFETIME, POLICIES, STAGES, TERMS, id, input, proof, real, rules, slot, verdict};
+use seen::{Seen, compare, only_counts, same, shown};
 
 fuzz_target!(|input: &[u8]| {
     let Some((head, rest)) = input.split_first_chunk::<6>() else { return };
@@ -85,88 +33,6 @@ fuzz_target!(|input: &[u8]| {
         _ => run::<GetLoginToken>(8, 7, head, rest),
     }
 });
-
-fn rules(head: &[u8; 6]) -> Rules {
-    let mut rules = Rules::default();
-    rules.session_lifetime = Millis::new(LIFETIME);
-    rules.replay_for = Millis::new(REPLAY);
-    rules.stage_order = if head[3] & 1 == 0 { StageOrder::Strict } else { StageOrder::Any };
-    rules.one_shot = head[3] & 2 == 0;
-    rules.unknown_session = if head[3] & 4 == 0 { UnknownSession::Restart } else { UnknownSession::Reject };
-    rules.body_binding =
-        [BodyBinding::OmittedOrExact, BodyBinding::Exact, BodyBinding::Any][usize::from(head[4] % 3)];
-    rules.max_failed_attempts = u16::from(head[5] % 4) + 1;
-    rules
-}
-
-/// One operation, its text made in advance: a step borrows from the request.
-struct Input {
-    code: u8,
-    slot: Id,
-    bytes: [u8; 6],
-    request: Request,
-    auth: String,
-}
-
-fn id(slot: Id) -> SessionId {
-    SessionId::from_entropy([slot; 24])
-}
-
-fn slot(id: SessionId) -> Id {
-    id.as_bytes()[0]
-}
-
-fn input<Op: Operation>(operation: u8, bytes: [u8; 6]) -> Input {
-    let [code, slot, who, what, stage, extra] = bytes;
-    let slot = slot % NAMED;
-    let session = (what & 0x80 == 0).then_some(slot);
-    let stage = STAGES[usize::from(stage % 8)];
-    let form = match (what >> 5 & 3, stage) {
-        (1, "m.login.password" | "m.login.recaptcha" | "m.login.email.identity") => Form::Missing,
-        (2, "m.login.password" | "m.login.recaptcha" | "m.login.email.identity") => Form::Invalid,
-        _ => Form::Good,
-    };
-    let ask = match what & 7 {
-        0 => Ask::Absent,
-        1 | 2 => Ask::Poll,
-        _ => Ask::Attempt(stage, form),
-    };
-    // A poll names a session, and the absence of auth none.
-    let session = match ask {
-        Ask::Absent => None,
-        Ask::Poll => Some(slot),
-        Ask::Attempt(..) => session,
-    };
-    // Now and then another operation, or another path.
-    let (call, replay) = match extra % 16 {
-        14 => ((3, 0), Deactivate::REPLAY),
-        15 => ((operation, 1), Op::REPLAY),
-        _ => ((operation, 0), Op::REPLAY),
-    };
-    let subject = [None, None, Some((1, 0)), Some((1, 0)), Some((1, 0)), Some((2, 0)), Some((1, 1)), None];
-    let params = [None, None, Some(0), Some(1)][usize::from(who >> 3 & 3)];
-    let request = Request { call, replay, subject: subject[usize::from(who & 7)], params, session, ask };
-    let named = session.map(|slot| id(slot).expose());
-    let named = named.as_ref().map(|id| id.as_str());
-    let auth = match ask {
-        Ask::Absent => "{}".to_owned(),
-        Ask::Poll => format!(r#"{{"session":"{}"}}"#, named.unwrap_or_default()),
-        Ask::Attempt(stage, form) => {
-            let good = matrix_uia_fuzz::attempt(stage, named);
-            match form {
-                Form::Good => good,
-                Form::Missing => good
-                    .replace(r#""password":"p""#, r#""x":0"#)
-                    .replace(r#""response""#, r#""y""#)
-                    .replace("threepid_creds", "z"),
-                Form::Invalid => {
-                    good.replace(r#""p""#, "[]").replace(r#""r""#, "7").replace(r#""c""#, r#""/""#)
-                }
-            }
-        }
-    };
-    Input { code, slot, bytes, request, auth }
-}
 
 /// A store that remembers every state of every session.
 #[derive(Default)]
@@ -213,28 +79,6 @@ impl Store {
         self.past.entry(at).or_default().push((session.clone(), model.clone()));
         self.now.insert(at, (session, model.clone()));
         true
-    }
-}
-
-fn compare(session: &Session, model: &Model) {
-    assert_eq!(session.subject(), model.subject.map(|(user, epoch)| Subject::new(UserRef::new(user), epoch)));
-    assert_eq!(session.user().map(UserRef::get), model.user());
-    assert_eq!(session.made().as_millis(), model.made);
-    assert_eq!(session.revision().get(), model.revision);
-    assert_eq!(session.failures(), model.failures);
-    assert_eq!(session.has_passed_stage(), !model.passed.is_empty());
-    assert_eq!(session.proofs().collect::<Vec<_>>(), model.passed.iter().map(|it| it.1).collect::<Vec<_>>());
-    assert_eq!(session.is_claimed(), model.state == State::Claimed);
-    let consumed = match model.state {
-        State::Consumed { at, .. } => Some(at),
-        _ => None,
-    };
-    assert_eq!(session.consumed_at().map(Timestamp::as_millis), consumed);
-    for (index, (stage, _)) in model.passed.iter().enumerate() {
-        assert!(
-            model.passed.iter().skip(index + 1).all(|(other, _)| other != stage),
-            "{stage} has passed twice"
-        );
     }
 }
 
@@ -579,138 +423,5 @@ impl<'r, Op: Operation + Copy + Debug> Run<'r, Op> {
         compare(&session, &model);
         self.store.past.entry(at).or_default().push((session.clone(), model.clone()));
         self.store.now.insert(at, (session, model));
-    }
-}
-
-/// A failure changes the count, and of the rest only what the request itself brought:
-/// its parameters, and the terms that the answer shows.
-fn only_counts(before: &Session, after: &Session) {
-    let fields = |session: &Session| {
-        let mut fields = serde_json::to_value(session).unwrap();
-        for field in ["failures", "revision", "binding", "body", "terms"] {
-            fields.as_object_mut().unwrap().remove(field);
-        }
-        fields
-    };
-    assert_eq!(fields(before), fields(after));
-    assert!(after.failures() <= before.failures() + 1);
-}
-
-fn proof(byte: u8) -> Proof {
-    match byte % 6 {
-        0 | 1 => Proof::User(UserRef::new(1)),
-        2 => Proof::User(UserRef::new(2)),
-        3 => Proof::Nothing,
-        4 => Proof::Threepid(Reference::new(u64::from(byte))),
-        _ => Proof::Other(Reference::new(u64::from(byte))),
-    }
-}
-
-fn verdict(kind: u8, detail: u8) -> Answered {
-    match kind % 16 {
-        0..=6 => Answered::Passed(proof(detail)),
-        7 => Answered::Failed(Failure::Credentials),
-        8 => Answered::Failed(Failure::UnknownThreepid),
-        9 => Answered::Failed(
-            [Failure::Captcha, Failure::Threepid, Failure::Token, Failure::Other][usize::from(detail % 4)],
-        ),
-        10..=12 => Answered::Pending(u64::from(detail)),
-        13 => Answered::Unavailable,
-        14 => Answered::Limited,
-        _ => Answered::Failed(Failure::Other),
-    }
-}
-
-fn real(verdict: Answered) -> Verdict<'static> {
-    match verdict {
-        Answered::Passed(proof) => Verdict::Passed(proof),
-        Answered::Failed(failure) => Verdict::Failed(failure),
-        Answered::Pending(reference) if reference % 2 == 0 => Verdict::Pending(Reference::new(reference)),
-        Answered::Pending(reference) => Verdict::Continue {
-            extra: Raw::parse(r#"{"hint":1,"session":"stolen"}"#).unwrap(),
-            reference: Reference::new(reference),
-        },
-        Answered::Unavailable => Verdict::Unavailable,
-        Answered::Limited => Verdict::Limited(Millis::new(LIMITED)),
-    }
-}
-
-fn text(challenge: &Challenge<'_>) -> String {
-    let mut body = String::with_capacity(512);
-    challenge.write_body(&mut body).expect("a string has room");
-    body
-}
-
-/// Whether two steps say and store the same.
-fn same<Op: Operation>(a: &Step<'_, Op>, b: &Step<'_, Op>) -> bool {
-    let body = |step: &Step<'_, Op>| {
-        if let Step::Challenge(challenge) = step { text(challenge) } else { String::new() }
-    };
-    stored(a) == stored(b) && body(a) == body(b) && std::mem::discriminant(a) == std::mem::discriminant(b)
-}
-
-fn stored<Op: Operation>(step: &Step<'_, Op>) -> Option<Session> {
-    let write = match step {
-        Step::Challenge(challenge) => challenge.write(),
-        Step::Grant(claim) => claim.write(),
-        Step::Reject(refused) => refused.write(),
-        _ => Write::Keep,
-    };
-    match write {
-        Write::Insert { session, .. } | Write::Replace { session, .. } => Some(session.clone()),
-        _ => None,
-    }
-}
-
-type Seen = (Answer, Option<Proof>, Option<Session>);
-
-/// What is seen of a step from outside: the answer, the proof given back, the session
-/// that is to be stored.
-fn shown<Op: Operation>(step: &Step<'_, Op>) -> Seen {
-    let stored = stored(step);
-    match step {
-        Step::Challenge(challenge) => {
-            let body: Value = serde_json::from_str(&text(challenge)).expect("JSON is written");
-            let body = body.as_object().expect("an object is written");
-            let known = ["flows", "params", "session", "completed", "errcode", "error", "hint"];
-            assert!(body.keys().all(|key| known.contains(&key.as_str())), "{body:?}");
-            assert_eq!(body.contains_key("errcode"), body.contains_key("error"), "both or neither");
-            assert!(body.contains_key("flows") && body.contains_key("params"));
-            assert_eq!(body["session"], challenge.session_id().expose().as_str());
-            let name = |stage: &Value| stage.as_str().expect("a name").to_owned();
-            let answer = Answer::Challenge {
-                id: slot(challenge.session_id()),
-                completed: body
-                    .get("completed")
-                    .and_then(Value::as_array)
-                    .map(|it| it.iter().map(name).collect()),
-                code: body.get("errcode").and_then(Value::as_str).and_then(ErrorCode::from_name),
-                keep: challenge.keep_params(),
-                ended: challenge.ended().map(slot),
-            };
-            (answer, challenge.unused_proof(), stored)
-        }
-        Step::Verify(pending) => {
-            let (stage, awaited) = match pending.check() {
-                Check::Password { .. } => (Some("m.login.password"), None),
-                Check::Recaptcha { .. } => (Some("m.login.recaptcha"), None),
-                Check::Email(_) => (Some("m.login.email.identity"), None),
-                Check::Awaited { reference } => (None, Some(reference.get())),
-                Check::Custom { reference, .. } => (Some("org.example.pin"), reference.map(Reference::get)),
-                _ => panic!("nobody asked for that"),
-            };
-            let user = pending.user().map(UserRef::get);
-            (Answer::Verify { id: slot(pending.session_id()), stage, awaited, user }, None, None)
-        }
-        Step::Grant(claim) => {
-            let proofs = stored.iter().flat_map(Session::proofs).collect();
-            (Answer::Grant { proofs, keep: claim.keep_params() }, claim.unused_proof(), stored)
-        }
-        Step::Replay(replay) => (Answer::Replay(replay.outcome().get()), replay.unused_proof(), None),
-        Step::Reject(refused) => {
-            let reject = refused.reject();
-            (Answer::Reject(reject.status(), reject.code()), refused.unused_proof(), stored)
-        }
-        _ => unreachable!("no such step"),
     }
 }
