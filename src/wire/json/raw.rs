@@ -13,11 +13,11 @@ impl<'a> Raw<'a> {
     /// `{}`
     pub(crate) const EMPTY: Self = Self("{}");
 
-    /// Checks that `json` is one JSON value, by the rules of [`wire`](super).
+    /// Checks that `json` is one JSON value, by the rules of [`wire`](crate::wire).
     ///
     /// # Errors
     ///
-    /// [`ParseError`] as [`wire`](super) lists.
+    /// [`ParseError`] as [`wire`](crate::wire) lists.
     pub fn parse(json: &'a str) -> Result<Self, ParseError> {
         read(json.as_bytes(), |reader| reader.raw())
     }
