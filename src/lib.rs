@@ -143,6 +143,7 @@
 //! | a 3PID's address, in canonical form | [`MAX_ADDRESS_LEN`](threepid::MAX_ADDRESS_LEN) bytes | `M_INVALID_PARAM` |
 //! | a validation's `sid`, client secret or token | [`MAX_SECRET_LEN`](threepid::MAX_SECRET_LEN) bytes | `M_INVALID_PARAM` |
 //! | a validation's `next_link` | [`MAX_NEXT_LINK_LEN`](threepid::MAX_NEXT_LINK_LEN) bytes | `M_INVALID_PARAM` |
+//! | fields of a page's form | [`MAX_FIELDS`](fallback::MAX_FIELDS) | [`FormError`](fallback::FormError) |
 //! | life, and wrong tokens, of a validation | [`ValidationRules`](threepid::ValidationRules) | `M_SESSION_EXPIRED` |
 //! | life, and failed attempts, of a session | [`Rules`] | a new session; 429 |
 //! | sessions of a store | its capacity | [`NotStored::Full`](store::NotStored::Full) |
