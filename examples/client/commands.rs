@@ -61,7 +61,7 @@ impl Run<'_> {
             ..Answers::default()
         };
         let call = call(Endpoint::REGISTER, None, |body| request.write(body))?;
-        self.flow.authenticated(&call, answers, File::at(resume.file.as_deref()))
+        self.flow.authenticated(&call, user, answers, File::at(resume.file.as_deref()))
     }
 
     fn login(&mut self, args: &Login) -> Result<Value, End> {
@@ -107,7 +107,7 @@ impl Run<'_> {
         let new_password = self.new_secret(secrets::NEW_PASSWORD, "New password")?;
         let call = change_password(Some(token), &new_password, *keep_devices)?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
-        self.flow.authenticated(&call, answers, File::at(who.resume.file.as_deref()))
+        self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
 
     fn reset(&mut self, args: &Reset) -> Result<Value, End> {
@@ -115,7 +115,7 @@ impl Run<'_> {
         let new_password = self.new_secret(secrets::NEW_PASSWORD, "New password")?;
         let call = change_password(None, &new_password, *keep_devices)?;
         let answers = Answers { email: Some(email.clone()), ..Answers::default() };
-        self.flow.authenticated(&call, answers, File::at(resume.file.as_deref()))
+        self.flow.authenticated(&call, email, answers, File::at(resume.file.as_deref()))
     }
 
     fn deactivate(&mut self, args: &Deactivate) -> Result<Value, End> {
@@ -127,7 +127,7 @@ impl Run<'_> {
         let token = self.token_of_the_environment()?;
         let call = call(Endpoint::DEACTIVATE, token, |body| request.write(body))?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
-        self.flow.authenticated(&call, answers, File::at(who.resume.file.as_deref()))
+        self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
 
     fn delete_devices(&mut self, args: &DeleteDevices) -> Result<Value, End> {
@@ -136,7 +136,7 @@ impl Run<'_> {
         let request = requests::DeleteDevices::new(&ids);
         let call = call(Endpoint::DELETE_DEVICES, Some(self.token()?), |body| request.write(body))?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
-        self.flow.authenticated(&call, answers, File::at(who.resume.file.as_deref()))
+        self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
 
     fn token(&self) -> Result<String, End> {

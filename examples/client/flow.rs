@@ -72,12 +72,17 @@ impl Flow<'_> {
         self.drive(call, client, &mut nothing, &mut Kept::new(String::new()), &mut File::at(None))
     }
 
-    /// A call that may ask for user-interactive authentication.
-    pub fn authenticated(&mut self, call: &Call, mut answers: Answers, mut file: File) -> Result<Value, End> {
+    /// A call that may ask for user-interactive authentication; `who` is it about.
+    pub fn authenticated(
+        &mut self,
+        call: &Call,
+        who: &str,
+        mut answers: Answers,
+        mut file: File,
+    ) -> Result<Value, End> {
         let stages = answers.stages(call.endpoint, self.somebody);
         let client = Client::new(&stages).with_patience(self.patience(3));
         let client = if self.somebody { client.with_browser() } else { client.unattended() };
-        let who = answers.email.as_ref().or(answers.user.as_ref()).map_or("", String::as_str);
         let mut kept = file.read(format!("{}{} {who}", self.http.base(), call.endpoint.path))?;
         if answers.email.is_some() {
             kept.progress.address_given(Medium::Email);

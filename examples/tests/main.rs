@@ -16,6 +16,7 @@
 mod admin;
 mod appservices;
 mod bodies;
+mod client;
 mod contract;
 mod crash;
 mod deactivation;

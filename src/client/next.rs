@@ -88,13 +88,17 @@ impl Client<'_> {
         self.decide(kept.challenge(), state, now)
     }
 
-    /// The stages of the flow that is walked, in order; none before it has been chosen.
+    /// The stages of the flow that is walked, or would be now, in order; none as long as the
+    /// server has offered none that can be.
     pub fn stages<'p, const N: usize>(
         &self,
         progress: &'p Progress<N>,
     ) -> impl Iterator<Item = (AuthType<'p>, StageStatus)> + use<'p, N> {
         let challenge = progress.kept.challenge();
-        let flow = progress.state.flow.and_then(|flow| choice::find(&challenge, flow));
+        let flow = match choice::choose(&challenge, progress.state.abilities(self), progress.state.flow) {
+            Choice::Walk(flow, _) | Choice::Address(flow) => choice::find(&challenge, flow),
+            Choice::Nothing(_) => None,
+        };
         let mut next = StageStatus::Next;
         flow.map(|flow| flow.stages()).into_iter().flatten().map(move |stage| {
             if challenge.completed().any(|done| done == stage) {

@@ -13,6 +13,8 @@ impl Message {
         let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        // One that is being written isn't sent yet.
+        names.retain(|name| !name.starts_with('.'));
         names.sort();
         for (index, name) in names.iter().enumerate() {
             assert_eq!(*name, format!("{:04}.json", index + 1));

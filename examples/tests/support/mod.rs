@@ -5,7 +5,7 @@ mod client;
 mod message;
 pub mod mutants;
 mod page;
-mod program;
+pub mod program;
 pub mod schema;
 mod scratch;
 mod server;

@@ -1,6 +1,6 @@
-//! The built example.
+//! The built examples.
 //!
-//! Plain `cargo test` builds it beside the tests. `cargo test --test http` does not, and would test what was
+//! Plain `cargo test` builds them beside the tests. `cargo test --test http` does not, and would test what was
 //! built some other time: then it is built here.
 
 use std::path::{Path, PathBuf};
@@ -8,26 +8,28 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(find);
+static HOMESERVER: LazyLock<PathBuf> = LazyLock::new(|| find("homeserver"));
+static CLIENT: LazyLock<PathBuf> = LazyLock::new(|| find("client"));
 
-/// Where the program is.
-pub fn path() -> &'static Path {
-    &PROGRAM
+/// Where the homeserver is.
+pub fn homeserver() -> &'static Path {
+    &HOMESERVER
 }
 
-fn find() -> PathBuf {
+/// Where the client is.
+pub fn client() -> &'static Path {
+    &CLIENT
+}
+
+fn find(name: &str) -> PathBuf {
     // target/[triple/]profile/deps/http-0123456789abcdef
     let exe = std::env::current_exe().unwrap();
     let profile_dir = exe.parent().and_then(Path::parent).unwrap();
-    let program = profile_dir.join("examples").join(format!("homeserver{}", std::env::consts::EXE_SUFFIX));
+    let program = profile_dir.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if !is_fresh(&program) {
-        build(profile_dir);
+        build(profile_dir, name);
     }
-    assert!(
-        program.is_file(),
-        "{} is missing; `cargo build --example homeserver` makes it",
-        program.display()
-    );
+    assert!(program.is_file(), "{} is missing; `cargo build --example {name}` makes it", program.display());
     program
 }
 
@@ -45,7 +47,7 @@ fn is_fresh(program: &Path) -> bool {
     sources.split_whitespace().all(older)
 }
 
-fn build(profile_dir: &Path) {
+fn build(profile_dir: &Path, name: &str) {
     let named = |dir: &Path| dir.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let profile = match named(profile_dir).as_str() {
         "debug" => "dev".to_owned(),
@@ -54,7 +56,7 @@ fn build(profile_dir: &Path) {
     let above = profile_dir.parent().unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--example", "homeserver", "--profile", &profile]);
+    command.args(["build", "--quiet", "--example", name, "--profile", &profile]);
     // A target triple is the one directory name there with dashes in it that has no cache tag of its own.
     if named(above).matches('-').count() >= 2
         && above.parent().is_some_and(|dir| dir.join("CACHEDIR.TAG").exists())

@@ -103,7 +103,7 @@ impl Setup {
 
 /// The program without any argument, and without what the environment might say.
 pub fn bare() -> Command {
-    let mut command = Command::new(program::path());
+    let mut command = Command::new(program::homeserver());
     command.env_remove("MATRIX_UIA_FAULT").stdin(Stdio::null());
     command
 }

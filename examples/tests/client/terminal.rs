@@ -1,0 +1,49 @@
+//! At a terminal, which `script` (util-linux) makes.
+
+use crate::support::{Setup, available, program};
+use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+/// Reads until there is `words`, or the end.
+fn until(out: &mut impl std::io::Read, seen: &mut String, words: &str) {
+    let mut byte = [0];
+    while !seen.ends_with(words) && out.read(&mut byte).unwrap_or(0) == 1 {
+        seen.push(char::from(byte[0]));
+    }
+    assert!(seen.ends_with(words), "no «{words}» in {seen}");
+}
+
+#[test]
+fn what_is_typed_at_a_hidden_prompt_is_not_seen() {
+    if cfg!(not(target_os = "linux")) || !available("script") {
+        eprintln!("skipped: no `script` here");
+        return;
+    }
+    let server = Setup::new(json!({})).start();
+    let token = server.client().token("alice", "wonderland");
+    let line = format!(
+        "{} --homeserver http://{} --json deactivate --user alice",
+        program::client().display(),
+        server.address()
+    );
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    command.env_remove("MATRIX_PASSWORD").env("MATRIX_ACCESS_TOKEN", &token);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut seen = String::new();
+    for typed in ["white-rabbit\n", "wonderland\n"] {
+        until(&mut stdout, &mut seen, "Password of alice: ");
+        // It is typed once the echo is off.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        stdin.write_all(typed.as_bytes()).unwrap();
+    }
+    stdout.read_to_string(&mut seen).unwrap();
+    assert!(child.wait().unwrap().success(), "{seen}");
+    assert!(
+        seen.contains("M_FORBIDDEN") && seen.contains(r#"{"id_server_unbind_result":"success"}"#),
+        "{seen}"
+    );
+    assert!(!seen.contains("rabbit") && !seen.contains("wonderland") && !seen.contains(&token), "{seen}");
+}
