@@ -32,6 +32,10 @@ pub(crate) struct Walk<'c> {
     pub(crate) now: u64,
     /// The call's own body.
     pub(crate) original: &'c str,
+    /// Whose password is given, and what for a password.
+    pub(crate) user: &'c str,
+    pub(crate) password: &'c str,
+    pub(crate) registration_token: &'c str,
     pub(crate) flight: Option<Ticket>,
     /// What was sent last.
     pub(crate) body: Value,
@@ -45,6 +49,9 @@ impl<'c> Walk<'c> {
             progress: Progress::new(),
             now: 1_000_000,
             original: r#"{"new_password":"looking-glass"}"#,
+            user: "alice",
+            password: "wonderland",
+            registration_token: "fBVFdqVE",
             flight: None,
             body: Value::Null,
             sent: 0,
@@ -87,11 +94,11 @@ impl<'c> Walk<'c> {
         let creds = ThreepidCreds::new(Text::new("sid"), Secret::new("client-secret"));
         let request = match prompt {
             Prompt::Password(prompt) => {
-                prompt.answer(UserIdentifier::User(Text::new("alice")), Secret::new("wonderland"))
+                prompt.answer(UserIdentifier::User(Text::new(self.user)), Secret::new(self.password))
             }
             Prompt::Recaptcha(prompt) => prompt.answer(Secret::new("solved")),
             Prompt::Terms(prompt) => prompt.accept(),
-            Prompt::RegistrationToken(prompt) => prompt.answer(Secret::new("fBVFdqVE")),
+            Prompt::RegistrationToken(prompt) => prompt.answer(Secret::new(self.registration_token)),
             Prompt::Threepid(prompt) => prompt.answer(creds),
             Prompt::Custom(prompt) => prompt.answer(Raw::parse(r#"{"pin":1234}"#).unwrap()),
             other => panic!("{other:?}"),

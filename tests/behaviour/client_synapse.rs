@@ -1,0 +1,281 @@
+//! Rules C1 to C8 with what Synapse really answers: `tests/interop/synapse/record` has asked it.
+//!
+//! The engine is led through each recorded flow. What it sends has to be what was sent to
+//! Synapse, to the key; so the answer it gets is the one it would have got.
+
+use std::collections::BTreeMap;
+
+use matrix_uia::Millis;
+use matrix_uia::client::requests::{Login, LoginWith, Refresh, RefreshAnswer, WhoamiAnswer};
+use matrix_uia::client::{Client, Meaning};
+use matrix_uia::registration::LoginResponse;
+use matrix_uia::wire::UserIdentifier;
+use matrix_uia::{Secret, Text};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::support::client::{ALL, Walk};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exchange {
+    request: String,
+    #[serde(default)]
+    sent: Value,
+    status: u16,
+    retry_after: Option<String>,
+    body: Value,
+}
+
+impl Exchange {
+    fn body(&self) -> Vec<u8> {
+        self.body.to_string().into_bytes()
+    }
+}
+
+type Scenes = BTreeMap<String, Vec<Exchange>>;
+
+const RECORDINGS: &[(&str, &str)] = &[
+    ("limited", include_str!("../interop/synapse/bodies/limited.json")),
+    ("open", include_str!("../interop/synapse/bodies/open.json")),
+    ("refresh", include_str!("../interop/synapse/bodies/refresh.json")),
+    ("terms", include_str!("../interop/synapse/bodies/terms.json")),
+    ("token", include_str!("../interop/synapse/bodies/token.json")),
+];
+
+fn recorded(variant: &str) -> Scenes {
+    let (_, text) = RECORDINGS.iter().find(|(name, _)| *name == variant).unwrap();
+    serde_json::from_str(text).unwrap()
+}
+
+fn scene(variant: &str, name: &str) -> Vec<Exchange> {
+    recorded(variant).remove(name).unwrap_or_else(|| panic!("no scene {variant}: {name}"))
+}
+
+/// Leads the engine through a scene; what it asked its application on the way, what it waited
+/// for, and how it ended.
+fn replay(variant: &str, name: &str) -> Vec<String> {
+    let (steps, _) = replay_with_meaning(variant, name);
+    steps
+}
+
+fn replay_with_meaning(variant: &str, name: &str) -> (Vec<String>, Option<Meaning>) {
+    let exchanges = scene(variant, name);
+    let original = exchanges[0].sent.to_string();
+    let mut walk = Walk::new(Client::new(ALL));
+    walk.original = &original;
+    let mut steps = Vec::new();
+    for exchange in &exchanges {
+        let auth = &exchange.sent["auth"];
+        walk.user = auth["identifier"]["user"].as_str().unwrap_or("nobody");
+        walk.password = auth["password"].as_str().unwrap_or("none");
+        walk.registration_token = auth["token"].as_str().unwrap_or("none");
+        let mut step = walk.step();
+        if step.starts_with("wait") {
+            walk.wait();
+            steps.push(core::mem::replace(&mut step, walk.step()));
+        }
+        if !step.starts_with("send") {
+            walk.give();
+            steps.push(step);
+        }
+        assert_eq!(walk.body, exchange.sent, "{variant}: {name}");
+        walk.reply_bytes(exchange.status, exchange.retry_after.as_deref(), &exchange.body());
+    }
+    let end = walk.step();
+    let meaning = end.starts_with("failed").then(|| walk.meaning());
+    steps.push(end);
+    (steps, meaning)
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#account-registration
+#[test]
+fn c1_synapse_registers_through_every_stage_it_offers() {
+    assert_eq!(replay("open", "register"), ["done"]);
+    assert_eq!(replay("refresh", "register"), ["done"]);
+    assert_eq!(replay("terms", "register"), ["terms", "done"]);
+    let wrong_first = ["registration_token", "registration_token M_UNAUTHORIZED", "done"];
+    assert_eq!(replay("token", "register, wrong token first"), wrong_first);
+    assert_eq!(replay("open", "register a name that is taken"), ["failed 400 M_USER_IN_USE"]);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#password-based
+#[test]
+fn c1_synapse_refuses_a_password_and_takes_the_next() {
+    for name in ["change the password", "delete a device", "deactivate"] {
+        let steps = replay("open", &format!("{name}, wrong password first"));
+        assert_eq!(steps, ["password", "password M_FORBIDDEN", "done"], "{name}");
+    }
+    // Not as a stage that failed: a 403 without flows ends it.
+    let steps = replay("open", "the password of somebody else");
+    assert_eq!(steps, ["password", "failed 403 M_FORBIDDEN"]);
+    let steps = replay("open", "a change of password in a suspended account");
+    assert_eq!(steps, ["password", "done"]);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
+#[test]
+fn c6_synapse_limits_a_stage_and_it_is_sent_again() {
+    let steps = replay("limited", "register, limited in the middle of the flow");
+    assert_eq!(steps, ["wait 2000 RateLimited", "done"]);
+    assert_eq!(replay("limited", "register"), ["wait 2000 RateLimited"]);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn c7_synapse_is_asked_how_things_stand() {
+    let exchanges = scene("open", "how things stand");
+    let original = exchanges[0].sent.to_string();
+    let mut walk = Walk::new(Client::new(ALL));
+    walk.original = &original;
+    walk.step();
+    walk.reply_bytes(exchanges[0].status, None, &exchanges[0].body());
+    walk.give();
+    walk.lose();
+    walk.wait();
+    walk.step();
+    assert_eq!(walk.body, exchanges[1].sent);
+    walk.reply_bytes(exchanges[1].status, None, &exchanges[1].body());
+    assert_eq!(walk.step(), "password again");
+}
+
+/// Synapse starts no new session where it doesn't know one, nor where the call has changed:
+/// the flow is over, and the application begins another.
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn c1_a_session_that_synapse_does_not_take_ends_the_flow() {
+    for (name, end) in [
+        ("a session the server doesn't know", "failed 400 M_UNKNOWN"),
+        ("a session of another call", "failed 403 M_UNKNOWN"),
+    ] {
+        let [refused] = &scene("open", name)[..] else { panic!("{name}") };
+        let [asked, _] = &scene("open", "how things stand")[..] else { panic!("no challenge") };
+        let mut walk = Walk::new(Client::new(ALL));
+        walk.step();
+        walk.reply_bytes(asked.status, None, &asked.body());
+        walk.give();
+        walk.reply_bytes(refused.status, None, &refused.body());
+        assert_eq!(walk.step(), end);
+        assert_eq!(walk.meaning(), Meaning::Keep);
+    }
+}
+
+/// Every refusal of Synapse's that was recorded, and what it means for a stored login.
+/// https://spec.matrix.org/v1.19/client-server-api/#soft-logout
+#[test]
+fn c8_what_synapse_says_means_this_for_a_stored_login() {
+    const LIMITED: Meaning = Meaning::RateLimited(Some(Millis::from_secs(2)));
+    let expected: &[(&str, &str, Meaning)] = &[
+        ("limited", "login, wrong password first", LIMITED),
+        ("limited", "register", LIMITED),
+        ("open", "a change of password in a locked account", Meaning::Locked),
+        ("open", "a change of password without a login", Meaning::Gone),
+        ("open", "a session of another call", Meaning::Keep),
+        ("open", "a session the server doesn't know", Meaning::Keep),
+        ("open", "how things stand", Meaning::Keep),
+        ("open", "locked in the middle of a flow", Meaning::Locked),
+        ("open", "login of nobody", Meaning::Keep),
+        // It doesn't tell who has no password whether the account is no more.
+        ("open", "login to a deactivated account", Meaning::Keep),
+        ("open", "login to a locked account", Meaning::Locked),
+        ("open", "login with a token to a deactivated account", Meaning::Deactivated),
+        ("open", "login with a wrong password", Meaning::Keep),
+        ("open", "no token", Meaning::Keep),
+        ("open", "register a name that is taken", Meaning::Keep),
+        ("open", "the password of somebody else", Meaning::Keep),
+        ("open", "token of a deactivated account", Meaning::Gone),
+        ("open", "token of a device that was logged out", Meaning::Gone),
+        ("open", "token of a locked account", Meaning::Locked),
+        ("open", "unknown token", Meaning::Gone),
+        ("open", "what a suspended account may not", Meaning::Suspended),
+        ("refresh", "refresh with a token that has been replaced", Meaning::Keep),
+        ("refresh", "refresh with an unknown token", Meaning::Gone),
+        ("refresh", "soft-logged out in the middle of a flow", Meaning::SoftLogout),
+        ("refresh", "token that has ended", Meaning::SoftLogout),
+    ];
+    let mut found = Vec::new();
+    for (variant, _) in RECORDINGS {
+        for (name, exchanges) in recorded(variant) {
+            let last = exchanges.last().unwrap();
+            if last.status >= 400 {
+                found.push((*variant, name, Meaning::of(last.status, &last.body())));
+            }
+        }
+    }
+    let found: Vec<(&str, &str, Meaning)> =
+        found.iter().map(|(variant, name, meaning)| (*variant, name.as_str(), *meaning)).collect();
+    assert_eq!(found, expected);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#account-locking
+#[test]
+fn c8_a_flow_that_synapse_ends_tells_what_it_means() {
+    for (variant, name, end, meaning) in [
+        ("open", "a change of password in a locked account", "failed 401 M_USER_LOCKED", Meaning::Locked),
+        ("open", "a change of password without a login", "failed 401 M_UNKNOWN_TOKEN", Meaning::Gone),
+        ("open", "locked in the middle of a flow", "failed 401 M_USER_LOCKED", Meaning::Locked),
+        (
+            "refresh",
+            "soft-logged out in the middle of a flow",
+            "failed 401 M_UNKNOWN_TOKEN",
+            Meaning::SoftLogout,
+        ),
+    ] {
+        let (steps, found) = replay_with_meaning(variant, name);
+        assert_eq!((steps.last().unwrap().as_str(), found), (end, Some(meaning)), "{name}");
+    }
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login
+#[test]
+fn what_synapse_was_sent_is_what_the_request_types_write() {
+    let wrong = &scene("open", "login with a wrong password")[0];
+    let with = |with| {
+        let mut body = String::new();
+        Login::new(with).write(&mut body).unwrap();
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    let identifier = UserIdentifier::User(Text::new("carol"));
+    let password = Secret::new("jabberwocky");
+    assert_eq!(with(LoginWith::Password { identifier, password }), wrong.sent);
+    let late = &scene("open", "login with a token to a deactivated account")[0];
+    assert_eq!(with(LoginWith::Token(Secret::new("login_token-1"))), late.sent);
+    let mut body = String::new();
+    Refresh::new(Secret::new("refresh_token-1")).write(&mut body).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), scene("refresh", "refresh")[0].sent);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3refresh
+#[test]
+fn what_synapse_answers_is_what_the_answer_types_read() {
+    let mut read = 0;
+    for (variant, _) in RECORDINGS {
+        for exchange in recorded(variant).into_values().flatten().filter(|exchange| exchange.status == 200) {
+            let (body, answer) = (exchange.body(), &exchange.body);
+            match exchange.request.as_str() {
+                "POST register" | "POST login" => {
+                    let response = LoginResponse::parse(&body).unwrap();
+                    let login = response.login.unwrap();
+                    assert_eq!(answer["user_id"], json!(response.user_id.to_string()));
+                    assert_eq!(answer["device_id"], json!(login.device_id.to_string()));
+                    assert_eq!(answer["access_token"], json!(login.access_token.expose().to_string()));
+                    assert_eq!(answer["expires_in_ms"].as_u64(), login.expires_in_ms);
+                    assert_eq!(answer["refresh_token"].is_string(), login.refresh_token.is_some());
+                }
+                "POST refresh" => {
+                    let fresh = RefreshAnswer::parse(&body).unwrap();
+                    assert_eq!(answer["access_token"], json!(fresh.access_token.expose().to_string()));
+                    assert!(fresh.refresh_token.is_some() && fresh.expires_in_ms == Some(2_000));
+                }
+                "GET account/whoami" => {
+                    let whoami = WhoamiAnswer::parse(&body).unwrap();
+                    assert_eq!(answer["user_id"], json!(whoami.user_id.to_string()));
+                    assert_eq!(whoami.device_id.unwrap().to_string(), "LOOKINGGLASS");
+                }
+                _ => continue,
+            }
+            read += 1;
+        }
+    }
+    assert!(read >= 8, "{read}");
+}
