@@ -1,92 +1,18 @@
 //! Rules C1 to C8 with what Synapse really answers: `tests/interop/synapse/record` has asked it.
-//!
-//! The engine is led through each recorded flow. What it sends has to be what was sent to
-//! Synapse, to the key; so the answer it gets is the one it would have got.
-
-use std::collections::BTreeMap;
 
 use matrix_uia::Millis;
-use matrix_uia::client::requests::{Login, LoginWith, Refresh, RefreshAnswer, WhoamiAnswer};
+use matrix_uia::client::requests::{
+    Login, LoginWith, Refresh, RefreshAnswer, RequestEmailToken, WhoamiAnswer,
+};
 use matrix_uia::client::{Client, Meaning};
 use matrix_uia::registration::LoginResponse;
+use matrix_uia::threepid::RequestTokenResponse;
 use matrix_uia::wire::UserIdentifier;
 use matrix_uia::{Secret, Text};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::client::{ALL, Walk};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Exchange {
-    request: String,
-    #[serde(default)]
-    sent: Value,
-    status: u16,
-    retry_after: Option<String>,
-    body: Value,
-}
-
-impl Exchange {
-    fn body(&self) -> Vec<u8> {
-        self.body.to_string().into_bytes()
-    }
-}
-
-type Scenes = BTreeMap<String, Vec<Exchange>>;
-
-const RECORDINGS: &[(&str, &str)] = &[
-    ("limited", include_str!("../interop/synapse/bodies/limited.json")),
-    ("open", include_str!("../interop/synapse/bodies/open.json")),
-    ("refresh", include_str!("../interop/synapse/bodies/refresh.json")),
-    ("terms", include_str!("../interop/synapse/bodies/terms.json")),
-    ("token", include_str!("../interop/synapse/bodies/token.json")),
-];
-
-fn recorded(variant: &str) -> Scenes {
-    let (_, text) = RECORDINGS.iter().find(|(name, _)| *name == variant).unwrap();
-    serde_json::from_str(text).unwrap()
-}
-
-fn scene(variant: &str, name: &str) -> Vec<Exchange> {
-    recorded(variant).remove(name).unwrap_or_else(|| panic!("no scene {variant}: {name}"))
-}
-
-/// Leads the engine through a scene; what it asked its application on the way, what it waited
-/// for, and how it ended.
-fn replay(variant: &str, name: &str) -> Vec<String> {
-    let (steps, _) = replay_with_meaning(variant, name);
-    steps
-}
-
-fn replay_with_meaning(variant: &str, name: &str) -> (Vec<String>, Option<Meaning>) {
-    let exchanges = scene(variant, name);
-    let original = exchanges[0].sent.to_string();
-    let mut walk = Walk::new(Client::new(ALL));
-    walk.original = &original;
-    let mut steps = Vec::new();
-    for exchange in &exchanges {
-        let auth = &exchange.sent["auth"];
-        walk.user = auth["identifier"]["user"].as_str().unwrap_or("nobody");
-        walk.password = auth["password"].as_str().unwrap_or("none");
-        walk.registration_token = auth["token"].as_str().unwrap_or("none");
-        let mut step = walk.step();
-        if step.starts_with("wait") {
-            walk.wait();
-            steps.push(core::mem::replace(&mut step, walk.step()));
-        }
-        if !step.starts_with("send") {
-            walk.give();
-            steps.push(step);
-        }
-        assert_eq!(walk.body, exchange.sent, "{variant}: {name}");
-        walk.reply_bytes(exchange.status, exchange.retry_after.as_deref(), &exchange.body());
-    }
-    let end = walk.step();
-    let meaning = end.starts_with("failed").then(|| walk.meaning());
-    steps.push(end);
-    (steps, meaning)
-}
+use crate::support::synapse::{RECORDINGS, recorded, replay, replay_with_meaning, scene};
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-registration
 #[test]
@@ -111,6 +37,23 @@ fn c1_synapse_refuses_a_password_and_takes_the_next() {
     assert_eq!(steps, ["password", "failed 403 M_FORBIDDEN"]);
     let steps = replay("open", "a change of password in a suspended account");
     assert_eq!(steps, ["password", "done"]);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver
+#[test]
+fn c5_synapse_is_asked_until_the_link_has_been_followed() {
+    for name in ["register", "reset the password"] {
+        let steps = replay("email", name);
+        let waited = [
+            "token email 1",
+            "wait 2000 Elsewhere",
+            "Email",
+            "wait 3000 Elsewhere",
+            "Email M_UNAUTHORIZED",
+            "done",
+        ];
+        assert_eq!(steps, waited, "{name}");
+    }
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
@@ -166,6 +109,8 @@ fn c1_a_session_that_synapse_does_not_take_ends_the_flow() {
 fn c8_what_synapse_says_means_this_for_a_stored_login() {
     const LIMITED: Meaning = Meaning::RateLimited(Some(Millis::from_secs(2)));
     let expected: &[(&str, &str, Meaning)] = &[
+        ("email", "register: an address that is taken", Meaning::Keep),
+        ("email", "reset the password: an address nobody has", Meaning::Keep),
         ("limited", "login, wrong password first", LIMITED),
         ("limited", "register", LIMITED),
         ("open", "a change of password in a locked account", Meaning::Locked),
@@ -240,6 +185,21 @@ fn what_synapse_was_sent_is_what_the_request_types_write() {
     assert_eq!(with(LoginWith::Password { identifier, password }), wrong.sent);
     let late = &scene("open", "login with a token to a deactivated account")[0];
     assert_eq!(with(LoginWith::Token(Secret::new("login_token-1"))), late.sent);
+    let address = &scene("email", "login with the address")[0];
+    let identifier =
+        UserIdentifier::Thirdparty { medium: Text::new("email"), address: Text::new("alice@example.org") };
+    let mut login = Login::new(LoginWith::Password { identifier, password: Secret::new("looking-glass") });
+    login.device_id = Some(Text::new("LOOKINGGLASS"));
+    let mut body = String::new();
+    login.write(&mut body).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), address.sent);
+    let mut body = String::new();
+    let email = Text::new("alice@example.org");
+    RequestEmailToken::new(Secret::new("client-secret"), email, 1).write(&mut body).unwrap();
+    for name in ["register", "reset the password"] {
+        let asked = scene("email", &format!("{name}: ask for a token"));
+        assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), asked[0].sent);
+    }
     let mut body = String::new();
     Refresh::new(Secret::new("refresh_token-1")).write(&mut body).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), scene("refresh", "refresh")[0].sent);
@@ -261,6 +221,10 @@ fn what_synapse_answers_is_what_the_answer_types_read() {
                     assert_eq!(answer["access_token"], json!(login.access_token.expose().to_string()));
                     assert_eq!(answer["expires_in_ms"].as_u64(), login.expires_in_ms);
                     assert_eq!(answer["refresh_token"].is_string(), login.refresh_token.is_some());
+                }
+                path if path.ends_with("/email/requestToken") => {
+                    let sent = RequestTokenResponse::parse(&body).unwrap();
+                    assert_eq!(answer["sid"], json!(sent.sid.to_string()));
                 }
                 "POST refresh" => {
                     let fresh = RefreshAnswer::parse(&body).unwrap();

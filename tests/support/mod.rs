@@ -13,6 +13,7 @@ mod accounts;
 pub(crate) mod client;
 mod endpoints;
 mod proofs;
+pub(crate) mod synapse;
 
 /// The same that takes the homeserver's pages apart.
 #[allow(unreachable_pub, dead_code, reason = "written for another test program")]
