@@ -244,11 +244,14 @@ impl Flow<'_> {
         let answer = self.plain(&Call { endpoint, token: None, body })?.to_string();
         let answer = RequestTokenResponse::parse(answer.as_bytes()).map_err(|_| not_json())?;
         validation.sid = Some(answer.sid.to_string());
-        self.screen.say(&format!("A message is on its way to {}: follow its link.", validation.email));
+        let told = format!("A message is on its way to {}: follow its link.", validation.email);
         kept.validation = Some(validation);
         if let Next::RequestToken(request) = client.next(&mut kept.progress, clock::now()) {
             request.sent(clock::now());
         }
+        // Kept before it is told: whoever ends the program then, and follows the link, can go on.
+        file.write(kept)?;
+        self.screen.say(&told);
         Ok(())
     }
 }

@@ -7,8 +7,8 @@ import queue
 import re
 import socketserver
 import threading
+import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from typing import NamedTuple
 
@@ -90,6 +90,10 @@ class Mailbox(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", int(os.environ["SMTP_PORT"])), Delivery)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def server_close(self):
+        self.shutdown()
+        super().server_close()
+
     def link(self):
         """The link of the next mail."""
         letter = email.message_from_bytes(self.mail.get(timeout=10))
@@ -113,9 +117,19 @@ class Delivery(socketserver.StreamRequestHandler):
 
 def follow(link):
     """Opens a link, and says yes to the page if it asks."""
-    with urllib.request.urlopen(link, timeout=30) as page:
-        asks = b"<form" in page.read()
-    if asks:
+    if b"<form" in opened(link):
         # The form's hidden fields are those of the link.
-        fields = urllib.parse.urlsplit(link).query.encode()
-        urllib.request.urlopen(link.partition("?")[0], fields, timeout=30).close()
+        address, _, fields = link.partition("?")
+        opened(address, fields.encode())
+
+
+def opened(url, fields=None):
+    """A page; tried for a while, since Synapse sends a mail before it knows of its link."""
+    for _ in range(50):
+        try:
+            with urllib.request.urlopen(url, fields, timeout=30) as page:
+                return page.read()
+        except urllib.error.HTTPError as error:
+            refused = error
+            time.sleep(0.1)
+    raise refused
