@@ -1,7 +1,7 @@
 //! Requests that come at the same time.
 
 use crate::support::{
-    Answer, Setup, at_once, dummy_auth, password_auth, password_auth_in, text, with, with_status,
+    Answer, Setup, at_once, dummy_auth, password_auth, password_auth_in, text, with_status,
 };
 use serde_json::{Value, json};
 
@@ -230,89 +230,4 @@ fn a_login_racing_a_password_change_is_ended_or_refused() {
         }
         assert!(client.is_live(&token));
     }
-}
-
-#[test]
-fn a_deactivation_racing_everything_else_wins() {
-    for store in STORES {
-        let server = server(store, json!({}));
-        let client = server.client();
-        let tokens: Vec<_> = (0..4).map(|_| client.token("alice", "wonderland")).collect();
-        let mut requests: Vec<(&str, Option<&str>, Value)> = Vec::new();
-        for token in &tokens {
-            let auth = password_auth("alice", "wonderland");
-            requests.push(("login", None, auth.clone()));
-            requests.push(("account/deactivate", Some(token), json!({ "auth": auth })));
-            let body = json!({ "new_password": "wonderland", "logout_devices": false, "auth": auth });
-            requests.push(("account/password", Some(token), body));
-            requests.push(("login", None, auth));
-        }
-        let answers = at_once(&client, &requests);
-        // One that began first may have replaced the password under another's check: then that failed.
-        let done: Vec<_> = requests
-            .iter()
-            .zip(&answers)
-            .filter(|((path, ..), answer)| *path == "account/deactivate" && answer.status == 200)
-            .collect();
-        assert!(!done.is_empty(), "{answers:?}");
-        for (_, answer) in done {
-            assert_eq!(answer.json(), json!({ "id_server_unbind_result": "success" }));
-        }
-        for ((path, ..), answer) in requests.iter().zip(&answers) {
-            if *path == "login" && answer.status == 200 {
-                assert!(!client.is_live(&text(&answer.json(), "access_token")));
-            }
-        }
-        assert!(tokens.iter().all(|token| !client.is_live(token)));
-        client.login("alice", "wonderland").rejected(403, "M_USER_DEACTIVATED");
-    }
-}
-
-#[test]
-fn one_login_token_32_times_at_once_logs_in_once() {
-    let server = Setup::new(json!({})).start();
-    let client = server.client();
-    let alice = client.token("alice", "wonderland");
-    let body = json!({ "auth": password_auth("alice", "wonderland") });
-    let token = client.post("/_matrix/client/v1/login/get_token", Some(&alice), &body).ok();
-    let body = json!({ "type": "m.login.token", "token": token["login_token"] });
-    let answers = at_once(&client, &vec![("login", None, body); THREADS]);
-    let [login] = with_status(&answers, 200)[..] else { panic!("one login") };
-    assert!(client.is_live(&text(&login.ok(), "access_token")));
-    assert_eq!(with_status(&answers, 403).len(), THREADS - 1);
-    assert_eq!(client.get("devices", Some(&alice)).ok()["devices"].as_array().unwrap().len(), 2);
-}
-
-#[test]
-fn one_refresh_token_32_times_at_once_leaves_one_new_pair() {
-    let server = Setup::new(json!({})).start();
-    let client = server.client();
-    let login = with(&password_auth("alice", "wonderland"), "refresh_token", true);
-    let old = client.post("login", None, &login).ok();
-    let body = json!({ "refresh_token": old["refresh_token"] });
-    let answers = at_once(&client, &vec![("refresh", None, body.clone()); THREADS]);
-    // Nobody has used a new pair, so each may be the one whose answer arrives; the last holds.
-    let pairs: Vec<_> = answers.iter().map(Answer::ok).collect();
-    let live: Vec<_> = pairs.iter().filter(|pair| client.is_live(&text(pair, "access_token"))).collect();
-    let [live] = live[..] else { panic!("one live pair beside the old") };
-    client.post("refresh", None, &body).rejected(401, "M_UNKNOWN_TOKEN");
-    client.post("refresh", None, &json!({ "refresh_token": live["refresh_token"] })).ok();
-}
-
-#[test]
-fn first_uploads_of_signing_keys_at_once_leave_one_set() {
-    let server = Setup::new(json!({})).start();
-    let client = server.client();
-    let alice = client.token("alice", "wonderland");
-    let upload = |n: usize| {
-        let public = format!("key{n}");
-        let key =
-            json!({ "user_id": "@alice:localhost", "usage": ["master"], "keys": { "ed25519:k": public } });
-        json!({ "master_key": key })
-    };
-    let path = "keys/device_signing/upload";
-    let requests: Vec<_> = (0..THREADS).map(|n| (path, Some(alice.as_str()), upload(n))).collect();
-    let answers = at_once(&client, &requests);
-    assert_eq!(with_status(&answers, 200).len(), 1, "only one was the first");
-    assert_eq!(with_status(&answers, 401).len(), THREADS - 1);
 }

@@ -23,6 +23,17 @@ impl Message {
         names.iter().map(|name| Self(read(name))).collect()
     }
 
+    /// The messages, newest first, whatever else a crash has left in `dir`. Read when they are asked for.
+    pub fn newest(dir: &Path) -> impl Iterator<Item = Self> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut numbers: Vec<u64> =
+            names.filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect();
+        numbers.sort_unstable();
+        let read = |number| std::fs::read(dir.join(format!("{number:04}.json"))).unwrap();
+        numbers.into_iter().rev().map(move |number| Self(serde_json::from_slice(&read(number)).unwrap()))
+    }
+
     #[track_caller]
     pub fn text(&self, key: &str) -> String {
         text(&self.0, key)

@@ -17,7 +17,7 @@ pub use message::Message;
 pub use page::Html;
 pub use scratch::Scratch;
 pub use server::{Server, Setup, available, bare, run};
-pub use together::{at_once, with_status};
+pub use together::{Request, at_once, with_status};
 
 use serde_json::{Value, json};
 

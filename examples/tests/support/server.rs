@@ -46,19 +46,30 @@ impl Setup {
     /// The same, with a way to send.
     pub fn sending(config: Value) -> Self {
         let mut setup = Self::new(config);
-        setup.config["outbox"] = setup.dir.path().join("outbox").to_str().into();
+        setup.config["outbox"] = setup.outbox_dir().to_str().into();
         setup
     }
 
     /// Everything that was sent, in order.
     pub fn outbox(&self) -> Vec<Message> {
-        Message::all(&self.dir.path().join("outbox"))
+        Message::all(&self.outbox_dir())
+    }
+
+    fn outbox_dir(&self) -> PathBuf {
+        self.dir.path().join("outbox")
     }
 
     /// What was sent last.
     #[track_caller]
     pub fn last_message(&self) -> Message {
-        self.outbox().pop().expect("something has been sent")
+        Message::newest(&self.outbox_dir()).next().expect("something has been sent")
+    }
+
+    /// What was sent with this `sid`.
+    #[track_caller]
+    pub fn message(&self, sid: &str) -> Message {
+        let found = Message::newest(&self.outbox_dir()).find(|message| message.0["sid"] == sid);
+        found.unwrap_or_else(|| panic!("nothing was sent for {sid}"))
     }
 
     pub fn config(&mut self) -> &mut Value {
