@@ -3,6 +3,8 @@
 //!
 //! `KILLS` says how often, for more than `cargo test` has time for.
 
+mod cut_off;
+
 use crate::support::{Client, Setup, dummy_auth, password_auth, text, times, with};
 use serde_json::{Value, json};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -61,6 +63,11 @@ impl Known {
         }
         true
     }
+}
+
+/// Any number: moments have nothing to do with what the server does then.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Registers users, changes their passwords and deactivates some, until the server is no more.
@@ -159,8 +166,7 @@ fn whatever_was_answered_survives_kill_9_at_any_moment() {
                     threads.spawn(move || load(&client, &name, &invitation, stop))
                 })
                 .collect();
-            // Moments that have nothing to do with what the server does then.
-            sleep(Duration::from_millis(40 + RandomState::new().build_hasher().finish() % 900));
+            sleep(Duration::from_millis(40 + chance() % 900));
             stop.store(true, Ordering::SeqCst);
             server.kill();
             workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
@@ -208,7 +214,7 @@ fn a_registration_cut_off_by_the_kill_is_sent_again() {
             let sent =
                 threads.spawn(move || client.try_send("POST", "register", None, Some(bytes.as_bytes())));
             // A password's hash takes most of a registration, and is somewhere in here.
-            sleep(Duration::from_micros(RandomState::new().build_hasher().finish() % 40_000));
+            sleep(Duration::from_micros(chance() % 40_000));
             server.kill();
             sent.join().unwrap().ok()
         });
