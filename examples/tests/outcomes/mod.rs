@@ -6,6 +6,7 @@
 
 mod accounts;
 mod addresses;
+mod ends;
 mod locks;
 mod repeated;
 
