@@ -65,9 +65,10 @@ impl<'a> LoginRequest<'a> {
     ///
     /// # Errors
     ///
-    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists; 400
-    /// `M_MISSING_PARAM` without a `type` or a key that it needs, 400 `M_INVALID_PARAM`
-    /// for a key of the wrong form, 400 `M_UNKNOWN` for a type that isn't known.
+    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, the latter also for
+    /// a key of the wrong type that the login needs; 400 `M_MISSING_PARAM` without a `type`
+    /// or a key that it needs, 400 `M_INVALID_PARAM` for a key of the wrong form, 400
+    /// `M_UNKNOWN` for a type that isn't known.
     pub fn parse(body: &'a [u8]) -> Result<Self, Reject> {
         json::read(body, |reader| {
             let mut fields = Fields::default();
@@ -102,8 +103,11 @@ impl Fields {
             Malformed::Missing(_) => {
                 Reject::new(ErrorCode::MissingParam, "A key that the login needs is missing.")
             }
+            Malformed::Invalid(key) if self.proof.has_wrong_type(key) => {
+                Reject::new(ErrorCode::BadJson, "A key of the login has a value of the wrong type.")
+            }
             Malformed::Invalid(_) => {
-                Reject::new(ErrorCode::InvalidParam, "A key of the login has the wrong type or form.")
+                Reject::new(ErrorCode::InvalidParam, "A key of the login has the wrong form.")
             }
         })?;
         let refresh_token = self.refresh_token;

@@ -365,6 +365,19 @@ impl AuthFields {
         Ok(identifier)
     }
 
+    /// Whether what is wrong with `key`, as [`Malformed::Invalid`] names it, is the type of its value: an
+    /// auth dict makes no difference (rule U6), a body does (rule E2).
+    pub(crate) fn has_wrong_type(&self, key: &str) -> bool {
+        let field = match (key, &self.identifier) {
+            ("password", _) => Some(self.password),
+            ("token", _) => Some(self.token),
+            ("identifier", identifier) => return matches!(identifier, Some(Err(()))),
+            (key, Some(Ok(fields))) => fields.named(key.strip_prefix("identifier.").unwrap_or(key)),
+            (key, _) => self.legacy.named(key),
+        };
+        field.is_some_and(Field::has_wrong_type)
+    }
+
     /// The password, not empty and bounded.
     pub(crate) fn password<'a>(&self, reader: &Reader<'a>) -> Result<Secret<'a>, Malformed> {
         secret(self.password.required("password", reader)?, "password", MAX_PASSWORD_LEN)

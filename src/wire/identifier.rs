@@ -124,7 +124,7 @@ impl Field {
         key: &'static str,
         reader: &Reader<'a>,
     ) -> Result<Text<'a>, IdentifierError> {
-        if self == Self::WRONG_TYPE {
+        if self.has_wrong_type() {
             return Err(IdentifierError::Invalid(key));
         }
         if self.is_absent() {
@@ -149,11 +149,16 @@ impl Field {
 
     /// The text of what [`read`](Self::read) read, if it was one.
     pub(crate) fn string_or_none<'a>(self, reader: &Reader<'a>) -> Option<Text<'a>> {
-        if self == Self::WRONG_TYPE { None } else { self.text(reader) }
+        if self.has_wrong_type() { None } else { self.text(reader) }
     }
 
     pub(crate) fn is_absent(self) -> bool {
         self == Self::ABSENT
+    }
+
+    /// Whether [`read`](Self::read) found something else than a string.
+    pub(crate) fn has_wrong_type(self) -> bool {
+        self == Self::WRONG_TYPE
     }
 }
 
@@ -197,6 +202,20 @@ impl IdentifierFields {
         })
     }
 
+    /// What was read as `key`, if an identifier has such a key.
+    pub(crate) fn named(mut self, key: &str) -> Option<Field> {
+        match key {
+            "type" => Some(self.kind),
+            "phone" => Some(self.phone_or_number()),
+            _ => self.slot(key).copied(),
+        }
+    }
+
+    /// Clients before r0.4 wrote `number`.
+    fn phone_or_number(self) -> Field {
+        if self.phone.is_absent() { self.number } else { self.phone }
+    }
+
     /// The identifier that the `identifier` object names.
     pub(crate) fn identifier<'a>(self, reader: &Reader<'a>) -> Result<UserIdentifier<'a>, IdentifierError> {
         // The spec's own example of a login by address leaves the type out.
@@ -212,11 +231,9 @@ impl IdentifierFields {
                 address: self.address.required("identifier.address", reader)?,
             })
         } else if kind == "m.id.phone" {
-            // Clients before r0.4 wrote `number`.
-            let phone = if self.phone.is_absent() { self.number } else { self.phone };
             Ok(UserIdentifier::Phone {
                 country: self.country.required("identifier.country", reader)?,
-                phone: phone.required("identifier.phone", reader)?,
+                phone: self.phone_or_number().required("identifier.phone", reader)?,
             })
         } else {
             Err(IdentifierError::Invalid("identifier.type"))

@@ -88,6 +88,35 @@ fn l2_a_login_names_its_device() {
     assert_eq!(request.refresh_token, Some(true));
 }
 
+/// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
+#[test]
+fn e2_a_login_of_the_wrong_type_is_bad_json() {
+    let user = json!({"type": "m.id.user", "user": "alice"});
+    let identified =
+        |identifier| json!({"type": "m.login.password", "identifier": identifier, "password": "p"});
+    for (body, code) in [
+        (json!({"type": "m.login.password", "identifier": user, "password": 1}), "M_BAD_JSON"),
+        (json!({"type": "m.login.password", "identifier": user, "password": ["p"]}), "M_BAD_JSON"),
+        (json!({"type": "m.login.token", "token": {}}), "M_BAD_JSON"),
+        (json!({"type": "m.login.application_service", "identifier": 1}), "M_BAD_JSON"),
+        (json!({"type": "m.login.password", "user": 1, "password": "p"}), "M_BAD_JSON"),
+        (json!({"type": "m.login.password", "medium": "email", "address": 1, "password": "p"}), "M_BAD_JSON"),
+        (identified(json!("alice")), "M_BAD_JSON"),
+        (identified(json!({"type": 1})), "M_BAD_JSON"),
+        (identified(json!({"type": "m.id.user", "user": 1})), "M_BAD_JSON"),
+        (identified(json!({"user": 1})), "M_BAD_JSON"),
+        (identified(json!({"type": "m.id.thirdparty", "medium": 1, "address": "a@b"})), "M_BAD_JSON"),
+        (identified(json!({"type": "m.id.phone", "country": "GB", "phone": 1})), "M_BAD_JSON"),
+        (identified(json!({"type": "m.id.phone", "country": "GB", "number": 1})), "M_BAD_JSON"),
+        (identified(json!({"type": "m.id.soul"})), "M_INVALID_PARAM"),
+        (json!({"type": "m.login.password", "identifier": user, "password": ""}), "M_INVALID_PARAM"),
+        (json!({"type": "m.login.token", "token": ""}), "M_INVALID_PARAM"),
+    ] {
+        let reject = LoginRequest::parse(body.to_string().as_bytes()).unwrap_err();
+        assert_eq!((reject.status(), reject.code().name()), (400, code), "{body}");
+    }
+}
+
 /// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login
 #[test]
 fn l1_the_flows_are_those_that_are_served() {
