@@ -3,7 +3,7 @@
 //! Each effect and the note that it is done are one transaction. Two that carry the same deactivation out at
 //! once do no harm: each looks again what is next.
 
-use crate::app::App;
+use crate::app::{App, SharedApp};
 use crate::clock;
 use crate::config::Unbind;
 use crate::db::belongings::{self, Belonging};
@@ -14,11 +14,14 @@ use matrix_uia::SessionId;
 use matrix_uia::deactivation::{DeactivateResponse, Deactivation, Effect};
 use rusqlite::Transaction;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 /// How long identity servers that can't be reached are tried again, all of them together.
 const PATIENCE_MS: u64 = 10_000;
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long a start waits for what a crash left.
+const AT_START: Duration = Duration::from_secs(2);
 
 /// Begins: keeps the value and raises the fence. In the transaction that consumes the session, so that there is
 /// no moment at which one has happened without the other.
@@ -59,12 +62,31 @@ pub async fn finish(app: &App, user: UserKey) -> Result<Option<DeactivateRespons
     }
 }
 
-/// Finishes everything that a crash left.
-pub async fn finish_all(app: &App) -> Result<()> {
+/// Finishes everything that a crash left, before anybody is let in. What takes long goes on afterwards: the
+/// accounts are fenced, and an identity server that can't be reached must not keep everybody out.
+pub async fn finish_all(app: &SharedApp) -> Result<()> {
+    let mut left = JoinSet::new();
     for (user, _) in app.db.transaction(deactivations::all)? {
-        finish(app, user).await?;
+        let app = SharedApp::clone(app);
+        left.spawn(async move {
+            let finished = finish(&app, user).await;
+            finished.inspect_err(|error| tracing::error!(%error, "a deactivation is not finished"))
+        });
     }
-    Ok(())
+    let all = async {
+        while let Some(task) = left.join_next().await {
+            // One that panicked has said so, and is taken up at the next start.
+            task.unwrap_or(Ok(None))?;
+        }
+        Ok(())
+    };
+    match timeout(AT_START, all).await {
+        Ok(finished) => finished,
+        Err(_) => {
+            left.detach_all();
+            Ok(())
+        }
+    }
 }
 
 /// How a deactivation of this user ended, or stands.

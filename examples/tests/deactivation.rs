@@ -2,6 +2,8 @@
 
 use crate::support::{Client, Setup, bridge, password_auth, password_auth_in, text};
 use serde_json::{Value, json};
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
 
 /// alice with 3PIDs bound where the caller says, and identity servers of every temper.
 fn setup(threepids: Value) -> Setup {
@@ -111,7 +113,7 @@ fn d5_a_dead_identity_server_holds_it_up_and_does_not_stop_it() {
     let token = client.token("alice", "wonderland");
     std::thread::scope(|scope| {
         let call = scope.spawn(|| deactivate(&client, &token, json!({})));
-        std::thread::sleep(std::time::Duration::from_secs(3));
+        sleep(Duration::from_secs(3));
         // The fence is up, whatever is still to be done (lesson 45).
         assert!(!call.is_finished());
         assert!(!client.is_live(&token));
@@ -121,6 +123,40 @@ fn d5_a_dead_identity_server_holds_it_up_and_does_not_stop_it() {
     });
     // The address is nobody's now.
     client.post("login", None, &by_address("wonderland")).rejected(403, "M_FORBIDDEN");
+}
+
+#[test]
+fn d5_a_dead_identity_server_does_not_keep_the_server_from_starting() {
+    let mut setup = setup(bound_at("dead.example"));
+    setup.data = true;
+    let server = setup.start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let begun = {
+        let (client, token) = (server.client(), token.clone());
+        let body = json!({ "auth": password_auth("alice", "wonderland") }).to_string();
+        spawn(move || client.try_send("POST", "account/deactivate", Some(&token), Some(body.as_bytes())))
+    };
+    while client.is_live(&token) {
+        sleep(Duration::from_millis(20));
+    }
+    server.kill();
+    assert!(begun.join().unwrap().is_err(), "it has not been answered");
+
+    let start = Instant::now();
+    let server = setup.start();
+    assert!(start.elapsed() < Duration::from_secs(7), "that server is given up after ten");
+    let client = server.client();
+    let bob = client.token("bob", "builder-bob");
+    let error = client.get("account/whoami", Some(&token)).rejected(401, "M_UNKNOWN_TOKEN");
+    assert_ne!(error["soft_logout"], true);
+    client.login("alice", "wonderland").rejected(403, "M_USER_DEACTIVATED");
+    // What was left is done all the same: the address is nobody's.
+    while client.post("login", None, &by_address("wonderland")).json()["errcode"] != "M_FORBIDDEN" {
+        assert!(start.elapsed() < Duration::from_secs(60), "it is not finished");
+        sleep(Duration::from_millis(100));
+    }
+    assert!(client.is_live(&bob));
 }
 
 #[test]
