@@ -49,7 +49,7 @@ impl App {
             failed_auth: Limiter::new(config.rate_limits.failed_auth),
             request_token: Limiter::new(config.rate_limits.request_token),
         };
-        let outbox = config.outbox.clone().map(Outbox::new);
+        let outbox = config.outbox.clone().map(Outbox::open).transpose()?;
         let origin = OnceLock::new();
         Ok(Arc::new(Self { config, sessions, db, key, passwords, policies, limits, outbox, origin }))
     }

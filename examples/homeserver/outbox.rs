@@ -61,8 +61,21 @@ impl Message<'_> {
 }
 
 impl Outbox {
-    pub const fn new(dir: PathBuf) -> Self {
-        Self { dir }
+    /// Opens the directory, and makes it if need be: one that can't be there is found at the start, and not
+    /// by the first person who waits for an e-mail.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be made, or read: a line for the person who named it.
+    pub fn open(dir: PathBuf) -> Result<Self, String> {
+        let outbox = Self { dir };
+        match private_dir(&outbox.dir).and_then(|()| outbox.last()) {
+            Ok(_) => Ok(outbox),
+            Err(error) => {
+                let dir = outbox.dir.display();
+                Err(format!("config: outbox: {dir}: {error}; give a directory that this server may write to"))
+            }
+        }
     }
 
     /// Sends one message.
@@ -169,7 +182,7 @@ mod tests {
     fn notice(dir: &Scratch) {
         let to = Threepid::parse(Medium::Email, "a@b".into()).unwrap();
         let message = Message { to: &to, client_secret: Secret::new("secret"), token: None };
-        Outbox::new(dir.0.clone()).send(&message).unwrap();
+        Outbox::open(dir.0.clone()).unwrap().send(&message).unwrap();
     }
 
     #[test]

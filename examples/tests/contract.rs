@@ -67,6 +67,8 @@ fn bad_configs_are_refused_in_one_line_that_names_the_field() {
         (r#"{"users": [{"localpart": "a", "password": 5}]}"#, "users[0].password"),
         (r#"{"rate_limits": {"failed_auth": {"burst": 0}}}"#, "rate_limits.failed_auth.burst"),
         (r#"{"identity_servers": {"id.example": {"unbind": "perhaps"}}}"#, "unbind"),
+        (r#"{"outbox": "/dev/null/mail"}"#, "outbox: /dev/null/mail"),
+        (r#"{"outbox": "/dev/null"}"#, "outbox: /dev/null"),
     ] {
         let said = config_refusal(config);
         assert!(said.contains(named), "{config}: {said}");
