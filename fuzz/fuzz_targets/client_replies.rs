@@ -228,7 +228,8 @@ impl Run<'_> {
 
     fn check(&mut self) {
         let patience = Patience::default();
-        let most = 9 * (1 + usize::from(patience.max_retries.max(patience.max_unanswered))) + usize::from(patience.max_polls);
+        let most = 9 * (1 + usize::from(patience.max_retries.max(patience.max_unanswered)))
+            + usize::from(patience.max_polls);
         assert!(self.unasked <= most, "{} requests in a row", self.unasked);
         let shown = format!("{:?}", self.progress);
         assert!(!shown.contains(MARK));

@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
     let patient = switches & 2 != 0;
     if patient {
         (patience.max_retries, patience.max_polls) = (u8::MAX, u16::MAX);
-    (patience.max_unanswered, patience.max_retry_after) = (u8::MAX, Millis::new(u64::MAX));
+        (patience.max_unanswered, patience.max_retry_after) = (u8::MAX, Millis::new(u64::MAX));
         patience.poll_limit = Millis::new(u64::MAX);
     }
     let mut pair = Pair::new(*policy, replay_for, switches & 1 != 0, patience);

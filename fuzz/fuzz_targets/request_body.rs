@@ -170,8 +170,7 @@ fn delete_devices(body: &[u8]) {
 fn login(body: &[u8]) {
     let parsed = LoginRequest::parse(body);
     let code = parsed.as_ref().err().map(Reject::code);
-    let reading = json::read(body);
-    assert_eq!(code == Some(ErrorCode::NotJson), reading.is_none());
+    let reading = json::judge_code(body, code);
     let Ok(parsed) = parsed else {
         return assert!(matches!(
             code,
@@ -215,9 +214,7 @@ fn login(body: &[u8]) {
 
 fn refresh(body: &[u8]) {
     let parsed = RefreshRequest::parse(body);
-    let reading = json::read(body);
-    let code = parsed.as_ref().err().map(Reject::code);
-    assert_eq!(code == Some(ErrorCode::NotJson), reading.is_none());
+    let reading = json::judge_code(body, parsed.as_ref().err().map(Reject::code));
     let (Ok(parsed), Some(reading)) = (parsed, reading) else { return };
     assert_eq!(secret(Some(parsed.refresh_token)), reading.root.text_of("refresh_token"));
 }

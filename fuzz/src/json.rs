@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use matrix_uia::error::ErrorCode;
 use matrix_uia::wire::{MAX_DEPTH, MAX_OPEN_KEYS, ParseError};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -95,10 +96,8 @@ pub fn judge<T>(
 ) -> Option<Node> {
     let error = parsed.as_ref().err().copied();
     let Some(Reading { root, mut defects }) = read(body) else {
-        // Where the text nests too deeply, nobody looks what comes after.
-        let deep = std::str::from_utf8(body).is_ok() && nesting(body) > MAX_DEPTH;
         assert!(
-            error == Some(ParseError::NotJson) || (deep && error.is_some()),
+            error == Some(ParseError::NotJson) || (too_deep(body) && error.is_some()),
             "{error:?} for what is not JSON"
         );
         return None;
@@ -109,6 +108,21 @@ pub fn judge<T>(
         Some(error) => assert!(defects.contains(&error), "refused as {error:?}, but has {defects:?}"),
     }
     error.is_none().then_some(root)
+}
+
+/// The body as `serde_json` reads it, where all that is known of the crate's reading is
+/// the code it was refused with, if it was.
+pub fn judge_code(body: &[u8], code: Option<ErrorCode>) -> Option<Reading> {
+    let reading = read(body);
+    let not_json = code == Some(ErrorCode::NotJson);
+    let as_it_is = not_json == reading.is_none();
+    assert!(as_it_is || (code == Some(ErrorCode::BadJson) && too_deep(body)), "{code:?}");
+    reading
+}
+
+/// Where the text nests too deeply, nobody looks what comes after.
+fn too_deep(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok() && nesting(body) > MAX_DEPTH
 }
 
 /// How deep a text nests that need not be JSON; right up to where it stops being so.
