@@ -23,10 +23,10 @@ use crate::error::{ErrorCode, Reject};
 use crate::operation::{Deactivate, Subject, UserRef};
 use crate::session::{Call, Grant, Params, Receipt};
 use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, ParseError};
+use crate::wire::{Auth, MAX_FIELD_LEN, ParseError};
 
 /// Longest name of an identity server, in bytes.
-pub const MAX_ID_SERVER_LEN: usize = 255;
+pub const MAX_ID_SERVER_LEN: usize = MAX_FIELD_LEN;
 
 /// 400 `M_INVALID_PARAM` for a name that no identity server can have.
 pub(crate) fn check_id_server(server: Option<Text<'_>>) -> Result<(), Reject> {

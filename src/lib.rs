@@ -213,6 +213,7 @@ pub mod store;
 mod text;
 pub mod threepid;
 mod time;
+mod unreadable;
 pub mod wire;
 
 /// The manual: what doesn't belong to any one item. Nothing to call is in here.

@@ -1,24 +1,14 @@
 //! The serialised form of a progress: versioned, and checked when read back.
 
-use core::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
 use super::kept::Kept;
 use super::state::{Phase, State};
+use crate::unreadable::Unreadable;
 
 /// The form's version. Another one is refused: starting over costs one round trip.
 const VERSION: u8 = 1;
-
-/// Why a stored progress can't be read.
-pub(super) struct Unreadable(&'static str);
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Progress", deny_unknown_fields)]
@@ -40,7 +30,7 @@ impl<const N: usize> TryFrom<Stored<N>> for Progress<N> {
     fn try_from(stored: Stored<N>) -> Result<Self, Unreadable> {
         let Stored { version, kept, mut state } = stored;
         if version != VERSION {
-            return Err(Unreadable("written in another version's form"));
+            return Err(Unreadable::VERSION);
         }
         if !kept.is_sound() {
             return Err(Unreadable("not the text of a challenge"));

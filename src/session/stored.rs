@@ -1,7 +1,5 @@
 //! The serialised form of a session: versioned, and checked when read back.
 
-use core::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Binding, Passed, Phase, Proof, Revision, Session};
@@ -9,20 +7,12 @@ use crate::Timestamp;
 use crate::digest::{Digest, Target};
 use crate::flows::MAX_STAGES;
 use crate::operation::{OperationId, Reference, UserRef};
+use crate::unreadable::Unreadable;
 use crate::wire::StageId;
 
 /// The form's version. Another one is refused: a session read wrongly is worse than a
 /// session lost, which costs its user one round trip.
 const VERSION: u8 = 1;
-
-/// Why a stored session can't be read.
-pub(super) struct Unreadable(&'static str);
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Session", deny_unknown_fields)]
@@ -81,7 +71,7 @@ impl TryFrom<Stored> for Session {
 
     fn try_from(stored: Stored) -> Result<Self, Unreadable> {
         if stored.version != VERSION {
-            return Err(Unreadable("written in another version's form"));
+            return Err(Unreadable::VERSION);
         }
         let mut passed = Passed::new();
         for (stage, proof) in &stored.passed {

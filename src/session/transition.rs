@@ -190,13 +190,7 @@ impl<'p> Transition<'p, '_> {
                 Check::Custom { data, reference: awaited.map(|(_, reference)| reference) }
             }
         };
-        Outcome::Verify(Question {
-            operation: session.operation,
-            id: current.id,
-            stage,
-            check,
-            user: session.user(),
-        })
+        ask(session, current, stage, check)
     }
 
     /// Nothing to verify in the request itself: the call goes ahead if all has passed,
@@ -207,14 +201,7 @@ impl<'p> Transition<'p, '_> {
     {
         match session.awaiting() {
             Some((stage, reference)) if self.is_next(session, stage) => {
-                let check = Check::Awaited { reference };
-                Outcome::Verify(Question {
-                    operation: session.operation,
-                    id: current.id,
-                    stage,
-                    check,
-                    user: session.user(),
-                })
+                ask(session, current, stage, Check::Awaited { reference })
             }
             _ => self.go_on(session, current),
         }
@@ -351,6 +338,12 @@ impl<'p> Transition<'p, '_> {
     pub(super) fn is_next(&self, session: &Session, stage: StageId) -> bool {
         self.policy.is_next(session.passed.stages(), stage, self.rules.stage_order)
     }
+}
+
+/// The question whether `stage` of `session` has passed.
+fn ask<'r>(session: &Session, current: Current, stage: StageId, check: Check<'r>) -> Outcome<'r> {
+    let (operation, user) = (session.operation, session.user());
+    Outcome::Verify(Question { operation, id: current.id, stage, check, user })
 }
 
 /// What `session` has no use for. What another request of it put to use is not given back:

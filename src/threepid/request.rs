@@ -6,12 +6,12 @@ use super::{Medium, Threepid};
 use crate::deactivation::check_id_server;
 use crate::error::{ErrorCode, Reject};
 use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{ParseError, WebUrl, is_session_text};
+use crate::wire::{MAX_FIELD_LEN, ParseError, WebUrl, is_session_text};
 use crate::{Secret, Text};
 
 /// Longest `client_secret`, `sid` or token, in characters of
 /// `[0-9a-zA-Z.=_-]`; the spec's own bound.
-pub const MAX_SECRET_LEN: usize = 255;
+pub const MAX_SECRET_LEN: usize = MAX_FIELD_LEN;
 /// Longest `next_link`, in bytes. The spec sets none; it is kept until the link of the
 /// message is opened.
 pub const MAX_NEXT_LINK_LEN: usize = WebUrl::MAX_LEN;

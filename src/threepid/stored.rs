@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::validation::{Phase, Unreadable};
+use super::validation::Phase;
 use super::{MAX_ADDRESS_LEN, Medium, Purpose, Threepid, Validation};
 use crate::digest::Digest;
 use crate::operation::UserRef;
+use crate::unreadable::Unreadable;
 use crate::{Text, Timestamp};
 
 /// The form's version. Another one is refused: its owner asks for another message.
@@ -51,7 +52,7 @@ impl TryFrom<Stored> for Validation {
 
     fn try_from(stored: Stored) -> Result<Self, Unreadable> {
         if stored.version != VERSION {
-            return Err(Unreadable("written in another version's form"));
+            return Err(Unreadable::VERSION);
         }
         let threepid = Threepid::parse(stored.medium, Text::new(&stored.address))
             .ok()

@@ -1,8 +1,6 @@
 //! The validation of one address, as a value: the state picture is that of
 //! [`threepid`](super).
 
-use core::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::stored::Stored;
@@ -447,14 +445,5 @@ impl Validation {
             Phase::Sent => None,
             Phase::Validated { at } | Phase::Claimed { at, .. } => Some(at),
         }
-    }
-}
-
-/// Why a stored validation can't be read.
-pub(super) struct Unreadable(pub(super) &'static str);
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
     }
 }

@@ -15,7 +15,7 @@ pub const MAX_PASSWORD_LEN: usize = 512;
 /// Longest captcha response, in bytes. ReCaptcha's own are below 3 KiB.
 const MAX_CAPTCHA_LEN: usize = 8 * 1024;
 /// Longest `sid`, `client_secret`, identifier or server name, in bytes.
-const MAX_FIELD_LEN: usize = 255;
+pub(crate) const MAX_FIELD_LEN: usize = 255;
 /// Longest registration token, in characters of the opaque grammar.
 const MAX_TOKEN_LEN: usize = 64;
 /// Longest access token of an identity server, in bytes.

@@ -25,13 +25,13 @@ mod challenge;
 mod identifier;
 mod web_url;
 
-pub(crate) use auth_data::AuthFields;
 #[cfg(feature = "ruma")]
 pub(crate) use auth_data::bounded_identifier;
 #[cfg(test)]
 pub(crate) use auth_data::is_opaque;
 pub(crate) use auth_data::is_session_text;
 pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, Malformed, ThreepidCreds};
+pub(crate) use auth_data::{AuthFields, MAX_FIELD_LEN};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
 pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};

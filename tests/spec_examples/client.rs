@@ -6,22 +6,11 @@ use matrix_uia::client::{Client, Medium};
 use matrix_uia::registration::LoginResponse;
 use matrix_uia::threepid::RequestTokenResponse;
 use matrix_uia::wire::AuthType;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::uia::{NO_AUTH, TERMS};
+use super::value;
 use crate::support::client::{ALL, Walk, with};
-
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
-
-const NO_AUTH: &str = r#"{
-  "flows": [
-    { "stages": [ "example.type.foo", "example.type.bar" ] },
-    { "stages": [ "example.type.foo", "example.type.baz" ] }
-  ],
-  "params": { "example.type.baz": { "example_key": "foobar" } },
-  "session": "xxxxxx"
-}"#;
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
@@ -57,30 +46,9 @@ fn user_interactive_api_in_the_rest_api() {
 /// https://spec.matrix.org/v1.19/client-server-api/#terms-of-service-at-registration
 #[test]
 fn terms_of_service_at_registration() {
-    let challenge = r#"{
-       "flows": [ { "stages": [ "m.login.terms" ] } ],
-       "params": {
-         "m.login.terms": {
-           "policies": {
-             "terms_of_service": {
-               "version": "1.2",
-               "en": {
-                   "name": "Terms of Service",
-                   "url": "https://example.org/somewhere/terms-1.2-en.html"
-               },
-               "fr": {
-                   "name": "Conditions d'utilisation",
-                   "url": "https://example.org/somewhere/terms-1.2-fr.html"
-               }
-             }
-           }
-         }
-       },
-       "session": "kasgjaelkgj"
-     }"#;
     let mut walk = Walk::new(Client::new(ALL));
     walk.original = r#"{"username":"cheeky_monkey","password":"ilovebananas"}"#;
-    walk.begin(value(challenge));
+    walk.begin(value(TERMS));
     assert_eq!(walk.step(), "terms");
     walk.give();
     assert_eq!(

@@ -5,11 +5,9 @@ use matrix_uia::threepid::{
     AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, GivenAddress, ListedThreepid, Medium,
     RequestToken, RequestTokenResponse, SubmitToken, Threepid, write_list,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
+use super::value;
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
 #[test]

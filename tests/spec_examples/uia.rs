@@ -16,7 +16,7 @@ const FLOWS: &[&[&str]] =
     &[&["example.type.foo", "example.type.bar"], &["example.type.foo", "example.type.baz"]];
 const PARAMS: &str = r#"{ "example.type.baz": { "example_key": "foobar" } }"#;
 
-const NO_AUTH: &str = r#"{
+pub(super) const NO_AUTH: &str = r#"{
   "flows": [
     {
       "stages": [ "example.type.foo", "example.type.bar" ]
@@ -249,7 +249,7 @@ fn token_authenticated_registration() {
     assert!(matches!(data(body), AuthData::RegistrationToken { token } if token.expose() == "fBVFdqVE"));
 }
 
-const TERMS: &str = r#"{
+pub(super) const TERMS: &str = r#"{
      "flows": [
        { "stages": [ "m.login.terms" ] }
      ],
