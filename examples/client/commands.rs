@@ -87,18 +87,18 @@ impl Run<'_> {
         login.device_id = device_id.as_deref().map(Text::new);
         login.refresh_token = refresh.then_some(true);
         let call = call(Endpoint::LOGIN, None, |body| login.write(body))?;
-        self.flow.plain(&call)
+        self.flow.plain(&call, 0)
     }
 
     fn refresh(&mut self, args: &Refresh) -> Result<Value, End> {
         let refresh = requests::Refresh::new(Secret::new(&args.refresh_token));
         let call = call(Endpoint::REFRESH, None, |body| refresh.write(body))?;
-        self.flow.plain(&call)
+        self.flow.plain(&call, 0)
     }
 
     fn by_token(&mut self, endpoint: Endpoint) -> Result<Value, End> {
         let call = Call { endpoint, token: Some(self.token()?), body: "{}".to_owned() };
-        self.flow.plain(&call)
+        self.flow.plain(&call, 0)
     }
 
     fn password(&mut self, args: &Password) -> Result<Value, End> {

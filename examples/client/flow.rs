@@ -9,18 +9,19 @@
 //! ```
 
 use crate::ask::Ask;
+use crate::browser;
 use crate::clock;
+use crate::failure::{self, Reopen};
 use crate::http::Http;
 use crate::output::End;
 use crate::prompts::Answers;
 use crate::resume::{File, Kept};
 use crate::screen::Screen;
-use crate::secrets;
 use crate::validation::Validation;
 use matrix_uia::Millis;
 use matrix_uia::client::requests::Endpoint;
 use matrix_uia::client::{
-    Client, Failure, Meaning, Medium, Next, Page, Patience, Received, Request, StageStatus, Ticket,
+    Client, Meaning, Medium, Next, Page, Patience, Received, Request, StageStatus, Ticket,
 };
 use matrix_uia::threepid::RequestTokenResponse;
 use matrix_uia::wire::{AuthType, Raw};
@@ -28,6 +29,9 @@ use serde_json::Value;
 
 /// Terms in many languages have room in it.
 pub type Progress = matrix_uia::client::Progress<16384>;
+
+/// How often what got no answer is sent anew.
+const RETRIES: u8 = 3;
 
 /// A call.
 pub struct Call {
@@ -56,18 +60,12 @@ enum Step {
     Over(End, Reopen),
 }
 
-/// Whether a call that has ended can go on from its file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reopen {
-    Yes,
-    No,
-}
-
 impl Flow<'_> {
     /// A call that needs no authentication but a token, if that.
-    pub fn plain(&mut self, call: &Call) -> Result<Value, End> {
-        // It may have been done where no answer comes, and there is no session to ask.
-        let client = Client::new(&[]).unattended().with_patience(self.patience(0));
+    /// Where no answer comes it may have been done, and there is no session to ask: only what
+    /// is as good done twice is tried again.
+    pub fn plain(&mut self, call: &Call, retries: u8) -> Result<Value, End> {
+        let client = Client::new(&[]).unattended().with_patience(self.patience(retries));
         let mut nothing = Answers::default();
         self.drive(call, client, &mut nothing, &mut Kept::new(String::new()), &mut File::at(None))
     }
@@ -81,7 +79,7 @@ impl Flow<'_> {
         mut file: File,
     ) -> Result<Value, End> {
         let stages = answers.stages(call.endpoint, self.somebody);
-        let client = Client::new(&stages).with_patience(self.patience(3));
+        let client = Client::new(&stages).with_patience(self.patience(RETRIES));
         let client = if self.somebody { client.with_browser() } else { client.unattended() };
         let mut kept = file.read(format!("{}{} {who}", self.http.base(), call.endpoint.path))?;
         if answers.email.is_some() {
@@ -180,11 +178,11 @@ impl Flow<'_> {
                 Step::Over(end, Reopen::Yes)
             }
             Next::Wait { until, why } => {
-                self.screen.wait(until, why);
+                self.screen.wait(until, why, open.as_deref());
                 Step::Again
             }
             Next::Failed(failure) => {
-                let (end, reopen) = ended(&failure, &refusal, open, silence);
+                let (end, reopen) = failure::ended(&failure, &refusal, open, silence);
                 Step::Over(end, reopen)
             }
             // One request at a time, and none after the result: there is nothing else to do.
@@ -198,7 +196,7 @@ impl Flow<'_> {
         page.write_url(self.http.base(), &mut url).map_err(|_| unwritten())?;
         self.screen.say(&format!("Open {url}"));
         if self.screen.is_lively() {
-            open_in_browser(&url);
+            browser::open(&url);
         }
         // Nobody may be there to press it, and the page be completed nevertheless.
         let _ = Ask.line("Press Enter when done. ");
@@ -241,7 +239,7 @@ impl Flow<'_> {
         kept.validation = Some(validation.clone());
         file.write(kept)?;
         let body = validation.request(send_attempt).map_err(|_| unwritten())?;
-        let answer = self.plain(&Call { endpoint, token: None, body })?.to_string();
+        let answer = self.plain(&Call { endpoint, token: None, body }, RETRIES)?.to_string();
         let answer = RequestTokenResponse::parse(answer.as_bytes()).map_err(|_| not_json())?;
         validation.sid = Some(answer.sid.to_string());
         let told = format!("A message is on its way to {}: follow its link.", validation.email);
@@ -263,49 +261,9 @@ fn send(call: &Call, request: &Request<'_>) -> Result<Step, End> {
     Ok(Step::Send(request.ticket(), body))
 }
 
-/// How a failure ends the program.
-fn ended(failure: &Failure<'_>, progress: &Progress, open: Option<String>, silence: &str) -> (End, Reopen) {
-    let refused = |status, meaning| End::refused(status, progress.error(), meaning);
-    match failure {
-        Failure::Answer { status, meaning, .. } => (refused(*status, *meaning), Reopen::No),
-        Failure::RateLimited(_) => (refused(429, failure.meaning()), Reopen::Yes),
-        Failure::NoFlow(missing) => {
-            let stages = missing.stages().map(|stage| stage.name().to_string()).collect();
-            (End::Missing(stages), Reopen::Yes)
-        }
-        Failure::TimedOut => (End::Missing(open.into_iter().collect()), Reopen::No),
-        Failure::NoAnswer => {
-            let why = if silence.is_empty() { "nothing that a homeserver says" } else { silence };
-            (End::Network(why.to_owned()), Reopen::Yes)
-        }
-        Failure::Refused(_) => (refused(401, Meaning::Keep), Reopen::No),
-        other => {
-            let error = format!("this can't be gone on with: {other:?}");
-            (
-                End::Refused { status: None, errcode: None, error: Some(error), meaning: other.meaning() },
-                Reopen::No,
-            )
-        }
-    }
-}
-
 fn next_stage(client: &Client<'_>, progress: &Progress) -> Option<String> {
     let mut stages = client.stages(progress);
     stages.find(|(_, status)| *status == StageStatus::Next).map(|(stage, _)| stage.name().to_string())
-}
-
-/// The page's address has the session in it, and is all that the browser is told: no secret of the environment.
-fn open_in_browser(url: &str) {
-    use std::process::Stdio;
-    for mut command in open::commands(url) {
-        for secret in secrets::ALL {
-            command.env_remove(secret);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if command.spawn().is_ok() {
-            return;
-        }
-    }
 }
 
 fn unwritten() -> End {

@@ -42,12 +42,13 @@ impl Screen {
         }
     }
 
-    /// Waits until then.
-    pub fn wait(&mut self, until: Timestamp, why: Why) {
+    /// Waits until then; `stage` is the one that is next.
+    pub fn wait(&mut self, until: Timestamp, why: Why, stage: Option<&str>) {
         let span = Duration::from_millis(until.since(clock::now()).get());
         let words = match why {
             Why::RateLimited => "The server asks to wait",
             Why::NoAnswer => "No answer; trying again",
+            _ if stage == Some("m.login.email.identity") => "Waiting for the link to be followed",
             _ => "Waiting for it to be done elsewhere",
         };
         if !self.lively {

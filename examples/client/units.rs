@@ -4,8 +4,10 @@
 
 mod args;
 mod ask;
+mod browser;
 mod clock;
 mod commands;
+mod failure;
 mod flow;
 mod http;
 mod language;

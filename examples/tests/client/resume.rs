@@ -1,6 +1,6 @@
 //! `--resume`: killed at every step, before and after the server has heard of it.
 
-use super::run::Run;
+use super::run::{Run, Running};
 use super::{NEO, registering};
 use crate::support::{Scratch, Setup};
 use serde_json::json;
@@ -19,8 +19,16 @@ struct Between {
     reached: Receiver<()>,
 }
 
+/// What happens at that request.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Killed,
+    /// Only its connection breaks.
+    Broken,
+}
+
 impl Between {
-    fn new(server: SocketAddr, answered: i32, let_through: bool) -> Self {
+    fn new(server: SocketAddr, answered: i32, let_through: bool, then: Then) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let left = Arc::new(AtomicI32::new(answered));
@@ -39,8 +47,10 @@ impl Between {
                 if reach.send(()).is_err() {
                     return;
                 }
-                // Held open until the client is dead.
-                let _ = connection.read(&mut [0; 1]);
+                if then == Then::Killed {
+                    // Held open until the client is dead.
+                    let _ = connection.read(&mut [0; 1]);
+                }
             }
         });
         Self { address, left, reached }
@@ -79,9 +89,16 @@ fn forward(server: SocketAddr, request: &[u8]) -> Vec<u8> {
 }
 
 /// Kills the client at its `nth` request, starts it again, and says whether there was such a request.
-fn killed_at(nth: i32, let_through: bool, setup: &Setup, line: &str, secret: (&str, &str)) -> bool {
+fn killed_at(
+    nth: i32,
+    let_through: bool,
+    then: Then,
+    setup: &Setup,
+    line: &str,
+    secret: (&str, &str),
+) -> bool {
     let server = setup.start();
-    let between = Between::new(server.address(), nth, let_through);
+    let between = Between::new(server.address(), nth, let_through, then);
     let dir = Scratch::new();
     let file = dir.path().join("progress");
     let run = || {
@@ -90,15 +107,15 @@ fn killed_at(nth: i32, let_through: bool, setup: &Setup, line: &str, secret: (&s
     };
     let client = server.client();
     let mut pressed = false;
-    let mut press = |always: bool| {
-        if !pressed && (always || !setup.outbox().is_empty()) && !setup.outbox().is_empty() {
+    let mut press = || {
+        if !pressed && !setup.outbox().is_empty() {
             setup.last_message().press(client).page(200);
             pressed = true;
         }
     };
     let first = run();
     let reached = loop {
-        press(false);
+        press();
         if between.reached.recv_timeout(std::time::Duration::from_millis(20)).is_ok() {
             break true;
         }
@@ -106,15 +123,15 @@ fn killed_at(nth: i32, let_through: bool, setup: &Setup, line: &str, secret: (&s
             break false;
         }
     };
-    let ended = if reached {
+    let ended = if reached && then == Then::Broken {
+        press_until_over(&first, &mut press);
+        first.end()
+    } else if reached {
         first.kill();
         check_file(&file, secret.1);
         between.open();
         let second = run();
-        while !second.has_ended() {
-            press(false);
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        press_until_over(&second, &mut press);
         second.end()
     } else {
         first.end()
@@ -123,6 +140,13 @@ fn killed_at(nth: i32, let_through: bool, setup: &Setup, line: &str, secret: (&s
     assert!(!file.exists(), "there is nothing to go on with");
     assert!(setup.outbox().len() <= 1, "nothing is sent twice");
     reached
+}
+
+fn press_until_over(running: &Running, press: &mut impl FnMut()) {
+    while !running.has_ended() {
+        press();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 fn check_file(file: &Path, secret: &str) {
@@ -136,13 +160,19 @@ fn check_file(file: &Path, secret: &str) {
 }
 
 /// Kills it at each of its requests, which are at least so many.
-fn killed_at_each(at_least: usize, setup: impl Fn() -> Setup + Sync, line: &str, secret: (&str, &str)) {
+fn killed_at_each(
+    at_least: usize,
+    then: Then,
+    setup: impl Fn() -> Setup + Sync,
+    line: &str,
+    secret: (&str, &str),
+) {
     for let_through in [false, true] {
         // Most of it is waiting.
         let reached: Vec<bool> = std::thread::scope(|scope| {
             let setup = &setup;
-            let threads =
-                (0..8).map(|nth| scope.spawn(move || killed_at(nth, let_through, &setup(), line, secret)));
+            let threads = (0..8)
+                .map(|nth| scope.spawn(move || killed_at(nth, let_through, then, &setup(), line, secret)));
             let threads: Vec<_> = threads.collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -156,7 +186,14 @@ fn a_registration_killed_at_any_request_goes_on() {
     let flows = json!([["m.login.terms", "m.login.email.identity", "m.login.dummy"]]);
     let line = "register --user neo --accept-terms --email neo@example.org";
     // The first, terms, the e-mail's token, the e-mail, dummy.
-    killed_at_each(5, || registering(flows.clone(), json!({})), line, ("MATRIX_PASSWORD", NEO));
+    killed_at_each(5, Then::Killed, || registering(flows.clone(), json!({})), line, ("MATRIX_PASSWORD", NEO));
+}
+
+#[test]
+fn an_answer_that_is_lost_is_no_end() {
+    let flows = json!([["m.login.terms", "m.login.email.identity", "m.login.dummy"]]);
+    let line = "register --user neo --accept-terms --email neo@example.org";
+    killed_at_each(5, Then::Broken, || registering(flows.clone(), json!({})), line, ("MATRIX_PASSWORD", NEO));
 }
 
 #[test]
@@ -165,7 +202,7 @@ fn a_reset_killed_at_any_request_goes_on() {
         "threepids": [{ "medium": "email", "address": "alice@example.org" }] }]);
     let setup = || Setup::sending(json!({ "users": users.clone() }));
     let line = "reset --email alice@example.org";
-    killed_at_each(3, setup, line, ("MATRIX_NEW_PASSWORD", "jabberwocky"));
+    killed_at_each(3, Then::Killed, setup, line, ("MATRIX_NEW_PASSWORD", "jabberwocky"));
 }
 
 #[test]
