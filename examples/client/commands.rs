@@ -20,6 +20,9 @@ use matrix_uia::{Secret, Text};
 use serde_json::Value;
 use std::fmt;
 
+/// What a new device is called in its owner's list.
+const DEVICE_NAME: &str = "matrix-uia client";
+
 /// Carries out the command; the answer's body.
 pub fn run(args: &Args) -> Result<Value, End> {
     let http = Http::new(args.homeserver().map_err(End::Usage)?);
@@ -54,6 +57,7 @@ impl Run<'_> {
         let Device { device_id, refresh } = device;
         request.device_id = device_id.as_deref().map(Text::new);
         request.refresh_token = refresh.then_some(true);
+        request.initial_device_display_name = Some(Text::new(DEVICE_NAME));
         let answers = Answers {
             registration_token: registration_token.clone().into(),
             accept_terms: *accept_terms,
@@ -86,6 +90,7 @@ impl Run<'_> {
         let mut login = requests::Login::new(with);
         login.device_id = device_id.as_deref().map(Text::new);
         login.refresh_token = refresh.then_some(true);
+        login.initial_device_display_name = Some(Text::new(DEVICE_NAME));
         let call = call(Endpoint::LOGIN, None, |body| login.write(body))?;
         self.flow.plain(&call, 0)
     }

@@ -118,9 +118,9 @@ impl Answers {
 }
 
 fn refused(screen: &Screen, error: StageError<'_>) {
-    let code = error.code.map(|code| code.name().to_string()).unwrap_or_default();
-    let words = error.message.map(|words| words.to_string()).unwrap_or_default();
-    screen.say(format!("The server says: {words} {code}").trim_end());
+    let words = error.message.map(|words| format!(" {words}")).unwrap_or_default();
+    let code = error.code.map(|code| format!(" ({})", code.name())).unwrap_or_default();
+    screen.say(&format!("The server says no:{words}{code}"));
 }
 
 fn show(screen: &Screen, terms: Terms<'_>) {

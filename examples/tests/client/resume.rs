@@ -1,6 +1,7 @@
 //! `--resume`: killed at every step, before and after the server has heard of it.
 
 use super::run::{Run, Running};
+use super::scripted::Scripted;
 use super::{NEO, registering};
 use crate::support::{Scratch, Setup};
 use serde_json::json;
@@ -203,6 +204,29 @@ fn a_reset_killed_at_any_request_goes_on() {
     let setup = || Setup::sending(json!({ "users": users.clone() }));
     let line = "reset --email alice@example.org";
     killed_at_each(3, Then::Killed, setup, line, ("MATRIX_NEW_PASSWORD", "jabberwocky"));
+}
+
+#[test]
+fn a_server_in_trouble_has_decided_nothing() {
+    let dir = Scratch::new();
+    let file = dir.path().join("progress");
+    // A file belongs to a server's address: of this one there is one after the other.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = |answers: &[(u16, &str, &str)]| {
+        let scripted = Scripted::on(address, answers);
+        let line = format!("register --user neo --resume {}", file.display());
+        let ended = Run::at(address, &line).json().env("MATRIX_PASSWORD", NEO).run();
+        (ended, scripted.asked())
+    };
+    let offer = (401, "", r#"{"flows":[{"stages":["m.login.dummy"]}],"session":"a-session"}"#);
+    let trouble = (500, "", r#"{"errcode":"M_UNKNOWN","error":"disk full"}"#);
+    run(&[offer, trouble]).0.refused(500, "M_UNKNOWN", "keep");
+    assert!(file.exists());
+    let (ended, asked) = run(&[(403, "", r#"{"errcode":"M_FORBIDDEN","error":"no"}"#)]);
+    ended.refused(403, "M_FORBIDDEN", "keep");
+    let body: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(body["auth"], json!({ "session": "a-session" }), "first how things stand");
+    assert!(!file.exists(), "that was a decision");
 }
 
 #[test]

@@ -20,7 +20,12 @@ pub struct Scripted {
 impl Scripted {
     /// Each answer is a status, further headers, and a body.
     pub fn new(answers: &[(u16, &str, &str)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(SocketAddr::from(([127, 0, 0, 1], 0)), answers)
+    }
+
+    /// The same at that address.
+    pub fn on(address: SocketAddr, answers: &[(u16, &str, &str)]) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let answer = |(status, headers, body): &(u16, &str, &str)| {
             let length = body.len();

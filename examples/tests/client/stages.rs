@@ -77,7 +77,7 @@ fn whoever_is_there_is_asked_and_shown_the_terms_in_their_language() {
         assert_eq!(ended.status, 0, "{ended:?}");
         assert!(ended.stderr.contains(shown) && ended.stderr.contains("Not the same."), "{ended:?}");
         assert!(
-            ended.stderr.contains("not valid. M_UNAUTHORIZED"),
+            ended.stderr.contains("not valid. (M_UNAUTHORIZED)"),
             "what was refused, and asked for again: {ended:?}"
         );
         assert!(!ended.stderr.contains("matrix-199") && !ended.stdout.contains("matrix-199"), "{ended:?}");
