@@ -178,7 +178,7 @@ fn killed_at_each(
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let requests = reached.iter().filter(|reached| **reached).count();
-        assert!((at_least..8).contains(&requests), "{reached:?}");
+        assert!(requests >= at_least, "{reached:?}");
     }
 }
 
