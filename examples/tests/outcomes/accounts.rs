@@ -150,6 +150,32 @@ fn two_password_changes() {
     });
 }
 
+/// Rule P3: a device that ended while its own new password was being hashed changes nothing any more.
+#[test]
+fn a_password_change_that_is_still_hashed() {
+    run(&json!({ "flows": { "password": [["m.login.dummy"]] } }), |ground, n| {
+        let client = &ground.client;
+        let name = format!("_bridge_{n}");
+        let tokens = [ground.made_token(&name), ground.another_token(&name)];
+        let passwords = ["looking-glass", "white-rabbit"];
+        let (path, dummy) = ("account/password", json!({ "type": "m.login.dummy" }));
+        let [hashed, hashing] = passwords.map(|password| json!({ "new_password": password }));
+        let session = client.post(path, Some(&tokens[0]), &hashed).asked();
+        let requests = [
+            (path, Some(tokens[0].as_str()), json!({ "auth": dummy_auth(&session) })),
+            (path, Some(tokens[1].as_str()), with(&hashing, "auth", dummy)),
+        ];
+        let answers = raced(client, n, requests);
+        let won = usize::from(answers[0].status != 200);
+        assert_eq!(answers[won].ok(), json!({}));
+        answers[1 - won].rejected(401, "M_UNKNOWN_TOKEN");
+        assert!(client.is_live(&tokens[won]) && !client.is_live(&tokens[1 - won]));
+        client.login(&name, passwords[1 - won]).rejected(403, "M_FORBIDDEN");
+        client.login(&name, passwords[won]).ok();
+        ["the one that was hashed", "the one that wasn't"][won]
+    });
+}
+
 /// Rules D3 and D4: whatever is under way when the fence comes, nothing of it is left.
 #[test]
 fn a_deactivation_a_login_and_a_password_change() {

@@ -1,9 +1,11 @@
 //! A lock that comes in the middle.
 
-use super::{AS, raced, run};
-use crate::support::{password_auth_in, text};
+use super::{STORES, raced, run};
+use crate::support::{Setup, dummy_auth, password_auth_in};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::thread::{scope, sleep};
+use std::time::Duration;
 
 /// Rule A1: from the lock on no stage passes and no call is carried out; after it the session goes on from where
 /// it was.
@@ -21,9 +23,7 @@ fn a_lock_in_the_middle_of_three_stages() {
     let device = RefCell::new(String::new());
     run(&config, |ground, n| {
         let client = &ground.client;
-        let user = json!({ "type": "m.id.user", "user": "root" });
-        let root = json!({ "type": "m.login.application_service", "identifier": user, "device_id": "ROOT" });
-        let root = text(&client.post("login", AS, &root).ok(), "access_token");
+        let root = ground.another_token("root");
         let lock = |on: bool| json!({ "locked": on });
         let [old, new] = [n, n + 1].map(|n| format!("password-{n}"));
         if n == 0 {
@@ -92,4 +92,45 @@ fn a_lock_in_the_middle_of_three_stages() {
             _ => "the lock",
         }
     });
+}
+
+/// Rule A1: a password that was found right after the lock is worth nothing until it is lifted.
+#[test]
+fn a_lock_while_a_password_is_compared() {
+    for store in STORES {
+        let mut setup = Setup::new(json!({
+            "users": [{ "localpart": "root", "password": "square-root", "admin": true },
+                { "localpart": "alice", "password": "wonderland" }],
+            "flows": { "password": [["m.login.password", "m.login.dummy"]] },
+        }));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let (root, token) = (client.token("root", "square-root"), client.token("alice", "wonderland"));
+        let change = |auth: Value| client.post("account/password", Some(&token), &json!({ "auth": auth }));
+        let asked = client
+            .post("account/password", Some(&token), &json!({ "new_password": "looking-glass" }))
+            .asked();
+        let password = password_auth_in(&asked, "alice", "wonderland");
+        let lock = |on: bool| {
+            let (path, body) = ("/_matrix/client/v1/admin/lock/@alice:localhost", json!({ "locked": on }));
+            client.send("PUT", path, Some(&root), Some(body.to_string().as_bytes())).ok()
+        };
+        scope(|threads| {
+            // Passwords are compared one after the other: alice's has to wait for all of these.
+            for n in 0..24 {
+                threads.spawn(move || client.login(&format!("nobody{n}"), "any-password"));
+            }
+            sleep(Duration::from_millis(20));
+            let stage = threads.spawn(|| change(password.clone()));
+            sleep(Duration::from_millis(20));
+            lock(true);
+            assert!(!stage.is_finished(), "the lock comes while it waits");
+            assert_eq!(stage.join().unwrap().rejected(401, "M_USER_LOCKED")["soft_logout"], true);
+        });
+        lock(false);
+        change(json!({ "session": asked })).continued(&[]);
+        change(password).continued(&["m.login.password"]);
+        change(dummy_auth(&asked)).ok();
+    }
 }

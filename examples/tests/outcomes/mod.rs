@@ -61,6 +61,13 @@ impl Ground {
         text(&self.made(name), "access_token")
     }
 
+    /// A second device of theirs.
+    fn another_token(&self, name: &str) -> String {
+        let user = json!({ "type": "m.id.user", "user": name });
+        let body = json!({ "type": "m.login.application_service", "identifier": user });
+        text(&self.client.post("login", AS, &body).ok(), "access_token")
+    }
+
     /// Credentials of an address that is validated by now, asked for at this path.
     fn validated(&self, path: &str, token: Option<&str>, address: &str) -> Value {
         self.validated_by(path, token, address, "secret")
