@@ -9,7 +9,7 @@ use crate::db::{UserKey, users};
 use crate::failure::Failure;
 use crate::outbox::{Message, TokenMessage};
 use crate::secrets;
-use crate::who::Peer;
+use crate::who::{self, Peer};
 use matrix_uia::digest::Digest;
 use matrix_uia::operation::{ChangePassword, Operation, Reference, Register, UserRef};
 use matrix_uia::session::{Failure as StageFailure, Proof, Question, Verdict};
@@ -235,6 +235,8 @@ fn claim_found<'r>(
         Claimed::Refused => return Ok(refused),
     };
     let Some(proof) = proof(tx, question, &granted, reference)? else { return Ok(refused) };
+    // First: a claim that a locked account's session can't have would be lost with a session that nobody knows.
+    who::gate_proved(tx, question.operation(), proof)?;
     validations::replace(tx, reference, &granted, rules)?;
     Ok(Verdict::Passed(proof))
 }

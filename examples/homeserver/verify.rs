@@ -32,14 +32,15 @@ pub async fn verify<'r>(
         Ok(attempt) => attempt,
         Err(limited) => return Ok(Verdict::Limited(Millis::new(limited.retry_after_ms.get()))),
     };
-    let verdict = match question.check() {
-        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds)?,
-        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds)?,
-        check => look_up(app, check, question.session_id()).await?,
+    let answer = match question.check() {
+        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds),
+        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds),
+        check => look_up(app, check, question.session_id()).await,
     };
-    if !matches!(verdict, Verdict::Failed(_)) {
+    if !matches!(answer, Ok(Verdict::Failed(_))) {
         attempt.forgive();
     }
+    let verdict = answer?;
     if let Verdict::Passed(proof) = verdict {
         app.db.transaction(|tx| who::gate_proved(tx, question.operation(), proof))?;
     }

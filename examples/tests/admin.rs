@@ -140,6 +140,35 @@ fn a1_a_reset_of_a_locked_account_does_not_advance() {
 }
 
 #[test]
+fn a1_a_stage_that_a_lock_refused_has_used_up_no_proof() {
+    let mut setup = Setup::sending(json!({}));
+    setup.config()["users"] = json!([
+        { "localpart": "root", "password": "rootbeer", "admin": true },
+        { "localpart": "alice", "password": "wonderland",
+          "threepids": [{ "medium": "email", "address": "alice@example.org" }] },
+    ]);
+    let server = setup.start();
+    let client = server.client();
+    let root = client.token("root", "rootbeer");
+    let ask = json!({ "client_secret": "s", "send_attempt": 1, "email": "alice@example.org" });
+    client.post("account/password/email/requestToken", None, &ask).ok();
+    setup.last_message().press(client).page(200);
+    let auth = json!({ "type": "m.login.email.identity", "threepid_creds": setup.last_message().creds() });
+    let reset = || {
+        let body = json!({ "new_password": "looking-glass", "auth": auth });
+        client.post("account/password", None, &body)
+    };
+    put(&client, &root, "lock", "locked", true);
+    // Each is a session of its own, which the client is never told of.
+    for _ in 0..2 {
+        assert_eq!(reset().rejected(401, "M_USER_LOCKED")["soft_logout"], true);
+    }
+    put(&client, &root, "lock", "locked", false);
+    assert_eq!(reset().ok(), json!({}));
+    client.login("alice", "looking-glass").ok();
+}
+
+#[test]
 fn a2_a3_a_suspension_allows_most_of_this_and_survives_a_lock() {
     let server = server();
     let client = server.client();
