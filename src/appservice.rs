@@ -74,6 +74,14 @@ pub fn may_register(token: ServiceToken, legacy: bool, inhibit_login: Option<boo
     token.owns(Reject::unknown_token(false))
 }
 
+/// The answer where an application service asks to [act as a device] that the user it acts for
+/// hasn't got: 400 `M_UNKNOWN_DEVICE`.
+///
+/// [act as a device]: https://spec.matrix.org/v1.19/application-service-api/#identity-assertion
+pub const fn unknown_device() -> Reject {
+    Reject::new(ErrorCode::UnknownDevice, "The user has no such device.")
+}
+
 pub(crate) const fn login_unsupported() -> Reject {
     Reject::new(
         ErrorCode::AppserviceLoginUnsupported,

@@ -1,16 +1,19 @@
-//! Signing devices out: [`DELETE /devices/{deviceId}`] and [`POST /delete_devices`].
+//! Signing devices out: [`DELETE /devices/{deviceId}`] and [`POST /delete_devices`]; and
+//! naming them: [`PUT /devices/{deviceId}`].
 //!
 //! ```text
 //!  body ─► DeleteDevicesRequest ─► Call ─► Guard ─► Grant ─► redeem ─► Receipt
+//!  body ─► UpdateDeviceRequest ─► decide ─► DeviceUpdate
 //! ```
 //!
+//! [`PUT /devices/{deviceId}`]: https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3devicesdeviceid
 //! [`DELETE /devices/{deviceId}`]: https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3devicesdeviceid
 //! [`POST /delete_devices`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3delete_devices
 
 use crate::Text;
 use crate::digest::BindingKey;
 use crate::error::{ErrorCode, Reject};
-use crate::login::check_device;
+use crate::login::{DeviceIdUse, check_device, plan_device};
 use crate::operation::{DeleteDevice, DeleteDevices, Subject};
 use crate::session::Call;
 use crate::wire::json::{self, Items, Raw, Reader};
@@ -98,7 +101,7 @@ impl<'a> DeleteDevicesRequest<'a> {
     }
 }
 
-/// The body of a request to rename a device.
+/// The body of a request to rename a device, or, by an application service, to make one.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct UpdateDeviceRequest<'a> {
@@ -126,6 +129,53 @@ impl<'a> UpdateDeviceRequest<'a> {
         check_device(None, request.display_name)?;
         Ok(request)
     }
+}
+
+impl<'a> UpdateDeviceRequest<'a> {
+    /// What the request comes to for the device `id` of its path, given what that ID `is`
+    /// to the user already. Only an application service may make a device so.
+    ///
+    /// ```
+    /// use matrix_uia::devices::{DeviceUpdate, UpdateDeviceRequest};
+    /// use matrix_uia::login::DeviceIdUse::Free;
+    /// let request = UpdateDeviceRequest::parse(br#"{"display_name":"Bridge"}"#)?;
+    /// assert_eq!(request.decide("BRIDGE".into(), Free, true)?, DeviceUpdate::Make);
+    /// assert_eq!(request.decide("BRIDGE".into(), Free, false).unwrap_err().status(), 404);
+    /// # Ok::<(), matrix_uia::Reject>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// 404 `M_NOT_FOUND` for a device that the user hasn't got. To an application service
+    /// instead what a [login](crate::login::plan_device) on a new device could be refused with:
+    /// 400 `M_INVALID_PARAM` for an ID that is empty or too long, 403 `M_FORBIDDEN` for that of
+    /// a cross-signing key.
+    pub fn decide(&self, id: Text<'a>, is: DeviceIdUse, by_appservice: bool) -> Result<DeviceUpdate, Reject> {
+        if is == DeviceIdUse::Device {
+            return Ok(DeviceUpdate::Rename);
+        }
+        if !by_appservice {
+            return Err(unknown_device());
+        }
+        check_device(Some(id), self.display_name)?;
+        plan_device(Some(id), self.display_name, is).map(|_| DeviceUpdate::Make)
+    }
+}
+
+/// What an update of a device comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the device is not changed by itself"]
+#[allow(clippy::exhaustive_enums, reason = "complete: there is such a device, or there will be")]
+pub enum DeviceUpdate {
+    /// Give it the name of the request, if there is one; answer 200 `{}`.
+    Rename,
+    /// Make it, with that name and no tokens; answer 201 `{}`.
+    Make,
+}
+
+/// The answer about a device that the user hasn't got.
+pub const fn unknown_device() -> Reject {
+    Reject::new(ErrorCode::NotFound, "There is no such device.")
 }
 
 /// The answer when a complete call never said which devices.

@@ -32,11 +32,7 @@ pub struct Login {
 /// Takes up or makes the device; its earlier tokens end.
 pub fn log_in(tx: &Transaction<'_>, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<Login, Failure> {
     let now = clock::now_ms();
-    let is = match wanted.device_id {
-        Some(id) if devices::get(tx, user, id)?.is_some() => DeviceIdUse::Device,
-        Some(id) if signing_keys::has_public_key(tx, user, id)? => DeviceIdUse::SigningKey,
-        _ => DeviceIdUse::Free,
-    };
+    let is = wanted.device_id.map_or(Ok(DeviceIdUse::Free), |id| device_id_use(tx, user, id))?;
     let plan = plan_device(wanted.device_id.map(Text::new), wanted.display_name.map(Text::new), is)?;
     let (device_id, display_name) = match plan {
         DevicePlan::Make { id, display_name } => (id, display_name),
@@ -47,6 +43,17 @@ pub fn log_in(tx: &Transaction<'_>, app: &App, user: UserKey, wanted: &Wanted<'_
     let (made, tokens) = make_tokens(app, wanted.refresh_token, now);
     tokens::issue(tx, user, &device_id, &tokens)?;
     Ok(Login { device_id, made })
+}
+
+/// What an ID that a device is to have is to the user already.
+pub fn device_id_use(tx: &Transaction<'_>, user: UserKey, id: &str) -> rusqlite::Result<DeviceIdUse> {
+    Ok(if devices::get(tx, user, id)?.is_some() {
+        DeviceIdUse::Device
+    } else if signing_keys::has_public_key(tx, user, id)? {
+        DeviceIdUse::SigningKey
+    } else {
+        DeviceIdUse::Free
+    })
 }
 
 /// Tokens that were made, as their client gets them.

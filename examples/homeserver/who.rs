@@ -14,7 +14,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use matrix_uia::account::{AccountStatus, Action, Life};
-use matrix_uia::appservice::ServiceToken;
+use matrix_uia::appservice::{self, ServiceToken};
 use matrix_uia::error::ErrorCode;
 use matrix_uia::operation::{Operation as _, OperationId, Register, Subject, UserRef};
 use matrix_uia::refresh::check_access;
@@ -77,7 +77,7 @@ fn percent_decode(text: &str) -> Option<String> {
 #[derive(Debug)]
 pub struct Who {
     pub user: User,
-    /// The device of the token; an application service has none.
+    /// The device of the token, or the one that an application service says it acts as.
     pub device_id: Option<String>,
     /// The token, to be marked when it completes authentication.
     pub token: Option<SecretHash>,
@@ -175,9 +175,19 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
             .filter(|name| service.owns(name))
             .ok_or(Reject::new(ErrorCode::Forbidden, "The user is not this application service's."))?,
     };
-    let user = app.db.transaction(|tx| users::by_localpart(tx, localpart))?;
-    let user = user.ok_or(Reject::new(ErrorCode::Forbidden, "The application service has no such user."))?;
-    Ok(Who { user, device_id: None, token: None, uia_at: None })
+    let device_id = peer.query("device_id");
+    let user = app.db.transaction(|tx| {
+        let user = users::by_localpart(tx, localpart)?;
+        let user =
+            user.ok_or(Reject::new(ErrorCode::Forbidden, "The application service has no such user."))?;
+        match &device_id {
+            Some(id) if devices::get(tx, user.key, id)?.is_none() => {
+                Err(Failure::from(appservice::unknown_device()))
+            }
+            _ => Ok(user),
+        }
+    })?;
+    Ok(Who { user, device_id, token: None, uia_at: None })
 }
 
 /// The user as the crate names one.

@@ -115,3 +115,48 @@ fn r7_without_the_legacy_api_it_registers_but_does_not_log_in() {
         .post("register", AS, &with(&user("_bridge_a"), "inhibit_login", true))
         .rejected(400, "M_USER_IN_USE");
 }
+
+/// <https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3devicesdeviceid>
+#[test]
+fn it_makes_devices_for_its_users_and_people_only_rename_theirs() {
+    for legacy in [true, false] {
+        let server = setup(legacy).start();
+        let client = server.client();
+        register(&server, "_bridge_a");
+        let put = |path: &str, body: &Value| {
+            let body = body.to_string();
+            client.send("PUT", path, AS, Some(body.as_bytes()))
+        };
+        let phone = "devices/PHONE?user_id=@_bridge_a:localhost";
+        for (name, status) in [("Phone", 201), ("Old phone", 200)] {
+            let answer = put(phone, &json!({ "display_name": name }));
+            assert_eq!((answer.status, answer.json()), (status, json!({})), "{answer}");
+            assert_eq!(client.get(phone, AS).ok()["display_name"], name);
+        }
+        let long = format!("devices/{}?user_id=@_bridge_a:localhost", "x".repeat(513));
+        put(&long, &json!({})).rejected(400, "M_INVALID_PARAM");
+        let devices = client.get("devices?user_id=@_bridge_a:localhost", AS).ok();
+        assert_eq!(devices["devices"].as_array().unwrap().len(), 1);
+    }
+    let server = setup(true).start();
+    let alice = server.client().token("alice", "wonderland");
+    let answer = server.client().send("PUT", "devices/PHONE", Some(&alice), Some(b"{}"));
+    answer.rejected(404, "M_NOT_FOUND");
+}
+
+/// <https://spec.matrix.org/v1.19/application-service-api/#identity-assertion>
+#[test]
+fn it_acts_as_a_device_that_its_user_has() {
+    let server = setup(true).start();
+    let client = server.client();
+    let made = client.post("register", AS, &with(&user("_bridge_a"), "device_id", "D")).ok();
+    let whoami = |query: &str| client.get(&format!("account/whoami?user_id=@_bridge_a:localhost{query}"), AS);
+    assert_eq!(whoami("&device_id=D").ok()["device_id"], "D");
+    assert!(whoami("").ok().get("device_id").is_none());
+    whoami("&device_id=E").rejected(400, "M_UNKNOWN_DEVICE");
+    // The user is its sender where none is named; and a person's token says all of it.
+    register(&server, "bridgebot");
+    client.get("account/whoami?device_id=D", AS).rejected(400, "M_UNKNOWN_DEVICE");
+    let token = text(&made, "access_token");
+    assert_eq!(client.get("account/whoami?device_id=E", Some(&token)).ok()["device_id"], "D");
+}

@@ -2,6 +2,7 @@
 
 use matrix_uia::account::{AccountStatus, Event};
 use matrix_uia::appservice::ServiceToken;
+use matrix_uia::devices::{DeviceUpdate, UpdateDeviceRequest};
 use matrix_uia::login::{
     Attempt, DeviceIdUse, DevicePlan, LoginRequest, Offer, decide, decide_appservice, decide_token,
     plan_device,
@@ -264,4 +265,25 @@ fn l4_an_expired_access_token_is_softly_logged_out() {
 fn u14_a_login_token_is_never_made_twice_by_one_authentication() {
     assert_eq!(GetLoginToken::REPLAY, Replayable::Never);
     const { assert!(!GetLoginToken::RECENT, "every token is asked for") };
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3devicesdeviceid
+#[test]
+fn l3_only_an_application_service_makes_a_device_by_naming_it() {
+    let request = UpdateDeviceRequest::parse(br#"{"display_name":"Phone"}"#).unwrap();
+    let decided = |id, is, by_appservice| {
+        let decided = request.decide(Text::new(id), is, by_appservice);
+        decided.map_err(|reject| (reject.status(), reject.code().name()))
+    };
+    for by_appservice in [true, false] {
+        assert_eq!(decided("PHONE", DeviceIdUse::Device, by_appservice), Ok(DeviceUpdate::Rename));
+    }
+    assert_eq!(decided("PHONE", DeviceIdUse::Free, true), Ok(DeviceUpdate::Make));
+    for is in [DeviceIdUse::Free, DeviceIdUse::SigningKey] {
+        assert_eq!(decided("PHONE", is, false), Err((404, "M_NOT_FOUND")));
+    }
+    assert_eq!(decided("PHONE", DeviceIdUse::SigningKey, true), Err((403, "M_FORBIDDEN")));
+    assert_eq!(decided("", DeviceIdUse::Free, true), Err((400, "M_INVALID_PARAM")));
+    let unknown = matrix_uia::appservice::unknown_device();
+    assert_eq!((unknown.status(), unknown.code().name()), (400, "M_UNKNOWN_DEVICE"));
 }

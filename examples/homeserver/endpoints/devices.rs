@@ -2,9 +2,11 @@
 //! <https://spec.matrix.org/v1.19/client-server-api/#device-management>
 
 use crate::app::{App, SharedApp};
+use crate::clock;
 use crate::db::devices::{self, Device};
 use crate::failure::Failure;
 use crate::http::{JsonBody, Named, answer};
+use crate::logins;
 use crate::sessions::Kept;
 use crate::uia::{Done, Endpoint, Exchange, empty, succeeded_at};
 use crate::who::{self, Peer, Who, user_ref};
@@ -12,11 +14,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::account::Action;
-use matrix_uia::devices::{DeleteDeviceRequest, DeleteDevicesRequest, missing_devices};
-use matrix_uia::error::ErrorCode;
+use matrix_uia::devices::{
+    DeleteDeviceRequest, DeleteDevicesRequest, DeviceUpdate, UpdateDeviceRequest, missing_devices,
+    unknown_device,
+};
 use matrix_uia::operation::{Operation, Reference};
 use matrix_uia::session::{Exempt, Params};
-use matrix_uia::{Call, Denied, Flows, Grant, Guard, Reject};
+use matrix_uia::{Call, Denied, Flows, Grant, Guard, Text};
 use rusqlite::Transaction;
 use serde_json::{Value, json};
 
@@ -32,10 +36,6 @@ fn shown(device: &Device) -> Value {
     shown
 }
 
-fn unknown_device() -> Failure {
-    Reject::new(ErrorCode::NotFound, "There is no such device.").into()
-}
-
 pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Response {
     let found = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
         let devices = app.db.transaction(|tx| devices::list(tx, who.user.key))?;
@@ -48,7 +48,7 @@ pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Response {
 pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(id): Named) -> Response {
     let found = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
         let device = app.db.transaction(|tx| devices::get(tx, who.user.key, &id))?;
-        let device = device.ok_or_else(unknown_device)?;
+        let device = device.ok_or(unknown_device())?;
         Ok(answer::json(StatusCode::OK, shown(&device).to_string()))
     });
     found.unwrap_or_else(Failure::into_response)
@@ -61,14 +61,23 @@ pub(super) async fn put(
     body: JsonBody,
 ) -> Response {
     let done = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
-        let request = matrix_uia::devices::UpdateDeviceRequest::parse(&body.0)?;
+        let request = UpdateDeviceRequest::parse(&body.0)?;
         let name = request.display_name.map(|name| name.to_cow());
         app.db.transaction(|tx| {
-            devices::get(tx, who.user.key, &id)?.ok_or_else(unknown_device)?;
-            if let Some(name) = &name {
-                devices::rename(tx, who.user.key, &id, Some(name))?;
+            let user = who.user.key;
+            let is = logins::device_id_use(tx, user, &id)?;
+            match request.decide(Text::new(&id), is, who.is_appservice())? {
+                DeviceUpdate::Rename => {
+                    if let Some(name) = &name {
+                        devices::rename(tx, user, &id, Some(name))?;
+                    }
+                    Ok(empty())
+                }
+                DeviceUpdate::Make => {
+                    devices::put(tx, user, &id, name.as_deref(), clock::now_ms())?;
+                    Ok(answer::json(StatusCode::CREATED, "{}"))
+                }
             }
-            Ok(empty())
         })
     });
     done.unwrap_or_else(Failure::into_response)
