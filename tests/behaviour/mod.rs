@@ -4,6 +4,7 @@
 mod account;
 mod client;
 mod client_choice;
+mod client_patience;
 mod client_synapse;
 mod cross_signing;
 mod deactivation;
