@@ -61,6 +61,7 @@ const AUTH: &[(&str, &str)] = &[
 ];
 
 const REQUESTS: &[(&str, &str)] = &[
+    ("regress-too-deep-and-cut-short", r#"{"]]]]":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]"#),
     (
         "request-token-email",
         r#"{"client_secret":"monkeys_are_GREAT","email":"Stra\u00dfe@Example.org","send_attempt":1,"next_link":"https://example.org/","id_server":"id.example.org","id_access_token":"t"}"#,
