@@ -62,6 +62,7 @@ enum Step {
 
 impl Flow<'_> {
     /// A call that needs no authentication but a token, if that.
+    ///
     /// Where no answer comes it may have been done, and there is no session to ask: only what
     /// is as good done twice is tried again.
     pub fn plain(&mut self, call: &Call, retries: u8) -> Result<Value, End> {
