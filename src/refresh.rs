@@ -15,7 +15,8 @@
 //! So the old refresh token works until the client has shown that the new pair arrived
 //! (rule L4), and however often an answer is lost, it can ask again. There are never two
 //! pairs alive beside that of the last use: one that was handed out and never used is
-//! replaced.
+//! replaced. Two of a client's processes may have asked at once, and the one whose pair was
+//! replaced must not take its user for logged out: the host remembers that pair, as spent.
 //!
 //! ```
 //! use matrix_uia::refresh::{Generation, Presented};
@@ -50,7 +51,7 @@ impl Generation {
     /// That of a login. It counts as used: the device's newest generation starts as this.
     pub const FIRST: Self = Self(0);
 
-    /// How many spent generations are worth remembering.
+    /// How many spent generations are worth remembering, and how many replaced pairs.
     ///
     /// The client of a spent token is told so softly, for it or a request of it that was
     /// under way has a successor; that of an unknown token forgets everything it has.
@@ -69,8 +70,8 @@ impl Generation {
     }
 
     /// What a refresh with a live refresh token of this generation hands out. Before it
-    /// does, every token of the device of this later generation is to be forgotten:
-    /// there is one if an earlier answer was lost.
+    /// does, every token of the device of this later generation is to be marked as replaced,
+    /// and is [`Presented::Spent`] from then on: there is one if an earlier answer was lost.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -106,7 +107,8 @@ pub enum Presented {
     /// It is good, and its generation becomes the device's: store that in the act that
     /// accepts it.
     FirstUse,
-    /// A later one has been used. The device lives on.
+    /// A later one has been used, or another was handed out in its place before it was. The
+    /// device lives on.
     Spent,
 }
 

@@ -52,6 +52,8 @@ CREATE TABLE access_tokens (
     user       INTEGER NOT NULL,
     device_id  TEXT NOT NULL,
     generation INTEGER NOT NULL,
+    -- How many were handed out in its place before anybody used it.
+    replaced   INTEGER NOT NULL DEFAULT 0,
     expires_at INTEGER,
     -- When UIA was last completed with this token.
     uia_at     INTEGER,
@@ -64,6 +66,7 @@ CREATE TABLE refresh_tokens (
     user       INTEGER NOT NULL,
     device_id  TEXT NOT NULL,
     generation INTEGER NOT NULL,
+    replaced   INTEGER NOT NULL DEFAULT 0,
     FOREIGN KEY (user, device_id) REFERENCES devices ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refresh_tokens_of_device ON refresh_tokens (user, device_id);

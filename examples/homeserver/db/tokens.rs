@@ -7,7 +7,7 @@ use super::users::User;
 use super::{Result, UserKey, devices};
 use crate::secrets::SecretHash;
 use matrix_uia::refresh::{Generation, Presented};
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::{OptionalExtension as _, Row, Transaction};
 
 /// Who presents a token.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub fn end(tx: &Transaction<'_>, user: UserKey, device_id: &str) -> Result<()> {
 pub fn bearer(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer>> {
     let found = tx
         .prepare_cached(
-            "SELECT u.*, t.device_id, t.generation, d.generation AS newest_used, t.uia_at,
+            "SELECT u.*, t.device_id, t.generation, t.replaced, d.generation AS newest_used, t.uia_at,
                     ifnull(t.expires_at <= ?2, 0) AS expired
              FROM access_tokens t
              JOIN devices d ON d.user = t.user AND d.device_id = t.device_id
@@ -66,7 +66,7 @@ pub fn bearer(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<
             let bearer = Bearer {
                 user: User::from_row(row)?,
                 device_id: row.get("device_id")?,
-                presented: generation.presented(Generation::new(row.get("newest_used")?)),
+                presented: presented(row, generation)?,
                 expired: row.get("expired")?,
                 uia_at: row.get("uia_at")?,
             };
@@ -85,7 +85,7 @@ pub fn bearer(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<
 pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Option<(Bearer, Generation)>> {
     let found = tx
         .prepare_cached(
-            "SELECT u.*, t.device_id, t.generation, d.generation AS newest_used
+            "SELECT u.*, t.device_id, t.generation, t.replaced, d.generation AS newest_used
              FROM refresh_tokens t
              JOIN devices d ON d.user = t.user AND d.device_id = t.device_id
              JOIN users u ON u.id = t.user
@@ -96,7 +96,7 @@ pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Opti
             let bearer = Bearer {
                 user: User::from_row(row)?,
                 device_id: row.get("device_id")?,
-                presented: generation.presented(Generation::new(row.get("newest_used")?)),
+                presented: presented(row, generation)?,
                 expired: false,
                 uia_at: None,
             };
@@ -110,7 +110,7 @@ pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Opti
 }
 
 /// Hands out what follows `generation`, which [`refresh_bearer`] has found to be good in the same
-/// transaction. What an earlier refresh handed out, and nobody has used, ends.
+/// transaction. What an earlier refresh handed out, and nobody has used, is replaced, and remembered for a while.
 pub fn rotate(
     tx: &Transaction<'_>,
     user: UserKey,
@@ -120,11 +120,23 @@ pub fn rotate(
 ) -> Result<()> {
     for table in ["access_tokens", "refresh_tokens"] {
         tx.prepare_cached(&format!(
-            "DELETE FROM {table} WHERE user = ?1 AND device_id = ?2 AND generation > ?3"
+            "UPDATE {table} SET replaced = replaced + 1
+             WHERE user = ?1 AND device_id = ?2 AND generation > ?3"
         ))?
         .execute((user, device_id, generation.get()))?;
+        tx.prepare_cached(&format!(
+            "DELETE FROM {table} WHERE user = ?1 AND device_id = ?2 AND replaced > ?3"
+        ))?
+        .execute((user, device_id, Generation::REMEMBERED))?;
     }
     insert(tx, user, device_id, new, generation.next())
+}
+
+fn presented(row: &Row<'_>, generation: Generation) -> Result<Presented> {
+    if row.get("replaced")? {
+        return Ok(Presented::Spent);
+    }
+    Ok(generation.presented(Generation::new(row.get("newest_used")?)))
 }
 
 /// Whether there still is such an access token, be it expired.
@@ -293,10 +305,17 @@ mod tests {
     #[test]
     fn a_refresh_repeated_because_the_answer_was_lost_leaves_one_pair() {
         logged_in(|tx, _| {
+            rotate(tx, "a", "forgotten")?;
+            for n in 1..Generation::REMEMBERED {
+                rotate(tx, "a", &n.to_string())?;
+            }
             rotate(tx, "a", "lost")?;
             rotate(tx, "a", "b")?;
-            assert_eq!((stale(tx, "lost"), stale_refresh(tx, "lost")), (None, None));
+            assert_eq!((stale(tx, "forgotten"), stale_refresh(tx, "forgotten")), (None, None));
+            assert_eq!((stale(tx, "1"), stale_refresh(tx, "1")), (Some(true), Some(true)));
+            assert_eq!((stale(tx, "lost"), stale_refresh(tx, "lost")), (Some(true), Some(true)));
             assert_eq!(stale(tx, "b"), Some(false));
+            assert_eq!((stale(tx, "lost"), stale(tx, "a")), (Some(true), Some(true)));
             Ok(())
         });
     }
