@@ -141,10 +141,14 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     ) -> Result<Next<'r, Op>, Failure> {
         self.app.sessions.expire(tx, self.peer.arrived)?;
         let stored = self.load(tx, self.call.session_id())?;
-        let finished = stored.as_ref().is_some_and(|stored| stored.session.consumed_at().is_some());
+        let over = match &stored {
+            Some(stored) => stored.session.consumed_at().is_some(),
+            None => self.call.names_session(),
+        };
         self.gate(tx, stored.as_ref())?;
-        // A finished call is answered with its result, not refused because of it.
-        let admitted = if finished { Ok(()) } else { endpoint.admit(tx) };
+        // A finished call is answered with its result or, if that is too late, as one whose session isn't
+        // known: not refused because of what it has brought about.
+        let admitted = if over { Ok(()) } else { endpoint.admit(tx) };
         if let Err(failure) = admitted {
             return self.not_admitted(tx, stored, failure).map(Next::Answer);
         }

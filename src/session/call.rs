@@ -77,6 +77,13 @@ impl<'r, Op: Operation> Call<'r, Op> {
         self.facts.session.flatten()
     }
 
+    /// Whether the request names a session at all, be it one that can't exist. Naming one
+    /// that is unknown is not the same as naming none (rule U12).
+    #[must_use]
+    pub const fn names_session(&self) -> bool {
+        self.facts.session.is_some()
+    }
+
     /// The user whose access token came with the request.
     #[must_use]
     pub const fn subject(&self) -> Option<Subject> {
