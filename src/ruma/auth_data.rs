@@ -132,7 +132,7 @@ impl<'a> TryFrom<&'a uiaa::UserIdentifier> for UserIdentifier<'a> {
     }
 }
 
-/// Fails for a `sid` that ruma's narrower grammar doesn't have.
+/// Fails for credentials made by hand, of a form that no auth dict could have brought.
 impl TryFrom<&ThreepidCreds<'_>> for uiaa::ThirdpartyIdCredentials {
     type Error = Unconvertible;
 
@@ -149,8 +149,8 @@ impl TryFrom<&ThreepidCreds<'_>> for uiaa::ThirdpartyIdCredentials {
     }
 }
 
-/// Fails where ruma's grammars are wider: it takes a `sid` with `=`, and a `client_secret`
-/// with the letters and digits of every script.
+/// Fails where ruma's grammar is wider: it takes a `client_secret` with the letters and
+/// digits of every script.
 impl<'a> TryFrom<&'a uiaa::ThirdpartyIdCredentials> for ThreepidCreds<'a> {
     type Error = Unconvertible;
 

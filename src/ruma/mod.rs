@@ -45,7 +45,7 @@
 //! | what | becomes |
 //! | --- | --- |
 //! | an auth dict with a key at fault | [`Unconvertible::Malformed`]: there is no such value |
-//! | a `sid` with a `~`, which the specification's grammar allows | [`Unconvertible::NoPlace`] |
+//! | 3PID credentials made by hand, of no form that the specification has | [`Unconvertible::NoPlace`] |
 //! | a number in a custom dict that no `f64` comes near | [`Unconvertible::NoPlace`]; one it comes near is rounded |
 //! | `m.login.sso` | a custom type of that name: ruma has no variant for it, and its `AuthType::Sso` equals but never matches |
 //! | a 401 without `flows`, which leaves them as they were | [`Unconvertible::NoPlace`] |

@@ -7,7 +7,7 @@
 //! | a `session` that is no string, with a custom type: as none | refuse the body | rule U6 |
 //! | whatever else stands beside `m.login.sso` | ignore it | the stage has no other keys |
 //! | text of any length, empty text, any token | `Malformed` | bounds and grammars |
-//! | a `sid` with `=`, a `client_secret` of any script | `Malformed` | the spec's grammars |
+//! | a `client_secret` of any script | `Malformed` | the spec's grammar |
 //! | an identifier of a type of somebody's own | `Malformed` | the stage can't use it |
 //! | a flow without stages | leave it out | there is nothing to complete |
 //! | `params` that are no object | leave them out | as if they weren't there |
@@ -32,8 +32,7 @@ fn opaque(text: &str) -> bool {
 }
 
 fn creds_in_bounds(creds: &uiaa::ThirdpartyIdCredentials) -> bool {
-    opaque(creds.sid.as_str())
-        && creds.client_secret.as_str().is_ascii()
+    creds.client_secret.as_str().is_ascii()
         && creds.id_server.as_deref().is_none_or(|server| bounded(server, 255))
         && creds.id_access_token.as_deref().is_none_or(|token| bounded(token, 1024))
 }

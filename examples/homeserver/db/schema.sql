@@ -40,8 +40,6 @@ CREATE TABLE devices (
     display_name TEXT,
     created      INTEGER NOT NULL,
     last_seen_ts INTEGER NOT NULL,
-    -- NULL: nothing has come from it since it was logged in.
-    last_seen_ip TEXT,
     -- The newest generation of tokens that has been used. Older ones are spent.
     generation   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (user, device_id)
@@ -52,8 +50,6 @@ CREATE TABLE access_tokens (
     user       INTEGER NOT NULL,
     device_id  TEXT NOT NULL,
     generation INTEGER NOT NULL,
-    -- How many were handed out in its place before anybody used it.
-    replaced   INTEGER NOT NULL DEFAULT 0,
     expires_at INTEGER,
     -- When UIA was last completed with this token.
     uia_at     INTEGER,
@@ -66,7 +62,6 @@ CREATE TABLE refresh_tokens (
     user       INTEGER NOT NULL,
     device_id  TEXT NOT NULL,
     generation INTEGER NOT NULL,
-    replaced   INTEGER NOT NULL DEFAULT 0,
     FOREIGN KEY (user, device_id) REFERENCES devices ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refresh_tokens_of_device ON refresh_tokens (user, device_id);
@@ -152,19 +147,22 @@ CREATE TABLE registration_token_reservations (
 CREATE INDEX registration_token_reservations_of_token ON registration_token_reservations (token, ends_at);
 
 CREATE TABLE validations (
-    -- AUTOINCREMENT: a UIA session refers to it, and must never find another.
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
-    sid       TEXT NOT NULL UNIQUE,
-    -- The crate's digest of address, client secret, purpose and requester: one validation for each.
-    identity  BLOB NOT NULL UNIQUE,
-    value     TEXT NOT NULL,
-    next_link TEXT,
-    forget_at INTEGER NOT NULL,
-    -- What the value has too, to find all of a user's by.
-    medium    TEXT NOT NULL,
-    address   TEXT NOT NULL,
-    user      INTEGER REFERENCES users (id)
-) STRICT;
+    sid          TEXT PRIMARY KEY,
+    medium       TEXT NOT NULL,
+    address      TEXT NOT NULL,
+    client_secret BLOB NOT NULL,
+    purpose      TEXT NOT NULL,
+    -- Who asked, if it was asked with an access token.
+    user         INTEGER REFERENCES users (id),
+    send_attempt INTEGER NOT NULL,
+    next_link    TEXT,
+    ends_at      INTEGER NOT NULL,
+    validated_at INTEGER,
+    -- The one UIA session that it authenticates.
+    claimed_by   BLOB
+) STRICT, WITHOUT ROWID;
+-- One validation for each of these, so that no secret given for one address proves another.
+CREATE UNIQUE INDEX validations_by_request
+    ON validations (medium, address, client_secret, purpose, ifnull(user, 0));
 CREATE INDEX validations_of_user ON validations (user) WHERE user IS NOT NULL;
-CREATE INDEX validations_of_address ON validations (medium, address);
-CREATE INDEX validations_by_end ON validations (forget_at);
+CREATE INDEX validations_by_end ON validations (ends_at);
