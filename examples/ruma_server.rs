@@ -52,8 +52,13 @@ impl Server {
             }
             Step::Grant(claim) => {
                 store(&mut self.sessions, claim.write(), now)?;
-                let change = password::change(claim.assume_stored(), &request, None)
-                    .map_err(|denied| denied.reject())?;
+                let change = match password::change(claim.assume_stored(), &request, None) {
+                    Ok(change) => change,
+                    Err(denied) => {
+                        store(&mut self.sessions, denied.redeemed().write(), now)?;
+                        return Err(denied.reject().into());
+                    }
+                };
                 for effect in change.effects() {
                     // The rest of them ends devices, of which this server has none.
                     if effect == Effect::SetPassword {
