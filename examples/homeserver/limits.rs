@@ -7,12 +7,14 @@
 //! buckets here, an implementation of its [`StateStore`] that can.
 
 use crate::config::RateLimit;
+use crate::failure::Failure;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 use governor::{Quota, RateLimiter};
+use matrix_uia::{Millis, Reject};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU64;
@@ -35,6 +37,19 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
     pub retry_after_ms: NonZeroU64,
+}
+
+impl Limited {
+    /// The same in the crate's units.
+    pub const fn wait(self) -> Millis {
+        Millis::new(self.retry_after_ms.get())
+    }
+}
+
+impl From<Limited> for Failure {
+    fn from(limited: Limited) -> Self {
+        Reject::limited(limited.wait()).into()
+    }
 }
 
 /// One limit, for any number of keys.
@@ -96,11 +111,13 @@ impl<C: Clock> Limiter<C> {
     /// # Errors
     ///
     /// [`Limited`] if the key has none left.
+    #[cfg(test)]
     pub fn would_limit(&self, key: &str) -> Result<(), Limited> {
         self.attempt(key).map(Attempt::forgive)
     }
 
     /// Counts a failure that no [`Attempt`] stood for.
+    #[cfg(test)]
     pub fn record_failure(&self, key: &str) {
         // An empty bucket can't get emptier.
         let _already_limited = self.check(key);

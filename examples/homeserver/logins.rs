@@ -15,9 +15,9 @@ use rusqlite::Transaction;
 #[derive(Debug, Default)]
 pub struct Wanted<'w> {
     /// The device to take up, or to make under this ID.
-    pub device_id: Option<&'w str>,
+    pub device_id: Option<Text<'w>>,
     /// Its name, if it is new.
-    pub display_name: Option<&'w str>,
+    pub display_name: Option<Text<'w>>,
     /// Whether the client takes refresh tokens.
     pub refresh_token: bool,
 }
@@ -32,8 +32,8 @@ pub struct Login {
 /// Takes up or makes the device; its earlier tokens end.
 pub fn log_in(tx: &Transaction<'_>, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<Login, Failure> {
     let now = clock::now_ms();
-    let is = wanted.device_id.map_or(Ok(DeviceIdUse::Free), |id| device_id_use(tx, user, id))?;
-    let plan = plan_device(wanted.device_id.map(Text::new), wanted.display_name.map(Text::new), is)?;
+    let is = wanted.device_id.map_or(Ok(DeviceIdUse::Free), |id| device_id_use(tx, user, &id.to_cow()))?;
+    let plan = plan_device(wanted.device_id, wanted.display_name, is)?;
     let (device_id, display_name) = match plan {
         DevicePlan::Make { id, display_name } => (id, display_name),
         DevicePlan::TakeUp { id } => (Some(id), None),

@@ -2,8 +2,6 @@
 //! of a host of `matrix-uia`. Every decision of authentication is the crate's. What is here is what the
 //! crate leaves to its host: HTTP, a database, hashed passwords, limits, and a clock.
 
-#![allow(dead_code, reason = "the endpoints that use the rest come with the whole legacy API")]
-
 mod accounts;
 mod app;
 mod args;

@@ -4,10 +4,11 @@
 //! to the same directory: a number belongs to who makes the hidden file of that number first, and its
 //! message is renamed from it.
 
+use crate::db::private_dir;
 use matrix_uia::Secret;
 use matrix_uia::threepid::{Purpose, Threepid};
 use serde_json::{Value, json};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -141,15 +142,6 @@ fn create_new(path: &Path) -> io::Result<Option<File>> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Makes the directory if need be. Messages hold tokens: one that is made is for its owner only.
-fn private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
 }
 
 #[cfg(test)]

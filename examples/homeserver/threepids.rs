@@ -18,7 +18,7 @@ use matrix_uia::threepid::{
     Submitted, Threepid, Validation,
 };
 use matrix_uia::wire::ThreepidCreds;
-use matrix_uia::{Millis, Reject, Secret};
+use matrix_uia::{Reject, Secret};
 use rusqlite::Transaction;
 
 /// The path of every `submit_url`.
@@ -52,10 +52,7 @@ pub struct Wanted<'w> {
 pub fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Failure> {
     let (medium, address) = (wanted.threepid.medium().name(), wanted.threepid.address());
     for key in [format!("peer {}", peer.address), format!("3pid {medium} {address}")] {
-        app.limits
-            .request_token
-            .check(&key)
-            .map_err(|limited| Reject::limited(Millis::new(limited.retry_after_ms.get())))?;
+        app.limits.request_token.check(&key)?;
     }
     let now = peer.arrived;
     let rules = &app.policies.validations;

@@ -180,9 +180,9 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         fresh: SessionId,
     ) -> Result<Next<'r, Op>, Failure> {
         let stored = self.load(tx, Some(resolved.session_id()))?;
-        self.gate(tx, stored.as_ref())?;
+        let subject = self.gate(tx, stored.as_ref())?;
         let (session, kept) = split(stored);
-        let step = resolved.as_of(self.subject(tx)?).apply(session, fresh, self.peer.arrived);
+        let step = resolved.as_of(subject).apply(session, fresh, self.peer.arrived);
         // A session that came to its end meanwhile has no use for what was reserved in its name.
         let over = match &step {
             Step::Challenge(challenge) => challenge.session_id() != resolved.session_id(),
@@ -277,27 +277,26 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         })
     }
 
+    /// The subject of the token as it is by now: the password may have been replaced meanwhile.
+    ///
     /// A session doesn't advance while the account is locked, whoever answers its stages: that of the token,
     /// or the one that a stage has proved.
-    fn gate(&self, tx: &Transaction<'_>, stored: Option<&Stored>) -> Result<(), Failure> {
+    fn gate(&self, tx: &Transaction<'_>, stored: Option<&Stored>) -> Result<Option<Subject>, Failure> {
+        let user = match self.call.subject() {
+            Some(subject) => users::by_key(tx, subject.user.into())?,
+            None => None,
+        };
         let session = stored.map(|stored| &stored.session);
-        if session.is_some_and(|session| session.consumed_at().is_some()) {
-            // A finished call is answered with its result, or as one that isn't known.
-            return Ok(());
-        }
-        match (self.call.subject(), session) {
-            (Some(subject), _) => who::gate(tx, subject.user, Action::WhoAmI),
-            (None, Some(session)) => {
-                session.proofs().try_for_each(|proof| who::gate_proved(tx, Op::ID, proof))
+        // A finished call is answered with its result, or as one that isn't known.
+        if session.is_none_or(|session| session.consumed_at().is_none()) {
+            if let Some(user) = &user {
+                who::status(user).gate(Action::WhoAmI)?;
+            } else if self.call.subject().is_none() {
+                let mut proofs = session.into_iter().flat_map(Session::proofs);
+                proofs.try_for_each(|proof| who::gate_proved(tx, Op::ID, proof))?;
             }
-            (None, None) => Ok(()),
         }
-    }
-
-    /// The subject of the token as it is by now: the password may have been replaced meanwhile.
-    fn subject(&self, tx: &Transaction<'_>) -> Result<Option<Subject>, Failure> {
-        let Some(subject) = self.call.subject() else { return Ok(None) };
-        Ok(users::by_key(tx, subject.user.into())?.map(|user| who::subject(&user)))
+        Ok(user.as_ref().map(who::subject))
     }
 
     const fn guard(&self) -> Guard<'r, Op> {

@@ -9,11 +9,11 @@ use crate::phones;
 use crate::secrets::Secret;
 use crate::threepids as addresses;
 use crate::who::{self, Peer, user_ref};
+use matrix_uia::SessionId;
 use matrix_uia::operation::Reference;
 use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Proof, Question, Verdict};
 use matrix_uia::threepid::{Medium, Threepid};
 use matrix_uia::wire::{Residence, UserIdentifier};
-use matrix_uia::{Millis, SessionId};
 use rusqlite::Transaction;
 
 /// Answers a question, unless too many answers were no lately.
@@ -30,7 +30,7 @@ pub async fn verify<'r>(
     let key = limit_key(app, peer, question)?;
     let attempt = match app.limits.failed_auth.attempt(&key) {
         Ok(attempt) => attempt,
-        Err(limited) => return Ok(Verdict::Limited(Millis::new(limited.retry_after_ms.get()))),
+        Err(limited) => return Ok(Verdict::Limited(limited.wait())),
     };
     let answer = match question.check() {
         Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds),

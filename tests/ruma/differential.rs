@@ -58,6 +58,18 @@ fn in_bounds(auth: &uiaa::AuthData) -> bool {
     }
 }
 
+/// Every key once, as it came first.
+fn once(mut keys: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let mut seen: Vec<String> = Vec::new();
+    keys.retain(|(key, _)| {
+        !seen.contains(key) && {
+            seen.push(key.clone());
+            true
+        }
+    });
+    keys
+}
+
 fn error_keys() -> impl Strategy<Value = Vec<(String, Value)>> {
     let known = prop::sample::select(ErrorCode::ALL).prop_map(|code| Value::from(code.name()));
     let code = prop_oneof![8 => known, 1 => Just(json!("COM.EXAMPLE")), 1 => any_json()];
@@ -85,14 +97,7 @@ fn error_keys() -> impl Strategy<Value = Vec<(String, Value)>> {
         .prop_map(|(code, error, mut keys)| {
             keys.extend(code.map(|value| ("errcode".to_owned(), value)));
             keys.extend(error.map(|value| ("error".to_owned(), value)));
-            let mut seen: Vec<String> = Vec::new();
-            keys.retain(|(key, _)| {
-                !seen.contains(key) && {
-                    seen.push(key.clone());
-                    true
-                }
-            });
-            keys
+            once(keys)
         })
         .prop_shuffle()
 }
@@ -114,14 +119,7 @@ fn challenge_keys() -> impl Strategy<Value = Vec<(String, Value)>> {
     (prop::collection::vec(own, 1..7), prop_oneof![Just(Vec::new()), error_keys()])
         .prop_map(|(mut keys, error)| {
             keys.extend(error);
-            let mut seen: Vec<String> = Vec::new();
-            keys.retain(|(key, _)| {
-                !seen.contains(key) && {
-                    seen.push(key.clone());
-                    true
-                }
-            });
-            keys
+            once(keys)
         })
         .prop_shuffle()
 }

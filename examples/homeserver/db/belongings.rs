@@ -52,6 +52,7 @@ pub fn remove_all(tx: &Transaction<'_>, user: UserKey, what: Belonging) -> Resul
 }
 
 /// A pusher belongs to a device, and ends with it.
+#[cfg(test)]
 pub fn put_pusher(
     tx: &Transaction<'_>,
     user: UserKey,

@@ -27,6 +27,7 @@ pub fn all(tx: &Transaction<'_>) -> Result<Vec<(UserKey, String)>> {
 }
 
 /// It has ended.
+#[cfg(test)]
 pub fn remove(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
     tx.prepare_cached("DELETE FROM deactivations WHERE user = ?1")?.execute([user])?;
     Ok(())

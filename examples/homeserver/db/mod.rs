@@ -99,8 +99,8 @@ impl Db {
     }
 }
 
-/// Makes a directory that only its owner may look into: it will hold password hashes.
-fn private_dir(dir: &Path) -> io::Result<()> {
+/// Makes a directory that only its owner may look into: it will hold password hashes, or messages with tokens.
+pub fn private_dir(dir: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -6,7 +6,6 @@ use crate::db::users::{self, User};
 use crate::db::{UserKey, login_tokens};
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
-use crate::limits::Attempt as Counted;
 use crate::logins::{Wanted, log_in, response};
 use crate::secrets::SecretHash;
 use crate::verify::{Checked, check_password, named_key};
@@ -16,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::login::{Attempt, LoginRequest, decide, decide_appservice, decide_token};
 use matrix_uia::wire::{Residence, UserIdentifier};
-use matrix_uia::{Millis, Reject, Secret};
+use matrix_uia::{Reject, Secret};
 use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login>
@@ -52,7 +51,7 @@ async fn by_password(
     identifier: UserIdentifier<'_>,
     password: Secret<'_>,
 ) -> Result<Response, Failure> {
-    let attempt = counted(app, &named_key(app, identifier)?)?;
+    let attempt = app.limits.failed_auth.attempt(&named_key(app, identifier)?)?;
     let checked = check_password(app, identifier, &password.expose().to_cow()).await?;
     let (user, right) = match &checked {
         Checked::Right(user) => (Some(user), true),
@@ -78,7 +77,7 @@ fn by_token(
     request: &LoginRequest<'_>,
     token: Secret<'_>,
 ) -> Result<Response, Failure> {
-    let attempt = counted(app, &format!("address {}", peer.address))?;
+    let attempt = app.limits.failed_auth.attempt(&format!("address {}", peer.address))?;
     let hash = SecretHash::of(token.expose().to_cow().as_bytes());
     let response = app.db.transaction(|tx| {
         // A refusal undoes this, so that a token is used up by a login and by nothing else.
@@ -112,12 +111,6 @@ fn by_appservice(
     })
 }
 
-/// An attempt that counts as failed until it is forgiven.
-fn counted<'a>(app: &'a App, key: &str) -> Result<Counted<'a>, Failure> {
-    let attempt = app.limits.failed_auth.attempt(key);
-    attempt.map_err(|limited| Reject::limited(Millis::new(limited.retry_after_ms.get())).into())
-}
-
 fn now(tx: &Transaction<'_>, user: Option<UserKey>) -> Result<Option<User>, Failure> {
     match user {
         Some(user) => Ok(users::by_key(tx, user)?),
@@ -133,11 +126,9 @@ fn on_device(
     user: Option<User>,
 ) -> Result<Response, Failure> {
     let user = user.ok_or(Reject::unavailable())?;
-    let device_id = request.device_id.map(|id| id.to_cow());
-    let display_name = request.initial_device_display_name.map(|name| name.to_cow());
     let wanted = Wanted {
-        device_id: device_id.as_deref(),
-        display_name: display_name.as_deref(),
+        device_id: request.device_id,
+        display_name: request.initial_device_display_name,
         refresh_token: request.refresh_token.unwrap_or(false),
     };
     let login = log_in(tx, app, user.key, &wanted)?;

@@ -9,8 +9,8 @@ use crate::who::Peer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use matrix_uia::Text;
 use matrix_uia::registration::{Kind, Localpart, missing_query, write_available, write_validity};
-use matrix_uia::{Millis, Reject, Text};
 use rusqlite::Transaction;
 
 /// Whether people may have that name, and nobody has it yet.
@@ -46,9 +46,7 @@ pub(super) async fn token_validity(State(app): State<SharedApp>, peer: Peer) -> 
         let token = peer.query("token").ok_or(missing_query())?;
         // Whoever tries token after token here would have one to register with.
         let key = format!("address {}", peer.address);
-        let attempt = app.limits.failed_auth.attempt(&key);
-        let attempt =
-            attempt.map_err(|limited| Reject::limited(Millis::new(limited.retry_after_ms.get())))?;
+        let attempt = app.limits.failed_auth.attempt(&key)?;
         let valid = is_valid(&app, &token)?;
         if valid {
             attempt.forgive();

@@ -122,10 +122,9 @@ impl Endpoint<Register> for Registration<'_> {
             return Ok(Done::Denied(creation.denied(Localpart::in_use())));
         };
         threepids::give(tx, user, proved)?;
-        let (device_id, display_name) = (account.device_id.map(owned), account.display_name.map(owned));
         let wanted = Wanted {
-            device_id: device_id.as_deref(),
-            display_name: display_name.as_deref(),
+            device_id: account.device_id,
+            display_name: account.display_name,
             refresh_token: account.refresh_token,
         };
         let login = if account.login { Some(log_in(tx, self.app, user, &wanted)?) } else { None };
@@ -152,7 +151,7 @@ impl Endpoint<Register> for Registration<'_> {
         let user = users::by_key(tx, key)?.ok_or(Reject::unavailable())?;
         who::status(&user).gate(Action::Login)?;
         let wanted = Wanted {
-            device_id: kept.result.get("device_id").and_then(serde_json::Value::as_str),
+            device_id: kept.result.get("device_id").and_then(serde_json::Value::as_str).map(Text::new),
             display_name: None,
             refresh_token: kept.result.get("refresh").and_then(serde_json::Value::as_bool).unwrap_or(false),
         };
@@ -168,8 +167,4 @@ impl Registration<'_> {
     fn answer(&self, localpart: &str, login: Option<&Login>) -> Response {
         answer::json(StatusCode::OK, response(&self.app.user_id(localpart), login))
     }
-}
-
-fn owned(text: Text<'_>) -> String {
-    text.to_cow().into_owned()
 }

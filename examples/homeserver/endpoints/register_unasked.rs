@@ -18,12 +18,12 @@ use matrix_uia::registration::{GuestRequest, Kind, Localpart, RegisterRequest};
 /// A guest: no parameter counts but a device's name.
 pub(super) fn guest(app: &App, body: &[u8]) -> Result<Response, Failure> {
     app.policies.registration.check(Kind::Guest)?;
-    let name = GuestRequest::parse(body)?.initial_device_display_name.map(|name| name.to_cow());
+    let name = GuestRequest::parse(body)?.initial_device_display_name;
     app.db.transaction(|tx| {
         let localpart = secrets::localpart();
         let guest = NewUser { guest: true, ..NewUser::named(&localpart) };
         let user = users::create(tx, &guest)?.ok_or(Localpart::in_use())?;
-        let wanted = Wanted { display_name: name.as_deref(), ..Wanted::default() };
+        let wanted = Wanted { display_name: name, ..Wanted::default() };
         let login = log_in(tx, app, user, &wanted)?;
         Ok(answer::json(StatusCode::OK, response(&app.user_id(&localpart), Some(&login))))
     })
@@ -46,11 +46,9 @@ pub(super) fn appservice_user(
     // A made-up name would not lie in the namespace.
     let name = username?.ok_or(Reject::new(ErrorCode::MissingParam, "username is missing."))?;
     request.check_device()?;
-    let device_id = request.device_id.map(|id| id.to_cow());
-    let display_name = request.initial_device_display_name.map(|name| name.to_cow());
     let wanted = Wanted {
-        device_id: device_id.as_deref(),
-        display_name: display_name.as_deref(),
+        device_id: request.device_id,
+        display_name: request.initial_device_display_name,
         refresh_token: request.refresh_token.unwrap_or(false),
     };
     app.db.transaction(|tx| {
