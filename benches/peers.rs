@@ -27,9 +27,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use matrix_uia::client::{Answer, Client, Medium, Next, Progress, Prompt};
-use matrix_uia::operation::{ChangePassword, Subject, UserRef};
-use matrix_uia::password::ChangePasswordRequest;
-use matrix_uia::session::{Failure, Verdict, Write};
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::server::operation::{ChangePassword, Subject, UserRef};
+use matrix_uia::server::session::{StageFailure, Verdict, Write};
 use matrix_uia::wire::{AuthType as AuthTypeOfOurs, Raw, UserIdentifier};
 use matrix_uia::{BindingKey, Flows, Guard, Rules, Secret, Session, SessionId, Step, Timestamp};
 use ruma_client_api::account::change_password::v3 as ruma_password;
@@ -107,7 +107,7 @@ impl Ours {
             panic!("the stage is next")
         };
         black_box(pending.check());
-        let resolved = pending.resolve(Verdict::Failed(Failure::Credentials));
+        let resolved = pending.resolve(Verdict::Failed(StageFailure::Credentials));
         let Step::Challenge(challenge) = resolved.apply(Some(stored.clone()), fresh, NOW) else {
             panic!("wrong password")
         };
@@ -224,12 +224,13 @@ fn peers(c: &mut Criterion) {
             else {
                 panic!("the stage is next")
             };
-            let resolved = pending.resolve(Verdict::Failed(Failure::Credentials));
+            let resolved = pending.resolve(Verdict::Failed(StageFailure::Credentials));
             let _ = black_box(resolved.apply(Some(stored.clone()), fresh, NOW));
         });
     });
     let Step::Verify(pending) = guard.receive(call, Some(stored.clone()), fresh, NOW) else { panic!() };
-    let step = pending.resolve(Verdict::Failed(Failure::Credentials)).apply(Some(stored.clone()), fresh, NOW);
+    let step =
+        pending.resolve(Verdict::Failed(StageFailure::Credentials)).apply(Some(stored.clone()), fresh, NOW);
     let Step::Challenge(challenge) = step else { panic!() };
     group.bench_function("encode", |b| {
         b.iter(|| {

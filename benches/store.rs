@@ -27,9 +27,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::session::{Verdict, Write};
-use matrix_uia::store::{HashedStore, Lifetimes, Store};
+use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Verdict, Write};
+use matrix_uia::server::store::{HashedStore, Lifetimes, Store};
 use matrix_uia::wire::Auth;
 use matrix_uia::{Call, Flows, Guard, Millis, Rules, Session, SessionId, Step, Timestamp};
 

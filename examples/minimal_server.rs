@@ -6,9 +6,9 @@ use core::error::Error;
 use std::io::Read as _;
 use std::time::Instant;
 
-use matrix_uia::operation::{Operation, OperationId, Reference, Subject, UserRef};
-use matrix_uia::session::{Challenge, Check, Failure, Proof, Verdict};
-use matrix_uia::store::{HashedStore, Lifetimes, Store as _};
+use matrix_uia::server::operation::{Operation, OperationId, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Challenge, Check, Proof, StageFailure, Verdict};
+use matrix_uia::server::store::{HashedStore, Lifetimes, Store as _};
 use matrix_uia::wire::Auth;
 use matrix_uia::{Call, Flows, Grant, Guard, Rules, SessionId, Step, Timestamp};
 
@@ -20,7 +20,7 @@ impl Operation for EmptyTheVault {
 }
 
 /// It can't be called without the grant, and the grant can't be made elsewhere.
-fn empty_the_vault(grant: Grant<EmptyTheVault>, now: Timestamp) -> matrix_uia::session::Redeemed {
+fn empty_the_vault(grant: Grant<EmptyTheVault>, now: Timestamp) -> matrix_uia::server::session::Redeemed {
     println!("    (the vault of {:?} is emptied)", grant.user());
     grant.redeem().succeeded(Reference::new(0), now)
 }
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Check::Password { password, .. } if password.expose() == "wonderland" => {
                     Verdict::Passed(Proof::User(alice))
                 }
-                _ => Verdict::Failed(Failure::Credentials),
+                _ => Verdict::Failed(StageFailure::Credentials),
             };
             // Nobody else has this store; where others have, the session is read again here.
             step = question.resolve(verdict).apply(stored, fresh, now());

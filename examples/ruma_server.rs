@@ -6,13 +6,13 @@ use core::error::Error;
 use std::io::Read as _;
 use std::time::Instant;
 
-use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::password::{self, ChangePasswordRequest, Effect};
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect};
 use matrix_uia::ruma::Encoded;
-use matrix_uia::session::{Check, Failure, Pending, Proof, Verdict, Write};
-use matrix_uia::store::{HashedStore, Lifetimes, NotStored, Store as _};
+use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Check, Pending, Proof, StageFailure, Verdict, Write};
+use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, Store as _};
 use matrix_uia::wire::Auth;
-use matrix_uia::{BindingKey, Flows, Guard, Reject, Rules, Secret, SessionId, Step, Timestamp};
+use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Rules, Secret, SessionId, Step, Timestamp};
 use ruma_client_api::account::change_password::v3;
 use ruma_client_api::uiaa::{self, AuthData, UiaaInfo, UiaaResponse};
 
@@ -32,11 +32,11 @@ impl Server {
         let mut request = ChangePasswordRequest::default();
         request.new_password = Some(Secret::new(&body.new_password));
         request.logout_devices = Some(body.logout_devices);
-        request.auth = Auth::parse(auth.as_bytes()).map_err(Reject::from)?;
+        request.auth = Auth::parse(auth.as_bytes()).map_err(MatrixError::from)?;
         request.check(&password::PasswordStrength::default(), true)?;
 
         let now = self.now();
-        let fresh = SessionId::from_entropy(entropy().ok_or_else(Reject::unavailable)?);
+        let fresh = SessionId::from_entropy(entropy().ok_or_else(MatrixError::unavailable)?);
         let call = request.call(&self.key, Some(Subject::new(alice, 0)));
         let stored = call.session_id().and_then(|id| Some(self.sessions.load(&id)?.session.clone()));
         let mut step = Guard::new(&self.flows, &self.rules).receive(call, stored.clone(), fresh, now);
@@ -75,7 +75,7 @@ impl Server {
                 Err(refused.reject().into())
             }
             // What a later version of the crate may come to.
-            _ => Err(Reject::unavailable().into()),
+            _ => Err(MatrixError::unavailable().into()),
         }
     }
 
@@ -87,7 +87,7 @@ impl Server {
             {
                 Verdict::Passed(Proof::User(alice))
             }
-            _ => Verdict::Failed(Failure::Credentials),
+            _ => Verdict::Failed(StageFailure::Credentials),
         }
     }
 
@@ -96,13 +96,13 @@ impl Server {
     }
 }
 
-fn store(sessions: &mut HashedStore<()>, write: Write<'_>, now: Timestamp) -> Result<(), Reject> {
+fn store(sessions: &mut HashedStore<()>, write: Write<'_>, now: Timestamp) -> Result<(), MatrixError> {
     match sessions.apply(write, None, now) {
         // A session that had to make way had nothing reserved: this flow has no such stage.
         Ok(_) => Ok(()),
-        Err(NotStored::Full { wait, .. }) => Err(Reject::limited(wait)),
+        Err(NotStored::Full { wait, .. }) => Err(MatrixError::limited(wait)),
         // Nobody else has this store, so no race is lost in it.
-        Err(_) => Err(Reject::unavailable()),
+        Err(_) => Err(MatrixError::unavailable()),
     }
 }
 

@@ -20,7 +20,7 @@
 //!  Verify     a question: look it up, resolve it with a Verdict, apply ─► Step
 //!  Grant      store its write; the grant lets the operation happen ─► effects ─► receipt
 //!  Replay     the call has succeeded before: send its result again
-//!  Reject     store its write, send its error
+//!  MatrixError     store its write, send its error
 //! ```
 //!
 //! Every step that changes something says so in a [`Write`](session::Write), which is
@@ -33,10 +33,10 @@
 //! with a growing store, for a server with many threads.
 //!
 //! ```
-//! use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
-//! use matrix_uia::password::{self, ChangePasswordRequest, Effect};
-//! use matrix_uia::session::{Check, Failure, Proof, Verdict};
-//! use matrix_uia::store::{FixedStore, Lifetimes, Store};
+//! use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
+//! use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect};
+//! use matrix_uia::server::session::{Check, StageFailure, Proof, Verdict};
+//! use matrix_uia::server::store::{FixedStore, Lifetimes, Store};
 //! use matrix_uia::{BindingKey, Flows, Guard, Rules, SessionId, Step, Timestamp};
 //!
 //! // Once, at the start.
@@ -62,7 +62,7 @@
 //! let Step::Verify(question) = step else { unreachable!("a stage is attempted") };
 //! let verdict = match question.check() {
 //!     Check::Password { password, .. } if password.expose() == "wonderland" => Verdict::Passed(Proof::User(alice)),
-//!     _ => Verdict::Failed(Failure::Credentials),
+//!     _ => Verdict::Failed(StageFailure::Credentials),
 //! };
 //!
 //! // Answer it, to the session as it is by now.
@@ -130,9 +130,9 @@
 //! | what | bound | beyond it |
 //! | --- | --- | --- |
 //! | a session, in memory | 192 bytes | |
-//! | what a client keeps of a challenge | the `N` of its [`Progress`](client::Progress) | [`Failure::TooLarge`](client::Failure::TooLarge) |
-//! | flows, stages of a flow, different stages | [`MAX_FLOWS`](flows::MAX_FLOWS), [`MAX_STAGES`](flows::MAX_STAGES), [`MAX_TYPES`](flows::MAX_TYPES) | [`FlowError`] |
-//! | name of a stage | [`MAX_AUTH_TYPE_LEN`](wire::MAX_AUTH_TYPE_LEN) bytes | [`FlowError`] |
+//! | what a client keeps of a challenge | the `N` of its [`Progress`](client::Progress) | [`StageFailure::TooLarge`](client::StageFailure::TooLarge) |
+//! | flows, stages of a flow, different stages | [`MAX_FLOWS`](flows::MAX_FLOWS), [`MAX_STAGES`](flows::MAX_STAGES), [`MAX_TYPES`](flows::MAX_TYPES) | [`PolicyError`] |
+//! | name of a stage | [`MAX_AUTH_TYPE_LEN`](wire::MAX_AUTH_TYPE_LEN) bytes | [`PolicyError`] |
 //! | nesting, and keys open at once | [`MAX_DEPTH`](wire::MAX_DEPTH), [`MAX_OPEN_KEYS`](wire::MAX_OPEN_KEYS) | [`ParseError`](wire::ParseError) |
 //! | a password | [`MAX_PASSWORD_LEN`](wire::MAX_PASSWORD_LEN) bytes | `M_INVALID_PARAM` |
 //! | a user ID | [`MAX_USER_ID_LEN`](registration::MAX_USER_ID_LEN) bytes | `M_INVALID_USERNAME` |
@@ -188,32 +188,17 @@ extern crate alloc;
 #[cfg_attr(test, macro_use)]
 extern crate std;
 
-pub mod account;
-pub mod appservice;
 mod capacity;
 pub mod client;
-pub mod deactivation;
-mod denied;
-pub mod devices;
-pub mod digest;
-pub mod error;
-pub mod fallback;
-pub mod flows;
-pub mod login;
-pub mod operation;
-pub mod password;
-pub mod refresh;
-pub mod registration;
+mod decode;
+pub mod endpoint;
+pub mod pages;
 #[cfg(feature = "ruma")]
 pub mod ruma;
 mod secret;
-pub mod session;
-pub mod signing_keys;
-pub mod store;
+pub mod server;
 mod text;
-pub mod threepid;
 mod time;
-mod unreadable;
 pub mod wire;
 
 /// The manual: what doesn't belong to any one item. Nothing to call is in here.
@@ -233,21 +218,21 @@ pub mod _manual {
 }
 
 pub use capacity::CapacityError;
-pub use denied::Denied;
-pub use digest::BindingKey;
-pub use error::Reject;
-pub use flows::{FlowError, Flows, StageOrder};
 pub use secret::Secret;
 #[cfg(feature = "alloc")]
 pub use secret::SecretBuf;
-pub use session::{Call, Grant, Guard, Rules, Session, SessionId, Step};
+pub use server::denied::Denied;
+pub use server::digest::BindingKey;
+pub use server::flows::{Flows, PolicyError, StageOrder};
+pub use server::session::{Call, Grant, Guard, Rules, Session, SessionId, Step};
 pub use text::{Chars, Text};
 pub use time::{Millis, Timestamp};
+pub use wire::error::MatrixError;
 
 /// The front page's limits are those of the code:
 ///
 /// ```
-/// use matrix_uia::{Rules, deactivation, fallback, flows, refresh, registration, signing_keys, threepid, wire};
+/// use matrix_uia::{Rules, endpoint::deactivate, pages, server::flows, endpoint::refresh, endpoint::register, endpoint::signing_keys, endpoint::threepid, wire};
 /// let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 /// let rules = Rules::default();
 /// for stated in [

@@ -7,8 +7,8 @@
 //! fail under every version.
 
 use matrix_uia::Grant;
-use matrix_uia::operation::ChangePassword;
-use matrix_uia::session::{Claim, Completed, Pending, Receipt, Redeemed, Replay, Resolved};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::session::{Claim, Completed, Pending, Receipt, Redeemed, Replay, Resolved};
 
 #[test]
 #[cfg_attr(miri, ignore = "starts the compiler")]

@@ -3,19 +3,19 @@
 
 use std::fmt::Debug;
 
-use matrix_uia::deactivation::DeactivateRequest;
-use matrix_uia::devices::DeleteDevicesRequest;
-use matrix_uia::login::{GetLoginTokenRequest, LoginRequest, LoginTokenResponse};
-use matrix_uia::operation::{ChangePassword, Reference, Register, Subject, UserRef};
-use matrix_uia::password::{self, ChangePasswordRequest, KeptChange};
-use matrix_uia::refresh::{RefreshRequest, RefreshResponse};
-use matrix_uia::registration::{self, KeptRegistration, Localpart, LoginResponse, RegisterRequest};
-use matrix_uia::session::{Failure, Proof, Verdict};
-use matrix_uia::signing_keys::UploadSigningKeysRequest;
-use matrix_uia::threepid::{
-    AddThreepidRequest, Asked, KeptAddition, Medium, Purpose, RequestToken, Requested, Sending, SubmitToken,
-    Threepid, Validation, ValidationRules,
+use matrix_uia::endpoint::deactivate::DeactivateRequest;
+use matrix_uia::endpoint::devices::DeleteDevicesRequest;
+use matrix_uia::endpoint::login::{GetLoginTokenRequest, LoginRequest, LoginTokenResponse};
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest, KeptChange};
+use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
+use matrix_uia::endpoint::register::{self, KeptRegistration, Localpart, LoginResponse, RegisterRequest};
+use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
+use matrix_uia::endpoint::threepid::{
+    AddThreepidRequest, Delivery, KeptAddition, Medium, Purpose, RequestToken, Requested, SubmitToken,
+    Threepid, TokenRequestKey, Validation, ValidationRules,
 };
+use matrix_uia::server::operation::{ChangePassword, Reference, Register, Subject, UserRef};
+use matrix_uia::server::session::{Proof, StageFailure, Verdict};
 use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
 use matrix_uia::{BindingKey, Guard, Millis, Rules, Secret, Session, SessionId, Step, Text, Timestamp};
 use serde_json::{Value, json};
@@ -89,12 +89,12 @@ fn no_request_shows_what_it_brings() {
     hides(&token);
     let email = Threepid::parse(Medium::Email, "a@b".into()).unwrap();
     let key = BindingKey::from_entropy([1; 16]);
-    let asked = Asked::new(&key, Purpose::Reset, None, email, token.client_secret, 1);
+    let asked = TokenRequestKey::new(&key, Purpose::Reset, None, email, token.client_secret, 1);
     hides(&asked);
     let marked = mark(34);
     let digest = key.validation_token(Secret::new(&marked));
     let rules = ValidationRules::default();
-    let begun = Validation::request(None, &asked, Sending::Token, digest, &rules, Timestamp::default());
+    let begun = Validation::request(None, &asked, Delivery::Token, digest, &rules, Timestamp::default());
     hides(&begun);
     let Requested::New(validation) = begun else { panic!("it is new") };
     assert!(!serde_json::to_string(&validation).unwrap().contains(MARK));
@@ -186,7 +186,7 @@ fn no_step_shows_what_it_carries() {
                 hides(&pending.check());
                 hides(&pending.limit_key());
                 hides(&pending);
-                let resolved = pending.resolve(Verdict::Failed(Failure::Other));
+                let resolved = pending.resolve(Verdict::Failed(StageFailure::Other));
                 hides(&resolved);
                 hides(&resolved.apply(None, fresh, Timestamp::default()));
             }
@@ -196,7 +196,7 @@ fn no_step_shows_what_it_carries() {
                 let grant = claim.assume_stored();
                 hides(&grant);
                 let username = Localpart::parse(Text::new("carol"), "example.org").unwrap();
-                let creation = registration::create(grant, &request, Some(username), None).unwrap();
+                let creation = register::create(grant, &request, Some(username), None).unwrap();
                 hides(&creation);
                 hides(creation.account());
                 let receipt = creation.receipt();
@@ -225,7 +225,7 @@ fn no_effect_of_a_granted_call_shows_the_new_password() {
     let change = password::change(claim.assume_stored(), &request, None).unwrap();
     hides(&change);
     hides(&change.new_password());
-    hides(&change.denied(matrix_uia::Reject::unavailable()));
+    hides(&change.denied(matrix_uia::MatrixError::unavailable()));
 }
 
 #[test]
@@ -331,8 +331,8 @@ fn a_stored_session_holds_no_secret_and_goes_on_elsewhere() {
 
 #[test]
 fn no_page_and_no_form_shows_what_it_carries() {
-    use matrix_uia::fallback::{Form, StagePage};
-    use matrix_uia::session::{Visit, Visited};
+    use matrix_uia::pages::{Form, StagePage};
+    use matrix_uia::server::session::{Visit, Visited};
     use matrix_uia::wire::AuthType;
 
     let encoded = format!("session={}&user=alice&password={}&token={}", mark(1), mark(2), mark(3));
@@ -349,7 +349,7 @@ fn no_page_and_no_form_shows_what_it_carries() {
         panic!("a password is asked about")
     };
     hides(&inquiry);
-    hides(&inquiry.resolve(Verdict::Failed(Failure::Credentials)));
+    hides(&inquiry.resolve(Verdict::Failed(StageFailure::Credentials)));
     let secret = mark(4);
     hides(&StagePage::new(&outside, visit).sent("sid".into(), Secret::new(&secret)));
     let shown = format!("{:?}", Visit::new(SessionId::from_entropy([1; 24]), AuthType::Sso, None));
@@ -392,7 +392,7 @@ fn a_client_shows_and_stores_no_secret() {
             Next::Prompt(Prompt::Custom(prompt)) => prompt.answer(Raw::parse(&pin).unwrap()),
             Next::Page(page) => {
                 page.opened(now);
-                progress.told();
+                progress.stage_completed_elsewhere();
                 let Next::Send(poll) = client.next(&mut progress, now) else { panic!("a poll") };
                 poll
             }

@@ -16,9 +16,9 @@ mod model;
 mod room;
 mod sessions;
 
-use matrix_uia::operation::UserRef;
-use matrix_uia::session::Write;
-use matrix_uia::store::{FixedStore, Lifetimes, NotStored, Store};
+use matrix_uia::server::operation::UserRef;
+use matrix_uia::server::session::Write;
+use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, Store};
 
 use expiry::*;
 use model::any_sequence_is_as_the_model_says;
@@ -51,10 +51,10 @@ struct Hashed;
 
 #[cfg(feature = "alloc")]
 impl Kind for Hashed {
-    type Of<const N: usize> = matrix_uia::store::HashedStore<u32>;
+    type Of<const N: usize> = matrix_uia::server::store::HashedStore<u32>;
 
     fn with<const N: usize>(lifetimes: Lifetimes) -> Self::Of<N> {
-        matrix_uia::store::HashedStore::new(lifetimes, N)
+        matrix_uia::server::store::HashedStore::new(lifetimes, N)
     }
 }
 
@@ -266,7 +266,7 @@ fn a_store_prints_its_size_and_nothing_in_it() {
     assert_eq!(format!("{store:?}"), "FixedStore { len: 0, capacity: 3, .. }");
     #[cfg(feature = "alloc")]
     {
-        let store = matrix_uia::store::HashedStore::<u32>::new(Lifetimes::of(&RULES), 3);
+        let store = matrix_uia::server::store::HashedStore::<u32>::new(Lifetimes::of(&RULES), 3);
         assert_eq!(format!("{store:?}"), "HashedStore { len: 0, capacity: 3, .. }");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::flow::Progress;
 use crate::output::End;
-use matrix_uia::client::{Failure, Meaning};
+use matrix_uia::client::{FlowFailure, SessionImpact};
 
 /// Whether a call that has ended can go on from its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,29 +13,29 @@ pub enum Reopen {
 
 /// How a failure ends the program.
 pub fn ended(
-    failure: &Failure<'_>,
+    failure: &FlowFailure<'_>,
     progress: &Progress,
     open: Option<String>,
     silence: &str,
 ) -> (End, Reopen) {
     let refused = |status, meaning| End::refused(status, progress.error(), meaning);
     match failure {
-        Failure::Answer { status, meaning, .. } => {
+        FlowFailure::Answer { status, meaning, .. } => {
             // A server in trouble has decided nothing, and a login can be mended.
-            let decided = *status < 500 && *meaning == Meaning::Keep;
+            let decided = *status < 500 && *meaning == SessionImpact::Keep;
             (refused(*status, *meaning), if decided { Reopen::No } else { Reopen::Yes })
         }
-        Failure::RateLimited(_) => (refused(429, failure.meaning()), Reopen::Yes),
-        Failure::NoFlow(missing) => {
+        FlowFailure::RateLimited(_) => (refused(429, failure.meaning()), Reopen::Yes),
+        FlowFailure::NoFlow(missing) => {
             let stages = missing.stages().map(|stage| stage.name().to_string()).collect();
             (End::Missing(stages), Reopen::Yes)
         }
-        Failure::TimedOut => (End::Missing(open.into_iter().collect()), Reopen::No),
-        Failure::NoAnswer => {
+        FlowFailure::TimedOut => (End::Missing(open.into_iter().collect()), Reopen::No),
+        FlowFailure::NoAnswer => {
             let why = if silence.is_empty() { "nothing that a homeserver says" } else { silence };
             (End::Network(why.to_owned()), Reopen::Yes)
         }
-        Failure::Refused(_) => (refused(401, Meaning::Keep), Reopen::No),
+        FlowFailure::Refused(_) => (refused(401, SessionImpact::Keep), Reopen::No),
         other => {
             let error = format!("this can't be gone on with: {other:?}");
             (

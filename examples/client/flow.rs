@@ -21,9 +21,9 @@ use crate::validation::Validation;
 use matrix_uia::Millis;
 use matrix_uia::client::requests::Endpoint;
 use matrix_uia::client::{
-    Client, Meaning, Medium, Next, Page, Patience, Received, Request, StageStatus, Ticket,
+    Client, Medium, Next, Page, Patience, Received, Request, SessionImpact, StageStatus, Ticket,
 };
-use matrix_uia::threepid::RequestTokenResponse;
+use matrix_uia::endpoint::threepid::RequestTokenResponse;
 use matrix_uia::wire::{AuthType, Raw};
 use serde_json::Value;
 
@@ -132,7 +132,7 @@ impl Flow<'_> {
                     }
                 }
                 Step::Again => {}
-                Step::Told => kept.progress.told(),
+                Step::Told => kept.progress.stage_completed_elsewhere(),
                 Step::Address(medium) => kept.progress.address_given(medium),
                 Step::RequestToken(send_attempt) => {
                     self.request_token(call, &client, answers, kept, file, send_attempt)?;
@@ -169,7 +169,7 @@ impl Flow<'_> {
                 let stages: Vec<_> = missing.stages().collect();
                 self.ask_address(call, answers, &stages)?
             }
-            Next::Doubt(doubt) => {
+            Next::Uncertain(doubt) => {
                 self.screen.say("The answer to this call was lost: it may have been carried out.");
                 if self.somebody && Ask.yes("Ask for it once more?") == Some(true) {
                     doubt.go_on();
@@ -276,6 +276,6 @@ fn not_json() -> End {
         status: Some(200),
         errcode: None,
         error: Some("the answer is not what the call answers".to_owned()),
-        meaning: Meaning::Keep,
+        meaning: SessionImpact::Keep,
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::args::{Args, Command};
 use crate::screen::printable;
-use matrix_uia::client::{Meaning, StageError};
+use matrix_uia::client::{SessionImpact, StageError};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 #[derive(Debug)]
 pub enum End {
     /// The server said no.
-    Refused { status: Option<u16>, errcode: Option<String>, error: Option<String>, meaning: Meaning },
+    Refused { status: Option<u16>, errcode: Option<String>, error: Option<String>, meaning: SessionImpact },
     /// The command line or the environment is at fault.
     Usage(String),
     /// These stages, or variables of the environment, would have to be answered.
@@ -25,7 +25,7 @@ pub enum End {
 }
 
 impl End {
-    pub fn refused(status: u16, error: Option<StageError<'_>>, meaning: Meaning) -> Self {
+    pub fn refused(status: u16, error: Option<StageError<'_>>, meaning: SessionImpact) -> Self {
         let code = error.and_then(|error| error.code);
         let words = error.and_then(|error| error.message);
         Self::Refused {
@@ -81,27 +81,29 @@ impl End {
     }
 }
 
-fn name_of(meaning: Meaning) -> &'static str {
+fn name_of(meaning: SessionImpact) -> &'static str {
     match meaning {
-        Meaning::SoftLogout => "soft_logout",
-        Meaning::Gone => "gone",
-        Meaning::Locked => "locked",
-        Meaning::Suspended => "suspended",
-        Meaning::Deactivated => "deactivated",
-        Meaning::RateLimited(_) => "rate_limited",
+        SessionImpact::SoftLogout => "soft_logout",
+        SessionImpact::Gone => "gone",
+        SessionImpact::Locked => "locked",
+        SessionImpact::Suspended => "suspended",
+        SessionImpact::Deactivated => "deactivated",
+        SessionImpact::RateLimited(_) => "rate_limited",
         _ => "keep",
     }
 }
 
-fn advice(meaning: Meaning) -> String {
+fn advice(meaning: SessionImpact) -> String {
     match meaning {
-        Meaning::SoftLogout => "\nRefresh the token, or log in again on the same device.".to_owned(),
-        Meaning::Gone => "\nThis login is over; log in again.".to_owned(),
-        Meaning::Locked => "\nThe account is locked; keep the token, and try again later.".to_owned(),
-        Meaning::Suspended => "\nThe account is suspended; the login is good, this action is not.".to_owned(),
-        Meaning::Deactivated => "\nThe account is no more.".to_owned(),
-        Meaning::RateLimited(Some(wait)) => format!("\nTry again in {} s.", wait.get().div_ceil(1_000)),
-        Meaning::RateLimited(None) => "\nTry again later.".to_owned(),
+        SessionImpact::SoftLogout => "\nRefresh the token, or log in again on the same device.".to_owned(),
+        SessionImpact::Gone => "\nThis login is over; log in again.".to_owned(),
+        SessionImpact::Locked => "\nThe account is locked; keep the token, and try again later.".to_owned(),
+        SessionImpact::Suspended => {
+            "\nThe account is suspended; the login is good, this action is not.".to_owned()
+        }
+        SessionImpact::Deactivated => "\nThe account is no more.".to_owned(),
+        SessionImpact::RateLimited(Some(wait)) => format!("\nTry again in {} s.", wait.get().div_ceil(1_000)),
+        SessionImpact::RateLimited(None) => "\nTry again later.".to_owned(),
         _ => String::new(),
     }
 }
@@ -168,13 +170,13 @@ mod tests {
     #[test]
     fn every_meaning_has_its_name() {
         for (meaning, name) in [
-            (Meaning::Keep, "keep"),
-            (Meaning::SoftLogout, "soft_logout"),
-            (Meaning::Gone, "gone"),
-            (Meaning::Locked, "locked"),
-            (Meaning::Suspended, "suspended"),
-            (Meaning::Deactivated, "deactivated"),
-            (Meaning::RateLimited(Some(Millis::new(1))), "rate_limited"),
+            (SessionImpact::Keep, "keep"),
+            (SessionImpact::SoftLogout, "soft_logout"),
+            (SessionImpact::Gone, "gone"),
+            (SessionImpact::Locked, "locked"),
+            (SessionImpact::Suspended, "suspended"),
+            (SessionImpact::Deactivated, "deactivated"),
+            (SessionImpact::RateLimited(Some(Millis::new(1))), "rate_limited"),
         ] {
             let end = End::Refused { status: Some(403), errcode: None, error: None, meaning };
             assert_eq!(end.json().unwrap()["error"]["meaning"], name);

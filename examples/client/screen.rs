@@ -2,7 +2,7 @@
 
 use crate::clock;
 use matrix_uia::Timestamp;
-use matrix_uia::client::{StageStatus, Why};
+use matrix_uia::client::{StageStatus, WaitReason};
 use matrix_uia::wire::AuthType;
 use std::io::{IsTerminal as _, Write as _};
 use std::thread::sleep;
@@ -43,11 +43,11 @@ impl Screen {
     }
 
     /// Waits until then; `stage` is the one that is next.
-    pub fn wait(&mut self, until: Timestamp, why: Why, stage: Option<&str>) {
+    pub fn wait(&mut self, until: Timestamp, why: WaitReason, stage: Option<&str>) {
         let span = Duration::from_millis(until.since(clock::now()).get());
         let words = match why {
-            Why::RateLimited => "The server asks to wait",
-            Why::NoAnswer => "No answer; trying again",
+            WaitReason::RateLimited => "The server asks to wait",
+            WaitReason::NoAnswer => "No answer; trying again",
             _ if stage == Some("m.login.email.identity") => "Waiting for the link to be followed",
             _ => "Waiting for it to be done elsewhere",
         };
@@ -62,7 +62,8 @@ impl Screen {
         for frame in FRAMES.iter().cycle() {
             let Some(left) = span.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { break };
             let seconds = left.as_millis().div_ceil(1_000);
-            let countdown = if why == Why::Elsewhere { String::new() } else { format!(" {seconds} s") };
+            let countdown =
+                if why == WaitReason::Elsewhere { String::new() } else { format!(" {seconds} s") };
             let _ = write!(err, "\r\x1b[K{frame} {words}{countdown}").and_then(|()| err.flush());
             sleep(left.min(TICK));
         }

@@ -5,7 +5,7 @@ use crate::db::threepids::{self, Owned};
 use crate::db::users::{self, NewUser, Phase};
 use crate::db::{Db, Result};
 use crate::password::{PasswordHash, Passwords};
-use matrix_uia::threepid::Threepid;
+use matrix_uia::endpoint::threepid::Threepid;
 use rusqlite::Transaction;
 
 /// Makes the configured accounts that the database doesn't have. One that it has is left as it is, whatever

@@ -11,7 +11,7 @@ use crate::db::threepids;
 use crate::db::{Result, UserKey, deactivations, devices, login_tokens, users, validations};
 use crate::fault;
 use matrix_uia::SessionId;
-use matrix_uia::deactivation::{DeactivateResponse, Deactivation, Effect};
+use matrix_uia::endpoint::deactivate::{DeactivateResponse, Deactivation, Effect};
 use rusqlite::Transaction;
 use std::time::Duration;
 use tokio::task::JoinSet;

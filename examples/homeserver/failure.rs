@@ -4,14 +4,14 @@ use crate::http::answer;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
-use matrix_uia::Reject;
+use matrix_uia::MatrixError;
 use matrix_uia::wire::ParseError;
 
 /// An error to answer with, or one that nobody but the log may see.
 #[derive(Debug)]
 pub enum Failure {
     /// The crate's word.
-    Reject(Reject),
+    Reject(MatrixError),
     /// The database's.
     Db(rusqlite::Error),
     /// The transaction needs a password hashed, which takes too long to be done inside: it is undone, the
@@ -19,8 +19,8 @@ pub enum Failure {
     NeedsHash,
 }
 
-impl From<Reject> for Failure {
-    fn from(reject: Reject) -> Self {
+impl From<MatrixError> for Failure {
+    fn from(reject: MatrixError) -> Self {
         Self::Reject(reject)
     }
 }
@@ -43,9 +43,9 @@ impl IntoResponse for Failure {
             Self::Reject(reject) => reject,
             Self::Db(error) => {
                 tracing::error!(%error, "the database failed");
-                Reject::unavailable()
+                MatrixError::unavailable()
             }
-            Self::NeedsHash => Reject::unavailable(),
+            Self::NeedsHash => MatrixError::unavailable(),
         };
         let mut body = String::new();
         // A `String` takes whatever is written.

@@ -14,7 +14,7 @@ use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use matrix_uia::{Millis, Reject};
+use matrix_uia::{MatrixError, Millis};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU64;
@@ -48,7 +48,7 @@ impl Limited {
 
 impl From<Limited> for Failure {
     fn from(limited: Limited) -> Self {
-        Reject::limited(limited.wait()).into()
+        MatrixError::limited(limited.wait()).into()
     }
 }
 

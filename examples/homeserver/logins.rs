@@ -7,7 +7,7 @@ use crate::db::{UserKey, devices};
 use crate::failure::Failure;
 use crate::secrets::{self, Token};
 use crate::signing_keys;
-use matrix_uia::login::{DeviceIdUse, DevicePlan, LoginResponse, plan_device};
+use matrix_uia::endpoint::login::{DeviceIdUse, DevicePlan, LoginResponse, plan_device};
 use matrix_uia::{Secret, Text};
 use rusqlite::Transaction;
 

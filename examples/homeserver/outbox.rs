@@ -6,7 +6,7 @@
 
 use crate::db::private_dir;
 use matrix_uia::Secret;
-use matrix_uia::threepid::{Purpose, Threepid};
+use matrix_uia::endpoint::threepid::{Purpose, Threepid};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -147,7 +147,7 @@ fn create_new(path: &Path) -> io::Result<Option<File>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use matrix_uia::threepid::Medium;
+    use matrix_uia::endpoint::threepid::Medium;
 
     struct Scratch(PathBuf);
 

@@ -1,7 +1,7 @@
 //! Phone numbers as people dial them, made into 3PIDs.
 
-use matrix_uia::Reject;
-use matrix_uia::threepid::{GivenAddress, Medium, Threepid};
+use matrix_uia::MatrixError;
+use matrix_uia::endpoint::threepid::{GivenAddress, Medium, Threepid};
 use phonenumber::Mode;
 use phonenumber::country::Id;
 
@@ -16,7 +16,7 @@ const FEWEST_DIGITS: usize = 5;
 /// # Errors
 ///
 /// 400 `M_INVALID_PARAM` if there is no such country, or no number is dialled so.
-pub fn threepid(country: &str, number: &str) -> Result<Threepid, Reject> {
+pub fn threepid(country: &str, number: &str) -> Result<Threepid, MatrixError> {
     let invalid = |_| GivenAddress::invalid_number();
     let country: Id = country.parse().map_err(|_| GivenAddress::invalid_number())?;
     let number = phonenumber::parse(Some(country), number).map_err(|_| GivenAddress::invalid_number())?;

@@ -2,15 +2,17 @@
 
 use crate::config::{self, Config};
 use crate::secrets::ServerKey;
-use matrix_uia::operation::{
+use matrix_uia::endpoint::password::PasswordStrength;
+use matrix_uia::endpoint::threepid::ValidationRules;
+use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
     UploadSigningKeys,
 };
-use matrix_uia::password::PasswordStrength;
-use matrix_uia::session::{BodyBinding, Outside, UnknownSession};
-use matrix_uia::threepid::ValidationRules;
+use matrix_uia::server::session::{BodyBinding, Outside, UnknownSession};
 use matrix_uia::wire::Raw;
-use matrix_uia::{BindingKey, Flows, Guard, Millis, Rules, Session, StageOrder, login, registration};
+use matrix_uia::{
+    BindingKey, Flows, Guard, Millis, Rules, Session, StageOrder, endpoint::login, endpoint::register,
+};
 
 /// What every operation is guarded with.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub struct Policies {
     /// Which types of login there are.
     pub login: login::Offer,
     /// Whom the server registers.
-    pub registration: registration::Offer,
+    pub registration: register::Offer,
     pub register: Flows<'static, Register>,
     pub password: Flows<'static, ChangePassword>,
     pub password_reset: Flows<'static, ChangePassword>,
@@ -131,8 +133,8 @@ fn login_offer(config: &Config) -> login::Offer {
     offer
 }
 
-fn registration_offer(config: &Config) -> registration::Offer {
-    let mut offer = registration::Offer::default();
+fn registration_offer(config: &Config) -> register::Offer {
+    let mut offer = register::Offer::default();
     offer.legacy = config.legacy_login;
     offer.users = config.registration.enabled;
     offer.guests = config.registration.guests;

@@ -3,9 +3,9 @@
 use crate::args;
 use crate::db::sessions::{self as table, Inserted, StoredSession};
 use crate::db::{Result, UserKey, registration_tokens};
-use matrix_uia::operation::UserRef;
-use matrix_uia::session::Write;
-use matrix_uia::store::{HashedStore, Lifetimes, NotStored, Store as _};
+use matrix_uia::server::operation::UserRef;
+use matrix_uia::server::session::Write;
+use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, Store as _};
 use matrix_uia::{Rules, Session, SessionId, Timestamp};
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use crate::db::belongings::{self, Belonging};
 use crate::db::{Result, UserKey};
-use matrix_uia::signing_keys::{SigningKey, SigningKeyKind, SigningKeys, Upload};
+use matrix_uia::endpoint::signing_keys::{SigningKey, SigningKeyKind, SigningKeys, Upload};
 use rusqlite::Transaction;
 
 /// The JSON of each kind of key, in the order of [`SigningKeyKind::ALL`].

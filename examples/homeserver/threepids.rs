@@ -10,15 +10,15 @@ use crate::failure::Failure;
 use crate::outbox::{Message, TokenMessage};
 use crate::secrets;
 use crate::who::{self, Peer};
-use matrix_uia::digest::Digest;
-use matrix_uia::operation::{ChangePassword, Operation, Reference, Register, UserRef};
-use matrix_uia::session::{Failure as StageFailure, Proof, Question, Verdict};
-use matrix_uia::threepid::{
-    Asked, Circumstances, ClaimBy, Claimed, Medium, Owner, Purpose, Requested, Sending, SubmitToken,
-    Submitted, Threepid, Validation,
+use matrix_uia::endpoint::threepid::{
+    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitToken, Submitted, Threepid,
+    TokenRequestContext, TokenRequestKey, Validation,
 };
+use matrix_uia::server::digest::Digest;
+use matrix_uia::server::operation::{ChangePassword, Operation, Reference, Register, UserRef};
+use matrix_uia::server::session::{Proof, Question, StageFailure, Verdict};
 use matrix_uia::wire::ThreepidCreds;
-use matrix_uia::{Reject, Secret};
+use matrix_uia::{MatrixError, Secret};
 use rusqlite::Transaction;
 
 /// The path of every `submit_url`.
@@ -60,7 +60,14 @@ pub fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Fai
         validations::forget(tx, now)?;
         let sending = circumstances(tx, app, &wanted)?.decide()?;
         let Wanted { purpose, requester, threepid, client_secret, send_attempt, next_link, .. } = wanted;
-        let asked = Asked::new(&app.policies.key, purpose, requester, threepid, client_secret, send_attempt);
+        let asked = TokenRequestKey::new(
+            &app.policies.key,
+            purpose,
+            requester,
+            threepid,
+            client_secret,
+            send_attempt,
+        );
         let found = validations::by_identity(tx, asked.identity())?;
         let (place, found) = found.map(|found| ((found.reference, found.sid), found.validation)).unzip();
         let fresh = secrets::opaque_id();
@@ -79,7 +86,7 @@ pub fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Fai
                 fresh
             }
             // Only what was found is sent again.
-            _ => return Err(Reject::unavailable().into()),
+            _ => return Err(MatrixError::unavailable().into()),
         };
         send(app, &asked, purpose, sending, client_secret, &sid)?;
         Ok(sid)
@@ -87,7 +94,11 @@ pub fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Fai
 }
 
 /// What the crate wants to know before anything is sent.
-fn circumstances(tx: &Transaction<'_>, app: &App, wanted: &Wanted<'_>) -> rusqlite::Result<Circumstances> {
+fn circumstances(
+    tx: &Transaction<'_>,
+    app: &App,
+    wanted: &Wanted<'_>,
+) -> rusqlite::Result<TokenRequestContext> {
     let owner = match threepids::owner(tx, &wanted.threepid)?.map(UserRef::from) {
         None => Owner::Nobody,
         Some(owner) if wanted.requester == Some(owner) => Owner::Requester,
@@ -95,7 +106,7 @@ fn circumstances(tx: &Transaction<'_>, app: &App, wanted: &Wanted<'_>) -> rusqli
     };
     let config = &app.config;
     let trusted = |server: &str| config.identity_servers.get(server).is_some_and(|server| server.trusted);
-    Ok(Circumstances {
+    Ok(TokenRequestContext {
         purpose: wanted.purpose,
         owner,
         allowed: !config.threepid_denied_domains.iter().any(|domain| wanted.threepid.is_in_domain(domain)),
@@ -107,25 +118,25 @@ fn circumstances(tx: &Transaction<'_>, app: &App, wanted: &Wanted<'_>) -> rusqli
 
 fn send(
     app: &App,
-    asked: &Asked,
+    asked: &TokenRequestKey,
     purpose: Purpose,
-    sending: Sending,
+    sending: Delivery,
     client_secret: Secret<'_>,
     sid: &str,
 ) -> Result<(), Failure> {
     let token = app.key.validation_token(sid);
     let submit_url = submit_url(app);
     let token = match sending {
-        Sending::Token => {
+        Delivery::Token => {
             Some(TokenMessage { purpose, sid, token: Secret::new(token.expose()), submit_url: &submit_url })
         }
-        Sending::Notice => None,
+        Delivery::Notice => None,
     };
     let message = Message { to: asked.threepid(), client_secret, token };
-    let Some(outbox) = &app.outbox else { return Err(Reject::unavailable().into()) };
+    let Some(outbox) = &app.outbox else { return Err(MatrixError::unavailable().into()) };
     outbox.send(&message).map_err(|error| {
         tracing::error!(%error, "the outbox failed");
-        Reject::unavailable().into()
+        MatrixError::unavailable().into()
     })
 }
 
@@ -273,7 +284,7 @@ pub fn owner_of(tx: &Transaction<'_>, reference: Reference) -> rusqlite::Result<
 pub fn proved(
     tx: &Transaction<'_>,
     proofs: impl Iterator<Item = Proof>,
-) -> rusqlite::Result<Result<Vec<Proved>, Reject>> {
+) -> rusqlite::Result<Result<Vec<Proved>, MatrixError>> {
     let mut proved = Vec::new();
     for proof in proofs {
         let Proof::Threepid(reference) = proof else { continue };

@@ -16,10 +16,12 @@ use crate::verify::verify;
 use crate::who::{self, Peer};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::operation::{Operation, Subject};
-use matrix_uia::session::{Challenge, Claim, Pending, Redeemed, Replay, Resolved, Write};
-use matrix_uia::{Call, Denied, Flows, Grant, Guard, Reject, Secret, Session, SessionId, Step, Timestamp};
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::server::operation::{Operation, Subject};
+use matrix_uia::server::session::{Challenge, Claim, Pending, Redeemed, Replay, Resolved, Write};
+use matrix_uia::{
+    Call, Denied, Flows, Grant, Guard, MatrixError, Secret, Session, SessionId, Step, Timestamp,
+};
 use rusqlite::Transaction;
 
 /// The endpoint's part of an exchange.
@@ -99,7 +101,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             self.with_hash(endpoint, |endpoint, tx| self.apply(endpoint, tx, &resolved, fresh)).await?;
         match next {
             Next::Answer(response) => Ok(response),
-            Next::Verify(_) => Err(Reject::unavailable().into()),
+            Next::Verify(_) => Err(MatrixError::unavailable().into()),
         }
     }
 
@@ -127,7 +129,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             if let Some(token) = &self.token
                 && !tokens::is_there(tx, token)?
             {
-                return Err(Reject::unknown_token(false).into());
+                return Err(MatrixError::unknown_token(false).into());
             }
             work(tx)
         })
@@ -217,7 +219,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
                 self.write(tx, refused.write(), kept)?;
                 Failure::Reject(refused.reject()).into_response()
             }
-            _ => return Err(Reject::unavailable().into()),
+            _ => return Err(MatrixError::unavailable().into()),
         };
         Ok(Next::Answer(response))
     }
@@ -267,7 +269,11 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
 
     fn write(&self, tx: &Transaction<'_>, write: Write<'_>, kept: Kept) -> Result<(), Failure> {
         let stored = self.app.sessions.write(tx, write, kept, self.peer.arrived)?;
-        if stored { Ok(()) } else { Err(Reject::limited(self.app.policies.rules.session_lifetime).into()) }
+        if stored {
+            Ok(())
+        } else {
+            Err(MatrixError::limited(self.app.policies.rules.session_lifetime).into())
+        }
     }
 
     fn load(&self, tx: &Transaction<'_>, id: Option<SessionId>) -> Result<Option<Stored>, Failure> {

@@ -10,10 +10,10 @@ use crate::secrets::Secret;
 use crate::threepids as addresses;
 use crate::who::{self, Peer, user_ref};
 use matrix_uia::SessionId;
-use matrix_uia::operation::Reference;
-use matrix_uia::session::{Check, Failure as StageFailure, LimitKey, Proof, Question, Verdict};
-use matrix_uia::threepid::{Medium, Threepid};
-use matrix_uia::wire::{Residence, UserIdentifier};
+use matrix_uia::endpoint::threepid::{Medium, Threepid};
+use matrix_uia::server::operation::Reference;
+use matrix_uia::server::session::{Check, LimitKey, Proof, Question, StageFailure, Verdict};
+use matrix_uia::wire::{Locality, UserIdentifier};
 use rusqlite::Transaction;
 
 /// Answers a question, unless too many answers were no lately.
@@ -149,7 +149,7 @@ fn find(tx: &Transaction<'_>, app: &App, identifier: UserIdentifier<'_>) -> Resu
     match identifier {
         UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
             // People write their names with capitals; accounts have none.
-            Residence::Here(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
+            Locality::Local(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
             _ => Ok(None),
         },
         UserIdentifier::Thirdparty { medium, address } => {

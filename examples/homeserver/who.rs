@@ -13,13 +13,13 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
-use matrix_uia::account::{AccountStatus, Action, Life};
-use matrix_uia::appservice::{self, ServiceToken};
-use matrix_uia::error::ErrorCode;
-use matrix_uia::operation::{Operation as _, OperationId, Register, Subject, UserRef};
-use matrix_uia::refresh::check_access;
-use matrix_uia::session::Proof;
-use matrix_uia::{Reject, Timestamp};
+use matrix_uia::endpoint::account::{AccountStatus, Action, Lifecycle};
+use matrix_uia::endpoint::appservice::{self, ServiceToken};
+use matrix_uia::endpoint::refresh::check_access;
+use matrix_uia::server::operation::{Operation as _, OperationId, Register, Subject, UserRef};
+use matrix_uia::server::session::Proof;
+use matrix_uia::wire::error::ErrorCode;
+use matrix_uia::{MatrixError, Timestamp};
 use rusqlite::Transaction;
 use std::net::SocketAddr;
 
@@ -117,7 +117,7 @@ pub fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Fail
 ///
 /// Also 401 `M_MISSING_TOKEN`.
 pub fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Failure> {
-    maybe(app, peer, action)?.ok_or(Failure::Reject(Reject::missing_token()))
+    maybe(app, peer, action)?.ok_or(Failure::Reject(MatrixError::missing_token()))
 }
 
 /// Whether the request's token is an application service's.
@@ -150,7 +150,7 @@ fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Resul
         }
         Ok::<_, rusqlite::Error>(bearer)
     })?;
-    let bearer = bearer.ok_or(Failure::Reject(Reject::unknown_token(false)))?;
+    let bearer = bearer.ok_or(Failure::Reject(MatrixError::unknown_token(false)))?;
     if let Err(unknown) = check_access(Some(bearer.presented), bearer.expired) {
         // A lock outlives the token, and so does being gone; a suspension is only about what a good one does.
         let lasting = if action == Action::Logout { action } else { Action::Sync };
@@ -173,13 +173,13 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
             .strip_prefix('@')
             .and_then(|full| full.strip_suffix(&format!(":{}", app.config.server_name)))
             .filter(|name| service.owns(name))
-            .ok_or(Reject::new(ErrorCode::Forbidden, "The user is not this application service's."))?,
+            .ok_or(MatrixError::new(ErrorCode::Forbidden, "The user is not this application service's."))?,
     };
     let device_id = peer.query("device_id");
     let user = app.db.transaction(|tx| {
         let user = users::by_localpart(tx, localpart)?;
         let user =
-            user.ok_or(Reject::new(ErrorCode::Forbidden, "The application service has no such user."))?;
+            user.ok_or(MatrixError::new(ErrorCode::Forbidden, "The application service has no such user."))?;
         match &device_id {
             Some(id) if devices::get(tx, user.key, id)?.is_none() => {
                 Err(Failure::from(appservice::unknown_device()))
@@ -234,9 +234,9 @@ pub fn gate_proved(tx: &Transaction<'_>, operation: OperationId, proof: Proof) -
 pub fn status(user: &User) -> AccountStatus {
     let mut status = AccountStatus::default();
     status.life = match user.phase {
-        Phase::Active => Life::Active,
-        Phase::Deactivating => Life::Deactivating,
-        Phase::Deactivated => Life::Deactivated,
+        Phase::Active => Lifecycle::Active,
+        Phase::Deactivating => Lifecycle::Deactivating,
+        Phase::Deactivated => Lifecycle::Deactivated,
     };
     status.locked = user.locked;
     status.suspended = user.suspended;

@@ -89,7 +89,7 @@ impl Run<'_> {
             }
             5 => {
                 self.unasked = 0;
-                self.progress.told();
+                self.progress.stage_completed_elsewhere();
             }
             6 => {
                 let step = payload.first().map_or(0, |step| u64::from(*step) * 700);
@@ -155,7 +155,7 @@ impl Run<'_> {
                 assert!(request.send_attempt() > 0);
                 return request.sent(now);
             }
-            Next::Doubt(doubt) => {
+            Next::Uncertain(doubt) => {
                 self.unasked = 0;
                 return doubt.go_on();
             }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::error::{AnyCode, ErrorBody, ErrorCode};
+use matrix_uia::wire::error::{AnyCode, ErrorBody, ErrorCode};
 use matrix_uia::wire::{MAX_OPEN_KEYS, ParseError};
 use matrix_uia_fuzz::json::{self, Node};
 

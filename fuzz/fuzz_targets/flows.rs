@@ -9,9 +9,11 @@
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::flows::{FlowError, MAX_FLOWS, MAX_STAGES, MAX_TYPES};
-use matrix_uia::operation::{ChangePassword, Operation, Register, Subject, UploadSigningKeys, UserRef};
-use matrix_uia::session::{Claim, Proof, Verdict, Visit, Write};
+use matrix_uia::server::flows::{MAX_FLOWS, MAX_STAGES, MAX_TYPES, PolicyError};
+use matrix_uia::server::operation::{
+    ChangePassword, Operation, Register, Subject, UploadSigningKeys, UserRef,
+};
+use matrix_uia::server::session::{Claim, Proof, Verdict, Visit, Write};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, MAX_AUTH_TYPE_LEN, ParseError, Raw};
 use matrix_uia::{Call, Flows, Guard, Rules, Session, SessionId, StageOrder, Step, Timestamp};
 use matrix_uia_fuzz::json::{self, Node};
@@ -99,7 +101,7 @@ fn check<Op: Operation + Debug>(policy: &Policy<'_>, operation: u8) {
     let exact = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer[..length]);
     assert_eq!(format!("{:?}", exact.unwrap()), format!("{flows:?}"));
     let short = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer[..length - 1]);
-    assert_eq!(short.unwrap_err(), FlowError::BufferFull);
+    assert_eq!(short.unwrap_err(), PolicyError::BufferFull);
     for flow in &policy.flows {
         walk(&flows, flow, policy);
     }
@@ -210,50 +212,54 @@ fn stored(write: Write<'_>) -> Option<Session> {
 }
 
 /// Every refusal that could be due, with every place it could name.
-fn all_defects(policy: &Policy<'_>) -> Vec<FlowError> {
-    let mut all =
-        vec![FlowError::NoFlows, FlowError::TooManyFlows, FlowError::TooManyTypes, FlowError::BadParams];
+fn all_defects(policy: &Policy<'_>) -> Vec<PolicyError> {
+    let mut all = vec![
+        PolicyError::NoFlows,
+        PolicyError::TooManyFlows,
+        PolicyError::TooManyTypes,
+        PolicyError::BadParams,
+    ];
     for (flow, stages) in (1..).zip(&policy.flows) {
-        all.extend([FlowError::EmptyFlow { flow }, FlowError::TooManyStages { flow }]);
+        all.extend([PolicyError::EmptyFlow { flow }, PolicyError::TooManyStages { flow }]);
         for (index, stage) in (1..).zip(stages) {
             let stage = stage.as_str().try_into().unwrap_or_default();
-            all.push(FlowError::BadName { flow, stage: index });
-            all.push(FlowError::RepeatedStage { flow, stage });
+            all.push(PolicyError::BadName { flow, stage: index });
+            all.push(PolicyError::RepeatedStage { flow, stage });
             let stage = stages[index - 1].as_str().try_into().unwrap_or_default();
-            all.push(FlowError::WrongOperation { flow, stage });
+            all.push(PolicyError::WrongOperation { flow, stage });
         }
         for by in 1..=policy.flows.len() {
-            all.extend([FlowError::Shadowed { flow, by }, FlowError::RepeatedFlow { flow, same_as: by }]);
+            all.extend([PolicyError::Shadowed { flow, by }, PolicyError::RepeatedFlow { flow, same_as: by }]);
         }
     }
     all
 }
 
-fn is_justified(error: &FlowError, policy: &Policy<'_>, operation: u8) -> bool {
+fn is_justified(error: &PolicyError, policy: &Policy<'_>, operation: u8) -> bool {
     let ids =
         |number: usize| -> Vec<&str> { policy.flows[number - 1].iter().map(|name| stable(name)).collect() };
     match error {
-        FlowError::NoFlows => policy.flows.is_empty(),
-        FlowError::TooManyFlows => policy.flows.len() > MAX_FLOWS,
-        FlowError::TooManyTypes => {
+        PolicyError::NoFlows => policy.flows.is_empty(),
+        PolicyError::TooManyFlows => policy.flows.len() > MAX_FLOWS,
+        PolicyError::TooManyTypes => {
             let mut types: Vec<_> = policy.flows.iter().flatten().map(|name| stable(name)).collect();
             types.sort_unstable();
             types.dedup();
             types.len() > MAX_TYPES
         }
-        FlowError::EmptyFlow { flow } => ids(*flow).is_empty(),
-        FlowError::TooManyStages { flow } => ids(*flow).len() > MAX_STAGES,
-        FlowError::RepeatedStage { flow, stage } => {
+        PolicyError::EmptyFlow { flow } => ids(*flow).is_empty(),
+        PolicyError::TooManyStages { flow } => ids(*flow).len() > MAX_STAGES,
+        PolicyError::RepeatedStage { flow, stage } => {
             ids(*flow).iter().filter(|name| **name == stable(stage)).count() > 1
         }
-        FlowError::BadName { flow, stage } => {
+        PolicyError::BadName { flow, stage } => {
             let name = policy.flows[flow - 1][stage - 1].as_str();
             name.is_empty()
                 || name.len() > MAX_AUTH_TYPE_LEN
                 || name.chars().any(|c| c.is_control() || c == '"' || c == '\\')
         }
         // Two spellings of one type.
-        FlowError::NameCollision { flow, stage } => {
+        PolicyError::NameCollision { flow, stage } => {
             ids(*flow).contains(&stable(stage))
                 && policy
                     .flows
@@ -261,7 +267,7 @@ fn is_justified(error: &FlowError, policy: &Policy<'_>, operation: u8) -> bool {
                     .flatten()
                     .any(|name| name != stage.as_str() && stable(name) == stable(stage))
         }
-        FlowError::WrongOperation { flow, stage } => {
+        PolicyError::WrongOperation { flow, stage } => {
             ids(*flow).contains(&stable(stage))
                 && match stable(stage) {
                     "m.login.terms" | "m.login.registration_token" => operation != 0,
@@ -269,12 +275,12 @@ fn is_justified(error: &FlowError, policy: &Policy<'_>, operation: u8) -> bool {
                     _ => false,
                 }
         }
-        FlowError::Shadowed { flow, by } => {
+        PolicyError::Shadowed { flow, by } => {
             let (flow, by) = (ids(*flow), ids(*by));
             flow.len() > by.len() && flow.starts_with(&by)
         }
-        FlowError::RepeatedFlow { flow, same_as } => flow > same_as && ids(*flow) == ids(*same_as),
-        FlowError::BadParams => policy.params.is_some_and(|raw| {
+        PolicyError::RepeatedFlow { flow, same_as } => flow > same_as && ids(*flow) == ids(*same_as),
+        PolicyError::BadParams => policy.params.is_some_and(|raw| {
             let root = json::reread(raw.as_str()).root;
             !root.is_object() || root.entries().iter().any(|(_, value)| !value.is_object())
         }),

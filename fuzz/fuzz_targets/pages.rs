@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::fallback::{Document, Form, Languages, LinkPage, LoginPage, Nonce, Page, StagePage, WebUrl};
-use matrix_uia::operation::Register;
-use matrix_uia::session::Visit;
-use matrix_uia::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::pages::{Document, Form, Languages, LinkPage, LoginPage, Nonce, Page, StagePage, WebUrl};
+use matrix_uia::server::operation::Register;
+use matrix_uia::server::session::Visit;
 use matrix_uia::wire::{AuthType, Raw};
 use matrix_uia::{Flows, Guard, Rules, Secret, SessionId, Text};
 use serde_json::json;

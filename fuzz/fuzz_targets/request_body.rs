@@ -2,19 +2,19 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::deactivation::DeactivateRequest;
-use matrix_uia::devices::{DeleteDeviceRequest, DeleteDevicesRequest};
-use matrix_uia::error::ErrorCode;
-use matrix_uia::login::{Attempt, LoginRequest, LoginType};
-use matrix_uia::password::ChangePasswordRequest;
-use matrix_uia::refresh::RefreshRequest;
-use matrix_uia::registration::RegisterRequest;
-use matrix_uia::signing_keys::{MAX_SIGNING_KEY_LEN, SigningKey, UploadSigningKeysRequest};
-use matrix_uia::threepid::{
+use matrix_uia::endpoint::deactivate::DeactivateRequest;
+use matrix_uia::endpoint::devices::{DeleteDeviceRequest, DeleteDevicesRequest};
+use matrix_uia::endpoint::login::{Attempt, LoginRequest, LoginType};
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::endpoint::refresh::RefreshRequest;
+use matrix_uia::endpoint::register::RegisterRequest;
+use matrix_uia::endpoint::signing_keys::{MAX_SIGNING_KEY_LEN, SigningKey, UploadSigningKeysRequest};
+use matrix_uia::endpoint::threepid::{
     AddThreepidRequest, DeleteThreepidRequest, GivenAddress, Medium, RequestToken, SubmitToken, Threepid,
 };
+use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::wire::{Auth, AuthData, ParseError};
-use matrix_uia::{BindingKey, Reject, Secret, Text};
+use matrix_uia::{BindingKey, MatrixError, Secret, Text};
 use matrix_uia_fuzz::auth;
 use matrix_uia_fuzz::json::{self, Node};
 
@@ -169,7 +169,7 @@ fn delete_devices(body: &[u8]) {
 
 fn login(body: &[u8]) {
     let parsed = LoginRequest::parse(body);
-    let code = parsed.as_ref().err().map(Reject::code);
+    let code = parsed.as_ref().err().map(MatrixError::code);
     let reading = json::judge_code(body, code);
     let Ok(parsed) = parsed else {
         return assert!(matches!(
@@ -214,7 +214,7 @@ fn login(body: &[u8]) {
 
 fn refresh(body: &[u8]) {
     let parsed = RefreshRequest::parse(body);
-    let reading = json::judge_code(body, parsed.as_ref().err().map(Reject::code));
+    let reading = json::judge_code(body, parsed.as_ref().err().map(MatrixError::code));
     let (Ok(parsed), Some(reading)) = (parsed, reading) else { return };
     assert_eq!(secret(Some(parsed.refresh_token)), reading.root.text_of("refresh_token"));
 }
@@ -233,7 +233,7 @@ fn signing_keys(body: &[u8]) {
 }
 
 /// What a parser that answers with an error of its own makes of a body, if it is read.
-fn rejects<T>(body: &[u8], parsed: Result<T, Reject>) -> Option<(T, Node)> {
+fn rejects<T>(body: &[u8], parsed: Result<T, MatrixError>) -> Option<(T, Node)> {
     let reading = json::read(body);
     match parsed {
         Ok(parsed) => {

@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::operation::{
+use matrix_uia::server::operation::{
     ChangePassword, Deactivate, GetLoginToken, Operation, Reference, Register, Subject, UserRef,
 };
-use matrix_uia::session::{NotCompleted, Pending, Proof, Receipt, Resolved, Visit, Visited, Write};
+use matrix_uia::server::session::{NotCompleted, Pending, Proof, Receipt, Resolved, Visit, Visited, Write};
 use matrix_uia::wire::{Auth, AuthType, Raw};
 use matrix_uia::{BindingKey, Call, Flows, Guard, Rules, Session, Step, Text, Timestamp};
 use matrix_uia_fuzz::model::{self, Answered, Id, Model, Policy, Request, Stage, State, World};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use matrix_uia::error::ErrorCode;
+use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::wire::{MAX_DEPTH, MAX_OPEN_KEYS, ParseError};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};

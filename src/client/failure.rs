@@ -9,23 +9,23 @@
 //! ```
 
 use super::choice::{self, Abilities, FlowId, Means};
-use crate::error::{AnyCode, ErrorBody, ErrorCode};
+use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
 use crate::wire::{AuthType, ChallengeBody, ParseError};
 use crate::{Millis, Text};
 
 /// What an error means for the login an application keeps (rule C8).
 ///
 /// ```
-/// use matrix_uia::client::Meaning;
-/// let of = |status, body: &str| Meaning::of(status, body.as_bytes());
-/// assert_eq!(of(401, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#), Meaning::Gone);
-/// assert_eq!(of(401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":true}"#), Meaning::SoftLogout);
-/// assert_eq!(of(401, r#"{"errcode":"M_USER_LOCKED","soft_logout":true}"#), Meaning::Locked);
-/// assert_eq!(of(401, "<html>Log in to the Wi-Fi</html>"), Meaning::Keep);
+/// use matrix_uia::client::SessionImpact;
+/// let of = |status, body: &str| SessionImpact::of(status, body.as_bytes());
+/// assert_eq!(of(401, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#), SessionImpact::Gone);
+/// assert_eq!(of(401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":true}"#), SessionImpact::SoftLogout);
+/// assert_eq!(of(401, r#"{"errcode":"M_USER_LOCKED","soft_logout":true}"#), SessionImpact::Locked);
+/// assert_eq!(of(401, "<html>Log in to the Wi-Fi</html>"), SessionImpact::Keep);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
-pub enum Meaning {
+pub enum SessionImpact {
     /// Nothing: it stays as it is.
     #[default]
     Keep,
@@ -50,7 +50,7 @@ pub enum Meaning {
     RateLimited(Option<Millis>),
 }
 
-impl Meaning {
+impl SessionImpact {
     /// What an answer with an error `status` and this `body` means; for any endpoint.
     #[must_use]
     pub fn of(status: u16, body: &[u8]) -> Self {
@@ -109,7 +109,7 @@ impl<'p> StageError<'p> {
 /// Why a flow has ended without success. It stays ended, whatever comes after.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Failure<'p> {
+pub enum FlowFailure<'p> {
     /// The server said no, or something that is no answer of a homeserver's.
     Answer {
         /// The HTTP status.
@@ -117,7 +117,7 @@ pub enum Failure<'p> {
         /// The error, if the body was one.
         error: Option<StageError<'p>>,
         /// What it means for the stored session.
-        meaning: Meaning,
+        meaning: SessionImpact,
     },
     /// No flow can be walked by this application.
     NoFlow(Missing<'p>),
@@ -138,14 +138,14 @@ pub enum Failure<'p> {
     Cancelled,
 }
 
-impl Failure<'_> {
+impl FlowFailure<'_> {
     /// What it means for the stored session.
     #[must_use]
-    pub const fn meaning(&self) -> Meaning {
+    pub const fn meaning(&self) -> SessionImpact {
         match self {
             Self::Answer { meaning, .. } => *meaning,
-            Self::RateLimited(wait) => Meaning::RateLimited(*wait),
-            _ => Meaning::Keep,
+            Self::RateLimited(wait) => SessionImpact::RateLimited(*wait),
+            _ => SessionImpact::Keep,
         }
     }
 }
@@ -178,25 +178,25 @@ mod tests {
     #[test]
     fn only_a_genuine_error_about_the_token_ends_a_session() {
         for (status, body, meaning) in [
-            (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":false}"#, Meaning::Gone),
-            (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":"true"}"#, Meaning::Gone),
-            (403, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#, Meaning::Keep),
-            (401, r#"{"errcode":"M_MISSING_TOKEN"}"#, Meaning::Keep),
-            (401, r#"{"errcode":"M_UNAUTHORIZED"}"#, Meaning::Keep),
-            (401, "{}", Meaning::Keep),
-            (401, "", Meaning::Keep),
-            (403, r#"{"errcode":"M_FORBIDDEN"}"#, Meaning::Keep),
-            (403, r#"{"errcode":"M_USER_DEACTIVATED"}"#, Meaning::Deactivated),
-            (403, r#"{"errcode":"M_USER_SUSPENDED"}"#, Meaning::Suspended),
-            (429, "too fast", Meaning::RateLimited(None)),
+            (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":false}"#, SessionImpact::Gone),
+            (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":"true"}"#, SessionImpact::Gone),
+            (403, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#, SessionImpact::Keep),
+            (401, r#"{"errcode":"M_MISSING_TOKEN"}"#, SessionImpact::Keep),
+            (401, r#"{"errcode":"M_UNAUTHORIZED"}"#, SessionImpact::Keep),
+            (401, "{}", SessionImpact::Keep),
+            (401, "", SessionImpact::Keep),
+            (403, r#"{"errcode":"M_FORBIDDEN"}"#, SessionImpact::Keep),
+            (403, r#"{"errcode":"M_USER_DEACTIVATED"}"#, SessionImpact::Deactivated),
+            (403, r#"{"errcode":"M_USER_SUSPENDED"}"#, SessionImpact::Suspended),
+            (429, "too fast", SessionImpact::RateLimited(None)),
             (
                 429,
                 r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":7}"#,
-                Meaning::RateLimited(Some(Millis::new(7))),
+                SessionImpact::RateLimited(Some(Millis::new(7))),
             ),
-            (429, r#"{"retry_after_ms":7}"#, Meaning::RateLimited(Some(Millis::new(7)))),
+            (429, r#"{"retry_after_ms":7}"#, SessionImpact::RateLimited(Some(Millis::new(7)))),
         ] {
-            assert_eq!(Meaning::of(status, body.as_bytes()), meaning, "{status} {body}");
+            assert_eq!(SessionImpact::of(status, body.as_bytes()), meaning, "{status} {body}");
         }
     }
 }

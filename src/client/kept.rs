@@ -14,8 +14,8 @@
 use core::fmt::Write;
 use core::ops::Range;
 
-use crate::error::AnyCode;
 use crate::wire::ChallengeBody;
+use crate::wire::error::AnyCode;
 use crate::wire::json::{self, Raw};
 use crate::{CapacityError, Secret, Text};
 

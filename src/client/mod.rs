@@ -72,9 +72,9 @@ pub mod requests;
 mod state;
 mod stored;
 
-pub use crate::threepid::Medium;
-pub use failure::{Failure, Meaning, Missing, StageError};
-pub use next::{Doubt, Next, StageStatus};
+pub use crate::endpoint::threepid::Medium;
+pub use failure::{FlowFailure, Missing, SessionImpact, StageError};
+pub use next::{Next, StageStatus, Uncertain};
 pub use options::{Client, Patience};
 pub use page::Page;
 pub use params::{Policy, Terms};
@@ -84,7 +84,7 @@ pub use prompt::{
 };
 pub use receive::{Answer, Received};
 pub use request::Request;
-pub use state::{Ticket, Why};
+pub use state::{Ticket, WaitReason};
 
 use core::fmt;
 
@@ -95,7 +95,7 @@ use state::{Ended, State};
 ///
 /// `N` bounds, in bytes, what of a challenge is kept: its flows, params, completed stages
 /// and session. 4096 is ample but for terms in many languages. A longer one ends the flow
-/// with [`Failure::TooLarge`].
+/// with [`FlowFailure::TooLarge`].
 ///
 /// It serialises with any format of `serde`. Store it after every step, before the
 /// request that came of it is sent: a value that was read back asks the server how things
@@ -145,9 +145,9 @@ impl<const N: usize> Progress<N> {
 
     /// That a stage has been completed elsewhere, as far as anybody here can tell: the
     /// server is asked at once. Only its answer counts (a page's `onAuthDone` is a hint).
-    pub fn told(&mut self) {
+    pub fn stage_completed_elsewhere(&mut self) {
         self.state.touched();
-        if self.state.pause.is_some_and(|pause| pause.why == Why::Elsewhere) {
+        if self.state.pause.is_some_and(|pause| pause.why == WaitReason::Elsewhere) {
             self.state.pause = None;
         }
     }

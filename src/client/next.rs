@@ -2,11 +2,11 @@
 //! hands out counts as sent.
 
 use super::choice::{self, Choice, Means};
-use super::failure::{Failure, Missing, StageError};
+use super::failure::{FlowFailure, Missing, StageError};
 use super::page::Page;
 use super::prompt::{Open, Prompt, TokenRequest};
 use super::request::Request;
-use super::state::{Ended, Kind, MAX_AUTOMATIC, Phase, State, Why};
+use super::state::{Ended, Kind, MAX_AUTOMATIC, Phase, State, WaitReason};
 use super::{Client, Medium, Progress, params};
 use crate::Timestamp;
 use crate::wire::{AuthData, AuthType, ChallengeBody};
@@ -28,13 +28,13 @@ pub enum Next<'p> {
     /// [`Progress::address_given`], or [`Progress::cancel`].
     Address(Missing<'p>),
     /// The call may have been carried out already, see there.
-    Doubt(Doubt<'p>),
+    Uncertain(Uncertain<'p>),
     /// Ask again at that moment, or when something has happened.
     Wait {
         /// When.
         until: Timestamp,
         /// What for.
-        why: Why,
+        why: WaitReason,
     },
     /// A request is on its way: hand in its answer.
     Busy,
@@ -42,7 +42,7 @@ pub enum Next<'p> {
     /// [`receive`](Client::receive), and isn't kept: it can be an access token.
     Done,
     /// The call has failed, or can't be made.
-    Failed(Failure<'p>),
+    Failed(FlowFailure<'p>),
 }
 
 /// The answer to an earlier request never came, and the session that could tell what has
@@ -56,11 +56,11 @@ pub enum Next<'p> {
 /// What a client can't see is a request that something on the way sends twice: then only
 /// a server that answers a resend with its result keeps the call from being made again.
 #[derive(Debug)]
-pub struct Doubt<'p> {
+pub struct Uncertain<'p> {
     state: &'p mut State,
 }
 
-impl Doubt<'_> {
+impl Uncertain<'_> {
     /// It may be done twice, or is known not to have been done: go on with the new session.
     pub fn go_on(self) {
         self.state.doubt = false;
@@ -122,7 +122,7 @@ impl Client<'_> {
             return self.automatic(challenge, state, Kind::Resume, None);
         }
         if state.doubt {
-            return Next::Doubt(Doubt { state });
+            return Next::Uncertain(Uncertain { state });
         }
         if !challenge.has_flows() {
             return self.automatic(challenge, state, Kind::Start, None);
@@ -223,20 +223,20 @@ impl Client<'_> {
         Next::Failed(self.failure(challenge, state, how))
     }
 
-    fn failure<'p>(&'p self, challenge: ChallengeBody<'p>, state: &State, how: Ended) -> Failure<'p> {
+    fn failure<'p>(&'p self, challenge: ChallengeBody<'p>, state: &State, how: Ended) -> FlowFailure<'p> {
         let error = StageError::of(&challenge);
         match how {
-            Ended::Answer { status, meaning } => Failure::Answer { status, error, meaning },
+            Ended::Answer { status, meaning } => FlowFailure::Answer { status, error, meaning },
             Ended::NoFlow(flow) => {
-                Failure::NoFlow(Missing { challenge, abilities: state.abilities(self), flow })
+                FlowFailure::NoFlow(Missing { challenge, abilities: state.abilities(self), flow })
             }
-            Ended::Refused => Failure::Refused(error),
-            Ended::Loop => Failure::Loop,
-            Ended::TimedOut => Failure::TimedOut,
-            Ended::RateLimited(wait) => Failure::RateLimited(wait),
-            Ended::NoAnswer => Failure::NoAnswer,
-            Ended::TooLarge => Failure::TooLarge,
-            Ended::Cancelled => Failure::Cancelled,
+            Ended::Refused => FlowFailure::Refused(error),
+            Ended::Loop => FlowFailure::Loop,
+            Ended::TimedOut => FlowFailure::TimedOut,
+            Ended::RateLimited(wait) => FlowFailure::RateLimited(wait),
+            Ended::NoAnswer => FlowFailure::NoAnswer,
+            Ended::TooLarge => FlowFailure::TooLarge,
+            Ended::Cancelled => FlowFailure::Cancelled,
         }
     }
 }

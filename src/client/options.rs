@@ -41,7 +41,7 @@ impl<'c> Client<'c> {
     }
 
     /// The same with nobody there to ask: what was refused once would be again, so that
-    /// ends the flow with [`Failure::Refused`](super::Failure::Refused), instead of
+    /// ends the flow with [`FlowFailure::Refused`](super::FlowFailure::Refused), instead of
     /// another prompt for the same. A link that hasn't been followed yet is no refusal.
     #[must_use]
     pub const fn unattended(mut self) -> Self {
@@ -79,7 +79,7 @@ pub struct Patience {
     /// How many requests in a row may be sent anew because no answer came. Default: 5.
     pub max_unanswered: u8,
     /// The longest wait a server may ask for with a 429. A longer one ends the flow with
-    /// [`Failure::RateLimited`](super::Failure::RateLimited), which says how long it is.
+    /// [`FlowFailure::RateLimited`](super::FlowFailure::RateLimited), which says how long it is.
     /// Default: 15 minutes: the session would hardly be there any more.
     pub max_retry_after: Millis,
 }

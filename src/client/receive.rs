@@ -8,11 +8,11 @@
 //!  anything else ────────────────────────────► Failed, unless it was only a poll
 //! ```
 
-use super::failure::{self, Meaning};
+use super::failure::{self, SessionImpact};
 use super::kept::Kept;
-use super::state::{Ended, Kind, MAX_SAME, MAX_STEPS, Phase, State, Ticket, Why};
+use super::state::{Ended, Kind, MAX_SAME, MAX_STEPS, Phase, State, Ticket, WaitReason};
 use super::{Client, Progress};
-use crate::error::{AnyCode, ErrorBody, ErrorCode};
+use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
 use crate::wire::{AuthType, ChallengeBody};
 use crate::{Millis, Timestamp};
 
@@ -205,7 +205,7 @@ impl Client<'_> {
         if no_answer || (kind == Kind::Poll && code.is_none()) {
             return self.lost(state, kind, kept.challenge().session.is_some(), now);
         }
-        let meaning = Meaning::of_error(answer.status, error.as_ref());
+        let meaning = SessionImpact::of_error(answer.status, error.as_ref());
         kept.error(code, error.ok().and_then(|error| error.message));
         state.end(Ended::Answer { status: answer.status, meaning });
     }
@@ -220,7 +220,7 @@ impl Client<'_> {
         state.acted = false;
         state.again |= kind.is_submit();
         state.automatic = state.automatic.saturating_sub(1);
-        state.pause(now, wait, Why::RateLimited);
+        state.pause(now, wait, WaitReason::RateLimited);
     }
 
     fn lost(&self, state: &mut State, kind: Kind, has_session: bool, now: Timestamp) {
@@ -233,7 +233,7 @@ impl Client<'_> {
         }
         let wait = self.patience.retry_wait(state.retries);
         state.retries = state.retries.saturating_add(1);
-        state.pause(now, wait, Why::NoAnswer);
+        state.pause(now, wait, WaitReason::NoAnswer);
     }
 
     /// Another poll later, if there may be one: that is looked at when it is due.
@@ -241,7 +241,7 @@ impl Client<'_> {
         if let Some(elsewhere) = &mut state.elsewhere {
             elsewhere.polls = elsewhere.polls.saturating_add(1);
             let wait = self.patience.poll_wait(elsewhere.polls);
-            state.pause(now, wait, Why::Elsewhere);
+            state.pause(now, wait, WaitReason::Elsewhere);
         }
     }
 }

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Abilities, FlowId};
-use super::{Client, Meaning};
-use crate::threepid::Medium;
+use super::{Client, SessionImpact};
+use crate::endpoint::threepid::Medium;
 use crate::wire::{AuthType, Fnv};
 use crate::{Millis, Timestamp};
 
@@ -80,7 +80,7 @@ impl Kind {
 /// A failure as it is kept; its words stand with the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Ended {
-    Answer { status: u16, meaning: Meaning },
+    Answer { status: u16, meaning: SessionImpact },
     NoFlow(Option<FlowId>),
     Refused,
     Loop,
@@ -96,13 +96,13 @@ pub(super) enum Ended {
 pub(super) struct Pause {
     pub(super) from: Timestamp,
     pub(super) span: Millis,
-    pub(super) why: Why,
+    pub(super) why: WaitReason,
 }
 
 /// Why nothing is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Why {
+pub enum WaitReason {
     /// The server asked for it, with a 429.
     RateLimited,
     /// No answer came; it is tried again.
@@ -187,12 +187,12 @@ impl State {
         self.automatic = 0;
     }
 
-    pub(super) const fn pause(&mut self, from: Timestamp, span: Millis, why: Why) {
+    pub(super) const fn pause(&mut self, from: Timestamp, span: Millis, why: WaitReason) {
         self.pause = Some(Pause { from, span, why });
     }
 
     /// Until when nothing is sent, if that isn't over.
-    pub(super) fn waits(&mut self, now: Timestamp) -> Option<(Timestamp, Why)> {
+    pub(super) fn waits(&mut self, now: Timestamp) -> Option<(Timestamp, WaitReason)> {
         let pause = self.pause.as_mut()?;
         if now < pause.from {
             // The clock was set back: the wait is counted from what it says now, or it
@@ -210,7 +210,7 @@ impl State {
     pub(super) fn begin_elsewhere(&mut self, stage: AuthType<'_>, now: Timestamp, wait: Millis) {
         self.touched();
         self.elsewhere = Some(Elsewhere { stage: StageName::of(stage), since: now, polls: 0 });
-        self.pause(now, wait, Why::Elsewhere);
+        self.pause(now, wait, WaitReason::Elsewhere);
     }
 
     /// The same stage's record, if it is the one being completed elsewhere.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Progress;
 use super::kept::Kept;
 use super::state::{Phase, State};
-use crate::unreadable::Unreadable;
+use crate::decode::DecodeError;
 
 /// The form's version. Another one is refused: starting over costs one round trip.
 const VERSION: u8 = 1;
@@ -25,15 +25,15 @@ impl<const N: usize> From<Progress<N>> for Stored<N> {
 }
 
 impl<const N: usize> TryFrom<Stored<N>> for Progress<N> {
-    type Error = Unreadable;
+    type Error = DecodeError;
 
-    fn try_from(stored: Stored<N>) -> Result<Self, Unreadable> {
+    fn try_from(stored: Stored<N>) -> Result<Self, DecodeError> {
         let Stored { version, kept, mut state } = stored;
         if version != VERSION {
-            return Err(Unreadable::VERSION);
+            return Err(DecodeError::VERSION);
         }
         if !kept.is_sound() {
-            return Err(Unreadable("not the text of a challenge"));
+            return Err(DecodeError("not the text of a challenge"));
         }
         // Whoever waited for that answer is no more.
         if let Phase::InFlight(kind) = state.phase {

@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 
 use super::{Unconvertible, errors};
 use crate::Text;
-use crate::error::AnyCode;
-use crate::session::Challenge;
+use crate::server::session::Challenge;
 use crate::wire::ChallengeBody;
+use crate::wire::error::AnyCode;
 
 /// The keys of a 401 that are none of its error's.
 const STATE: &[&str] = &["flows", "params", "session", "completed"];
@@ -51,7 +51,7 @@ struct Written {
 }
 
 /// Ruma's `UiaaInfo` leaves an empty `completed` out when it is written, and has no place
-/// for the keys of [`Verdict::Continue`](crate::session::Verdict::Continue). A server that
+/// for the keys of [`Verdict::Continue`](crate::server::session::Verdict::Continue). A server that
 /// needs either sends what [`write_body`](Challenge::write_body) writes.
 impl From<&Challenge<'_>> for UiaaInfo {
     fn from(challenge: &Challenge<'_>) -> Self {

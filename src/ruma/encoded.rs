@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 /// them refuses with [`ParseError::NotJson`].
 ///
 /// ```
-/// use matrix_uia::error::ErrorBody;
+/// use matrix_uia::wire::error::ErrorBody;
 /// use matrix_uia::ruma::Encoded;
 /// use ruma_common::api::error::{ErrorKind, StandardErrorBody};
 ///
@@ -29,7 +29,7 @@ use zeroize::Zeroize;
 ///
 /// [`Auth::parse`]: crate::wire::Auth::parse
 /// [`ChallengeBody::parse`]: crate::wire::ChallengeBody::parse
-/// [`ErrorBody::parse`]: crate::error::ErrorBody::parse
+/// [`ErrorBody::parse`]: crate::wire::error::ErrorBody::parse
 /// [`ParseError::NotJson`]: crate::wire::ParseError::NotJson
 #[derive(Default, zeroize::ZeroizeOnDrop)]
 pub struct Encoded(Vec<u8>);
@@ -130,7 +130,7 @@ mod tests {
     use ruma_common::api::error::{ErrorKind, LimitExceededErrorData, RetryAfter, StandardErrorBody};
 
     use super::*;
-    use crate::error::ErrorBody;
+    use crate::wire::error::ErrorBody;
     use crate::wire::{Auth, ParseError};
 
     #[test]

@@ -11,7 +11,7 @@ use ruma_common::api::error as theirs;
 use serde_json::{Map, Value};
 
 use super::Unconvertible;
-use crate::error::{AnyCode, ErrorBody, ErrorCode, Reject};
+use crate::wire::error::{AnyCode, ErrorBody, ErrorCode, MatrixError};
 use crate::{Millis, Text};
 
 /// The longest wait, in milliseconds, that ruma can write: the largest whole number that
@@ -133,8 +133,8 @@ impl From<&ErrorBody<'_>> for theirs::ErrorBody {
 
 /// The wait is in whole seconds, rounded up. Ruma writes it into the `Retry-After` header
 /// too, rounded down; a client that went by a header of less would be refused once more.
-impl From<Reject> for theirs::Error {
-    fn from(reject: Reject) -> Self {
+impl From<MatrixError> for theirs::Error {
+    fn from(reject: MatrixError) -> Self {
         let mut data = Map::new();
         if let Some(soft_logout) = reject.soft_logout() {
             data.insert("soft_logout".to_owned(), soft_logout.into());
@@ -155,15 +155,15 @@ impl From<Reject> for theirs::Error {
     }
 }
 
-impl From<Reject> for uiaa::UiaaResponse {
-    fn from(reject: Reject) -> Self {
+impl From<MatrixError> for uiaa::UiaaResponse {
+    fn from(reject: MatrixError) -> Self {
         Self::MatrixError(reject.into())
     }
 }
 
-/// Fails if the code is none that this crate knows. The sentence is replaced: a [`Reject`]
+/// Fails if the code is none that this crate knows. The sentence is replaced: a [`MatrixError`]
 /// holds nothing that came from outside.
-impl TryFrom<&theirs::Error> for Reject {
+impl TryFrom<&theirs::Error> for MatrixError {
     type Error = Unconvertible;
 
     fn try_from(error: &theirs::Error) -> Result<Self, Unconvertible> {

@@ -1,7 +1,7 @@
 //! Conversions from and to [ruma]'s types, for programs that already speak ruma.
 //!
 //! ```text
-//!  ours to ruma's:   Auth, Challenge, Reject, … ─► From, TryFrom, auth_data ─► a value of ruma's
+//!  ours to ruma's:   Auth, Challenge, MatrixError, … ─► From, TryFrom, auth_data ─► a value of ruma's
 //!  ruma's to ours:   a value of ruma's ─► Encoded (its JSON, wiped) ─► parse ─► Auth, ChallengeBody, ErrorBody
 //! ```
 //!
@@ -34,11 +34,11 @@
 //! | [`AuthType`](crate::wire::AuthType) | `uiaa::AuthType` | `From` | `From` |
 //! | [`UserIdentifier`](crate::wire::UserIdentifier) | `uiaa::UserIdentifier` | `From` | `TryFrom`, borrows |
 //! | [`ThreepidCreds`](crate::wire::ThreepidCreds) | `uiaa::ThirdpartyIdCredentials` | `TryFrom` | `TryFrom`, borrows |
-//! | [`Challenge`](crate::session::Challenge) | `uiaa::UiaaInfo`, `UiaaResponse` | `From` | |
+//! | [`Challenge`](crate::server::session::Challenge) | `uiaa::UiaaInfo`, `UiaaResponse` | `From` | |
 //! | [`ChallengeBody`](crate::wire::ChallengeBody) | `uiaa::UiaaInfo` | `TryFrom` | [`Encoded`] |
-//! | [`ErrorCode`](crate::error::ErrorCode), [`AnyCode`](crate::error::AnyCode) | `api::error::ErrorCode` | `From` | `From` |
-//! | [`ErrorBody`](crate::error::ErrorBody) | `api::error::{ErrorBody, StandardErrorBody}` | `From`, `TryFrom` | [`Encoded`] |
-//! | [`Reject`](crate::error::Reject) | `api::error::Error`, `UiaaResponse` | `From` | `TryFrom` |
+//! | [`ErrorCode`](crate::wire::error::ErrorCode), [`AnyCode`](crate::wire::error::AnyCode) | `api::error::ErrorCode` | `From` | `From` |
+//! | [`ErrorBody`](crate::wire::error::ErrorBody) | `api::error::{ErrorBody, StandardErrorBody}` | `From`, `TryFrom` | [`Encoded`] |
+//! | [`MatrixError`](crate::wire::error::MatrixError) | `api::error::Error`, `UiaaResponse` | `From` | `TryFrom` |
 //!
 //! # What is lost on the way to ruma
 //!
@@ -57,7 +57,7 @@
 //! | a `status` of `M_BAD_STATUS` that is none, a `body` that is no string | gone |
 //! | a wait of more milliseconds than JavaScript can count | as many as it can |
 //! | an error without `errcode` | `api::error::ErrorBody::Json` |
-//! | the wait of a [`Reject`] | rounded up to whole seconds, since ruma rounds its `Retry-After` down |
+//! | the wait of a [`MatrixError`] | rounded up to whole seconds, since ruma rounds its `Retry-After` down |
 //!
 //! # What is lost on the way from ruma
 //!
@@ -69,10 +69,10 @@
 //! | other keys beside `m.login.sso`, which ruma keeps as it keeps a custom type's | ignored |
 //! | a flow without stages | left out: it could not be completed, but only skipped |
 //! | a wait until a date | gone: it stands in a header, and needs a clock |
-//! | an error's sentence, on the way to a [`Reject`] | a sentence of ours, so that it can be logged |
+//! | an error's sentence, on the way to a [`MatrixError`] | a sentence of ours, so that it can be logged |
 //!
-//! [`Reject`]: crate::error::Reject
-//! [`Verdict::Continue`]: crate::session::Verdict::Continue
+//! [`MatrixError`]: crate::wire::error::MatrixError
+//! [`Verdict::Continue`]: crate::server::session::Verdict::Continue
 //! [ruma]: https://docs.rs/ruma-client-api/0.25
 
 mod auth_data;

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::json::{self, Items, ObjectWriter, Raw, Reader};
 use super::{AuthType, ParseError};
-use crate::error::{AnyCode, ErrorBody};
+use crate::wire::error::{AnyCode, ErrorBody};
 use crate::{Secret, Text};
 
 /// A [401 body] as it came, read tolerantly: what a server left out, sent as `null` or

@@ -11,10 +11,10 @@ use crate::Text;
 /// How a user is named in an auth dict or at login.
 ///
 /// ```
-/// use matrix_uia::wire::{Residence, UserIdentifier};
+/// use matrix_uia::wire::{Locality, UserIdentifier};
 /// let alice = UserIdentifier::User("@alice:example.org".into());
-/// assert!(matches!(alice.localpart("example.org"), Residence::Here(name) if name == "alice"));
-/// assert!(matches!(alice.localpart("example.com"), Residence::Elsewhere));
+/// assert!(matches!(alice.localpart("example.org"), Locality::Local(name) if name == "alice"));
+/// assert!(matches!(alice.localpart("example.com"), Locality::Remote));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,14 +40,14 @@ pub enum UserIdentifier<'a> {
 /// Where a [`UserIdentifier::User`] lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Residence<'a> {
+pub enum Locality<'a> {
     /// On this server, under this localpart. It may have any characters: look it up,
     /// don't trust it.
-    Here(Text<'a>),
+    Local(Text<'a>),
     /// On another server: a failed stage here, by rule U20, and not an error.
-    Elsewhere,
+    Remote,
     /// The identifier is a 3PID or a phone number: look the address up.
-    NotAUser,
+    NotUserId,
 }
 
 /// What is wrong with an identifier. The key is named, the value never.
@@ -60,15 +60,15 @@ pub(crate) enum IdentifierError {
 impl<'a> UserIdentifier<'a> {
     /// The localpart on the server `server_name`.
     #[must_use]
-    pub fn localpart(&self, server_name: &str) -> Residence<'a> {
-        let Self::User(user) = self else { return Residence::NotAUser };
+    pub fn localpart(&self, server_name: &str) -> Locality<'a> {
+        let Self::User(user) = self else { return Locality::NotUserId };
         let full = match user.split_once('@') {
             Some((before, full)) if before.is_empty() => full,
-            _ => return Residence::Here(*user),
+            _ => return Locality::Local(*user),
         };
         match full.split_once(':') {
-            Some((localpart, server)) if server == *server_name => Residence::Here(localpart),
-            _ => Residence::Elsewhere,
+            Some((localpart, server)) if server == *server_name => Locality::Local(localpart),
+            _ => Locality::Remote,
         }
     }
 

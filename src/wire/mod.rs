@@ -17,6 +17,7 @@
 
 use core::fmt;
 
+pub mod error;
 pub(crate) mod json;
 
 mod auth_data;
@@ -36,7 +37,7 @@ pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
 pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};
 pub(crate) use identifier::Field;
-pub use identifier::{Residence, UserIdentifier};
+pub use identifier::{Locality, UserIdentifier};
 pub use json::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
 pub use web_url::WebUrl;
 pub(crate) use web_url::turns_around;
@@ -44,7 +45,7 @@ pub(crate) use web_url::turns_around;
 /// Why a body was not read.
 ///
 /// It never holds anything of the body. As an answer it is
-/// [`Reject::from`](crate::error::Reject): 400 with `M_NOT_JSON` or `M_BAD_JSON`, as
+/// [`MatrixError::from`](crate::wire::error::MatrixError): 400 with `M_NOT_JSON` or `M_BAD_JSON`, as
 /// the [standard error response] section says.
 ///
 /// [standard error response]: https://spec.matrix.org/v1.19/client-server-api/#standard-error-response

@@ -5,7 +5,7 @@ use crate::Text;
 /// A link that leads to a web page: `http` or `https`, and nothing else.
 ///
 /// ```
-/// use matrix_uia::fallback::WebUrl;
+/// use matrix_uia::pages::WebUrl;
 /// assert!(WebUrl::parse("https://example.org/terms?a=1".into()).is_some());
 /// assert!(WebUrl::parse("javascript:alert(1)".into()).is_none());
 /// assert!(WebUrl::parse("https://exa mple.org/".into()).is_none());

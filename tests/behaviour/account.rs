@@ -1,8 +1,10 @@
 //! Rules A1 to A4.
 
-use matrix_uia::account::{AccountStatus, Action, Event, Life, Moderated, Moderation, Moderator};
-use matrix_uia::login;
-use matrix_uia::operation::UserRef;
+use matrix_uia::endpoint::account::{
+    AccountStatus, Action, Event, Lifecycle, Moderated, Moderation, Moderator,
+};
+use matrix_uia::endpoint::login;
+use matrix_uia::server::operation::UserRef;
 use serde_json::json;
 
 use crate::support::Server;
@@ -109,7 +111,7 @@ fn a3_a_lock_wins_and_both_survive_each_other() {
 fn a3_deactivated_is_final_but_for_an_administrator() {
     let gone = status(&[Event::Fence, Event::Erase, Event::Finish]);
     for event in [Event::Lock, Event::Unlock, Event::Suspend, Event::Unsuspend, Event::Finish] {
-        assert_eq!(gone.on(event).unwrap().life, Life::Deactivated);
+        assert_eq!(gone.on(event).unwrap().life, Lifecycle::Deactivated);
     }
     for event in [Event::Fence, Event::Erase] {
         assert!(gone.on(event).is_err(), "{event:?}");
@@ -143,7 +145,7 @@ fn account(number: u64, admin: bool, events: &[Event]) -> Option<Moderated> {
 /// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv1adminlockuserid
 #[test]
 fn a4_only_administrators_moderate_and_neither_each_other_nor_themselves() {
-    let says = |result: Result<AccountStatus, matrix_uia::Reject>| match result {
+    let says = |result: Result<AccountStatus, matrix_uia::MatrixError>| match result {
         Ok(_) => "200".to_owned(),
         Err(reject) => format!("{} {}", reject.status(), reject.code()),
     };

@@ -1,7 +1,7 @@
 //! Rules C1 and C3 to C5: what a client does with each answer.
 
 use matrix_uia::Millis;
-use matrix_uia::client::{Client, Meaning, Medium, Patience};
+use matrix_uia::client::{Client, Medium, Patience, SessionImpact};
 use serde_json::json;
 
 use crate::support::client::{ALL, Walk, completed, offer, with};
@@ -101,9 +101,9 @@ fn c1_any_other_answer_ends_it() {
 #[test]
 fn c1_errors_about_the_token_are_never_part_of_the_flow() {
     for (code, meaning) in [
-        ("M_UNKNOWN_TOKEN", Meaning::Gone),
-        ("M_MISSING_TOKEN", Meaning::Keep),
-        ("M_USER_LOCKED", Meaning::Locked),
+        ("M_UNKNOWN_TOKEN", SessionImpact::Gone),
+        ("M_MISSING_TOKEN", SessionImpact::Keep),
+        ("M_USER_LOCKED", SessionImpact::Locked),
     ] {
         let mut walk = Walk::challenged(client(), offer(PASSWORD));
         walk.give();
@@ -185,7 +185,7 @@ fn c3_an_address_is_proved_with_a_token_that_is_asked_for_first() {
     walk.reply(401, with(offer(flows), json!({"errcode": "M_UNAUTHORIZED", "error": "not yet"})));
     assert_eq!(walk.step(), "wait 3000 Elsewhere");
     // The user says the link has been followed.
-    walk.progress.told();
+    walk.progress.stage_completed_elsewhere();
     assert_eq!((walk.step(), walk.give()), ("Email M_UNAUTHORIZED".to_owned(), creds.to_owned()));
     walk.reply(200, json!({}));
     assert_eq!(walk.step(), "done");
@@ -203,7 +203,7 @@ fn c4_what_the_application_cannot_do_is_done_on_a_page() {
     );
     walk.done();
     assert_eq!(walk.step(), "wait 2000 Elsewhere");
-    walk.progress.told();
+    walk.progress.stage_completed_elsewhere();
     assert_eq!(walk.step(), r#"send {"session":"s&1 é"}"#);
     walk.reply(401, offered);
     assert_eq!(walk.step(), "wait 3000 Elsewhere");

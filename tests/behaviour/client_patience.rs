@@ -1,7 +1,7 @@
 //! Rules C6 to C8: waiting, losing answers, and what an error means for a login.
 
 use matrix_uia::Millis;
-use matrix_uia::client::{Meaning, Medium, Patience};
+use matrix_uia::client::{Medium, Patience, SessionImpact};
 use matrix_uia::wire::AuthType;
 use serde_json::json;
 
@@ -46,7 +46,7 @@ fn c6_a_rate_limit_is_waited_for_and_the_same_step_resumed() {
         walk.step();
     }
     walk.reply_bytes(429, Some("1"), b"");
-    assert_eq!(walk.meaning(), Meaning::RateLimited(Some(Millis::from_secs(1))));
+    assert_eq!(walk.meaning(), SessionImpact::RateLimited(Some(Millis::from_secs(1))));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
@@ -62,7 +62,7 @@ fn c6_a_wait_that_is_too_long_ends_it_with_what_the_server_said() {
             assert_eq!(walk.wait(), wait);
             continue;
         }
-        assert_eq!(walk.meaning(), Meaning::RateLimited(Some(Millis::new(wait))));
+        assert_eq!(walk.meaning(), SessionImpact::RateLimited(Some(Millis::new(wait))));
         let error = walk.progress.error().unwrap();
         assert_eq!(
             (error.code.unwrap().name(), error.message.unwrap()),
@@ -91,7 +91,7 @@ fn c6_silence_and_limits_have_bounds_of_their_own() {
     }
     walk.step();
     walk.reply_bytes(429, Some("1"), b"");
-    assert_eq!(walk.meaning(), Meaning::RateLimited(Some(Millis::from_secs(1))));
+    assert_eq!(walk.meaning(), SessionImpact::RateLimited(Some(Millis::from_secs(1))));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
@@ -99,7 +99,7 @@ fn c6_silence_and_limits_have_bounds_of_their_own() {
 fn c7_one_request_is_on_its_way_at_a_time() {
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     walk.give();
-    walk.progress.told();
+    walk.progress.stage_completed_elsewhere();
     assert_eq!(walk.step(), "busy");
     let ticket = walk.flight.unwrap();
     walk.reply(401, with(offer(PASSWORD), json!({"errcode": "M_FORBIDDEN", "error": "no"})));
@@ -244,15 +244,15 @@ fn c8_a_401_with_flows_is_a_challenge_whatever_its_code() {
 #[test]
 fn c8_an_error_is_told_as_what_it_means_for_the_stored_session() {
     for (status, body, meaning) in [
-        (401, json!({"errcode": "M_UNKNOWN_TOKEN"}), Meaning::Gone),
-        (401, json!({"errcode": "M_UNKNOWN_TOKEN", "soft_logout": true}), Meaning::SoftLogout),
-        (401, json!({"errcode": "M_USER_LOCKED", "soft_logout": true}), Meaning::Locked),
-        (403, json!({"errcode": "M_USER_DEACTIVATED"}), Meaning::Deactivated),
-        (403, json!({"errcode": "M_USER_SUSPENDED"}), Meaning::Suspended),
-        (403, json!({"errcode": "M_FORBIDDEN"}), Meaning::Keep),
-        (401, json!({"message": "Unauthorized"}), Meaning::Keep),
+        (401, json!({"errcode": "M_UNKNOWN_TOKEN"}), SessionImpact::Gone),
+        (401, json!({"errcode": "M_UNKNOWN_TOKEN", "soft_logout": true}), SessionImpact::SoftLogout),
+        (401, json!({"errcode": "M_USER_LOCKED", "soft_logout": true}), SessionImpact::Locked),
+        (403, json!({"errcode": "M_USER_DEACTIVATED"}), SessionImpact::Deactivated),
+        (403, json!({"errcode": "M_USER_SUSPENDED"}), SessionImpact::Suspended),
+        (403, json!({"errcode": "M_FORBIDDEN"}), SessionImpact::Keep),
+        (401, json!({"message": "Unauthorized"}), SessionImpact::Keep),
     ] {
-        assert_eq!(Meaning::of(status, body.to_string().as_bytes()), meaning);
+        assert_eq!(SessionImpact::of(status, body.to_string().as_bytes()), meaning);
         let mut walk = Walk::new(client());
         walk.step();
         walk.reply(status, body);

@@ -4,9 +4,9 @@ use matrix_uia::Millis;
 use matrix_uia::client::requests::{
     Login, LoginWith, Refresh, RefreshAnswer, RequestEmailToken, WhoamiAnswer,
 };
-use matrix_uia::client::{Client, Meaning};
-use matrix_uia::registration::LoginResponse;
-use matrix_uia::threepid::RequestTokenResponse;
+use matrix_uia::client::{Client, SessionImpact};
+use matrix_uia::endpoint::register::LoginResponse;
+use matrix_uia::endpoint::threepid::RequestTokenResponse;
 use matrix_uia::wire::UserIdentifier;
 use matrix_uia::{Secret, Text};
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn c1_a_session_that_synapse_does_not_take_ends_the_flow() {
         walk.give();
         walk.reply_bytes(refused.status, None, &refused.body());
         assert_eq!(walk.step(), end);
-        assert_eq!(walk.meaning(), Meaning::Keep);
+        assert_eq!(walk.meaning(), SessionImpact::Keep);
     }
 }
 
@@ -107,49 +107,49 @@ fn c1_a_session_that_synapse_does_not_take_ends_the_flow() {
 /// https://spec.matrix.org/v1.19/client-server-api/#soft-logout
 #[test]
 fn c8_what_synapse_says_means_this_for_a_stored_login() {
-    const fn limited(seconds: u64) -> Meaning {
-        Meaning::RateLimited(Some(Millis::from_secs(seconds)))
+    const fn limited(seconds: u64) -> SessionImpact {
+        SessionImpact::RateLimited(Some(Millis::from_secs(seconds)))
     }
-    let expected: &[(&str, &str, Meaning)] = &[
-        ("email", "register: an address that is taken", Meaning::Keep),
-        ("email", "reset the password: an address nobody has", Meaning::Keep),
+    let expected: &[(&str, &str, SessionImpact)] = &[
+        ("email", "register: an address that is taken", SessionImpact::Keep),
+        ("email", "reset the password: an address nobody has", SessionImpact::Keep),
         ("limited", "login, wrong password first", limited(100)),
         ("limited", "register", limited(2)),
-        ("open", "a change of password in a locked account", Meaning::Locked),
-        ("open", "a change of password without a login", Meaning::Gone),
-        ("open", "a session of another call", Meaning::Keep),
-        ("open", "a session the server doesn't know", Meaning::Keep),
-        ("open", "how things stand", Meaning::Keep),
-        ("open", "locked in the middle of a flow", Meaning::Locked),
-        ("open", "login of nobody", Meaning::Keep),
+        ("open", "a change of password in a locked account", SessionImpact::Locked),
+        ("open", "a change of password without a login", SessionImpact::Gone),
+        ("open", "a session of another call", SessionImpact::Keep),
+        ("open", "a session the server doesn't know", SessionImpact::Keep),
+        ("open", "how things stand", SessionImpact::Keep),
+        ("open", "locked in the middle of a flow", SessionImpact::Locked),
+        ("open", "login of nobody", SessionImpact::Keep),
         // It doesn't tell who has no password whether the account is no more.
-        ("open", "login to a deactivated account", Meaning::Keep),
-        ("open", "login to a locked account", Meaning::Locked),
-        ("open", "login with a token to a deactivated account", Meaning::Deactivated),
-        ("open", "login with a wrong password", Meaning::Keep),
-        ("open", "no token", Meaning::Keep),
-        ("open", "register a name that is taken", Meaning::Keep),
-        ("open", "the password of somebody else", Meaning::Keep),
-        ("open", "token of a deactivated account", Meaning::Gone),
-        ("open", "token of a device that was logged out", Meaning::Gone),
-        ("open", "token of a locked account", Meaning::Locked),
-        ("open", "unknown token", Meaning::Gone),
-        ("open", "what a suspended account may not", Meaning::Suspended),
-        ("refresh", "refresh with a token that has been replaced", Meaning::Keep),
-        ("refresh", "refresh with an unknown token", Meaning::Gone),
-        ("refresh", "soft-logged out in the middle of a flow", Meaning::SoftLogout),
-        ("refresh", "token that has ended", Meaning::SoftLogout),
+        ("open", "login to a deactivated account", SessionImpact::Keep),
+        ("open", "login to a locked account", SessionImpact::Locked),
+        ("open", "login with a token to a deactivated account", SessionImpact::Deactivated),
+        ("open", "login with a wrong password", SessionImpact::Keep),
+        ("open", "no token", SessionImpact::Keep),
+        ("open", "register a name that is taken", SessionImpact::Keep),
+        ("open", "the password of somebody else", SessionImpact::Keep),
+        ("open", "token of a deactivated account", SessionImpact::Gone),
+        ("open", "token of a device that was logged out", SessionImpact::Gone),
+        ("open", "token of a locked account", SessionImpact::Locked),
+        ("open", "unknown token", SessionImpact::Gone),
+        ("open", "what a suspended account may not", SessionImpact::Suspended),
+        ("refresh", "refresh with a token that has been replaced", SessionImpact::Keep),
+        ("refresh", "refresh with an unknown token", SessionImpact::Gone),
+        ("refresh", "soft-logged out in the middle of a flow", SessionImpact::SoftLogout),
+        ("refresh", "token that has ended", SessionImpact::SoftLogout),
     ];
     let mut found = Vec::new();
     for (variant, _) in RECORDINGS {
         for (name, exchanges) in recorded(variant) {
             let last = exchanges.last().unwrap();
             if last.status >= 400 {
-                found.push((*variant, name, Meaning::of(last.status, &last.body())));
+                found.push((*variant, name, SessionImpact::of(last.status, &last.body())));
             }
         }
     }
-    let found: Vec<(&str, &str, Meaning)> =
+    let found: Vec<(&str, &str, SessionImpact)> =
         found.iter().map(|(variant, name, meaning)| (*variant, name.as_str(), *meaning)).collect();
     assert_eq!(found, expected);
 }
@@ -158,14 +158,19 @@ fn c8_what_synapse_says_means_this_for_a_stored_login() {
 #[test]
 fn c8_a_flow_that_synapse_ends_tells_what_it_means() {
     for (variant, name, end, meaning) in [
-        ("open", "a change of password in a locked account", "failed 401 M_USER_LOCKED", Meaning::Locked),
-        ("open", "a change of password without a login", "failed 401 M_UNKNOWN_TOKEN", Meaning::Gone),
-        ("open", "locked in the middle of a flow", "failed 401 M_USER_LOCKED", Meaning::Locked),
+        (
+            "open",
+            "a change of password in a locked account",
+            "failed 401 M_USER_LOCKED",
+            SessionImpact::Locked,
+        ),
+        ("open", "a change of password without a login", "failed 401 M_UNKNOWN_TOKEN", SessionImpact::Gone),
+        ("open", "locked in the middle of a flow", "failed 401 M_USER_LOCKED", SessionImpact::Locked),
         (
             "refresh",
             "soft-logged out in the middle of a flow",
             "failed 401 M_UNKNOWN_TOKEN",
-            Meaning::SoftLogout,
+            SessionImpact::SoftLogout,
         ),
     ] {
         let (steps, found) = replay_with_meaning(variant, name);

@@ -1,12 +1,12 @@
 //! The upload of cross-signing keys: what of rules U1, U13 and U18 is about it.
 
-use matrix_uia::operation::{ChangePassword, Subject, UploadSigningKeys, UserRef};
-use matrix_uia::session::Params;
-use matrix_uia::signing_keys::{
+use matrix_uia::endpoint::signing_keys::{
     SigningKey, SigningKeyKind, SigningKeys, UploadSigningKeysRequest, key_in_use, upload,
 };
+use matrix_uia::server::operation::{ChangePassword, Subject, UploadSigningKeys, UserRef};
+use matrix_uia::server::session::Params;
 use matrix_uia::wire::AuthType;
-use matrix_uia::{BindingKey, FlowError, Flows, Guard, Millis, Reject, Rules, Step, Timestamp};
+use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Millis, PolicyError, Rules, Step, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{flows, id};
@@ -53,7 +53,7 @@ fn is_exempt(body: &str, before: &Value) -> bool {
     request.exempt(&KEY, &read(&before), USER).is_some()
 }
 
-fn says(reject: Reject) -> String {
+fn says(reject: MatrixError) -> String {
     format!("{} {}", reject.status(), reject.code())
 }
 
@@ -192,7 +192,7 @@ fn u19_m_oauth_is_a_stage_of_this_upload_and_of_nothing_else() {
     let mut buffer = [0; 256];
     assert!(Flows::<UploadSigningKeys>::in_buffer(&oauth, None, &mut buffer).is_ok());
     let refused = Flows::<ChangePassword>::in_buffer(&oauth, None, &mut buffer);
-    assert!(matches!(refused, Err(FlowError::WrongOperation { .. })));
+    assert!(matches!(refused, Err(PolicyError::WrongOperation { .. })));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload

@@ -1,12 +1,12 @@
 //! Rules D1 to D7.
 
-use matrix_uia::account::{AccountStatus, Action, Event, Life};
-use matrix_uia::deactivation::{
+use matrix_uia::endpoint::account::{AccountStatus, Action, Event, Lifecycle};
+use matrix_uia::endpoint::deactivate::{
     DeactivateRequest, Deactivation, Effect, KeptDeactivation, MAX_ID_SERVER_LEN, UnbindResult, begin,
 };
-use matrix_uia::login;
-use matrix_uia::operation::UserRef;
-use matrix_uia::session::Exempt;
+use matrix_uia::endpoint::login;
+use matrix_uia::server::operation::UserRef;
+use matrix_uia::server::session::Exempt;
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy, poll};
@@ -38,8 +38,8 @@ fn d1_a_policy_may_have_flows_that_name_the_user() {
     let mut server = Server::new();
     server.policies.deactivate_without_token = Some(policy(&[&["m.login.password"]], None));
     assert_eq!(server.deactivate(None, json!({"auth": auth(None)})).says(), "200");
-    assert_eq!(server.users["alice"].status.life, Life::Deactivated);
-    assert_eq!(server.users["bob"].status.life, Life::Active);
+    assert_eq!(server.users["alice"].status.life, Lifecycle::Deactivated);
+    assert_eq!(server.users["bob"].status.life, Lifecycle::Active);
 
     let mut server = Server::new();
     server.policies.deactivate_without_token = Some(policy(&[&["m.login.dummy"]], None));
@@ -140,7 +140,7 @@ fn d4_after_a_crash_at_any_point_the_rest_follows() {
                 server.carry_out_one(&progress, effect);
                 progress =
                     if effect == Effect::UnbindThreepids { progress.unbound(true) } else { progress.done() };
-                assert_ne!(server.users["alice"].status.life, Life::Active, "never usable in between");
+                assert_ne!(server.users["alice"].status.life, Lifecycle::Active, "never usable in between");
             }
             if done_but_not_noted {
                 let effect = progress.effect().unwrap();
@@ -151,7 +151,7 @@ fn d4_after_a_crash_at_any_point_the_rest_follows() {
             let resumed: Deactivation = serde_json::from_str(&stored).unwrap();
             assert_eq!(server.carry_out(resumed), json!({"id_server_unbind_result": "success"}), "{crash}");
             let user = &server.users["alice"];
-            assert_eq!((user.status.life, user.status.erased), (Life::Deactivated, true));
+            assert_eq!((user.status.life, user.status.erased), (Lifecycle::Deactivated, true));
             assert!(user.hash.is_none() && user.tokens.is_empty() && user.threepids.is_empty());
         }
     }
@@ -206,7 +206,10 @@ fn d6_afterwards_nothing_works_and_the_name_stays_taken() {
     assert_eq!(server.change_password(ALICE, json!({})).says(), "401 M_UNKNOWN_TOKEN");
     let body = json!({"username": "alice", "password": "another-alice", "auth": {"type": "m.login.dummy"}});
     assert_eq!(server.register(body).says(), "400 M_USER_IN_USE");
-    assert!(server.owner_of(matrix_uia::operation::Reference::new(number)).is_none(), "the address is free");
+    assert!(
+        server.owner_of(matrix_uia::server::operation::Reference::new(number)).is_none(),
+        "the address is free"
+    );
 
     let gone = server.users["alice"].status;
     let login = |hide| login::decide(Some(gone), true, hide).unwrap_err();

@@ -1,14 +1,14 @@
 //! Rules E1 to E3.
 
-use matrix_uia::error::{AnyCode, ErrorBody, ErrorCode, Reject};
-use matrix_uia::password::ChangePasswordRequest;
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::wire::error::{AnyCode, ErrorBody, ErrorCode, MatrixError};
 use matrix_uia::wire::{Auth, ChallengeBody, MAX_DEPTH, MAX_OPEN_KEYS, ParseError};
 use matrix_uia::{Millis, Text};
 use serde_json::{Value, json};
 
 use crate::support::Server;
 
-fn written(reject: Reject) -> Value {
+fn written(reject: MatrixError) -> Value {
     let mut out = String::new();
     reject.write(&mut out).unwrap();
     serde_json::from_str(&out).unwrap()
@@ -24,15 +24,15 @@ fn rewritten(body: &str) -> Value {
 #[test]
 fn e1_every_error_has_both_keys_and_only_its_own_beside() {
     for code in ErrorCode::ALL {
-        let body = written(Reject::new(*code, "a \"sentence\""));
+        let body = written(MatrixError::new(*code, "a \"sentence\""));
         assert_eq!(body, json!({"errcode": code.name(), "error": "a \"sentence\""}));
     }
-    assert_eq!(written(Reject::unknown_token(true))["soft_logout"], true);
-    assert_eq!(written(Reject::unknown_token(false)).get("soft_logout"), None);
-    assert_eq!(written(Reject::limited(Millis::new(7)))["retry_after_ms"], 7);
-    assert_eq!(Reject::missing_token().status(), 401);
-    assert_eq!(Reject::unrecognized().status(), 404);
-    assert_eq!(Reject::unavailable().status(), 503);
+    assert_eq!(written(MatrixError::unknown_token(true))["soft_logout"], true);
+    assert_eq!(written(MatrixError::unknown_token(false)).get("soft_logout"), None);
+    assert_eq!(written(MatrixError::limited(Millis::new(7)))["retry_after_ms"], 7);
+    assert_eq!(MatrixError::missing_token().status(), 401);
+    assert_eq!(MatrixError::unrecognized().status(), 404);
+    assert_eq!(MatrixError::unavailable().status(), 503);
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
@@ -40,9 +40,9 @@ fn e1_every_error_has_both_keys_and_only_its_own_beside() {
 fn e1_retry_after_is_in_whole_seconds_rounded_up() {
     for (millis, secs) in [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (u64::MAX, u64::MAX / 1_000 + 1)]
     {
-        assert_eq!(Reject::limited(Millis::new(millis)).retry_after_secs(), Some(secs), "{millis}");
+        assert_eq!(MatrixError::limited(Millis::new(millis)).retry_after_secs(), Some(secs), "{millis}");
     }
-    assert_eq!(Reject::missing_token().retry_after_secs(), None);
+    assert_eq!(MatrixError::missing_token().retry_after_secs(), None);
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#other-error-codes
@@ -129,7 +129,7 @@ fn e2_a_refusal_repeats_nothing_of_the_body() {
         [&b"{\"hunter2\":\"hunter2\",\"hunter2\":1}"[..], b"{\"new_password\":[\"hunter2\"]}", b"hunter2"]
     {
         let error = ChangePasswordRequest::parse(body).unwrap_err();
-        let reject = Reject::from(error);
+        let reject = MatrixError::from(error);
         for shown in [format!("{error} {error:?}"), format!("{reject:?}"), written(reject).to_string()] {
             assert!(!shown.contains("hunter2"), "{shown}");
         }

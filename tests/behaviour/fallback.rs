@@ -1,12 +1,12 @@
 //! Rules F1 to F6: the pages, and what their forms do to a session.
 
-use matrix_uia::fallback::{Form, Languages, LinkPage, LoginPage, Page, StagePage, WebUrl};
-use matrix_uia::flows::Flows;
-use matrix_uia::operation::{Deactivate, Operation, Register, UploadSigningKeys};
-use matrix_uia::session::{Failure, NotCompleted, Proof, Verdict};
-use matrix_uia::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::pages::{Form, Languages, LinkPage, LoginPage, Page, StagePage, WebUrl};
+use matrix_uia::server::flows::Flows;
+use matrix_uia::server::operation::{Deactivate, Operation, Register, UploadSigningKeys};
+use matrix_uia::server::session::{NotCompleted, Proof, StageFailure, Verdict};
 use matrix_uia::wire::{AuthData, AuthType, Malformed};
-use matrix_uia::{Guard, Millis, Reject, Rules, Secret};
+use matrix_uia::{Guard, MatrixError, Millis, Rules, Secret};
 use serde_json::{Value, json};
 
 use crate::support::page::Html;
@@ -143,7 +143,7 @@ fn f01_what_fails_on_a_page_counts_and_says_why() {
         };
         server.submit(flows, (&session, "m.login.password", None), data)
     };
-    let password = Err(NotCompleted::Failed(Failure::Credentials));
+    let password = Err(NotCompleted::Failed(StageFailure::Credentials));
     assert_eq!(wrong(&mut server, "alice", "white-rabbit"), password);
     assert_eq!(wrong(&mut server, "bob", "builder-bob"), Err(NotCompleted::WrongUser));
     let malformed = Err(NotCompleted::Malformed(Malformed::Missing("password")));
@@ -172,7 +172,7 @@ fn f01_a_form_that_failed_is_shown_again_with_what_went_wrong() {
     let outside = Guard::new(flows, &rules).outside();
     let page = StagePage::new(&outside, server.visit(&session, "m.login.password").0);
     for (reason, status) in [
-        (NotCompleted::Failed(Failure::Credentials), 403),
+        (NotCompleted::Failed(StageFailure::Credentials), 403),
         (NotCompleted::WrongUser, 403),
         (NotCompleted::Malformed(Malformed::Missing("password")), 400),
         (NotCompleted::TermsChanged, 409),
@@ -358,7 +358,7 @@ fn f03_the_oauth_page_confirms_the_upload_of_keys() {
     let flows = policy::<UploadSigningKeys>(&[&["m.oauth"]], None);
     let rules = Rules::default();
     let outside = Guard::new(flows, &rules).outside();
-    let visit = matrix_uia::session::Visit::new(crate::support::id(1), AuthType::OAuth, None);
+    let visit = matrix_uia::server::session::Visit::new(crate::support::id(1), AuthType::OAuth, None);
     let (_, html) =
         document(Page::Stage(StagePage::new(&outside, visit).of_user(Some("@alice:example.org"))));
     assert!(
@@ -372,7 +372,7 @@ fn f03_the_oauth_page_confirms_the_upload_of_keys() {
 #[test]
 fn f02_no_page_says_more_than_it_must() {
     // An account that is locked is told so, and nothing else happens.
-    let locked = Reject::new(matrix_uia::error::ErrorCode::UserLocked, "This account is locked.");
+    let locked = MatrixError::new(matrix_uia::wire::error::ErrorCode::UserLocked, "This account is locked.");
     let (status, html) = document(Page::Refused(locked));
     assert_eq!((status, html.all("form").count(), html.all("script").count()), (401, 0, 0));
     let three = submitted("s", "marked-1", "marked-2");

@@ -1,16 +1,16 @@
 //! What of the rules L1 to L4 the crate decides.
 
-use matrix_uia::account::{AccountStatus, Event};
-use matrix_uia::appservice::ServiceToken;
-use matrix_uia::devices::{DeviceUpdate, UpdateDeviceRequest};
-use matrix_uia::login::{
+use matrix_uia::endpoint::account::{AccountStatus, Event};
+use matrix_uia::endpoint::appservice::ServiceToken;
+use matrix_uia::endpoint::devices::{DeviceUpdate, UpdateDeviceRequest};
+use matrix_uia::endpoint::login::{
     Attempt, DeviceIdUse, DevicePlan, LoginRequest, Offer, decide, decide_appservice, decide_token,
     plan_device,
 };
-use matrix_uia::operation::{GetLoginToken, Operation, Replayable};
-use matrix_uia::refresh::{self, Generation, Presented};
+use matrix_uia::endpoint::refresh::{self, Generation, Presented};
+use matrix_uia::server::operation::{GetLoginToken, Operation, Replayable};
 use matrix_uia::wire::UserIdentifier;
-use matrix_uia::{Reject, Text};
+use matrix_uia::{MatrixError, Text};
 use serde_json::{Value, json};
 
 fn says(body: &Value) -> String {
@@ -148,7 +148,7 @@ fn l1_the_flows_are_those_that_are_served() {
 fn r7_without_the_legacy_api_there_is_no_login() {
     let mut off = Offer::default();
     (off.legacy, off.get_login_token) = (false, true);
-    let says = |reject: Reject| format!("{} {}", reject.status(), reject.code());
+    let says = |reject: MatrixError| format!("{} {}", reject.status(), reject.code());
     assert_eq!(says(off.check_legacy().unwrap_err()), "404 M_UNRECOGNIZED");
     assert_eq!(says(off.check_get_token().unwrap_err()), "404 M_UNRECOGNIZED");
     for (body, answer) in [
@@ -284,6 +284,6 @@ fn l3_only_an_application_service_makes_a_device_by_naming_it() {
     }
     assert_eq!(decided("PHONE", DeviceIdUse::SigningKey, true), Err((403, "M_FORBIDDEN")));
     assert_eq!(decided("", DeviceIdUse::Free, true), Err((400, "M_INVALID_PARAM")));
-    let unknown = matrix_uia::appservice::unknown_device();
+    let unknown = matrix_uia::endpoint::appservice::unknown_device();
     assert_eq!((unknown.status(), unknown.code().name()), (400, "M_UNKNOWN_DEVICE"));
 }

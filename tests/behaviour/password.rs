@@ -1,9 +1,9 @@
 //! Rules P1 to P5.
 
-use matrix_uia::account::{AccountStatus, Event};
-use matrix_uia::password::{ChangePasswordRequest, PasswordStrength};
-use matrix_uia::session::{Exempt, Proof};
-use matrix_uia::{Denied, Secret, password};
+use matrix_uia::endpoint::account::{AccountStatus, Event};
+use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
+use matrix_uia::server::session::{Exempt, Proof};
+use matrix_uia::{Denied, Secret, endpoint::password};
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy, poll, stage};
@@ -260,7 +260,7 @@ fn p5_a_user_of_an_application_service_needs_no_old_password() {
     let grant = Exempt::ApplicationService.assume_exempt(Some(alice));
     let request = ChangePasswordRequest::parse(br#"{"new_password":"another-one"}"#).unwrap();
     let change = password::change(grant, &request, None).unwrap();
-    assert_eq!(change.whose(), password::Whose::User(alice));
+    assert_eq!(change.whose(), password::ResetTarget::User(alice));
     assert_eq!(change.effects().count(), 3);
 }
 
@@ -305,6 +305,6 @@ fn p2_a_denial_gives_the_session_back() {
     let grant = Exempt::Guest.assume_exempt(None);
     let request = ChangePasswordRequest::parse(b"{}").unwrap();
     let denied: Denied = password::change(grant, &request, None).unwrap_err();
-    assert!(matches!(denied.redeemed().write(), matrix_uia::session::Write::Keep));
+    assert!(matches!(denied.redeemed().write(), matrix_uia::server::session::Write::Keep));
     assert_eq!(denied.reject().status(), 403);
 }

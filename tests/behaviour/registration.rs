@@ -1,12 +1,12 @@
 //! What of the rules R1 to R8 the crate decides.
 
-use matrix_uia::appservice::{ServiceToken, may_register};
-use matrix_uia::operation::Register;
-use matrix_uia::registration::{
+use matrix_uia::endpoint::appservice::{ServiceToken, may_register};
+use matrix_uia::endpoint::register::{
     GuestRequest, Kind, Localpart, LoginResponse, MAX_DEVICE_TEXT_LEN, Offer, RegisterRequest,
     write_available, write_validity,
 };
-use matrix_uia::session::{Exempt, Proof};
+use matrix_uia::server::operation::Register;
+use matrix_uia::server::session::{Exempt, Proof};
 use matrix_uia::{Secret, Text};
 use serde_json::{Value, json};
 
@@ -195,7 +195,7 @@ fn r6_a_validated_address_of_the_flow_is_bound_to_the_account() {
     let auth = json!({"type": "m.login.email.identity", "threepid_creds": creds});
     let body = json!({"username": "carol", "password": "carol-secret", "auth": auth});
     assert_eq!(server.register(body).says(), "200");
-    let bound = Proof::Threepid(matrix_uia::operation::Reference::new(number));
+    let bound = Proof::Threepid(matrix_uia::server::operation::Reference::new(number));
     assert_eq!(server.journal, [format!("bind {bound:?}"), "create carol".to_owned()]);
 }
 
@@ -240,7 +240,7 @@ fn r1_a_guests_parameters_are_ignored_but_for_the_devices_name() {
     assert_eq!(says(json!({"initial_device_display_name": long})), Err("400 M_INVALID_PARAM".to_owned()));
 }
 
-fn answer(reject: matrix_uia::Reject) -> String {
+fn answer(reject: matrix_uia::MatrixError) -> String {
     format!("{} {}", reject.status(), reject.code())
 }
 

@@ -1,20 +1,22 @@
 //! Rules P4, P6, P7 and U23, as far as they are about 3PIDs and their validation.
 
-use matrix_uia::operation::{AddThreepid, ChangePassword, DeleteDevices, Operation, Register, UserRef};
-use matrix_uia::session::Exempt;
-use matrix_uia::threepid::{
-    AddThreepidRequest, Asked, Circumstances, ClaimBy, Claimed, DeleteThreepidRequest,
-    DeleteThreepidResponse, GivenAddress, KeptAddition, Medium, Owner, Purpose, RequestToken, Requested,
-    Sending, SubmitToken, Submitted, Threepid, Validation, ValidationRules, add,
+use matrix_uia::endpoint::threepid::{
+    AddThreepidRequest, ClaimBy, Claimed, DeleteThreepidRequest, DeleteThreepidResponse, Delivery,
+    GivenAddress, KeptAddition, Medium, Owner, Purpose, RequestToken, Requested, SubmitToken, Submitted,
+    Threepid, TokenRequestContext, TokenRequestKey, Validation, ValidationRules, add,
 };
-use matrix_uia::{BindingKey, Denied, Millis, Reject, Secret, SessionId, Timestamp};
+use matrix_uia::server::operation::{
+    AddThreepid, ChangePassword, DeleteDevices, Operation, Register, UserRef,
+};
+use matrix_uia::server::session::Exempt;
+use matrix_uia::{BindingKey, Denied, MatrixError, Millis, Secret, SessionId, Timestamp};
 use serde_json::{Value, json};
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 const ALICE: UserRef = UserRef::new(1);
 const BOB: UserRef = UserRef::new(2);
 
-fn says(reject: Reject) -> String {
+fn says(reject: MatrixError) -> String {
     format!("{} {}", reject.status(), reject.code())
 }
 
@@ -33,26 +35,26 @@ fn rules() -> ValidationRules {
     rules
 }
 
-fn secret(secret: &'static str) -> matrix_uia::digest::Digest {
+fn secret(secret: &'static str) -> matrix_uia::server::digest::Digest {
     KEY.client_secret(Secret::new(secret))
 }
 
-fn token(token: &'static str) -> matrix_uia::digest::Digest {
+fn token(token: &'static str) -> matrix_uia::server::digest::Digest {
     KEY.validation_token(Secret::new(token))
 }
 
-fn asked(purpose: Purpose, requester: Option<UserRef>, attempt: i64) -> Asked {
+fn asked(purpose: Purpose, requester: Option<UserRef>, attempt: i64) -> TokenRequestKey {
     let email = Threepid::parse(Medium::Email, "new@example.org".into()).unwrap();
-    Asked::new(&KEY, purpose, requester, email, Secret::new("secret"), attempt)
+    TokenRequestKey::new(&KEY, purpose, requester, email, Secret::new("secret"), attempt)
 }
 
-fn ask(found: Option<Validation>, asked: &Asked, sending: Sending, now: u64) -> Requested {
+fn ask(found: Option<Validation>, asked: &TokenRequestKey, sending: Delivery, now: u64) -> Requested {
     Validation::request(found, asked, sending, token("right"), &rules(), at(now))
 }
 
 #[track_caller]
 fn sent(purpose: Purpose, requester: Option<UserRef>) -> Validation {
-    match ask(None, &asked(purpose, requester, 1), Sending::Token, 0) {
+    match ask(None, &asked(purpose, requester, 1), Delivery::Token, 0) {
         Requested::New(validation) => validation,
         other => panic!("{other:?}"),
     }
@@ -70,7 +72,7 @@ fn validated(purpose: Purpose, requester: Option<UserRef>) -> Validation {
     }
 }
 
-fn session(byte: u8) -> matrix_uia::digest::Digest {
+fn session(byte: u8) -> matrix_uia::server::digest::Digest {
     KEY.claimant(SessionId::from_entropy([byte; 24]))
 }
 
@@ -153,7 +155,7 @@ fn p7_what_is_sent_depends_on_who_has_the_address() {
     use Purpose::{Add, Register, Reset};
     let in_use = Err("400 M_THREEPID_IN_USE".to_owned());
     let not_found = Err("400 M_THREEPID_NOT_FOUND".to_owned());
-    let (token, notice) = (Ok(Sending::Token), Ok(Sending::Notice));
+    let (token, notice) = (Ok(Delivery::Token), Ok(Delivery::Notice));
     for (purpose, owner, open, hidden) in [
         (Register, Nobody, &token, &token),
         (Register, Requester, &in_use, &in_use),
@@ -166,7 +168,7 @@ fn p7_what_is_sent_depends_on_who_has_the_address() {
         (Add, Another, &in_use, &notice),
     ] {
         for (hide_existence, expected) in [(false, open), (true, hidden)] {
-            let fine = Circumstances {
+            let fine = TokenRequestContext {
                 purpose,
                 owner,
                 allowed: true,
@@ -174,10 +176,10 @@ fn p7_what_is_sent_depends_on_who_has_the_address() {
                 sendable: true,
                 hide_existence,
             };
-            let decide = |it: Circumstances| it.decide().map_err(says);
+            let decide = |it: TokenRequestContext| it.decide().map_err(says);
             assert_eq!(decide(fine), *expected, "{fine:?}");
             // What holds for every address comes before what is known of one.
-            let refused = |code: &str| Err::<Sending, _>(code.to_owned());
+            let refused = |code: &str| Err::<Delivery, _>(code.to_owned());
             let mut worse = fine;
             worse.sendable = false;
             assert_eq!(decide(worse), refused("400 M_THREEPID_MEDIUM_NOT_SUPPORTED"));
@@ -194,15 +196,18 @@ fn p7_what_is_sent_depends_on_who_has_the_address() {
 fn p7_only_a_higher_attempt_sends_again() {
     let first = sent(Purpose::Reset, None);
     for (attempt, again) in [(0, false), (1, false), (2, true), (i64::MIN, false), (i64::MAX, true)] {
-        let requested = ask(Some(first.clone()), &asked(Purpose::Reset, None, attempt), Sending::Token, 5);
+        let requested = ask(Some(first.clone()), &asked(Purpose::Reset, None, attempt), Delivery::Token, 5);
         assert_eq!(matches!(requested, Requested::Again(_)), again, "{attempt}: {requested:?}");
         assert_eq!(matches!(requested, Requested::AlreadySent), !again, "{attempt}");
     }
-    let Requested::Again(second) = ask(Some(first), &asked(Purpose::Reset, None, 2), Sending::Token, 5)
+    let Requested::Again(second) = ask(Some(first), &asked(Purpose::Reset, None, 2), Delivery::Token, 5)
     else {
         panic!("not sent again")
     };
-    assert_eq!(ask(Some(second), &asked(Purpose::Reset, None, 2), Sending::Token, 5), Requested::AlreadySent);
+    assert_eq!(
+        ask(Some(second), &asked(Purpose::Reset, None, 2), Delivery::Token, 5),
+        Requested::AlreadySent
+    );
 }
 
 /// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailrequesttoken
@@ -210,18 +215,18 @@ fn p7_only_a_higher_attempt_sends_again() {
 fn p7_one_that_is_over_begins_anew() {
     let again = asked(Purpose::Reset, None, 1);
     let first = sent(Purpose::Reset, None);
-    assert_eq!(ask(Some(first.clone()), &again, Sending::Token, 999), Requested::AlreadySent);
-    assert!(matches!(ask(Some(first.clone()), &again, Sending::Token, 1_000), Requested::New(_)));
+    assert_eq!(ask(Some(first.clone()), &again, Delivery::Token, 999), Requested::AlreadySent);
+    assert!(matches!(ask(Some(first.clone()), &again, Delivery::Token, 1_000), Requested::New(_)));
     // And one whose message would be another, now that somebody has the address.
-    assert!(matches!(ask(Some(first), &again, Sending::Notice, 5), Requested::New(_)));
+    assert!(matches!(ask(Some(first), &again, Delivery::Notice, 5), Requested::New(_)));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpasswordemailrequesttoken
 #[test]
 fn p7_a_notice_looks_like_a_token_that_nobody_submits() {
     let asked_twice = asked(Purpose::Reset, None, 1);
-    let Requested::New(decoy) = ask(None, &asked_twice, Sending::Notice, 0) else { panic!("not new") };
-    assert_eq!(ask(Some(decoy.clone()), &asked_twice, Sending::Notice, 5), Requested::AlreadySent);
+    let Requested::New(decoy) = ask(None, &asked_twice, Delivery::Notice, 0) else { panic!("not new") };
+    assert_eq!(ask(Some(decoy.clone()), &asked_twice, Delivery::Notice, 5), Requested::AlreadySent);
     // Not even by the token that the host would have sent.
     let submitted = submit(decoy.clone().with_token(token("right")), "right", 5);
     assert!(

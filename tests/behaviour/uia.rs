@@ -1,7 +1,7 @@
 //! Rules U1 to U6: what a 401 says, and what a stage takes.
 
-use matrix_uia::operation::{ChangePassword, Operation, OperationId, Register};
-use matrix_uia::session::{Exempt, Params, Proof, Verdict};
+use matrix_uia::server::operation::{ChangePassword, Operation, OperationId, Register};
+use matrix_uia::server::session::{Exempt, Params, Proof, Verdict};
 use matrix_uia::{Guard, Rules, SessionId, StageOrder, Text};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Rules U7 to U12: what an attempt, a poll and an unknown session come to.
 
-use matrix_uia::operation::Reference;
-use matrix_uia::session::{Failure, Proof, UnknownSession, Verdict};
+use matrix_uia::server::operation::Reference;
+use matrix_uia::server::session::{Proof, StageFailure, UnknownSession, Verdict};
 use matrix_uia::wire::Raw;
 use matrix_uia::{Millis, Rules};
 use serde_json::json;
@@ -13,11 +13,11 @@ use crate::support::{Server, id, password_auth, policy, poll, stage};
 #[test]
 fn u07_every_failure_has_its_code_and_leaves_the_state() {
     for (failure, says) in [
-        (Failure::Credentials, "401 M_FORBIDDEN"),
-        (Failure::Captcha, "401 M_CAPTCHA_INVALID"),
-        (Failure::Threepid, "401 M_THREEPID_AUTH_FAILED"),
-        (Failure::Token, "401 M_UNAUTHORIZED"),
-        (Failure::Other, "401 M_UNAUTHORIZED"),
+        (StageFailure::Credentials, "401 M_FORBIDDEN"),
+        (StageFailure::Captcha, "401 M_CAPTCHA_INVALID"),
+        (StageFailure::Threepid, "401 M_THREEPID_AUTH_FAILED"),
+        (StageFailure::Token, "401 M_UNAUTHORIZED"),
+        (StageFailure::Other, "401 M_UNAUTHORIZED"),
     ] {
         let mut server = two_stages();
         let session = server.begin(TOKEN);
@@ -96,7 +96,7 @@ fn u08_a_completed_stage_is_not_verified_again() {
 fn u08_if_all_is_complete_the_call_goes_ahead() {
     let mut server = Server::new();
     let session = server.begin(TOKEN);
-    server.call_fails = Some(matrix_uia::Reject::unavailable());
+    server.call_fails = Some(matrix_uia::MatrixError::unavailable());
     let auth = password_auth(Some(&session), "alice", "wonderland");
     assert_eq!(server.change_password(TOKEN, body(auth.clone())).says(), "503 M_UNKNOWN");
     assert_eq!(server.change_password(TOKEN, body(auth)).says(), "200");
@@ -126,10 +126,10 @@ fn u09_a_poll_asks_about_what_is_awaited_and_counts_no_failure() {
     auth["threepid_creds"] = json!({"sid": "sid1", "client_secret": "secret"});
     assert_eq!(server.change_password(TOKEN, body(auth)).says(), "401", "pending is no error");
     assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "401");
-    server.next_verdict(Verdict::Failed(Failure::Threepid));
+    server.next_verdict(Verdict::Failed(StageFailure::Threepid));
     let failed = server.change_password(TOKEN, body(poll(&session)));
     assert_eq!(failed.status, 401);
-    server.next_verdict(Verdict::Failed(Failure::UnknownThreepid));
+    server.next_verdict(Verdict::Failed(StageFailure::UnknownThreepid));
     server.change_password(TOKEN, body(poll(&session)));
     assert_eq!(server.session(&session).failures(), 0, "polling never counts");
     server.validate("sid1");
@@ -139,7 +139,7 @@ fn u09_a_poll_asks_about_what_is_awaited_and_counts_no_failure() {
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
 fn u09_a_completion_from_outside_is_subject_to_the_order() {
-    use matrix_uia::session::NotCompleted;
+    use matrix_uia::server::session::NotCompleted;
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.password", "m.login.sso"]], None);
     let change = server.policies.change;
@@ -162,7 +162,7 @@ fn u09_a_completion_from_outside_is_subject_to_the_order() {
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
 fn u09_a_completion_finds_only_an_open_session_of_its_operation() {
-    use matrix_uia::session::NotCompleted;
+    use matrix_uia::server::session::NotCompleted;
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.sso"]], None);
     let change = server.policies.change;
@@ -171,7 +171,7 @@ fn u09_a_completion_finds_only_an_open_session_of_its_operation() {
     assert_eq!(server.complete(change, &unknown, "m.login.sso", alice), Err(NotCompleted::Unknown));
 
     let session = server.begin(TOKEN);
-    let elsewhere = policy::<matrix_uia::operation::Deactivate>(&[&["m.login.sso"]], None);
+    let elsewhere = policy::<matrix_uia::server::operation::Deactivate>(&[&["m.login.sso"]], None);
     assert_eq!(server.complete(elsewhere, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
 
     server.rules.max_failed_attempts = 0;

@@ -1,6 +1,6 @@
 //! Rule U13: a session belongs to one operation, one user, one set of parameters.
 
-use matrix_uia::session::BodyBinding;
+use matrix_uia::server::session::BodyBinding;
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy, poll, stage};
@@ -116,7 +116,7 @@ fn u13_left_out_parameters_are_the_bound_ones() {
 fn u13_parameters_that_came_with_the_last_stage_hold_for_a_resend() {
     let mut server = Server::new();
     let session = server.change_password(ALICE, json!({})).session().to_owned();
-    server.call_fails = Some(matrix_uia::Reject::unavailable());
+    server.call_fails = Some(matrix_uia::MatrixError::unavailable());
     let body = with(json!({"new_password": "looking-glass"}), alice(&session));
     assert_eq!(server.change_password(ALICE, body).says(), "503 M_UNKNOWN");
     // Bound in the request whose call failed; now only the session comes.
@@ -187,7 +187,7 @@ fn u13_any_takes_the_last_ones_of_a_call_that_failed() {
     let mut server = Server::new();
     server.rules.body_binding = BodyBinding::Any;
     let session = server.begin(ALICE);
-    server.call_fails = Some(matrix_uia::Reject::unavailable());
+    server.call_fails = Some(matrix_uia::MatrixError::unavailable());
     server.change_password(ALICE, with(json!({"new_password": "another-one"}), alice(&session)));
     assert_eq!(server.change_password(ALICE, json!({"auth": poll(&session)})).says(), "200");
     assert_eq!(server.users["alice"].hash.as_deref(), Some("hash of another-one"));

@@ -1,14 +1,14 @@
 //! Rules U14 to U18: the grant, its resend, races, lifetimes, limits.
 
-use matrix_uia::operation::{
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation,
     OperationId, Reference, Register, Replayable, UploadSigningKeys, UserRef,
 };
-use matrix_uia::password::ChangePasswordRequest;
-use matrix_uia::session::{Failure, Proof, Verdict};
+use matrix_uia::server::session::{Proof, StageFailure, Verdict};
 use matrix_uia::wire::Auth;
 use matrix_uia::{
-    Call, Flows, Grant, Guard, Millis, Reject, Rules, Session, SessionId, Step, Text, Timestamp,
+    Call, Flows, Grant, Guard, MatrixError, Millis, Rules, Session, SessionId, Step, Text, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ fn alice(session: &str) -> Value {
 fn u14_a_failed_call_leaves_the_session_complete() {
     let mut server = Server::new();
     let session = server.begin(ALICE);
-    server.call_fails = Some(Reject::unavailable());
+    server.call_fails = Some(MatrixError::unavailable());
     assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "503 M_UNKNOWN");
     assert!(!server.session(&session).is_claimed());
     assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200");
@@ -129,7 +129,7 @@ fn u14_a_complete_registration_refused_for_its_parameters_may_change_them() {
     let mut server = Server::new();
     let session =
         server.register(json!({"username": "carol", "password": "carol-secret"})).session().to_owned();
-    server.call_fails = Some(matrix_uia::registration::Localpart::in_use());
+    server.call_fails = Some(matrix_uia::endpoint::register::Localpart::in_use());
     let auth = stage("m.login.dummy", &session);
     let body = json!({"username": "carol", "password": "carol-secret", "auth": auth});
     assert_eq!(server.register(body).says(), "400 M_USER_IN_USE");
@@ -366,8 +366,8 @@ fn u17_the_last_failure_is_answered_like_the_others_and_closes_the_session() {
 #[test]
 fn u17_every_kind_of_failure_counts() {
     for (verdict, counted) in [
-        (Verdict::Failed(Failure::Credentials), 1),
-        (Verdict::Failed(Failure::UnknownThreepid), 1),
+        (Verdict::Failed(StageFailure::Credentials), 1),
+        (Verdict::Failed(StageFailure::UnknownThreepid), 1),
         (Verdict::Passed(Proof::User(UserRef::new(999))), 1),
         (Verdict::Pending(Reference::new(1)), 0),
         (Verdict::Unavailable, 0),
@@ -422,7 +422,7 @@ fn u17_it_is_said_which_counter_a_failure_counts_against() {
         };
         format!("{:?}", pending.limit_key())
     };
-    let alice = matrix_uia::operation::Subject::new(UserRef::new(100), 0);
+    let alice = matrix_uia::server::operation::Subject::new(UserRef::new(100), 0);
     let password = password_auth(None, "alice", "x");
     let captcha = json!({"type": "m.login.recaptcha", "response": "x"});
     assert_eq!(key(password.clone(), Some(alice)), "User(UserRef(100))");

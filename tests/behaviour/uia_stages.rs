@@ -1,9 +1,9 @@
 //! Rules U19 to U23: the stages.
 
-use matrix_uia::operation::{ChangePassword, DeleteDevice, Register, UploadSigningKeys};
-use matrix_uia::session::{Proof, Verdict};
-use matrix_uia::wire::{Auth, AuthData, AuthType, Malformed, Residence, UserIdentifier};
-use matrix_uia::{Call, FlowError, Flows, Guard, Rules, Step, Timestamp};
+use matrix_uia::server::operation::{ChangePassword, DeleteDevice, Register, UploadSigningKeys};
+use matrix_uia::server::session::{Proof, Verdict};
+use matrix_uia::wire::{Auth, AuthData, AuthType, Locality, Malformed, UserIdentifier};
+use matrix_uia::{Call, Flows, Guard, PolicyError, Rules, Step, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Server, flows, id, policy, poll, stage};
@@ -57,7 +57,7 @@ fn u19_some_stages_belong_to_one_operation() {
         )
     };
     let refused =
-        |result: &Result<(), FlowError>| matches!(result, Err(FlowError::WrongOperation { flow: 1, .. }));
+        |result: &Result<(), PolicyError>| matches!(result, Err(PolicyError::WrongOperation { flow: 1, .. }));
     for stage in ["m.login.registration_token", "m.login.terms"] {
         let (register, upload, change, delete) = build([stage]);
         assert!(register.is_ok() && refused(&upload) && refused(&change) && refused(&delete), "{stage}");
@@ -172,8 +172,8 @@ fn u20_an_id_is_the_same_however_it_is_escaped() {
             panic!("not read: {auth}")
         };
         let read = match identifier.localpart("example.org") {
-            Residence::Here(name) => Some(name.to_string()),
-            Residence::Elsewhere => None,
+            Locality::Local(name) => Some(name.to_string()),
+            Locality::Remote => None,
             _ => panic!("a user"),
         };
         assert_eq!(read.as_deref(), localpart, "{user}");
@@ -229,7 +229,7 @@ fn u21_a_refusal_that_shows_no_terms_is_no_showing() {
     server.policies.register = policy(stages, Some(TERMS_1));
     let session = server.register(carol(Value::Null)).session().to_owned();
     server.policies.register = policy(stages, Some(TERMS_2));
-    server.next_verdict(Verdict::Failed(matrix_uia::session::Failure::UnknownThreepid));
+    server.next_verdict(Verdict::Failed(matrix_uia::server::session::StageFailure::UnknownThreepid));
     let auth = crate::support::password_auth(Some(&session), "alice", "x");
     assert_eq!(server.register(carol(auth)).says(), "403 M_FORBIDDEN");
     let answer = server.register(carol(stage("m.login.terms", &session)));

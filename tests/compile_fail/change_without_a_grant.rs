@@ -1,4 +1,4 @@
-use matrix_uia::password::{self, ChangePasswordRequest};
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest};
 
 fn handler(request: &ChangePasswordRequest<'_>) {
     let _ = password::change(request, None);

@@ -1,5 +1,5 @@
 use matrix_uia::Grant;
-use matrix_uia::operation::ChangePassword;
+use matrix_uia::server::operation::ChangePassword;
 
 fn handler() -> Grant<ChangePassword> {
     Grant::default()

@@ -1,6 +1,6 @@
 use matrix_uia::Grant;
-use matrix_uia::operation::ChangePassword;
-use matrix_uia::password::{self, ChangePasswordRequest};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest};
 
 fn handler(grant: Grant<ChangePassword>, request: &ChangePasswordRequest<'_>) {
     let _ = password::change(grant, request, None);

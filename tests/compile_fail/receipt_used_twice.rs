@@ -1,4 +1,4 @@
-use matrix_uia::session::Receipt;
+use matrix_uia::server::session::Receipt;
 
 fn both_ways(receipt: Receipt) {
     let _failed = receipt.failed();

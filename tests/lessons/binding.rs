@@ -1,9 +1,9 @@
 //! A session is for one call of one user.
 
 use matrix_uia::Millis;
-use matrix_uia::account::Life;
-use matrix_uia::operation::Operation;
-use matrix_uia::session::Proof;
+use matrix_uia::endpoint::account::Lifecycle;
+use matrix_uia::server::operation::Operation;
+use matrix_uia::server::session::Proof;
 use serde_json::{Value, json};
 
 use super::{ALICE, CODE, alice, carol, change, passed, with_flows};
@@ -20,7 +20,7 @@ fn lesson_05_a_session_is_not_used_for_another_request() {
     assert_eq!(answer.says(), "403 M_FORBIDDEN");
     let answer = server.delete_device("alice-token", "TABLET", &json!({"auth": poll(&session)}).to_string());
     assert_eq!(answer.says(), "403 M_FORBIDDEN");
-    assert_eq!((server.asked, server.users["alice"].status.life), (1, Life::Active));
+    assert_eq!((server.asked, server.users["alice"].status.life), (1, Lifecycle::Active));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn lesson_07_an_operation_is_canonical() {
     // version prefix or the query was. And two operations are never one.
     let mut server = Server::new();
     let session = server.register(carol(Value::Null)).session().to_owned();
-    assert_eq!(server.session(&session).operation(), matrix_uia::operation::Register::ID);
+    assert_eq!(server.session(&session).operation(), matrix_uia::server::operation::Register::ID);
     assert_eq!(server.register(carol(stage("m.login.dummy", &session))).says(), "200");
 }
 
@@ -83,7 +83,7 @@ fn lesson_10_a_mere_probe_never_deactivates() {
     for probe in [json!({}), json!({"auth": {}}), json!({"auth": null}), json!({"erase": true})] {
         assert_eq!(server.deactivate(ALICE, probe).says(), "401");
     }
-    assert_eq!(server.users["alice"].status.life, Life::Active);
+    assert_eq!(server.users["alice"].status.life, Lifecycle::Active);
     let rules = server.rules.clone();
     let guard = matrix_uia::Guard::new(server.policies.deactivate, &rules);
     assert!(guard.recent(server.user_ref("alice"), server.timestamp(), server.timestamp()).is_none());

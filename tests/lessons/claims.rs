@@ -1,7 +1,7 @@
 //! What was proved or reserved is claimed, and given back.
 
-use matrix_uia::session::{Proof, Verdict};
-use matrix_uia::{Reject, SessionId, Text};
+use matrix_uia::server::session::{Proof, Verdict};
+use matrix_uia::{MatrixError, SessionId, Text};
 use serde_json::{Value, json};
 
 use super::{CODE, carol, token, token_server};
@@ -11,7 +11,7 @@ use crate::support::{Server, policy, poll, stage};
 fn lesson_23_a_token_is_spent_by_a_registration_that_succeeds_and_by_none_other() {
     let mut server = token_server(1);
     let session = server.register(carol(token(None))).session().to_owned();
-    server.call_fails = Some(Reject::unavailable());
+    server.call_fails = Some(MatrixError::unavailable());
     assert_eq!(server.register(carol(stage("m.login.dummy", &session))).says(), "503 M_UNKNOWN");
     let kept = |server: &Server| (server.tokens["fBVFdqVE"].pending, server.tokens["fBVFdqVE"].uses);
     assert_eq!(kept(&server), (1, 0), "still reserved: the session is complete");
@@ -37,12 +37,14 @@ fn lesson_23_a_reservation_that_lost_its_race_is_given_back() {
         server.add_token("other", 1);
         server.meanwhile = Some(Box::new(move |server| {
             if fails {
-                server.call_fails = Some(Reject::unavailable());
+                server.call_fails = Some(MatrixError::unavailable());
             }
             // The other request reserves under a number of its own.
             let number = server.tokens["other"].number;
             server.tokens.get_mut("other").unwrap().pending = 1;
-            server.next_verdict(Verdict::Passed(Proof::Token(matrix_uia::operation::Reference::new(number))));
+            server.next_verdict(Verdict::Passed(Proof::Token(
+                matrix_uia::server::operation::Reference::new(number),
+            )));
             server.register(racing);
         }));
         assert_eq!(server.register(body).says(), "200");

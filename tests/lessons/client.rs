@@ -1,6 +1,6 @@
 //! Lessons of clients: each by its number.
 
-use matrix_uia::client::{Answer, Client, Meaning, Next, Patience, Progress, Received};
+use matrix_uia::client::{Answer, Client, Next, Patience, Progress, Received, SessionImpact};
 use matrix_uia::{Millis, Timestamp};
 use serde_json::json;
 
@@ -18,11 +18,11 @@ fn lesson_13_a_poll_never_overlaps_a_submit() {
     let flows: &[&[&str]] = &[&["m.login.sso"]];
     let mut walk = Walk::challenged(client().with_browser(), offer(flows));
     walk.done();
-    walk.progress.told();
+    walk.progress.stage_completed_elsewhere();
     assert_eq!(walk.step(), r#"send {"session":"s"}"#);
     // The window says it is done, again and again, while the poll is on its way.
     for _ in 0..3 {
-        walk.progress.told();
+        walk.progress.stage_completed_elsewhere();
         walk.now += 60_000;
         assert_eq!(walk.step(), "busy");
     }
@@ -105,12 +105,12 @@ fn lesson_42_nothing_is_sent_that_was_not_advertised() {
 #[test]
 fn lesson_43_a_locked_account_is_no_dead_session() {
     for (body, meaning) in [
-        (r#"{"errcode":"M_USER_LOCKED","error":"locked","soft_logout":true}"#, Meaning::Locked),
-        (r#"{"errcode":"M_USER_LOCKED","error":"locked"}"#, Meaning::Locked),
-        (r#"{"errcode":"M_UNKNOWN_TOKEN","error":"","soft_logout":true}"#, Meaning::SoftLogout),
-        (r#"{"errcode":"M_UNKNOWN_TOKEN","error":""}"#, Meaning::Gone),
+        (r#"{"errcode":"M_USER_LOCKED","error":"locked","soft_logout":true}"#, SessionImpact::Locked),
+        (r#"{"errcode":"M_USER_LOCKED","error":"locked"}"#, SessionImpact::Locked),
+        (r#"{"errcode":"M_UNKNOWN_TOKEN","error":"","soft_logout":true}"#, SessionImpact::SoftLogout),
+        (r#"{"errcode":"M_UNKNOWN_TOKEN","error":""}"#, SessionImpact::Gone),
     ] {
-        assert_eq!(Meaning::of(401, body.as_bytes()), meaning);
+        assert_eq!(SessionImpact::of(401, body.as_bytes()), meaning);
     }
 }
 
@@ -146,7 +146,7 @@ fn lesson_68_the_end_absorbs_everything() {
         assert!(matches!(late, Received::Ignored));
     }
     walk.client.no_answer(&mut walk.progress, ticket, now);
-    walk.progress.told();
+    walk.progress.stage_completed_elsewhere();
     walk.progress.cancel();
     walk.progress.address_given(matrix_uia::client::Medium::Email);
     walk.restart();
@@ -183,7 +183,7 @@ fn lesson_71_a_proxys_401_ends_no_session() {
     for body in
         ["", "<html>401 Authorization Required</html>", "{}", r#"{"error":"unauthorized"}"#, "[]", "null"]
     {
-        assert_eq!(Meaning::of(401, body.as_bytes()), Meaning::Keep, "{body}");
+        assert_eq!(SessionImpact::of(401, body.as_bytes()), SessionImpact::Keep, "{body}");
         let client = client();
         let mut progress = Progress::<512>::new();
         let now = Timestamp::from_millis(0);
@@ -191,6 +191,6 @@ fn lesson_71_a_proxys_401_ends_no_session() {
         let ticket = request.ticket();
         let _ = client.receive(&mut progress, ticket, Answer::new(401, body.as_bytes()), now);
         let Next::Failed(failure) = client.next(&mut progress, now) else { panic!("an end") };
-        assert_eq!(failure.meaning(), Meaning::Keep, "{body}");
+        assert_eq!(failure.meaning(), SessionImpact::Keep, "{body}");
     }
 }

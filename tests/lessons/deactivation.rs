@@ -1,6 +1,6 @@
 //! A deactivation ends.
 
-use matrix_uia::deactivation::{Deactivation, Effect};
+use matrix_uia::endpoint::deactivate::{Deactivation, Effect};
 use serde_json::json;
 
 use super::{ALICE, alice};

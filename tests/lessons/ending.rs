@@ -1,7 +1,7 @@
 //! A session is a value with an end.
 
-use matrix_uia::account::Life;
-use matrix_uia::deactivation::Effect;
+use matrix_uia::endpoint::account::Lifecycle;
+use matrix_uia::endpoint::deactivate::Effect;
 use matrix_uia::{Session, SessionId, Text};
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ fn lesson_30_a_reset_racing_a_deactivation_revives_nothing() {
     }));
     assert_eq!(server.change_password(None, reset).says(), "403 M_USER_DEACTIVATED");
     assert_eq!(server.users["alice"].hash.as_deref(), Some("hash of wonderland"));
-    assert_eq!(server.users["alice"].status.life, Life::Deactivating);
+    assert_eq!(server.users["alice"].status.life, Lifecycle::Deactivating);
 }
 
 #[test]

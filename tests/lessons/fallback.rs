@@ -1,12 +1,12 @@
 //! The lessons about pages, and about what is completed outside of a request.
 
-use matrix_uia::fallback::{LinkPage, Page, StagePage};
-use matrix_uia::operation::{
+use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::pages::{LinkPage, Page, StagePage};
+use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
     UploadSigningKeys,
 };
-use matrix_uia::session::{Failure, NotCompleted, Proof, Visit};
-use matrix_uia::threepid::{Purpose, SubmitToken};
+use matrix_uia::server::session::{NotCompleted, Proof, StageFailure, Visit};
 use matrix_uia::wire::{Auth, AuthData, AuthType};
 use matrix_uia::{Guard, Rules, Secret};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn lesson_21_failures_on_a_page_are_counted_with_all_others() {
     let mut server = Server::new();
     server.rules.max_failed_attempts = 2;
     let session = server.begin(ALICE);
-    let wrong = Err(NotCompleted::Failed(Failure::Credentials));
+    let wrong = Err(NotCompleted::Failed(StageFailure::Credentials));
     assert_eq!(password(&mut server, &session, "alice", "white-rabbit"), wrong);
     let by_dict =
         server.change_password(ALICE, change(password_auth(Some(&session), "alice", "white-rabbit")));

@@ -1,8 +1,8 @@
 //! Input is bounded, read once, and answered.
 
-use matrix_uia::error::{AnyCode, ErrorBody, ErrorCode};
-use matrix_uia::login::LoginRequest;
-use matrix_uia::session::Proof;
+use matrix_uia::endpoint::login::LoginRequest;
+use matrix_uia::server::session::Proof;
+use matrix_uia::wire::error::{AnyCode, ErrorBody, ErrorCode};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody};
 use serde_json::{Value, json};
 
@@ -99,10 +99,10 @@ fn lesson_54_every_parser_is_total() {
         b"{\"type\":{}}",
     ] {
         let _ = LoginRequest::parse(body);
-        let _ = matrix_uia::password::ChangePasswordRequest::parse(body);
-        let _ = matrix_uia::deactivation::DeactivateRequest::parse(body);
-        let _ = matrix_uia::registration::RegisterRequest::parse(body);
-        let _ = matrix_uia::devices::DeleteDevicesRequest::parse(body);
+        let _ = matrix_uia::endpoint::password::ChangePasswordRequest::parse(body);
+        let _ = matrix_uia::endpoint::deactivate::DeactivateRequest::parse(body);
+        let _ = matrix_uia::endpoint::register::RegisterRequest::parse(body);
+        let _ = matrix_uia::endpoint::devices::DeleteDevicesRequest::parse(body);
         let _ = (Auth::parse(body), ChallengeBody::parse(body), ErrorBody::parse(body));
     }
     assert_eq!(LoginRequest::parse(b"{}").unwrap_err().code(), ErrorCode::MissingParam);

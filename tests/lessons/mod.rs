@@ -18,7 +18,7 @@ mod table;
 mod threepid;
 mod ways_in;
 
-use matrix_uia::session::{Proof, Verdict};
+use matrix_uia::server::session::{Proof, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy};

@@ -1,6 +1,6 @@
 //! Progress belongs to one session, and goes forward by whole stages.
 
-use matrix_uia::session::{Failure, Proof, Verdict};
+use matrix_uia::server::session::{Proof, StageFailure, Verdict};
 use serde_json::{Value, json};
 
 use super::{ALICE, BOB, CODE, PIN, alice, carol, change, passed, token, token_server, with_flows};
@@ -109,7 +109,7 @@ fn lesson_63_boundaries_are_where_they_should_be() {
         server.rules.max_failed_attempts = limit;
         let session = server.begin(ALICE);
         for _ in 0..attempts {
-            server.next_verdict(Verdict::Failed(Failure::Credentials));
+            server.next_verdict(Verdict::Failed(StageFailure::Credentials));
             server.change_password(ALICE, change(alice(Some(&session))));
         }
         assert_eq!(
@@ -146,7 +146,7 @@ fn lesson_67_a_failed_stage_drops_nothing() {
     let auth_only = |auth: Value| json!({"auth": auth});
     server.change_password(ALICE, auth_only(password_auth(Some(&session), "alice", "wrong")));
     server.change_password(ALICE, auth_only(alice(Some(&session))));
-    server.next_verdict(Verdict::Failed(Failure::Other));
+    server.next_verdict(Verdict::Failed(StageFailure::Other));
     let failed = server.change_password(ALICE, auth_only(stage(CODE, &session)));
     assert_eq!(failed.completed(), &json!(["m.login.password"]));
     server.next_verdict(passed());

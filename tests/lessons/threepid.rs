@@ -1,26 +1,26 @@
 //! Lessons about third-party identifiers and their validation.
 
-use matrix_uia::operation::UserRef;
-use matrix_uia::threepid::{
-    Asked, Circumstances, ClaimBy, Claimed, Medium, Owner, Purpose, RequestToken, Requested, Sending,
-    Submitted, Threepid, Validation, ValidationRules,
+use matrix_uia::endpoint::threepid::{
+    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, RequestToken, Requested, Submitted, Threepid,
+    TokenRequestContext, TokenRequestKey, Validation, ValidationRules,
 };
+use matrix_uia::server::operation::UserRef;
 use matrix_uia::{BindingKey, Secret, SessionId, Timestamp};
 use serde_json::json;
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-fn asked(address: &str, secret: &str, purpose: Purpose, requester: Option<UserRef>) -> Asked {
+fn asked(address: &str, secret: &str, purpose: Purpose, requester: Option<UserRef>) -> TokenRequestKey {
     let medium = if address.contains('@') { Medium::Email } else { Medium::Msisdn };
     let threepid = Threepid::parse(medium, address.into()).unwrap();
-    Asked::new(&KEY, purpose, requester, threepid, Secret::new(secret), 1)
+    TokenRequestKey::new(&KEY, purpose, requester, threepid, Secret::new(secret), 1)
 }
 
 /// A validation whose token is that of its address alone.
-fn begun(asked: &Asked) -> Validation {
+fn begun(asked: &TokenRequestKey) -> Validation {
     let token = KEY.validation_token(Secret::new(asked.threepid().address()));
-    match Validation::request(None, asked, Sending::Token, token, &ValidationRules::default(), NOW) {
+    match Validation::request(None, asked, Delivery::Token, token, &ValidationRules::default(), NOW) {
         Requested::New(validation) => validation,
         other => panic!("{other:?}"),
     }
@@ -87,7 +87,7 @@ fn lesson_29_only_a_validation_of_our_own_counts() {
 fn lesson_31_who_asks_learns_nothing_about_an_address() {
     for purpose in [Purpose::Register, Purpose::Reset, Purpose::Add] {
         let decide = |owner| {
-            let circumstances = Circumstances {
+            let circumstances = TokenRequestContext {
                 purpose,
                 owner,
                 allowed: true,
@@ -142,7 +142,7 @@ fn lesson_61_a_secret_used_for_a_second_address_validates_that_one_only() {
         let token = KEY.validation_token(Secret::new("attacker@b"));
         let rules = ValidationRules::default();
         let requested =
-            Validation::request(Some(begun_by_victim.clone()), other, Sending::Token, token, &rules, NOW);
+            Validation::request(Some(begun_by_victim.clone()), other, Delivery::Token, token, &rules, NOW);
         assert!(matches!(requested, Requested::New(_)));
     }
     let same = asked("Victim@B", "secret", Purpose::Reset, None);

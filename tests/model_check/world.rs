@@ -3,10 +3,12 @@
 use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
-use matrix_uia::error::ErrorCode;
-use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::password::ChangePasswordRequest;
-use matrix_uia::session::{Check, Claim, Failure, Proof, Receipt, Verdict, Visit, Visited, Write};
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
+use matrix_uia::server::session::{
+    Check, Claim, Proof, Receipt, StageFailure, Verdict, Visit, Visited, Write,
+};
+use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::wire::{AuthData, AuthType};
 use matrix_uia::{BindingKey, Call, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
 use stateright::{Model, Property};
@@ -201,7 +203,7 @@ impl World {
             Check::Password { password, .. } if password.expose() == "right" => {
                 Verdict::Passed(Proof::User(ALICE))
             }
-            _ => Verdict::Failed(Failure::Credentials),
+            _ => Verdict::Failed(StageFailure::Credentials),
         };
         question.resolve(verdict).apply(then.0.clone(), FRESH, now)
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use matrix_uia::error::ErrorBody;
-use matrix_uia::password::ChangePasswordRequest;
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::wire::error::ErrorBody;
 use matrix_uia::wire::{Auth, ChallengeBody, Raw};
 use matrix_uia::{BindingKey, Secret, Text};
 use proptest::prelude::*;

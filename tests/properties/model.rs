@@ -326,12 +326,12 @@ impl Surroundings {
             }
             Verdict::Failed => {
                 model.failures += u16::from(!polled);
-                self.told(model, request, Some("M_FORBIDDEN"))
+                self.stage_completed_elsewhere(model, request, Some("M_FORBIDDEN"))
             }
             Verdict::UnknownThreepid => self.refuse(model, request, before, polled),
             Verdict::Pending | Verdict::Continue => {
                 model.phase = Phase::Awaiting(stage);
-                self.told(model, request, None)
+                self.stage_completed_elsewhere(model, request, None)
             }
             Verdict::Unavailable => Told::only(Answer::Reject(503, "M_UNKNOWN")),
             Verdict::Limited => Told::only(Answer::Reject(429, "M_LIMIT_EXCEEDED")),
@@ -354,13 +354,13 @@ impl Surroundings {
 
     fn go_on(&self, mut model: Model, request: &Request) -> Told {
         if !self.is_whole(&model.completed) {
-            return self.told(model, request, None);
+            return self.stage_completed_elsewhere(model, request, None);
         }
         model.phase = Phase::Claimed;
-        Told { answer: Answer::Grant, ..self.told(model, request, None) }
+        Told { answer: Answer::Grant, ..self.stage_completed_elsewhere(model, request, None) }
     }
 
-    fn told(&self, model: Model, request: &Request, code: Option<&'static str>) -> Told {
+    fn stage_completed_elsewhere(&self, model: Model, request: &Request, code: Option<&'static str>) -> Told {
         let answer = Answer::Challenge { completed: Some(model.completed.clone()), code };
         let (stored, begun) =
             if request.session.is_some() { (Some(model), None) } else { (None, Some(model)) };
@@ -369,7 +369,7 @@ impl Surroundings {
 
     /// What can't be an attempt changes nothing, and binds nothing either.
     fn no_attempt(&self, model: Model, request: &Request, code: &'static str) -> Told {
-        Told { stored: None, ..self.told(model, request, Some(code)) }
+        Told { stored: None, ..self.stage_completed_elsewhere(model, request, Some(code)) }
     }
 
     fn challenge_new(&self, request: &Request, completed: Option<Vec<usize>>) -> Told {

@@ -1,9 +1,9 @@
 //! Any text in any place of a page: it stays the text of that place.
 
-use matrix_uia::fallback::{Form, LinkPage, LoginPage, Page, StagePage, WebUrl};
-use matrix_uia::operation::Register;
-use matrix_uia::session::Visit;
-use matrix_uia::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::pages::{Form, LinkPage, LoginPage, Page, StagePage, WebUrl};
+use matrix_uia::server::operation::Register;
+use matrix_uia::server::session::Visit;
 use matrix_uia::wire::AuthType;
 use matrix_uia::{Flows, Guard, Rules, Secret};
 use proptest::prelude::*;

@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use matrix_uia::client::{
-    Answer, Client, Failure, Medium, Next, Patience, Progress, Prompt, Received, Ticket,
+    Answer, Client, FlowFailure, Medium, Next, Patience, Progress, Prompt, Received, Ticket,
 };
-use matrix_uia::operation::{Operation, OperationId, Reference, Subject, UserRef};
-use matrix_uia::session::{Check, Failure as Wrong, Proof, Verdict, Visit, Write};
+use matrix_uia::server::operation::{Operation, OperationId, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Check, Proof, StageFailure as Wrong, Verdict, Visit, Write};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{
-    Call, Flows, Guard, Millis, Reject, Rules, Secret, Session, SessionId, Step, Text, Timestamp,
+    Call, Flows, Guard, MatrixError, Millis, Rules, Secret, Session, SessionId, Step, Text, Timestamp,
 };
 
 const PIN: &str = "org.example.pin";
@@ -172,7 +172,7 @@ impl Pair {
             Event::Limit { which } => {
                 if let Some(Sent { ticket, is_copy: false, .. }) = take(&mut self.requests, which) {
                     let mut answer = String::new();
-                    Reject::limited(Millis::new(700)).write(&mut answer).unwrap();
+                    MatrixError::limited(Millis::new(700)).write(&mut answer).unwrap();
                     self.answers.push((ticket, 429, answer));
                 }
             }
@@ -194,7 +194,7 @@ impl Pair {
             Event::Restart => self.restart(),
             Event::Told => {
                 self.acts += 1;
-                self.progress.told();
+                self.progress.stage_completed_elsewhere();
             }
             Event::CompleteElsewhere => self.complete_elsewhere(),
             Event::Time(span) => {
@@ -266,7 +266,7 @@ impl Pair {
                 return;
             }
             // Whether it happened: whoever can look may go on.
-            Next::Doubt(doubt) if self.launched == 0 && self.requests.is_empty() => {
+            Next::Uncertain(doubt) if self.launched == 0 && self.requests.is_empty() => {
                 self.acts += 1;
                 return doubt.go_on();
             }
@@ -412,9 +412,9 @@ impl Pair {
         }
         match self.client.next(&mut self.progress, Timestamp::from_millis(self.client_now)) {
             Next::Done => Ending::Done,
-            Next::Doubt(_) => Ending::Doubt,
+            Next::Uncertain(_) => Ending::Uncertain,
             Next::Failed(failure) => Ending::Failed(match failure {
-                Failure::Answer { status, .. } => format!("{status}"),
+                FlowFailure::Answer { status, .. } => format!("{status}"),
                 other => format!("{other:?}"),
             }),
             other => panic!("it neither ends nor asks: {other:?}"),
@@ -426,7 +426,7 @@ impl Pair {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ending {
     Done,
-    Doubt,
+    Uncertain,
     Failed(String),
 }
 

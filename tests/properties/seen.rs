@@ -1,7 +1,7 @@
 //! What the crate did, in the words of the model.
 
-use matrix_uia::operation::{Operation, Reference, UserRef};
-use matrix_uia::session::{Failure, Proof, Receipt, Revision, Verdict as Answered, Write};
+use matrix_uia::server::operation::{Operation, Reference, UserRef};
+use matrix_uia::server::session::{Proof, Receipt, Revision, StageFailure, Verdict as Answered, Write};
 use matrix_uia::wire::Raw;
 use matrix_uia::{Millis, Session, SessionId, Step, Text};
 use serde_json::Value;
@@ -77,8 +77,8 @@ pub(super) fn proof(which: usize, user: u8) -> Proof {
 pub(super) fn answered(verdict: Verdict, which: usize) -> Answered<'static> {
     match verdict {
         Verdict::Passed(user) => Answered::Passed(proof(which, user)),
-        Verdict::Failed => Answered::Failed(Failure::Credentials),
-        Verdict::UnknownThreepid => Answered::Failed(Failure::UnknownThreepid),
+        Verdict::Failed => Answered::Failed(StageFailure::Credentials),
+        Verdict::UnknownThreepid => Answered::Failed(StageFailure::UnknownThreepid),
         Verdict::Pending => Answered::Pending(Reference::new(7)),
         Verdict::Continue => {
             Answered::Continue { extra: Raw::parse(r#"{"more":1}"#).unwrap(), reference: Reference::new(8) }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use matrix_uia::digest::Digest;
-use matrix_uia::operation::UserRef;
-use matrix_uia::threepid::{
-    Asked, ClaimBy, Claimed, Medium, Purpose, Requested, Sending, Submitted, Threepid, Validation,
+use matrix_uia::endpoint::threepid::{
+    ClaimBy, Claimed, Delivery, Medium, Purpose, Requested, Submitted, Threepid, TokenRequestKey, Validation,
     ValidationRules,
 };
+use matrix_uia::server::digest::Digest;
+use matrix_uia::server::operation::UserRef;
 use matrix_uia::{BindingKey, Millis, Secret, SessionId, Timestamp};
 use proptest::prelude::*;
 
@@ -132,10 +132,10 @@ fn expected(models: &mut BTreeMap<Identity, Model>, event: &Event, now: u64) -> 
 #[derive(Default)]
 struct Host(BTreeMap<Vec<u8>, String>);
 
-fn asked((address, secret, purpose, requester): Identity, attempt: i64) -> Asked {
+fn asked((address, secret, purpose, requester): Identity, attempt: i64) -> TokenRequestKey {
     let threepid = Threepid::parse(Medium::Email, ADDRESSES[address].into()).unwrap();
     let requester = requester.map(UserRef::new);
-    Asked::new(&KEY, PURPOSES[purpose], requester, threepid, Secret::new(SECRETS[secret]), attempt)
+    TokenRequestKey::new(&KEY, PURPOSES[purpose], requester, threepid, Secret::new(SECRETS[secret]), attempt)
 }
 
 impl Host {
@@ -158,7 +158,7 @@ impl Host {
             Event::Time(_) => Seen::Nothing,
             Event::Request { identity, attempt, notice } => {
                 let asked = asked(identity, attempt);
-                let sending = if notice { Sending::Notice } else { Sending::Token };
+                let sending = if notice { Delivery::Notice } else { Delivery::Token };
                 let token = KEY.validation_token(Secret::new(TOKENS[0]));
                 let found = self.find(asked.identity());
                 match Validation::request(found, &asked, sending, token, &rules, now) {

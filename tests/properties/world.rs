@@ -1,7 +1,7 @@
 //! The crate itself, driven beside the model, and what must hold whatever both say.
 
-use matrix_uia::operation::{ChangePassword, Deactivate, Operation, Reference, Subject, UserRef};
-use matrix_uia::session::{BodyBinding, Check, Pending, Receipt, UnknownSession, Visit, Visited};
+use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, Reference, Subject, UserRef};
+use matrix_uia::server::session::{BodyBinding, Check, Pending, Receipt, UnknownSession, Visit, Visited};
 use matrix_uia::wire::Auth as Dict;
 use matrix_uia::{
     BindingKey, Call, Flows, Guard, Millis, Rules, Session, SessionId, StageOrder, Step, Text, Timestamp,
@@ -380,7 +380,7 @@ impl World {
     /// `Some(rebind)` or, for a call that succeeded, `Some(false)`.
     fn end(
         &mut self,
-        how: impl FnOnce(Receipt, Timestamp) -> matrix_uia::session::Redeemed,
+        how: impl FnOnce(Receipt, Timestamp) -> matrix_uia::server::session::Redeemed,
         what: Option<bool>,
     ) {
         if self.receipts.is_empty() {

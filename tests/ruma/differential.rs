@@ -13,8 +13,8 @@
 //! | `params` that are no object | leave them out | as if they weren't there |
 //! | `errcode` without `error`: no error at all | keep the code | lesson 55 |
 
-use matrix_uia::error::ErrorCode;
 use matrix_uia::ruma::auth_data;
+use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::wire::{Auth, ChallengeBody, MAX_PASSWORD_LEN, ParseError};
 use proptest::prelude::*;
 use ruma_client_api::uiaa;

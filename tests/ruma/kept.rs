@@ -1,7 +1,7 @@
 //! What both sides can hold comes back as it went.
 
-use matrix_uia::error::{AnyCode, ErrorBody, ErrorCode, Reject};
 use matrix_uia::ruma::{Encoded, Unconvertible, auth_data};
+use matrix_uia::wire::error::{AnyCode, ErrorBody, ErrorCode, MatrixError};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, ThreepidCreds, UserIdentifier};
 use matrix_uia::{Millis, Secret, Text};
 use proptest::prelude::*;
@@ -90,14 +90,14 @@ proptest! {
 
     #[test]
     fn a_rejection_comes_back(code in prop::sample::select(ErrorCode::ALL), status in 100_u16..1000, wait in 0_u64..1 << 40, soft in any::<bool>()) {
-        let plain = Reject::new(code, "No.").with_status(status);
+        let plain = MatrixError::new(code, "No.").with_status(status);
         let reject = match code {
-            ErrorCode::LimitExceeded => Reject::limited(Millis::new(wait * 1000)).with_status(status),
+            ErrorCode::LimitExceeded => MatrixError::limited(Millis::new(wait * 1000)).with_status(status),
             ErrorCode::UnknownToken if soft => plain.with_soft_logout(true),
             ErrorCode::UserLocked => plain.with_soft_logout(true),
             _ => plain,
         };
-        let back = Reject::try_from(&theirs::Error::from(reject)).unwrap();
+        let back = MatrixError::try_from(&theirs::Error::from(reject)).unwrap();
         prop_assert_eq!(
             (back.code(), back.status(), back.soft_logout(), back.retry_after()),
             (reject.code(), reject.status(), reject.soft_logout(), reject.retry_after())
@@ -115,7 +115,7 @@ fn every_code_is_the_same_on_both_sides() {
         let bare = error_of(&json!({"errcode": code.name()}).to_string());
         let error = bare.into_error(http::StatusCode::IM_A_TEAPOT);
         assert_eq!(error.error_kind().unwrap().errcode().as_str(), code.name());
-        assert_eq!(Reject::try_from(&error).unwrap().code(), *code);
+        assert_eq!(MatrixError::try_from(&error).unwrap().code(), *code);
     }
     let custom = theirs::ErrorCode::from(AnyCode::Other(Text::new("COM.EXAMPLE_CODE")));
     assert_eq!(AnyCode::from(&custom), AnyCode::Other(Text::new("COM.EXAMPLE_CODE")));

@@ -3,9 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use matrix_uia::error::{AnyCode, ErrorCode};
-use matrix_uia::password::ChangePasswordRequest;
+use matrix_uia::endpoint::password::ChangePasswordRequest;
 use matrix_uia::ruma::Encoded;
+use matrix_uia::wire::error::{AnyCode, ErrorCode};
 use matrix_uia::wire::{Auth, AuthData, AuthType, ChallengeBody};
 use proptest::prelude::*;
 use ruma_client_api::account::change_password::v3 as password;

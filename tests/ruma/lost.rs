@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use matrix_uia::error::{ErrorBody, ErrorCode, Reject};
-use matrix_uia::operation::ChangePassword;
 use matrix_uia::ruma::{Encoded, Unconvertible};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::wire::error::{ErrorBody, ErrorCode, MatrixError};
 use matrix_uia::wire::{Auth, ChallengeBody, Malformed, ParseError, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{Call, Flows, Guard, Millis, Rules, Secret, SessionId, Step, Text, Timestamp};
 use ruma_client_api::uiaa;
@@ -141,17 +141,17 @@ fn an_error_without_its_keys_keeps_its_code() {
 #[test]
 fn a_wait_is_rounded_up_and_can_be_written() {
     for (wait, header) in [(1, "1"), (1_000, "1"), (1_500, "2"), (u64::MAX, "9007199254740")] {
-        let error = theirs::Error::from(Reject::limited(Millis::new(wait)));
+        let error = theirs::Error::from(MatrixError::limited(Millis::new(wait)));
         let Some(theirs::ErrorKind::LimitExceeded(limit)) = error.error_kind() else { panic!() };
         let seconds = header.parse().unwrap();
         assert_eq!(limit.retry_after, Some(theirs::RetryAfter::Delay(Duration::from_secs(seconds))));
-        let answer = uiaa::UiaaResponse::from(Reject::limited(Millis::new(wait)));
+        let answer = uiaa::UiaaResponse::from(MatrixError::limited(Millis::new(wait)));
         let sent = answer.try_into_http_response_inner().unwrap();
         assert_eq!(
             (sent.status().as_u16(), &sent.headers()["retry-after"]),
             (429, &http::HeaderValue::from_static(header))
         );
-        let uiaa::UiaaResponse::MatrixError(error) = Reject::limited(Millis::new(wait)).into() else {
+        let uiaa::UiaaResponse::MatrixError(error) = MatrixError::limited(Millis::new(wait)).into() else {
             panic!()
         };
         let encoded = Encoded::from(&error.body);
@@ -162,7 +162,7 @@ fn a_wait_is_rounded_up_and_can_be_written() {
 
 #[test]
 fn a_status_that_is_none_is_a_fault_of_the_server() {
-    let error = theirs::Error::from(Reject::new(ErrorCode::Unknown, "").with_status(42));
+    let error = theirs::Error::from(MatrixError::new(ErrorCode::Unknown, "").with_status(42));
     assert_eq!(error.status_code, 500);
 }
 
@@ -223,14 +223,14 @@ fn a_wait_until_a_date_is_gone() {
     let encoded = Encoded::from(&body);
     assert_eq!(ErrorBody::parse(encoded.as_bytes()).unwrap().retry_after, None);
     let error = theirs::ErrorBody::Standard(body).into_error(http::StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(Reject::try_from(&error).unwrap().retry_after(), None);
+    assert_eq!(MatrixError::try_from(&error).unwrap().retry_after(), None);
 }
 
 #[test]
 fn a_rejection_holds_nothing_from_outside() {
     let body = theirs::StandardErrorBody::new(theirs::ErrorKind::Forbidden, "ZXQmark".to_owned());
     let error = theirs::ErrorBody::Standard(body).into_error(http::StatusCode::FORBIDDEN);
-    assert!(!format!("{:?}", Reject::try_from(&error).unwrap()).contains("ZXQmark"));
+    assert!(!format!("{:?}", MatrixError::try_from(&error).unwrap()).contains("ZXQmark"));
     let custom = error_of(r#"{"errcode":"COM.EXAMPLE"}"#).into_error(http::StatusCode::FORBIDDEN);
-    assert_eq!(Reject::try_from(&custom), Err(Unconvertible::NoPlace("errcode")));
+    assert_eq!(MatrixError::try_from(&custom), Err(Unconvertible::NoPlace("errcode")));
 }

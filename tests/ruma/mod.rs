@@ -6,8 +6,8 @@ mod kept;
 mod known_bugs;
 mod lost;
 
-use matrix_uia::error::ErrorBody;
 use matrix_uia::ruma::{Encoded, Unconvertible, auth_data};
+use matrix_uia::wire::error::ErrorBody;
 use matrix_uia::wire::{Auth, ChallengeBody};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};

@@ -3,8 +3,8 @@
 
 use matrix_uia::client::requests::{Endpoint, RefreshAnswer, Token, WhoamiAnswer};
 use matrix_uia::client::{Client, Medium};
-use matrix_uia::registration::LoginResponse;
-use matrix_uia::threepid::RequestTokenResponse;
+use matrix_uia::endpoint::register::LoginResponse;
+use matrix_uia::endpoint::threepid::RequestTokenResponse;
 use matrix_uia::wire::AuthType;
 use serde_json::json;
 
@@ -75,7 +75,7 @@ fn fallback() {
         "page https://example.org/_matrix/client/v3/auth/m.login.sso/fallback/web?session=%3Csession%20ID%3E"
     );
     walk.done();
-    walk.progress.told();
+    walk.progress.stage_completed_elsewhere();
     walk.step();
     assert_eq!(walk.body["auth"], json!({"session": "<session ID>"}));
 }

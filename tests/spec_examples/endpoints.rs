@@ -1,12 +1,12 @@
 //! The endpoints behind it.
 
-use matrix_uia::deactivation::{DeactivateRequest, DeactivateResponse, Deactivation, begin};
-use matrix_uia::devices::{DeleteDeviceRequest, DeleteDevicesRequest};
-use matrix_uia::login::{Attempt, LoginRequest};
-use matrix_uia::operation::UserRef;
-use matrix_uia::password::ChangePasswordRequest;
-use matrix_uia::registration::LoginResponse;
-use matrix_uia::session::Exempt;
+use matrix_uia::endpoint::deactivate::{DeactivateRequest, DeactivateResponse, Deactivation, begin};
+use matrix_uia::endpoint::devices::{DeleteDeviceRequest, DeleteDevicesRequest};
+use matrix_uia::endpoint::login::{Attempt, LoginRequest};
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::endpoint::register::LoginResponse;
+use matrix_uia::server::operation::UserRef;
+use matrix_uia::server::session::Exempt;
 use matrix_uia::wire::{Auth, AuthData, UserIdentifier};
 use matrix_uia::{Secret, Text};
 use serde_json::json;

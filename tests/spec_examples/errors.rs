@@ -1,7 +1,7 @@
 //! What errors look like.
 
 use matrix_uia::Millis;
-use matrix_uia::error::{AnyCode, ErrorBody, ErrorCode, Reject};
+use matrix_uia::wire::error::{AnyCode, ErrorBody, ErrorCode, MatrixError};
 use serde_json::json;
 
 use super::{error, rejected, value};
@@ -20,14 +20,14 @@ fn rate_limiting() {
     assert_eq!(error(body), Some(AnyCode::Known(ErrorCode::LimitExceeded)));
     let read = ErrorBody::parse(body.as_bytes()).unwrap();
     assert_eq!(read.retry_after, Some(Millis::new(2_000)));
-    let mut ours = rejected(Reject::limited(Millis::new(2_000)));
+    let mut ours = rejected(MatrixError::limited(Millis::new(2_000)));
     ours["error"] = "Too many requests".into();
     assert_eq!(ours, value(body));
 }
 
 #[test]
 fn account_locking() {
-    use matrix_uia::account::{AccountStatus, Action, Event};
+    use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
     let body =
         r#"{ "errcode": "M_USER_LOCKED", "error": "This account has been locked", "soft_logout": true }"#;
     assert_eq!(error(body), Some(AnyCode::Known(ErrorCode::UserLocked)));
@@ -39,7 +39,7 @@ fn account_locking() {
 
 #[test]
 fn account_suspension() {
-    use matrix_uia::account::{AccountStatus, Action, Event};
+    use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
     let body =
         r#"{ "errcode": "M_USER_SUSPENDED", "error": "You cannot perform this action while suspended." }"#;
     assert_eq!(error(body), Some(AnyCode::Known(ErrorCode::UserSuspended)));

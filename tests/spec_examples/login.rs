@@ -1,11 +1,11 @@
 //! The spec's JSON examples of login, refresh, registration's queries, moderation and cross-signing keys, each
 //! under the anchor of its section.
 
-use matrix_uia::account::{AccountStatus, Event, Moderation};
-use matrix_uia::login::{Attempt, LoginRequest, LoginTokenResponse, Offer};
-use matrix_uia::refresh::{RefreshRequest, RefreshResponse};
-use matrix_uia::registration::{RegisterRequest, write_available, write_validity};
-use matrix_uia::signing_keys::{SigningKeys, UploadSigningKeysRequest};
+use matrix_uia::endpoint::account::{AccountStatus, Event, Moderation};
+use matrix_uia::endpoint::login::{Attempt, LoginRequest, LoginTokenResponse, Offer};
+use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
+use matrix_uia::endpoint::register::{RegisterRequest, write_available, write_validity};
+use matrix_uia::endpoint::signing_keys::{SigningKeys, UploadSigningKeysRequest};
 use matrix_uia::wire::{Auth, UserIdentifier};
 use matrix_uia::{Millis, Secret};
 use serde_json::{Value, json};

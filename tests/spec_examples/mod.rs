@@ -8,7 +8,7 @@ mod login;
 mod threepid;
 mod uia;
 
-use matrix_uia::error::{AnyCode, ErrorBody, Reject};
+use matrix_uia::wire::error::{AnyCode, ErrorBody, MatrixError};
 use matrix_uia::wire::{Auth, AuthData, AuthType, ChallengeBody};
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ fn error(body: &str) -> Option<AnyCode<'_>> {
     read.code
 }
 
-fn rejected(reject: Reject) -> Value {
+fn rejected(reject: MatrixError) -> Value {
     let mut written = String::new();
     reject.write(&mut written).unwrap();
     value(&written)

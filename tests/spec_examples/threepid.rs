@@ -1,7 +1,7 @@
 //! The JSON examples of the endpoints about 3PIDs, named by their anchors.
 
 use matrix_uia::Timestamp;
-use matrix_uia::threepid::{
+use matrix_uia::endpoint::threepid::{
     AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, GivenAddress, ListedThreepid, Medium,
     RequestToken, RequestTokenResponse, SubmitToken, Threepid, write_list,
 };

@@ -1,10 +1,10 @@
 //! The section on User-Interactive Authentication itself.
 
-use matrix_uia::error::{AnyCode, ErrorCode};
-use matrix_uia::operation::{ChangePassword, Register, UploadSigningKeys};
-use matrix_uia::password::ChangePasswordRequest;
-use matrix_uia::registration::{LoginResponse, RegisterRequest};
-use matrix_uia::session::{Failure, Proof, Verdict};
+use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::endpoint::register::{LoginResponse, RegisterRequest};
+use matrix_uia::server::operation::{ChangePassword, Register, UploadSigningKeys};
+use matrix_uia::server::session::{Proof, StageFailure, Verdict};
+use matrix_uia::wire::error::{AnyCode, ErrorCode};
 use matrix_uia::wire::{Auth, AuthData, AuthType, UserIdentifier};
 use matrix_uia::{Guard, Rules, Secret, Step, Text, Timestamp};
 use serde_json::json;
@@ -128,7 +128,7 @@ fn user_interactive_api_in_the_rest_api_as_this_server_writes_it() {
     let Step::Verify(pending) = guard.receive(call(bar.as_bytes()), Some(session.clone()), id(2), now) else {
         panic!("a question")
     };
-    let resolved = pending.resolve(Verdict::Failed(Failure::Credentials));
+    let resolved = pending.resolve(Verdict::Failed(StageFailure::Credentials));
     let (body, _) = written(resolved.apply(Some(session), id(2), now), "Invalid password");
     assert_eq!(body, value(FAILED));
 }

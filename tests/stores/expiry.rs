@@ -1,6 +1,6 @@
 //! What time does to a store: each session and each tombstone ends when it should.
 
-use matrix_uia::store::{Lifetimes, Store as _};
+use matrix_uia::server::store::{Lifetimes, Store as _};
 use matrix_uia::{Millis, Timestamp};
 
 use super::Kind;

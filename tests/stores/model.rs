@@ -1,8 +1,8 @@
 //! The same rules by looking at everything each time, and any sequence held against them.
 
-use matrix_uia::operation::{Reference, UserRef};
-use matrix_uia::session::{Receipt, Write};
-use matrix_uia::store::{Record, Store};
+use matrix_uia::server::operation::{Reference, UserRef};
+use matrix_uia::server::session::{Receipt, Write};
+use matrix_uia::server::store::{Record, Store};
 use matrix_uia::{Session, SessionId};
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! Who finds room, and who has to go: rule U16.
 
-use matrix_uia::store::{NotStored, Store as _, Stored};
+use matrix_uia::server::store::{NotStored, Store as _, Stored};
 
 use super::Kind;
 use super::sessions::*;

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::session::{Claim, Proof, Receipt, Verdict, Write};
-use matrix_uia::store::{NotStored, Store, Stored};
+use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Claim, Proof, Receipt, Verdict, Write};
+use matrix_uia::server::store::{NotStored, Store, Stored};
 use matrix_uia::wire::Auth;
 use matrix_uia::{BindingKey, Call, Flows, Guard, Millis, Rules, Session, SessionId, Step, Timestamp};
 

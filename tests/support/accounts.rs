@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use matrix_uia::account::AccountStatus;
-use matrix_uia::operation::{Subject, UserRef};
+use matrix_uia::endpoint::account::AccountStatus;
+use matrix_uia::server::operation::{Subject, UserRef};
 
 use super::Server;
 
@@ -45,7 +45,7 @@ impl Server {
         self.users.values_mut().find(|it| it.number == user.get()).unwrap()
     }
 
-    /// Whose token it is.
+    /// ResetTarget token it is.
     pub(crate) fn subject(&self, token: &str) -> Option<(Subject, AccountStatus, String)> {
         self.users.values().find_map(|user| {
             let device = user.tokens.get(token)?;

@@ -9,7 +9,7 @@
 //! way, so every test is also a test of restarts.
 
 use matrix_uia::client::{
-    Answer, Client, Failure, Meaning, Medium, Next, Progress, Prompt, Received, Ticket,
+    Answer, Client, FlowFailure, Medium, Next, Progress, Prompt, Received, SessionImpact, Ticket,
 };
 use matrix_uia::wire::{AuthType, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{Secret, Text, Timestamp};
@@ -32,7 +32,7 @@ pub(crate) struct Walk<'c> {
     pub(crate) now: u64,
     /// The call's own body.
     pub(crate) original: &'c str,
-    /// Whose password is given, and what for a password.
+    /// ResetTarget password is given, and what for a password.
     pub(crate) user: &'c str,
     pub(crate) password: &'c str,
     pub(crate) registration_token: &'c str,
@@ -149,7 +149,7 @@ impl<'c> Walk<'c> {
         match self.client.next(&mut self.progress, now) {
             Next::Page(page) => page.opened(now),
             Next::RequestToken(request) => request.sent(now),
-            Next::Doubt(doubt) => doubt.go_on(),
+            Next::Uncertain(doubt) => doubt.go_on(),
             other => panic!("{other:?}"),
         }
     }
@@ -163,7 +163,7 @@ impl<'c> Walk<'c> {
         waited
     }
 
-    pub(crate) fn meaning(&mut self) -> Meaning {
+    pub(crate) fn meaning(&mut self) -> SessionImpact {
         let now = self.timestamp();
         let Next::Failed(failure) = self.client.next(&mut self.progress, now) else { panic!("not over") };
         failure.meaning()
@@ -209,15 +209,15 @@ fn words(next: &Next<'_>, now: Timestamp) -> String {
         }
         Next::Address(missing) => format!("address {}", list(missing.stages())),
         Next::Wait { until, why } => format!("wait {} {why:?}", until.since(now).get()),
-        Next::Doubt(_) => "doubt".to_owned(),
+        Next::Uncertain(_) => "doubt".to_owned(),
         Next::Busy => "busy".to_owned(),
         Next::Done => "done".to_owned(),
         Next::Failed(failure) => match failure {
-            Failure::Answer { status, error, .. } => {
+            FlowFailure::Answer { status, error, .. } => {
                 let code = error.and_then(|error| error.code).map(|code| format!(" {}", code.name()));
                 format!("failed {status}{}", code.unwrap_or_default())
             }
-            Failure::NoFlow(missing) => format!("no flow {}", list(missing.stages())),
+            FlowFailure::NoFlow(missing) => format!("no flow {}", list(missing.stages())),
             other => format!("failed {other:?}"),
         },
         other => panic!("{other:?}"),

@@ -1,16 +1,17 @@
 //! The endpoints, each as a host writes it: gate, check, guard, redeem, carry out.
 
-use matrix_uia::account::{AccountStatus, Action, Event};
-use matrix_uia::deactivation::{self, DeactivateRequest, Deactivation, KeptDeactivation};
-use matrix_uia::devices::{DeleteDeviceRequest, DeleteDevicesRequest, missing_devices};
-use matrix_uia::error::ErrorCode;
-use matrix_uia::operation::{Operation, Reference, Subject, UserRef};
-use matrix_uia::password::{
-    self, ChangePasswordRequest, Devices, KeptChange, NewPassword, PasswordChange, PasswordStrength, Whose,
+use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
+use matrix_uia::endpoint::deactivate::{self, DeactivateRequest, Deactivation, KeptDeactivation};
+use matrix_uia::endpoint::devices::{DeleteDeviceRequest, DeleteDevicesRequest, missing_devices};
+use matrix_uia::endpoint::password::{
+    self, ChangePasswordRequest, Devices, KeptChange, NewPassword, PasswordChange, PasswordStrength,
+    ResetTarget,
 };
-use matrix_uia::registration::{self, KeptRegistration, Localpart, RegisterRequest};
-use matrix_uia::session::{Params, Proof};
-use matrix_uia::{Denied, Guard, Reject};
+use matrix_uia::endpoint::register::{self, KeptRegistration, Localpart, RegisterRequest};
+use matrix_uia::server::operation::{Operation, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Params, Proof};
+use matrix_uia::wire::error::ErrorCode;
+use matrix_uia::{Denied, Guard, MatrixError};
 use serde_json::{Value, json};
 
 use super::accounts::{User, hash};
@@ -37,7 +38,7 @@ impl Server {
     fn caller(&self, token: Option<&str>, action: Action) -> Result<Caller, Answer> {
         let Some(token) = token else { return Ok(Caller { subject: None, device: None }) };
         let (subject, status, device) =
-            self.subject(token).ok_or_else(|| Answer::refused(Reject::unknown_token(false)))?;
+            self.subject(token).ok_or_else(|| Answer::refused(MatrixError::unknown_token(false)))?;
         status.gate(action).map_err(Answer::refused)?;
         Ok(Caller { subject: Some(subject), device: Some(device) })
     }
@@ -89,12 +90,12 @@ impl Server {
             return self.denied(&change.denied(reject));
         }
         let user = match change.whose() {
-            Whose::User(user) => Some(user),
-            Whose::OwnerOf(threepid) => self.owner_of(threepid),
+            ResetTarget::User(user) => Some(user),
+            ResetTarget::OwnerOf(threepid) => self.owner_of(threepid),
             _ => None,
         };
         let Some(user) = user else {
-            let nobody = Reject::new(ErrorCode::ThreepidNotFound, "Nobody has it.").with_status(404);
+            let nobody = MatrixError::new(ErrorCode::ThreepidNotFound, "Nobody has it.").with_status(404);
             return self.denied(&change.denied(nobody));
         };
         if change.threepids().iter().any(|threepid| self.owner_of(*threepid) != Some(user)) {
@@ -146,7 +147,7 @@ impl Server {
         &mut self,
         token: Option<&str>,
         body: Value,
-    ) -> Result<(Deactivation, matrix_uia::session::Receipt), Answer> {
+    ) -> Result<(Deactivation, matrix_uia::server::session::Receipt), Answer> {
         let body = body.to_string();
         let caller = self.caller(token, Action::Deactivate)?;
         let request =
@@ -155,7 +156,7 @@ impl Server {
         let flows = match (token, self.policies.deactivate_without_token) {
             (Some(_), _) => self.policies.deactivate,
             (None, Some(flows)) => flows,
-            (None, None) => return Err(Answer::refused(Reject::missing_token())),
+            (None, None) => return Err(Answer::refused(MatrixError::missing_token())),
         };
         let call = request.call(&self.key, caller.subject);
         let keep = Kept::Deactivation(KeptDeactivation::of(&request));
@@ -172,7 +173,7 @@ impl Server {
             _ => None,
         };
         let (begun, receipt) =
-            deactivation::begin(grant, &request, kept).map_err(|denied| self.denied(&denied))?;
+            deactivate::begin(grant, &request, kept).map_err(|denied| self.denied(&denied))?;
         if let Err(reject) = self.by_number(begun.user()).status.gate(Action::DeactivateWithoutToken) {
             return Err(self.denied(&Denied::new(reject, receipt)));
         }
@@ -184,7 +185,7 @@ impl Server {
         while let Some(effect) = progress.effect() {
             self.carry_out_one(&progress, effect);
             progress = match effect {
-                deactivation::Effect::UnbindThreepids => progress.unbound(true),
+                deactivate::Effect::UnbindThreepids => progress.unbound(true),
                 _ => progress.done(),
             };
         }
@@ -193,8 +194,8 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
-    pub(crate) fn carry_out_one(&mut self, progress: &Deactivation, effect: deactivation::Effect) {
-        use deactivation::Effect;
+    pub(crate) fn carry_out_one(&mut self, progress: &Deactivation, effect: deactivate::Effect) {
+        use deactivate::Effect;
         self.journal.push(format!("{effect:?}"));
         if effect == Effect::Fence {
             let theirs = progress.user();
@@ -260,7 +261,7 @@ impl Server {
             Some(Kept::Registration(kept, hash)) => (Some(kept.as_ref()), hash.clone()),
             _ => (None, None),
         };
-        let creation = match registration::create(grant, &request, username, kept) {
+        let creation = match register::create(grant, &request, username, kept) {
             Ok(creation) => creation,
             Err(denied) => return self.denied(&denied),
         };
@@ -303,7 +304,7 @@ impl Server {
         self.log_in_again(Reference::new(number))
     }
 
-    pub(crate) fn free(&self, name: &Localpart) -> Result<(), Reject> {
+    pub(crate) fn free(&self, name: &Localpart) -> Result<(), MatrixError> {
         if self.users.contains_key(name.as_str()) { Err(Localpart::in_use()) } else { Ok(()) }
     }
 
@@ -354,7 +355,7 @@ impl Server {
             Ok(request) => request,
             Err(error) => return Answer::refused(error.into()),
         };
-        let given = |devices: matrix_uia::devices::DeviceIds<'_>| -> Vec<String> {
+        let given = |devices: matrix_uia::endpoint::devices::DeviceIds<'_>| -> Vec<String> {
             devices.iter().map(|id| id.to_string()).collect()
         };
         let call = request.call(&self.key, caller.subject.unwrap());

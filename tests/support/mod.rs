@@ -23,14 +23,17 @@ pub(crate) mod page;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use matrix_uia::fallback::{Document, Nonce, Page};
-use matrix_uia::flows::TermsVersion;
-use matrix_uia::operation::{ChangePassword, Subject, UserRef};
-use matrix_uia::operation::{Deactivate, DeleteDevice, DeleteDevices, Operation, Reference, Register};
-use matrix_uia::session::{Check, Proof, Question, Receipt, Verdict, Visit, Visited, Write};
+use matrix_uia::pages::{Document, Nonce, Page};
+use matrix_uia::server::flows::TermsVersion;
+use matrix_uia::server::operation::{ChangePassword, Subject, UserRef};
+use matrix_uia::server::operation::{
+    Deactivate, DeleteDevice, DeleteDevices, Operation, Reference, Register,
+};
+use matrix_uia::server::session::{Check, Proof, Question, Receipt, Verdict, Visit, Visited, Write};
 use matrix_uia::wire::{AuthData, Malformed, Raw};
 use matrix_uia::{
-    BindingKey, Call, Flows, Grant, Guard, Millis, Reject, Rules, Session, SessionId, Step, Text, Timestamp,
+    BindingKey, Call, Flows, Grant, Guard, MatrixError, Millis, Rules, Session, SessionId, Step, Text,
+    Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -77,7 +80,7 @@ impl Answer {
         Self { status: 200, body, retry_after: None }
     }
 
-    pub(crate) fn refused(reject: Reject) -> Self {
+    pub(crate) fn refused(reject: MatrixError) -> Self {
         let mut body = String::new();
         reject.write(&mut body).unwrap();
         let body = serde_json::from_str(&body).unwrap();
@@ -151,7 +154,7 @@ pub(crate) struct Server {
     /// Runs once, just before a write is tried: a writer that was faster.
     pub(crate) before_write: Option<Hook>,
     /// The call of the next grant fails for this reason of its own.
-    pub(crate) call_fails: Option<Reject>,
+    pub(crate) call_fails: Option<MatrixError>,
     /// How many grants there have been.
     pub(crate) grants: usize,
     /// What was done, in order.
@@ -271,7 +274,7 @@ impl Server {
             let step = match &resolved {
                 None => guard.receive(call, self.read(call.session_id()), fresh, now),
                 Some(resolved) => {
-                    let resolved: &matrix_uia::session::Resolved<'_, Op> = resolved;
+                    let resolved: &matrix_uia::server::session::Resolved<'_, Op> = resolved;
                     let current = self.read(Some(resolved.session_id()));
                     resolved.as_of(self.as_of_now(call.subject())).apply(current, fresh, now)
                 }
@@ -357,7 +360,7 @@ impl Server {
         session: &str,
         auth_type: &str,
         proof: Proof,
-    ) -> Result<(), matrix_uia::session::NotCompleted> {
+    ) -> Result<(), matrix_uia::server::session::NotCompleted> {
         let rules = self.rules.clone();
         let (visit, stored) = self.visit(session, auth_type);
         let outside = Guard::new(flows, &rules).outside();
@@ -386,7 +389,7 @@ impl Server {
         flows: &Flows<'static, Op>,
         visit: (&str, &str, Option<TermsVersion>),
         data: Result<AuthData<'_>, Malformed>,
-    ) -> Result<(), matrix_uia::session::NotCompleted> {
+    ) -> Result<(), matrix_uia::server::session::NotCompleted> {
         let (session, auth_type, shown) = visit;
         let rules = self.rules.clone();
         let outside = Guard::new(flows, &rules).outside();

@@ -1,8 +1,8 @@
 //! What the host can look up: passwords, validated addresses, registration tokens.
 
-use matrix_uia::operation::{Reference, UserRef};
-use matrix_uia::session::{Check, Failure, Proof, Question, Verdict};
-use matrix_uia::wire::{Residence, ThreepidCreds, UserIdentifier};
+use matrix_uia::server::operation::{Reference, UserRef};
+use matrix_uia::server::session::{Check, Proof, Question, StageFailure, Verdict};
+use matrix_uia::wire::{Locality, ThreepidCreds, UserIdentifier};
 use matrix_uia::{SessionId, Text};
 
 use super::accounts::hash;
@@ -74,10 +74,10 @@ impl Server {
             Check::Password { identifier, password } => {
                 let user = match identifier {
                     UserIdentifier::Thirdparty { .. } | UserIdentifier::Phone { .. } => {
-                        return Verdict::Failed(Failure::UnknownThreepid);
+                        return Verdict::Failed(StageFailure::UnknownThreepid);
                     }
                     _ => match identifier.localpart(SERVER) {
-                        Residence::Here(name) => self.users.get(name.to_string().as_str()),
+                        Locality::Local(name) => self.users.get(name.to_string().as_str()),
                         _ => None,
                     },
                 };
@@ -86,29 +86,29 @@ impl Server {
                     Some(user) if user.hash.as_ref() == Some(&given) => {
                         Verdict::Passed(Proof::User(UserRef::new(user.number)))
                     }
-                    _ => Verdict::Failed(Failure::Credentials),
+                    _ => Verdict::Failed(StageFailure::Credentials),
                 }
             }
             Check::Recaptcha { response } if response.expose() == "human" => Verdict::Passed(Proof::Nothing),
-            Check::Recaptcha { .. } => Verdict::Failed(Failure::Captcha),
+            Check::Recaptcha { .. } => Verdict::Failed(StageFailure::Captcha),
             Check::Email(creds) | Check::Msisdn(creds) => self.claim(creds, question.session_id()),
             Check::RegistrationToken { token } => self.reserve(token.expose()),
             Check::Awaited { reference } => match self.awaited.get(&reference.get()) {
                 Some(proof) => Verdict::Passed(*proof),
                 None => self.still_pending(reference, question.session_id()),
             },
-            _ => Verdict::Failed(Failure::Other),
+            _ => Verdict::Failed(StageFailure::Other),
         }
     }
 
     fn claim(&mut self, creds: ThreepidCreds<'_>, session: SessionId) -> Verdict<'static> {
         let Some(validation) = self.validations.get_mut(creds.sid.to_string().as_str()) else {
-            return Verdict::Failed(Failure::Threepid);
+            return Verdict::Failed(StageFailure::Threepid);
         };
         let right = creds.client_secret.expose() == validation.client_secret;
         let free = validation.claimed_by.is_none_or(|by| by == session);
         match validation.validated {
-            _ if !right || !free => Verdict::Failed(Failure::Threepid),
+            _ if !right || !free => Verdict::Failed(StageFailure::Threepid),
             false => Verdict::Pending(Reference::new(validation.number)),
             true => {
                 validation.claimed_by = Some(session);
@@ -135,7 +135,7 @@ impl Server {
                 token.pending += 1;
                 Verdict::Passed(Proof::Token(Reference::new(token.number)))
             }
-            _ => Verdict::Failed(Failure::Token),
+            _ => Verdict::Failed(StageFailure::Token),
         }
     }
 

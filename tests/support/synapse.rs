@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use matrix_uia::client::{Client, Meaning, Medium};
+use matrix_uia::client::{Client, Medium, SessionImpact};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ pub(crate) fn replay(variant: &str, name: &str) -> Vec<String> {
     steps
 }
 
-pub(crate) fn replay_with_meaning(variant: &str, name: &str) -> (Vec<String>, Option<Meaning>) {
+pub(crate) fn replay_with_meaning(variant: &str, name: &str) -> (Vec<String>, Option<SessionImpact>) {
     let exchanges = scene(variant, name);
     let original = exchanges[0].sent.to_string();
     let mut walk = Walk::new(Client::new(ALL));

@@ -5,16 +5,16 @@ use core::arch::asm;
 use core::fmt::Write;
 use core::hint::black_box;
 
-use matrix_uia::deactivation::{self, DeactivateRequest};
-use matrix_uia::error::ErrorBody;
-use matrix_uia::login::LoginRequest;
-use matrix_uia::operation::{ChangePassword, Deactivate, Reference, Register, Subject, UserRef};
-use matrix_uia::password::{self, ChangePasswordRequest};
-use matrix_uia::refresh::RefreshRequest;
-use matrix_uia::registration::{self, KeptRegistration, RegisterRequest};
-use matrix_uia::session::{Exempt, Proof, Verdict};
-use matrix_uia::signing_keys::UploadSigningKeysRequest;
-use matrix_uia::store::{FixedStore, Lifetimes, Store};
+use matrix_uia::endpoint::deactivate::{self, DeactivateRequest};
+use matrix_uia::endpoint::login::LoginRequest;
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest};
+use matrix_uia::endpoint::refresh::RefreshRequest;
+use matrix_uia::endpoint::register::{self, KeptRegistration, RegisterRequest};
+use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
+use matrix_uia::server::operation::{ChangePassword, Deactivate, Reference, Register, Subject, UserRef};
+use matrix_uia::server::session::{Exempt, Proof, Verdict};
+use matrix_uia::server::store::{FixedStore, Lifetimes, Store};
+use matrix_uia::wire::error::ErrorBody;
 use matrix_uia::wire::{Auth, ChallengeBody, Raw};
 use matrix_uia::{BindingKey, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
 

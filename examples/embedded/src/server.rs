@@ -1,11 +1,11 @@
 //! One endpoint without a heap: `POST /account/password`, sessions in a [`FixedStore`].
 
-use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::password::{self, ChangePasswordRequest, Effect, KeptChange, PasswordStrength};
-use matrix_uia::session::{Check, Failure, Proof, Verdict, Write};
-use matrix_uia::store::{FixedStore, Lifetimes, Store};
-use matrix_uia::wire::{Residence, UserIdentifier};
-use matrix_uia::{BindingKey, Flows, Guard, Reject, Rules, SessionId, Step, Text, Timestamp};
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect, KeptChange, PasswordStrength};
+use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Check, Proof, StageFailure, Verdict, Write};
+use matrix_uia::server::store::{FixedStore, Lifetimes, Store};
+use matrix_uia::wire::{Locality, UserIdentifier};
+use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Rules, SessionId, Step, Text, Timestamp};
 
 /// An answer's status; its body is in the caller's buffer.
 pub type Status = u16;
@@ -51,7 +51,7 @@ impl<'p> Server<'p> {
         fresh: SessionId,
         now: Timestamp,
         out: &mut Body,
-    ) -> Result<Status, Reject> {
+    ) -> Result<Status, MatrixError> {
         let request = ChangePasswordRequest::parse(body)?;
         request.check(&PasswordStrength::default(), true)?;
         let call = request.call(&self.key, Some(Subject::new(ALICE, 0)));
@@ -68,7 +68,7 @@ impl<'p> Server<'p> {
             Step::Challenge(challenge) => {
                 let kept = challenge.keep_params().then(|| Some(KeptChange::of(&request)));
                 self.store(challenge.write(), kept, now)?;
-                challenge.write_body(out).map_err(|_| Reject::unavailable())?;
+                challenge.write_body(out).map_err(|_| MatrixError::unavailable())?;
                 Ok(401)
             }
             Step::Grant(claim) => {
@@ -99,22 +99,24 @@ impl<'p> Server<'p> {
                 self.store(refused.write(), None, now)?;
                 Err(refused.reject())
             }
-            _ => Err(Reject::unavailable()),
+            _ => Err(MatrixError::unavailable()),
         }
     }
 
     /// Looks up what a stage asks.
     fn verify(&self, check: Check<'_>) -> Verdict<'static> {
-        let Check::Password { identifier, password } = check else { return Verdict::Failed(Failure::Other) };
+        let Check::Password { identifier, password } = check else {
+            return Verdict::Failed(StageFailure::Other);
+        };
         let named = match identifier.localpart("device.local") {
-            Residence::Here(name) => name == "alice",
+            Locality::Local(name) => name == "alice",
             _ => identifier == UserIdentifier::User(Text::new("alice")),
         };
         // A real device keeps a slow hash, and compares it in constant time.
         if named && password.expose() == self.password.as_str() {
             Verdict::Passed(Proof::User(ALICE))
         } else {
-            Verdict::Failed(Failure::Credentials)
+            Verdict::Failed(StageFailure::Credentials)
         }
     }
 
@@ -124,17 +126,17 @@ impl<'p> Server<'p> {
         write: Write<'_>,
         kept: Option<Option<KeptChange>>,
         now: Timestamp,
-    ) -> Result<(), Reject> {
-        use matrix_uia::store::NotStored;
+    ) -> Result<(), MatrixError> {
+        use matrix_uia::server::store::NotStored;
         match self.sessions.apply(write, kept, now) {
             Ok(_) => Ok(()),
-            Err(NotStored::Full { wait, .. }) => Err(Reject::limited(wait)),
-            Err(_) => Err(Reject::unavailable()),
+            Err(NotStored::Full { wait, .. }) => Err(MatrixError::limited(wait)),
+            Err(_) => Err(MatrixError::unavailable()),
         }
     }
 }
 
-fn ok(out: &mut Body) -> Result<Status, Reject> {
-    out.push_str("{}").map_err(|_| Reject::unavailable())?;
+fn ok(out: &mut Body) -> Result<Status, MatrixError> {
+    out.push_str("{}").map_err(|_| MatrixError::unavailable())?;
     Ok(200)
 }

@@ -2,7 +2,7 @@
 
 use super::{Config, ConfigError, RateLimit, Status, User};
 use crate::password;
-use matrix_uia::threepid::Threepid;
+use matrix_uia::endpoint::threepid::Threepid;
 use std::collections::BTreeSet;
 
 /// A rule that holds, or the line that says why not.

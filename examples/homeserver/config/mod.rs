@@ -9,7 +9,7 @@ mod object;
 mod read;
 
 pub use error::ConfigError;
-pub use matrix_uia::threepid::Medium;
+pub use matrix_uia::endpoint::threepid::Medium;
 
 use crate::secrets::Secret;
 use serde::Deserialize;

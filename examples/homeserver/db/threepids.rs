@@ -1,7 +1,7 @@
 //! Third-party identifiers of accounts.
 
 use super::{Result, UserKey};
-use matrix_uia::threepid::{Medium, Threepid};
+use matrix_uia::endpoint::threepid::{Medium, Threepid};
 use rusqlite::types::FromSqlError;
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 

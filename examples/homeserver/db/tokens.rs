@@ -1,12 +1,12 @@
 //! Access and refresh tokens.
 //!
 //! Which of a device's tokens are alive is the crate's to decide, by their generations: see
-//! [`matrix_uia::refresh`]. Here they are kept.
+//! [`matrix_uia::endpoint::refresh`]. Here they are kept.
 
 use super::users::User;
 use super::{Result, UserKey, devices};
 use crate::secrets::SecretHash;
-use matrix_uia::refresh::{Generation, Presented};
+use matrix_uia::endpoint::refresh::{Generation, Presented};
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
 /// Who presents a token.

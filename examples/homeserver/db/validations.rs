@@ -6,9 +6,9 @@
 
 use super::{Result, UserKey};
 use matrix_uia::Timestamp;
-use matrix_uia::digest::Digest;
-use matrix_uia::operation::Reference;
-use matrix_uia::threepid::{Validation, ValidationRules};
+use matrix_uia::endpoint::threepid::{Validation, ValidationRules};
+use matrix_uia::server::digest::Digest;
+use matrix_uia::server::operation::Reference;
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 
 /// A validation as it was found.
@@ -130,8 +130,8 @@ mod tests {
     use crate::db::Db;
     use crate::db::threepids::{self, Owned};
     use crate::db::users::{NewUser, create};
-    use matrix_uia::operation::UserRef;
-    use matrix_uia::threepid::{Asked, Medium, Purpose, Requested, Sending, Threepid};
+    use matrix_uia::endpoint::threepid::{Delivery, Medium, Purpose, Requested, Threepid, TokenRequestKey};
+    use matrix_uia::server::operation::UserRef;
     use matrix_uia::{BindingKey, Secret};
 
     const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
@@ -144,10 +144,10 @@ mod tests {
     fn put(tx: &Transaction<'_>, address: &str, user: Option<UserRef>) -> Result<Digest> {
         let rules = ValidationRules::default();
         let secret = Secret::new("secret");
-        let asked = Asked::new(&KEY, Purpose::Reset, user, email(address), secret, 1);
+        let asked = TokenRequestKey::new(&KEY, Purpose::Reset, user, email(address), secret, 1);
         let token = KEY.validation_token(Secret::new("token"));
         let now = Timestamp::from_millis(1_000);
-        let Requested::New(new) = Validation::request(None, &asked, Sending::Token, token, &rules, now)
+        let Requested::New(new) = Validation::request(None, &asked, Delivery::Token, token, &rules, now)
         else {
             panic!("it is not new")
         };

@@ -2,7 +2,7 @@
 
 use crate::password::PasswordHash;
 use crate::secrets::SecretHash;
-use matrix_uia::operation::{Reference, UserRef};
+use matrix_uia::server::operation::{Reference, UserRef};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 /// The row of a user. Never reused, so it stays who it was.

@@ -7,7 +7,7 @@ use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
+use matrix_uia::endpoint::account::Action;
 use serde_json::json;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#capabilities-negotiation>

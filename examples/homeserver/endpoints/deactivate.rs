@@ -11,11 +11,11 @@ use crate::who::{self, Peer, Who, user_ref};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::deactivation::{self as core, DeactivateRequest, KeptDeactivation};
-use matrix_uia::operation::{Deactivate, Reference};
-use matrix_uia::session::{Exempt, Replay};
-use matrix_uia::{Denied, Grant, Reject};
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::deactivate::{self as core, DeactivateRequest, KeptDeactivation};
+use matrix_uia::server::operation::{Deactivate, Reference};
+use matrix_uia::server::session::{Exempt, Replay};
+use matrix_uia::{Denied, Grant, MatrixError};
 use rusqlite::Transaction;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -35,7 +35,7 @@ async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
     let flows = match (&who, without_token) {
         (Some(_), _) => &app.policies.deactivate,
         (None, Some(flows)) => flows,
-        (None, None) => return Err(Reject::missing_token().into()),
+        (None, None) => return Err(MatrixError::missing_token().into()),
     };
     let mut endpoint = Deactivating { app, request, begun: None };
     let response = match &who {
@@ -53,7 +53,7 @@ async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
         }
     };
     let Some(user) = endpoint.begun else { return Ok(response) };
-    let finished = deactivations::finish(app, user).await?.ok_or(Reject::unavailable())?;
+    let finished = deactivations::finish(app, user).await?.ok_or(MatrixError::unavailable())?;
     let mut body = String::new();
     // A `String` takes whatever is written.
     let _ = finished.write(&mut body);
@@ -84,7 +84,7 @@ impl Deactivating<'_> {
         let action = if without_token { Action::DeactivateWithoutToken } else { Action::Deactivate };
         let account = users::by_key(tx, user)?;
         let allowed =
-            account.map_or(Err(Reject::unknown_token(false)), |user| who::status(&user).gate(action));
+            account.map_or(Err(MatrixError::unknown_token(false)), |user| who::status(&user).gate(action));
         if let Err(reject) = allowed {
             return Ok(Done::Denied(Denied::new(reject, receipt)));
         }

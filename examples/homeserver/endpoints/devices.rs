@@ -13,13 +13,13 @@ use crate::who::{self, Peer, Who, user_ref};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::devices::{
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::devices::{
     DeleteDeviceRequest, DeleteDevicesRequest, DeviceUpdate, UpdateDeviceRequest, missing_devices,
     unknown_device,
 };
-use matrix_uia::operation::{Operation, Reference};
-use matrix_uia::session::{Exempt, Params};
+use matrix_uia::server::operation::{Operation, Reference};
+use matrix_uia::server::session::{Exempt, Params};
 use matrix_uia::{Call, Denied, Flows, Grant, Guard, Text};
 use rusqlite::Transaction;
 use serde_json::{Value, json};

@@ -19,15 +19,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::ACCEPT_LANGUAGE;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::error::ErrorCode;
-use matrix_uia::fallback::{Form, Languages, LoginPage, Page, StagePage};
-use matrix_uia::flows::TermsVersion;
-use matrix_uia::operation::Subject;
-use matrix_uia::session::{NotCompleted, Outside, Proof, Visit, Visited, Write};
-use matrix_uia::threepid::{Medium, Purpose, Threepid};
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::threepid::{Medium, Purpose, Threepid};
+use matrix_uia::pages::{Form, Languages, LoginPage, Page, StagePage};
+use matrix_uia::server::flows::TermsVersion;
+use matrix_uia::server::operation::Subject;
+use matrix_uia::server::session::{NotCompleted, Outside, Proof, Visit, Visited, Write};
 use matrix_uia::wire::AuthType;
-use matrix_uia::{Reject, Secret, SessionId, Text};
+use matrix_uia::wire::error::ErrorCode;
+use matrix_uia::{MatrixError, Secret, SessionId, Text};
 use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#fallback>
@@ -72,8 +72,8 @@ pub(super) async fn login(State(app): State<SharedApp>, peer: Peer) -> Response 
     }
 }
 
-fn session_of(given: Option<String>) -> Result<String, Reject> {
-    let missing = Reject::new(ErrorCode::MissingParam, "The session is missing.");
+fn session_of(given: Option<String>) -> Result<String, MatrixError> {
+    let missing = MatrixError::new(ErrorCode::MissingParam, "The session is missing.");
     given.filter(|session| !session.is_empty()).ok_or(missing)
 }
 
@@ -117,7 +117,7 @@ impl<'a> Found<'a> {
     }
 }
 
-fn id_of(session: &str) -> Result<SessionId, Reject> {
+fn id_of(session: &str) -> Result<SessionId, MatrixError> {
     SessionId::parse(Text::new(session)).ok_or(NotCompleted::Unknown.reject())
 }
 
@@ -249,13 +249,13 @@ impl At<'_> {
                 self.store(tx, found, not.write())?;
                 Ok(answer)
             }
-            _ => Err(Reject::unavailable().into()),
+            _ => Err(MatrixError::unavailable().into()),
         }
     }
 
     fn store(&self, tx: &Transaction<'_>, found: Found<'_>, write: Write<'_>) -> Result<(), Failure> {
         let stored = self.app.sessions.write(tx, write, found.stored.kept, self.peer.arrived)?;
-        if stored { Ok(()) } else { Err(Reject::unavailable().into()) }
+        if stored { Ok(()) } else { Err(MatrixError::unavailable().into()) }
     }
 
     /// The page again, where another attempt makes sense, or the one that says why none does.
@@ -283,7 +283,7 @@ impl At<'_> {
     }
 }
 
-fn address(auth_type: AuthType<'_>, form: &Form<'_>) -> Result<Threepid, Reject> {
+fn address(auth_type: AuthType<'_>, form: &Form<'_>) -> Result<Threepid, MatrixError> {
     let field = |name| form.get(name).unwrap_or(Text::new("")).to_cow();
     match auth_type {
         AuthType::Msisdn => phones::threepid(&field("country").to_uppercase(), &field("phone_number")),

@@ -13,9 +13,9 @@ use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::login::{Attempt, LoginRequest, decide, decide_appservice, decide_token};
-use matrix_uia::wire::{Residence, UserIdentifier};
-use matrix_uia::{Reject, Secret};
+use matrix_uia::endpoint::login::{Attempt, LoginRequest, decide, decide_appservice, decide_token};
+use matrix_uia::wire::{Locality, UserIdentifier};
+use matrix_uia::{MatrixError, Secret};
 use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login>
@@ -41,7 +41,7 @@ async fn login(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure>
         Attempt::Password { identifier, password } => by_password(app, &request, identifier, password).await,
         Attempt::Token { token } => by_token(app, peer, &request, token),
         Attempt::ApplicationService { identifier } => by_appservice(app, peer, &request, identifier),
-        _ => Err(Reject::unavailable().into()),
+        _ => Err(MatrixError::unavailable().into()),
     }
 }
 
@@ -97,7 +97,7 @@ fn by_appservice(
     identifier: UserIdentifier<'_>,
 ) -> Result<Response, Failure> {
     let localpart = match identifier.localpart(&app.config.server_name) {
-        Residence::Here(localpart) => Some(localpart.to_cow().to_lowercase()),
+        Locality::Local(localpart) => Some(localpart.to_cow().to_lowercase()),
         _ => None,
     };
     let token = who::service_token(app, peer, localpart.as_deref());
@@ -125,7 +125,7 @@ fn on_device(
     request: &LoginRequest<'_>,
     user: Option<User>,
 ) -> Result<Response, Failure> {
-    let user = user.ok_or(Reject::unavailable())?;
+    let user = user.ok_or(MatrixError::unavailable())?;
     let wanted = Wanted {
         device_id: request.device_id,
         display_name: request.initial_device_display_name,

@@ -12,10 +12,10 @@ use crate::who::{self, Peer, Who};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::login::{GetLoginTokenRequest, LoginTokenResponse};
-use matrix_uia::operation::{GetLoginToken, Reference};
-use matrix_uia::{Denied, Grant, Millis, Reject, Secret};
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::login::{GetLoginTokenRequest, LoginTokenResponse};
+use matrix_uia::server::operation::{GetLoginToken, Reference};
+use matrix_uia::{Denied, Grant, MatrixError, Millis, Secret};
 use rusqlite::Transaction;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -44,8 +44,8 @@ impl Endpoint<GetLoginToken> for Getting<'_> {
     ) -> Result<Done, Failure> {
         let receipt = grant.redeem();
         let status = users::by_key(tx, self.who.user.key)?.as_ref().map(who::status);
-        let allowed =
-            status.map_or(Err(Reject::unknown_token(false)), |status| status.gate(Action::GetLoginToken));
+        let allowed = status
+            .map_or(Err(MatrixError::unknown_token(false)), |status| status.gate(Action::GetLoginToken));
         if let Err(reject) = allowed {
             return Ok(Done::Denied(Denied::new(reject, receipt)));
         }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::Text;
-use matrix_uia::registration::{Kind, Localpart, missing_query, write_available, write_validity};
+use matrix_uia::endpoint::register::{Kind, Localpart, missing_query, write_available, write_validity};
 use rusqlite::Transaction;
 
 /// Whether people may have that name, and nobody has it yet.

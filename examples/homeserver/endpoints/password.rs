@@ -12,13 +12,14 @@ use crate::uia::{Done, Endpoint, Exchange, empty, succeeded_at};
 use crate::who::{self, Peer, Who};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::operation::{ChangePassword, Reference};
-use matrix_uia::password::{
-    self as core, ChangePasswordRequest, Devices, Effect, KeptChange, NewPassword, PasswordChange, Whose,
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::password::{
+    self as core, ChangePasswordRequest, Devices, Effect, KeptChange, NewPassword, PasswordChange,
+    ResetTarget,
 };
-use matrix_uia::threepid::Threepid;
-use matrix_uia::{Grant, Reject, Secret};
+use matrix_uia::endpoint::threepid::Threepid;
+use matrix_uia::server::operation::{ChangePassword, Reference};
+use matrix_uia::{Grant, MatrixError, Secret};
 use rusqlite::Transaction;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -94,11 +95,11 @@ impl Endpoint<ChangePassword> for Change<'_> {
     }
 }
 
-/// Whose password it is now, if it may be changed now.
-fn owner(tx: &Transaction<'_>, change: &PasswordChange<'_>) -> rusqlite::Result<Result<User, Reject>> {
+/// ResetTarget password it is now, if it may be changed now.
+fn owner(tx: &Transaction<'_>, change: &PasswordChange<'_>) -> rusqlite::Result<Result<User, MatrixError>> {
     let (user, action) = match change.whose() {
-        Whose::User(user) => (users::by_key(tx, UserKey::from(user))?, Action::ChangePassword),
-        Whose::OwnerOf(validation) => (threepids::owner_of(tx, validation)?, Action::ResetPassword),
+        ResetTarget::User(user) => (users::by_key(tx, UserKey::from(user))?, Action::ChangePassword),
+        ResetTarget::OwnerOf(validation) => (threepids::owner_of(tx, validation)?, Action::ResetPassword),
         _ => (None, Action::ResetPassword),
     };
     let Some(user) = user else { return Ok(Err(Threepid::not_found().with_status(404))) };

@@ -11,8 +11,8 @@ use crate::who;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::refresh::{RefreshRequest, RefreshResponse, decide};
-use matrix_uia::{Millis, Reject, Secret};
+use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse, decide};
+use matrix_uia::{MatrixError, Millis, Secret};
 
 /// The refresh token is the proof; an access token makes no difference.
 pub(super) async fn post(State(app): State<SharedApp>, body: JsonBody) -> Response {
@@ -26,12 +26,12 @@ fn refresh(app: &App, body: &[u8]) -> Result<Response, Failure> {
         // A refusal undoes the transaction, and with it that the token counts as used.
         let found = tokens::refresh_bearer(tx, &hash)?;
         decide(found.as_ref().map(|(bearer, _)| (bearer.presented, who::status(&bearer.user))))?;
-        let (bearer, generation) = found.ok_or(Reject::unavailable())?;
+        let (bearer, generation) = found.ok_or(MatrixError::unavailable())?;
         let (made, new) = make_tokens(app, true, clock::now_ms());
         tokens::rotate(tx, bearer.user.key, &bearer.device_id, generation, &new)?;
         Ok::<_, Failure>(made)
     })?;
-    let refresh = made.refresh.as_ref().ok_or(Reject::unavailable())?;
+    let refresh = made.refresh.as_ref().ok_or(MatrixError::unavailable())?;
     let answer = RefreshResponse::new(
         Secret::new(made.access.text.expose()),
         Secret::new(refresh.text.expose()),

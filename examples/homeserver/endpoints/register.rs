@@ -17,12 +17,12 @@ use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::operation::{Reference, Register};
-use matrix_uia::password::NewPassword;
-use matrix_uia::registration::{KeptRegistration, Kind, Localpart, RegisterRequest, create};
-use matrix_uia::session::Replay;
-use matrix_uia::{Grant, Reject, Secret, Text};
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::password::NewPassword;
+use matrix_uia::endpoint::register::{KeptRegistration, Kind, Localpart, RegisterRequest, create};
+use matrix_uia::server::operation::{Reference, Register};
+use matrix_uia::server::session::Replay;
+use matrix_uia::{Grant, MatrixError, Secret, Text};
 use rusqlite::Transaction;
 use serde_json::json;
 
@@ -52,7 +52,7 @@ async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failu
 struct Registration<'r> {
     app: &'r App,
     request: RegisterRequest<'r>,
-    username: Result<Option<Localpart>, Reject>,
+    username: Result<Option<Localpart>, MatrixError>,
     hash: Option<PasswordHash>,
 }
 
@@ -148,7 +148,7 @@ impl Endpoint<Register> for Registration<'_> {
         kept: &Kept,
     ) -> Result<Response, Failure> {
         let key = UserKey::from(replay.outcome());
-        let user = users::by_key(tx, key)?.ok_or(Reject::unavailable())?;
+        let user = users::by_key(tx, key)?.ok_or(MatrixError::unavailable())?;
         who::status(&user).gate(Action::Login)?;
         let wanted = Wanted {
             device_id: kept.result.get("device_id").and_then(serde_json::Value::as_str).map(Text::new),

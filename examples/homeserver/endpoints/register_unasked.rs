@@ -10,10 +10,10 @@ use crate::secrets;
 use crate::who::{self, Peer};
 use axum::http::StatusCode;
 use axum::response::Response;
-use matrix_uia::Reject;
-use matrix_uia::appservice::{ServiceToken, may_register};
-use matrix_uia::error::ErrorCode;
-use matrix_uia::registration::{GuestRequest, Kind, Localpart, RegisterRequest};
+use matrix_uia::MatrixError;
+use matrix_uia::endpoint::appservice::{ServiceToken, may_register};
+use matrix_uia::endpoint::register::{GuestRequest, Kind, Localpart, RegisterRequest};
+use matrix_uia::wire::error::ErrorCode;
 
 /// A guest: no parameter counts but a device's name.
 pub(super) fn guest(app: &App, body: &[u8]) -> Result<Response, Failure> {
@@ -44,7 +44,7 @@ pub(super) fn appservice_user(
     };
     may_register(token, app.config.legacy_login, request.inhibit_login)?;
     // A made-up name would not lie in the namespace.
-    let name = username?.ok_or(Reject::new(ErrorCode::MissingParam, "username is missing."))?;
+    let name = username?.ok_or(MatrixError::new(ErrorCode::MissingParam, "username is missing."))?;
     request.check_device()?;
     let wanted = Wanted {
         device_id: request.device_id,

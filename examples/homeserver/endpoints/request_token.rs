@@ -12,11 +12,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use matrix_uia::account::Action;
-use matrix_uia::error::ErrorCode;
-use matrix_uia::operation::UserRef;
-use matrix_uia::threepid::{GivenAddress, Medium, Purpose, RequestToken, RequestTokenResponse};
-use matrix_uia::{Reject, Text};
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::threepid::{GivenAddress, Medium, Purpose, RequestToken, RequestTokenResponse};
+use matrix_uia::server::operation::UserRef;
+use matrix_uia::wire::error::ErrorCode;
+use matrix_uia::{MatrixError, Text};
 
 /// Adds the six to the others.
 pub(super) fn routes(mut account: Router<SharedApp>) -> Router<SharedApp> {
@@ -51,7 +51,7 @@ fn request(
     let threepid = match request.address {
         GivenAddress::Email(email) => email,
         GivenAddress::Phone { country, number } => phones::threepid(&country.to_cow(), &number.to_cow())?,
-        _ => return Err(Reject::unrecognized().into()),
+        _ => return Err(MatrixError::unrecognized().into()),
     };
     let next_link = request.next_link.map(|link| link.to_cow());
     let id_server = request.id_server.map(|server| server.to_cow());
@@ -77,7 +77,7 @@ fn request(
 
 /// Whether the server does at all what the token would be for, and who asks.
 fn admit(app: &App, peer: &Peer, purpose: Purpose) -> Result<Option<UserRef>, Failure> {
-    let forbidden = |message| Err(Reject::new(ErrorCode::Forbidden, message).into());
+    let forbidden = |message| Err(MatrixError::new(ErrorCode::Forbidden, message).into());
     let capabilities = &app.config.capabilities;
     match purpose {
         Purpose::Register => {

@@ -11,13 +11,13 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::error::ErrorCode;
-use matrix_uia::fallback::{Form, LinkPage, Page};
-use matrix_uia::threepid::SubmitToken;
-use matrix_uia::{Reject, Secret};
+use matrix_uia::endpoint::threepid::SubmitToken;
+use matrix_uia::pages::{Form, LinkPage, Page};
+use matrix_uia::wire::error::ErrorCode;
+use matrix_uia::{MatrixError, Secret};
 
 /// The three values of a link or a form.
-fn three<'f>(form: &Form<'f>) -> Result<SubmitToken<'f>, Reject> {
+fn three<'f>(form: &Form<'f>) -> Result<SubmitToken<'f>, MatrixError> {
     let secret = |name| form.get(name).map(Secret::from);
     SubmitToken::new(form.get("sid"), secret("client_secret"), secret("token"))
 }
@@ -30,8 +30,8 @@ pub(super) async fn page(State(app): State<SharedApp>, peer: Peer) -> Response {
 fn show(app: &App, peer: &Peer) -> Result<Response, Failure> {
     let query = peer.query.as_deref().unwrap_or_default().as_bytes();
     let mut buffer = vec![0; query.len()];
-    let submitted = three(&Form::parse(query, &mut buffer).map_err(Reject::from)?)?;
-    let (validation, next_link) = threepids::look(app, peer, &submitted)?.ok_or(Reject::new(
+    let submitted = three(&Form::parse(query, &mut buffer).map_err(MatrixError::from)?)?;
+    let (validation, next_link) = threepids::look(app, peer, &submitted)?.ok_or(MatrixError::new(
         ErrorCode::SessionExpired,
         "This link is too old, or not whole. Ask for another one where you asked for this.",
     ))?;
@@ -75,7 +75,7 @@ fn json(app: &App, peer: &Peer, body: &[u8]) -> Response {
 
 fn form(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let mut buffer = vec![0; body.len()];
-    let submitted = three(&Form::parse(body, &mut buffer).map_err(Reject::from)?)?;
+    let submitted = three(&Form::parse(body, &mut buffer).map_err(MatrixError::from)?)?;
     let next_link = threepids::submit(app, peer, &submitted)?;
     Ok(match next_link.as_deref().map(HeaderValue::from_str) {
         Some(Ok(location)) => {

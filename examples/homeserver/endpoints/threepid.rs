@@ -13,12 +13,12 @@ use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::account::Action;
-use matrix_uia::operation::{AddThreepid, Reference, UserRef};
-use matrix_uia::threepid::{
+use matrix_uia::endpoint::account::Action;
+use matrix_uia::endpoint::threepid::{
     self as core, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, KeptAddition,
     ListedThreepid,
 };
+use matrix_uia::server::operation::{AddThreepid, Reference, UserRef};
 use matrix_uia::{Grant, Timestamp};
 use rusqlite::Transaction;
 

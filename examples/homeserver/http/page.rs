@@ -5,9 +5,9 @@ use crate::secrets::entropy;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::Reject;
-use matrix_uia::error::ErrorCode;
-use matrix_uia::fallback::{Document, Nonce, Page};
+use matrix_uia::MatrixError;
+use matrix_uia::pages::{Document, Nonce, Page};
+use matrix_uia::wire::error::ErrorCode;
 
 /// A page of the crate's, with the headers it is to have.
 pub fn page(page: Page<'_>) -> Response {
@@ -33,9 +33,9 @@ pub fn page(page: Page<'_>) -> Response {
 /// # Errors
 ///
 /// 403 `M_FORBIDDEN`.
-pub fn same_origin(headers: &HeaderMap) -> Result<(), Reject> {
+pub fn same_origin(headers: &HeaderMap) -> Result<(), MatrixError> {
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
         None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) => Err(Reject::new(ErrorCode::Forbidden, "This form was not sent from its own page.")),
+        Some(_) => Err(MatrixError::new(ErrorCode::Forbidden, "This form was not sent from its own page.")),
     }
 }

@@ -1,7 +1,7 @@
 //! What the bytes say.
 
-use matrix_uia::operation::{Deactivate, Operation, Reference, UserRef};
-use matrix_uia::session::{BodyBinding, Failure, Proof, UnknownSession, Verdict};
+use matrix_uia::server::operation::{Deactivate, Operation, Reference, UserRef};
+use matrix_uia::server::session::{BodyBinding, Proof, StageFailure, UnknownSession, Verdict};
 use matrix_uia::wire::Raw;
 use matrix_uia::{Millis, Rules, SessionId, StageOrder};
 use matrix_uia_fuzz::model::{Answered, Ask, Form, Id, LIMITED, Policy, Request, Stage};
@@ -152,15 +152,16 @@ pub(super) fn proof(byte: u8) -> Proof {
 pub(super) fn verdict(kind: u8, detail: u8) -> Answered {
     match kind % 16 {
         0..=6 => Answered::Passed(proof(detail)),
-        7 => Answered::Failed(Failure::Credentials),
-        8 => Answered::Failed(Failure::UnknownThreepid),
+        7 => Answered::Failed(StageFailure::Credentials),
+        8 => Answered::Failed(StageFailure::UnknownThreepid),
         9 => Answered::Failed(
-            [Failure::Captcha, Failure::Threepid, Failure::Token, Failure::Other][usize::from(detail % 4)],
+            [StageFailure::Captcha, StageFailure::Threepid, StageFailure::Token, StageFailure::Other]
+                [usize::from(detail % 4)],
         ),
         10..=12 => Answered::Pending(u64::from(detail)),
         13 => Answered::Unavailable,
         14 => Answered::Limited,
-        _ => Answered::Failed(Failure::Other),
+        _ => Answered::Failed(StageFailure::Other),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the crate did, in the words of the model.
 
-use matrix_uia::error::ErrorCode;
-use matrix_uia::operation::{Operation, Reference, Subject, UserRef};
-use matrix_uia::session::{Challenge, Check, Proof, Write};
+use matrix_uia::server::operation::{Operation, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Challenge, Check, Proof, Write};
+use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{Session, Step, Timestamp};
 use matrix_uia_fuzz::model::{Answer, Model, State};
 use serde_json::Value;

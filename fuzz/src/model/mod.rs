@@ -3,9 +3,9 @@
 
 mod steps;
 
-use matrix_uia::error::ErrorCode;
-use matrix_uia::operation::Replayable;
-use matrix_uia::session::{Failure, NotCompleted, Params, Proof};
+use matrix_uia::server::operation::Replayable;
+use matrix_uia::server::session::{NotCompleted, Params, Proof, StageFailure};
+use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{Millis, Rules, StageOrder};
 pub use steps::{apply, receive};
 
@@ -61,7 +61,7 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answered {
     Passed(Proof),
-    Failed(Failure),
+    Failed(StageFailure),
     /// Not yet, or another request is needed.
     Pending(u64),
     Unavailable,

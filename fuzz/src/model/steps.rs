@@ -1,8 +1,8 @@
 //! What comes in, step by step.
 
 use ErrorCode::{Forbidden, InvalidParam, LimitExceeded, MissingParam, Unknown};
-use matrix_uia::error::ErrorCode;
-use matrix_uia::session::{BodyBinding, Failure, Params, Proof, UnknownSession};
+use matrix_uia::server::session::{BodyBinding, Params, Proof, StageFailure, UnknownSession};
+use matrix_uia::wire::error::ErrorCode;
 
 use super::{Answer, Answered, Ask, Bound, Form, Id, Live, Model, Outcome, Request, Stage, State, World};
 
@@ -50,7 +50,7 @@ pub fn apply(
     match verdict {
         Answered::Passed(proof) if live.model.accepts(stage, proof) => pass(world, live, stage, proof),
         Answered::Passed(proof) => Outcome { unused: Some(proof), ..fail(live, polled, None) },
-        Answered::Failed(Failure::UnknownThreepid) => fail(live, polled, None),
+        Answered::Failed(StageFailure::UnknownThreepid) => fail(live, polled, None),
         Answered::Failed(failure) => fail(live, polled, Some(code(failure))),
         Answered::Unavailable => reject(503, Unknown),
         Answered::Limited => reject(429, LimitExceeded),
@@ -62,11 +62,11 @@ pub fn apply(
     }
 }
 
-fn code(failure: Failure) -> ErrorCode {
+fn code(failure: StageFailure) -> ErrorCode {
     match failure {
-        Failure::Credentials | Failure::UnknownThreepid => Forbidden,
-        Failure::Captcha => ErrorCode::CaptchaInvalid,
-        Failure::Threepid => ErrorCode::ThreepidAuthFailed,
+        StageFailure::Credentials | StageFailure::UnknownThreepid => Forbidden,
+        StageFailure::Captcha => ErrorCode::CaptchaInvalid,
+        StageFailure::Threepid => ErrorCode::ThreepidAuthFailed,
         _ => ErrorCode::Unauthorized,
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::devices::DeleteDevicesRequest;
+    use crate::endpoint::devices::DeleteDevicesRequest;
 
     #[test]
     fn the_server_reads_what_the_client_writes() {

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::registration::{LoginResponse, NewLogin};
+use crate::endpoint::register::{LoginResponse, NewLogin};
 use crate::wire::json::{self, ObjectWriter, Reader};
 use crate::wire::{ParseError, UserIdentifier};
 use crate::{Secret, Text};

@@ -4,15 +4,15 @@
 //! ```text
 //!  Endpoint ─► method and path      a request type ─► write ─► body
 //!                                                              │ the server
-//!         the call's result ◄── an answer type ◄── parse ◄─────┘ or Meaning::of
+//!         the call's result ◄── an answer type ◄── parse ◄─────┘ or SessionImpact::of
 //! ```
 //!
 //! A body written without `auth` is the `original` that
 //! [`Request::write`](super::Request::write) repeats. Requests that the server's side of
 //! this crate reads are written by the same type:
-//! [`RegisterRequest`](crate::registration::RegisterRequest),
-//! [`ChangePasswordRequest`](crate::password::ChangePasswordRequest) and
-//! [`DeactivateRequest`](crate::deactivation::DeactivateRequest). Answers are read
+//! [`RegisterRequest`](crate::endpoint::register::RegisterRequest),
+//! [`ChangePasswordRequest`](crate::endpoint::password::ChangePasswordRequest) and
+//! [`DeactivateRequest`](crate::endpoint::deactivate::DeactivateRequest). Answers are read
 //! tolerantly: what a call doesn't need may be missing, or odd.
 
 mod devices;

@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::registration::RegisterRequest;
+use crate::endpoint::register::RegisterRequest;
 use crate::wire::json::ObjectWriter;
 
 impl RegisterRequest<'_> {

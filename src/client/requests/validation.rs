@@ -1,5 +1,5 @@
 //! Having a token sent to an address, so that a stage can prove it. The answer is
-//! [`RequestTokenResponse`](crate::threepid::RequestTokenResponse).
+//! [`RequestTokenResponse`](crate::endpoint::threepid::RequestTokenResponse).
 
 use core::fmt::{self, Write};
 

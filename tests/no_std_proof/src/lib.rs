@@ -4,11 +4,11 @@
 use core::panic::PanicInfo;
 
 use matrix_uia::client::{Answer as Reply, Client, Next, Progress, Prompt};
-use matrix_uia::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::password::{self, ChangePasswordRequest, Effect, PasswordStrength};
-use matrix_uia::session::{Proof, Verdict, Write};
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect, PasswordStrength};
+use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
+use matrix_uia::server::session::{Proof, Verdict, Write};
 use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
-use matrix_uia::{BindingKey, Flows, Guard, Reject, Rules, Secret, Session, SessionId, Step, Timestamp};
+use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Rules, Secret, Session, SessionId, Step, Timestamp};
 
 /// An answer: its status and its body.
 type Answer = (u16, heapless::String<512>);
@@ -56,7 +56,7 @@ impl Server<'_> {
         if let Step::Verify(pending) = step {
             let mut buffer = [0; 128];
             let right = match pending.check() {
-                matrix_uia::session::Check::Password { password, .. } => {
+                matrix_uia::server::session::Check::Password { password, .. } => {
                     password.expose().copy_to(&mut buffer).is_ok_and(is_right)
                 }
                 _ => false,
@@ -64,7 +64,7 @@ impl Server<'_> {
             let verdict = if right {
                 Verdict::Passed(Proof::User(UserRef::new(1)))
             } else {
-                Verdict::Failed(matrix_uia::session::Failure::Credentials)
+                Verdict::Failed(matrix_uia::server::session::StageFailure::Credentials)
             };
             let current = self.stored.clone().map(|it| it.1);
             step = pending.resolve(verdict).apply(current, fresh, now);
@@ -75,12 +75,12 @@ impl Server<'_> {
                 self.store(challenge.write());
                 match challenge.write_body(&mut out) {
                     Ok(()) => (401, out),
-                    Err(_) => refuse(Reject::unavailable()),
+                    Err(_) => refuse(MatrixError::unavailable()),
                 }
             }
             Step::Grant(claim) => {
                 if !self.store(claim.write()) {
-                    return refuse(Reject::unavailable());
+                    return refuse(MatrixError::unavailable());
                 }
                 match password::change(claim.assume_stored(), &request, None) {
                     Ok(change) => {
@@ -104,12 +104,12 @@ impl Server<'_> {
                 self.store(refused.write());
                 refuse(refused.reject())
             }
-            _ => refuse(Reject::unavailable()),
+            _ => refuse(MatrixError::unavailable()),
         }
     }
 }
 
-fn refuse(reject: Reject) -> Answer {
+fn refuse(reject: MatrixError) -> Answer {
     let mut out = heapless::String::new();
     let _ = reject.write(&mut out);
     (reject.status(), out)

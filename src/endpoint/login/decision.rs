@@ -1,0 +1,109 @@
+//! Whether a login goes ahead, once the host knows all that it can know.
+
+use crate::endpoint::account::{AccountStatus, Action};
+use crate::endpoint::appservice::ServiceToken;
+use crate::wire::error::{ErrorCode, MatrixError};
+
+/// Whether a login by password goes ahead.
+///
+/// An unknown user and a wrong password are one answer, and have to be the same work
+/// (rule L2). That an account is locked is told only after the right password; that it
+/// is gone is told to everybody unless `hide_deactivated`, since nobody can prove to
+/// have had it.
+///
+/// # Errors
+///
+/// 403 `M_FORBIDDEN`, 401 `M_USER_LOCKED`, 403 `M_USER_DEACTIVATED`.
+pub fn decide(
+    account: Option<AccountStatus>,
+    password_is_right: bool,
+    hide_deactivated: bool,
+) -> Result<(), MatrixError> {
+    let wrong = MatrixError::new(ErrorCode::Forbidden, "Invalid username or password.");
+    let status = account.ok_or(wrong)?;
+    match gate(status, hide_deactivated.then_some(wrong)) {
+        Err(gone) if gone.code() == ErrorCode::UserDeactivated => Err(gone),
+        _ if !password_is_right => Err(wrong),
+        gate => gate,
+    }
+}
+
+/// Whether a login by token goes ahead. `account` is that of the token's user; `None` if
+/// the token is unknown, expired or used.
+///
+/// A token is good for one login: look it up and use it up in the act that makes the
+/// login. A login that is refused leaves it as it was.
+///
+/// # Errors
+///
+/// 403 `M_FORBIDDEN`, 401 `M_USER_LOCKED`, 403 `M_USER_DEACTIVATED`.
+pub fn decide_token(account: Option<AccountStatus>, hide_deactivated: bool) -> Result<(), MatrixError> {
+    let invalid = MatrixError::new(ErrorCode::Forbidden, "This login token is unknown, expired or used.");
+    gate(account.ok_or(invalid)?, hide_deactivated.then_some(invalid))
+}
+
+/// Whether an application service logs in as one of its users. `account` is that
+/// user's, `None` if there is no such user.
+///
+/// Whether the name lies in the namespace comes before whether there is such a user:
+/// an application service learns nothing about names that aren't its own.
+///
+/// # Errors
+///
+/// 401 `M_MISSING_TOKEN`; 403 `M_FORBIDDEN` if the token is no application service's, or
+/// there is no such user, as [that section] says (the application service's own API says
+/// 401 `M_UNKNOWN_TOKEN` of the first); 400 `M_EXCLUSIVE` outside its namespace; what the
+/// account's status says.
+///
+/// [that section]: https://spec.matrix.org/v1.19/client-server-api/#appservice-login
+pub fn decide_appservice(token: ServiceToken, account: Option<AccountStatus>) -> Result<(), MatrixError> {
+    let refused = MatrixError::new(ErrorCode::Forbidden, "The application service has no such user.");
+    token.owns(refused)?;
+    account.ok_or(refused)?.gate(Action::Login)
+}
+
+/// The status's word on a login; `hidden` in the place of that the account is gone.
+fn gate(status: AccountStatus, hidden: Option<MatrixError>) -> Result<(), MatrixError> {
+    status.gate(Action::Login).map_err(|refused| match hidden {
+        Some(hidden) if refused.code() == ErrorCode::UserDeactivated => hidden,
+        _ => refused,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::account::Event;
+
+    fn status(event: Event) -> Option<AccountStatus> {
+        AccountStatus::default().on(event).ok()
+    }
+
+    #[test]
+    fn a_wrong_password_learns_nothing_about_the_lock() {
+        let locked = status(Event::Lock);
+        let wrong = decide(locked, false, false).unwrap_err();
+        assert_eq!(wrong, decide(None, false, false).unwrap_err());
+        assert_eq!(decide(locked, true, false).unwrap_err().code(), ErrorCode::UserLocked);
+    }
+
+    #[test]
+    fn an_account_that_is_gone_says_so_unless_it_is_hidden() {
+        let gone = status(Event::Fence);
+        assert_eq!(decide(gone, false, false).unwrap_err().code(), ErrorCode::UserDeactivated);
+        assert_eq!(decide(gone, true, true).unwrap_err(), decide(None, false, true).unwrap_err());
+        assert_eq!(decide_token(gone, false).unwrap_err().code(), ErrorCode::UserDeactivated);
+        assert_eq!(decide_token(gone, true), decide_token(None, true));
+    }
+
+    #[test]
+    fn one_gate_for_every_way_in() {
+        for event in [Event::Lock, Event::Fence] {
+            let account = status(event);
+            let token = ServiceToken::Service { in_namespace: true };
+            let by_password = decide(account, true, false);
+            assert_eq!(decide_token(account, false), by_password);
+            assert_eq!(decide_appservice(token, account), by_password);
+        }
+    }
+}

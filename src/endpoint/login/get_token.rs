@@ -1,0 +1,68 @@
+//! [`POST /login/get_token`]: a token to log in with on another device.
+//!
+//! [`POST /login/get_token`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv1loginget_token
+
+use core::fmt::{self, Write};
+
+use crate::server::operation::{GetLoginToken, Subject};
+use crate::server::session::Call;
+use crate::wire::json::ObjectWriter;
+use crate::wire::{Auth, ParseError};
+use crate::{Millis, Secret};
+
+/// The body of a request for a login token. It has no parameters of its own.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct GetLoginTokenRequest<'a> {
+    /// The auth dict.
+    pub auth: Auth<'a>,
+}
+
+impl<'a> GetLoginTokenRequest<'a> {
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        Ok(Self { auth: Auth::of_body(body)? })
+    }
+
+    /// The call to be guarded.
+    ///
+    /// It is asked for every time: no recent authentication is enough, and an answer
+    /// that was lost is not given again, for somebody else may hold it.
+    pub fn call(&self, subject: Subject) -> Call<'a, GetLoginToken> {
+        Call::new(self.auth, Some(subject))
+    }
+}
+
+/// The answer to a request for a login token.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LoginTokenResponse<'a> {
+    /// The token, good for one login.
+    pub login_token: Secret<'a>,
+    /// How long it is good for. The spec recommends two minutes.
+    pub expires_in: Millis,
+}
+
+impl<'a> LoginTokenResponse<'a> {
+    /// The answer.
+    #[must_use]
+    pub const fn new(login_token: Secret<'a>, expires_in: Millis) -> Self {
+        Self { login_token, expires_in }
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text("login_token", self.login_token.expose())?;
+        object.integer("expires_in_ms", self.expires_in.get())?;
+        object.end()
+    }
+}

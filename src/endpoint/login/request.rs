@@ -1,0 +1,169 @@
+//! The body of a login.
+
+use super::{LoginType, check_device};
+use crate::wire::error::{ErrorCode, MatrixError};
+use crate::wire::json::{self, Reader};
+use crate::wire::{AuthFields, Field, Malformed, UserIdentifier};
+use crate::{Secret, Text};
+
+/// Longest login token that is looked at, in bytes.
+///
+/// The spec sets no bound, and calls the token opaque. Synapse's were signed documents of a few hundred.
+pub const MAX_LOGIN_TOKEN_LEN: usize = 2048;
+
+/// The body of a login.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LoginRequest<'a> {
+    /// How the user wants to prove who they are.
+    pub attempt: Attempt<'a>,
+    /// The device to log in on; its earlier tokens end.
+    pub device_id: Option<Text<'a>>,
+    /// Its name, if it is new.
+    pub initial_device_display_name: Option<Text<'a>>,
+    /// Whether the client takes refresh tokens.
+    pub refresh_token: Option<bool>,
+}
+
+/// A login by type.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Attempt<'a> {
+    /// `m.login.password`.
+    Password {
+        /// Whose password.
+        identifier: UserIdentifier<'a>,
+        /// The password, not empty and bounded.
+        password: Secret<'a>,
+    },
+    /// [`m.login.token`](https://spec.matrix.org/v1.19/client-server-api/#legacy-login).
+    Token {
+        /// The token, not empty and at most [`MAX_LOGIN_TOKEN_LEN`] bytes.
+        token: Secret<'a>,
+    },
+    /// [`m.login.application_service`]: the proof is the `as_token` of the request.
+    ///
+    /// [`m.login.application_service`]: https://spec.matrix.org/v1.19/client-server-api/#appservice-login
+    ApplicationService {
+        /// As whom.
+        identifier: UserIdentifier<'a>,
+    },
+}
+
+/// What is collected before the type, which may come last, says what of it counts.
+#[derive(Default)]
+struct Fields {
+    proof: AuthFields,
+    device_id: Field,
+    display_name: Field,
+    refresh_token: Option<bool>,
+}
+
+impl<'a> LoginRequest<'a> {
+    /// Reads the body, in one pass. A server that doesn't serve every type reads it with
+    /// [`Offer::read`](super::Offer::read).
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, the latter also for
+    /// a key of the wrong type that the login needs; 400 `M_MISSING_PARAM` without a `type`
+    /// or a key that it needs, 400 `M_INVALID_PARAM` for a key of the wrong form, 400
+    /// `M_UNKNOWN` for a type that isn't known.
+    pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
+        json::read(body, |reader| {
+            let mut fields = Fields::default();
+            reader.fields(|reader, key| fields.field(reader, key))?;
+            Ok(fields.request(reader))
+        })?
+    }
+}
+
+impl Fields {
+    fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), crate::wire::ParseError> {
+        match key {
+            "device_id" => self.device_id = Field::string(reader)?,
+            "initial_device_display_name" => self.display_name = Field::string(reader)?,
+            "refresh_token" => self.refresh_token = reader.optional(Reader::boolean)?,
+            // A login has none: whatever it is, it is ignored like any unknown key.
+            "session" => reader.skip()?,
+            // The rest are those of an auth dict: one reader serves both.
+            _ => self.proof.field(reader, key)?,
+        }
+        Ok(())
+    }
+
+    fn request<'a>(&self, reader: &Reader<'a>) -> Result<LoginRequest<'a>, MatrixError> {
+        let device_id = self.device_id.text(reader);
+        let initial_device_display_name = self.display_name.text(reader);
+        check_device(device_id, initial_device_display_name)?;
+        let name = self.proof.auth_type.text(reader);
+        let name = name.ok_or(MatrixError::new(ErrorCode::MissingParam, "type is missing."))?;
+        let attempt = self.attempt(LoginType::named(name).ok_or(LoginType::unknown())?, reader);
+        let attempt = attempt.map_err(|malformed| match malformed {
+            Malformed::Missing(_) => {
+                MatrixError::new(ErrorCode::MissingParam, "A key that the login needs is missing.")
+            }
+            Malformed::Invalid(key) if self.proof.has_wrong_type(key) => {
+                MatrixError::new(ErrorCode::BadJson, "A key of the login has a value of the wrong type.")
+            }
+            Malformed::Invalid(_) => {
+                MatrixError::new(ErrorCode::InvalidParam, "A key of the login has the wrong form.")
+            }
+        })?;
+        let refresh_token = self.refresh_token;
+        Ok(LoginRequest { attempt, device_id, initial_device_display_name, refresh_token })
+    }
+
+    fn attempt<'a>(&self, login_type: LoginType, reader: &Reader<'a>) -> Result<Attempt<'a>, Malformed> {
+        Ok(match login_type {
+            LoginType::Password => {
+                let password = self.proof.password(reader)?;
+                Attempt::Password { identifier: self.proof.identifier(reader)?, password }
+            }
+            LoginType::Token => Attempt::Token { token: self.proof.token(MAX_LOGIN_TOKEN_LEN, reader)? },
+            LoginType::ApplicationService => {
+                Attempt::ApplicationService { identifier: self.proof.identifier(reader)? }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &[u8]) -> ErrorCode {
+        LoginRequest::parse(body).unwrap_err().code()
+    }
+
+    #[test]
+    fn every_odd_login_has_its_error() {
+        assert_eq!(code(b"{}"), ErrorCode::MissingParam);
+        assert_eq!(code(b"{"), ErrorCode::NotJson);
+        assert_eq!(code(b"[]"), ErrorCode::BadJson);
+        assert_eq!(code(br#"{"type":"m.login.password"}"#), ErrorCode::MissingParam);
+        assert_eq!(code(br#"{"type":"m.login.token"}"#), ErrorCode::MissingParam);
+        assert_eq!(code(br#"{"type":"m.login.application_service"}"#), ErrorCode::MissingParam);
+        assert_eq!(code(br#"{"type":"m.login.dummy"}"#), ErrorCode::Unknown);
+        assert_eq!(code(br#"{"type":"m.login.password","user":"a","password":""}"#), ErrorCode::InvalidParam);
+        assert!(LoginRequest::parse(br#"{"type":"m.login.password","user":"a","password":"b"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_token_is_bounded() {
+        let parsed = |len: usize| {
+            let body = format!(r#"{{"type":"m.login.token","token":"{}"}}"#, "x".repeat(len));
+            LoginRequest::parse(body.as_bytes()).map(|_| ()).map_err(|reject| reject.code())
+        };
+        assert_eq!(parsed(0), Err(ErrorCode::InvalidParam));
+        assert_eq!(parsed(MAX_LOGIN_TOKEN_LEN), Ok(()));
+        assert_eq!(parsed(MAX_LOGIN_TOKEN_LEN + 1), Err(ErrorCode::InvalidParam));
+    }
+
+    #[test]
+    fn the_type_may_come_last_and_other_types_keys_do_not_count() {
+        let body = br#"{"token":"t","password":1,"session":2,"type":"m.login.token"}"#;
+        let request = LoginRequest::parse(body).unwrap();
+        assert!(matches!(request.attempt, Attempt::Token { token } if token.expose() == "t"));
+    }
+}

@@ -1,0 +1,31 @@
+//! [`POST /register`]: names, the checks before and after authentication, the account.
+//!
+//! ```text
+//!  body ─► RegisterRequest ─► Username ─► check (is it free?) ─► Call ─► Guard ─► Grant
+//!                                                                                  │
+//!              answer ◄── the host makes the account in one act ◄── Creation ◄── create
+//! ```
+//!
+//! Guests ([`GuestRequest`]) and application services' users
+//! ([`may_register`](crate::endpoint::appservice::may_register)) are made without a guard.
+//!
+//! An open session reserves no name: whether it is free is asked before the first
+//! challenge, and again in the act that makes the account (rule R2).
+//!
+//! [`POST /register`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
+
+mod create;
+mod name;
+mod offer;
+mod request;
+
+pub use crate::endpoint::login::{LoginResponse, MAX_DEVICE_TEXT_LEN, NewLogin};
+pub use create::{Creation, KeptRegistration, NewAccount, create};
+pub use name::Localpart;
+pub use offer::{Kind, Offer, missing_query, write_available, write_validity};
+pub use request::{GuestRequest, RegisterRequest};
+
+/// Longest full user ID, in bytes, by the [user identifiers] appendix.
+///
+/// [user identifiers]: https://spec.matrix.org/v1.19/appendices/#user-identifiers
+pub const MAX_USER_ID_LEN: usize = 255;

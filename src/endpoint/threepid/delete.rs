@@ -1,0 +1,101 @@
+//! [`POST /account/3pid/delete`]: taking an address from an account.
+//!
+//! [`POST /account/3pid/delete`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete
+
+use core::fmt::{self, Write};
+
+use super::add::changes_allowed;
+use super::{Medium, Threepid};
+use crate::Text;
+use crate::endpoint::deactivate::{UnbindResult, check_id_server};
+use crate::wire::error::{ErrorCode, MatrixError};
+use crate::wire::json::{self, Reader};
+
+/// The body of a request to remove a 3PID. It needs an access token and no further
+/// authentication.
+///
+/// ```
+/// use matrix_uia::endpoint::threepid::DeleteThreepidRequest;
+/// let request = DeleteThreepidRequest::parse(br#"{"medium": "email", "address": "A@example.org"}"#, true)?;
+/// assert_eq!(request.threepid.address(), "a@example.org");
+/// assert_eq!(request.unbind_at(Some("id.example.org")).unwrap(), "id.example.org");
+/// # Ok::<(), matrix_uia::MatrixError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeleteThreepidRequest<'a> {
+    /// What is to be removed.
+    pub threepid: Threepid,
+    /// The identity server to unbind it at; absent means where it was bound.
+    pub id_server: Option<Text<'a>>,
+}
+
+impl<'a> DeleteThreepidRequest<'a> {
+    /// Reads the body. `enabled` is the [`m.3pid_changes` capability].
+    ///
+    /// # Errors
+    ///
+    /// 403 `M_FORBIDDEN` if 3PIDs can't be changed; 400 `M_NOT_JSON` or `M_BAD_JSON` as
+    /// [`wire`](crate::wire) lists; 400 `M_MISSING_PARAM` without `medium` or `address`; 400
+    /// `M_INVALID_PARAM` for a medium that is none, an address that is none of it, and a
+    /// server name that is empty or longer than [`MAX_ID_SERVER_LEN`] bytes.
+    ///
+    /// [`MAX_ID_SERVER_LEN`]: crate::endpoint::deactivate::MAX_ID_SERVER_LEN
+    /// [`m.3pid_changes` capability]: https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
+    pub fn parse(body: &'a [u8], enabled: bool) -> Result<Self, MatrixError> {
+        changes_allowed(enabled)?;
+        let (mut medium, mut address, mut id_server) = (None, None, None);
+        json::read_object(body, |reader, key| {
+            match key {
+                "medium" => medium = reader.optional(Reader::text)?,
+                "address" => address = reader.optional(Reader::text)?,
+                "id_server" => id_server = reader.optional(Reader::text)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        let medium = medium.ok_or(MatrixError::new(ErrorCode::MissingParam, "medium is missing."))?;
+        let address = address.ok_or(MatrixError::new(ErrorCode::MissingParam, "address is missing."))?;
+        let medium = Medium::from_name(medium)
+            .ok_or(MatrixError::new(ErrorCode::InvalidParam, "There is no such medium."))?;
+        let threepid = Threepid::parse(medium, address)?;
+        check_id_server(id_server)?;
+        Ok(Self { threepid, id_server })
+    }
+
+    /// Where to unbind it: at the server of the request, else where it `was_bound`, else
+    /// nowhere that is known, which is `no-support`.
+    #[must_use]
+    pub fn unbind_at(&self, was_bound: Option<&'a str>) -> Option<Text<'a>> {
+        self.id_server.or(was_bound.map(Text::new))
+    }
+}
+
+/// The answer: the address is not the account's any more.
+///
+/// An identity server that refuses, fails or can't be told doesn't stop the removal. One
+/// that the account never had is answered likewise: the answer to the first request may
+/// have been lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeleteThreepidResponse {
+    /// Whether the identity server has unbound it.
+    pub id_server_unbind_result: UnbindResult,
+}
+
+impl DeleteThreepidResponse {
+    /// The answer after an identity server has unbound it, or has not.
+    #[must_use]
+    pub const fn new(unbound: bool) -> Self {
+        Self { id_server_unbind_result: UnbindResult::of(unbound) }
+    }
+
+    /// Writes the body; `id_server_unbind_result` is always there (lesson 46).
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        self.id_server_unbind_result.write(out)
+    }
+}

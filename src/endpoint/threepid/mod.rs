@@ -1,0 +1,43 @@
+//! Third-party identifiers: e-mail addresses and phone numbers, their validation, adding
+//! and removing them, and what they authenticate.
+//!
+//! ```text
+//!  requestToken ─► RequestToken ─► TokenRequestContext::decide ─► Delivery
+//!                                                             │
+//!      ┌──────────────── Validation::request ◄────────────────┘
+//!      ▼
+//!    Sent ── submit: the right token ──► Validated ── claim ──► Claimed by one UIA session
+//!    │  ▲                                    │
+//!    └──┘ a wrong token: counted             └── Addition::bind ──► Binding: used up
+//!         a higher send_attempt: sent again
+//!
+//!  Sent, Validated ── the lifetime passes, or too many wrong tokens ──► over
+//! ```
+//!
+//! A [`Validation`] is found again by everything that its request was about: medium,
+//! address, client secret, purpose and requester. The same secret with another address is
+//! another validation (lesson 61). What a host needs beside it: a way to send, the `sid`s
+//! (opaque identifiers that nobody can guess) and the tokens, of which the value keeps a
+//! digest. Only proofs that the host's own validations gave count; what an identity server
+//! says about an address is never asked (lesson 29).
+
+mod add;
+mod address;
+mod delete;
+mod list;
+mod request;
+mod sending;
+mod stored;
+mod validation;
+
+pub use add::{AddThreepidRequest, Addition, Binding, KeptAddition, add};
+pub use address::{MAX_ADDRESS_LEN, Medium, Threepid};
+pub use delete::{DeleteThreepidRequest, DeleteThreepidResponse};
+pub use list::{ListedThreepid, write_list};
+pub use request::{
+    GivenAddress, MAX_NEXT_LINK_LEN, MAX_SECRET_LEN, RequestToken, RequestTokenResponse, SubmitToken,
+};
+pub use sending::{Delivery, Owner, TokenRequestContext};
+pub use validation::{
+    ClaimBy, Claimed, Purpose, Requested, Submitted, TokenRequestKey, Validation, ValidationRules,
+};

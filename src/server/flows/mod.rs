@@ -1,0 +1,321 @@
+//! The policy: which flows an operation asks for, checked once.
+//!
+//! ```text
+//!  names, params ─► Flows::new ──► Flows: can be completed, and is already encoded
+//!                        └───────► PolicyError: which flow, what is wrong, the mend
+//! ```
+//!
+//! What exists can be completed: no flow is empty, repeats a stage, is cut short by
+//! another, or asks for a stage its operation may not ask for. What of the 401 body does
+//! not depend on the session is written here once and copied from then on.
+
+mod encode;
+mod error;
+mod terms;
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::server::operation::Operation;
+use crate::wire::json::Raw;
+use crate::wire::{AuthType, StageId};
+
+use encode::{Sink, SliceWriter, encode};
+
+pub use error::{PolicyError, StageName};
+pub use terms::TermsVersion;
+
+/// Most flows of one policy.
+pub const MAX_FLOWS: usize = 16;
+/// Most stages of one flow.
+pub const MAX_STAGES: usize = 8;
+/// Most different stages in all flows of one policy.
+pub const MAX_TYPES: usize = 32;
+
+/// The flows and params that one operation is guarded with.
+///
+/// ```
+/// use matrix_uia::Flows;
+/// use matrix_uia::server::operation::{ChangePassword, Register};
+/// let flows = Flows::<ChangePassword>::new([["m.login.password"]], None)?;
+///
+/// // What could never be completed can't be built:
+/// let error = Flows::<Register>::new([vec!["m.login.dummy"], vec!["m.login.dummy", "m.login.terms"]], None).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "flow 1 is the beginning of flow 2, which could never be completed: end flow 1 with m.login.dummy",
+/// );
+/// # Ok::<(), matrix_uia::PolicyError>(())
+/// ```
+pub struct Flows<'p, Op> {
+    policy: Policy<'p>,
+    operation: PhantomData<fn() -> Op>,
+}
+
+impl<Op: Operation> Flows<'static, Op> {
+    /// A policy that owns its text.
+    ///
+    /// `params` is a JSON object with params by auth type, of which those are sent that
+    /// belong to a stage of these flows; one object can serve every policy of a host.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] names the flow and the mend.
+    #[cfg(feature = "alloc")]
+    pub fn new<F, S>(flows: impl IntoIterator<Item = F>, params: Option<Raw<'_>>) -> Result<Self, PolicyError>
+    where
+        F: IntoIterator<Item = S>,
+        S: AsRef<str>,
+    {
+        let mut sink = Sink { out: alloc::string::String::new(), at: 0 };
+        let mut built = Self::over(Policy::empty());
+        encode(Op::ID, flows, params, &mut sink, &mut built.policy)?;
+        built.policy.encoded = Encoded::Owned(sink.out.into());
+        Ok(built)
+    }
+}
+
+impl<'p, Op: Operation> Flows<'p, Op> {
+    /// A policy whose text stands in the caller's `buffer`: no heap.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] names the flow and the mend; [`PolicyError::BufferFull`] if the
+    /// encoded flows and params are longer than `buffer`.
+    pub fn in_buffer<F, S>(
+        flows: impl IntoIterator<Item = F>,
+        params: Option<Raw<'_>>,
+        buffer: &'p mut [u8],
+    ) -> Result<Self, PolicyError>
+    where
+        F: IntoIterator<Item = S>,
+        S: AsRef<str>,
+    {
+        let mut sink = Sink { out: SliceWriter { buffer, at: 0 }, at: 0 };
+        // Filled where it stands: a policy is a kilobyte, and each copy of it would be one
+        // more on a small processor's stack.
+        let mut built = Self::over(Policy::empty());
+        encode(Op::ID, flows, params, &mut sink, &mut built.policy)?;
+        built.policy.encoded = Encoded::Borrowed(sink.out.into_str().ok_or(PolicyError::BufferFull)?);
+        Ok(built)
+    }
+
+    const fn over(policy: Policy<'p>) -> Self {
+        Self { policy, operation: PhantomData }
+    }
+
+    pub(crate) const fn policy(&self) -> &Policy<'p> {
+        &self.policy
+    }
+
+    /// Whether a stage of that type occurs in any flow.
+    #[must_use]
+    pub fn offers(&self, auth_type: AuthType<'_>) -> bool {
+        self.policy.offers(auth_type.id())
+    }
+}
+
+impl<Op> fmt::Debug for Flows<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Flows").field(&self.policy.encoded.as_str()).finish()
+    }
+}
+
+/// In which order stages are taken. Rule U5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StageOrder {
+    /// The next stage of a flow whose beginning is what has been completed, as the spec
+    /// asks.
+    #[default]
+    Strict,
+    /// Any stage of a flow that has all completed ones, as Synapse accepts them.
+    Any,
+}
+
+/// [`Flows`] without the operation: one copy of the code for all of them.
+pub(crate) struct Policy<'p> {
+    /// `"flows":[…],"params":{…}`
+    encoded: Encoded<'p>,
+    types: heapless::Vec<TypeEntry, MAX_TYPES>,
+    flows: heapless::Vec<Flow, MAX_FLOWS>,
+    /// Which terms these flows present; 0 if none.
+    terms: u32,
+    /// Where the params' object stands in the encoded text.
+    params_at: usize,
+}
+
+type Flow = heapless::Vec<StageId, MAX_STAGES>;
+
+#[derive(Clone, Copy)]
+struct TypeEntry {
+    id: StageId,
+    /// Where its name stands in the encoded text, quotes included.
+    start: usize,
+    end: usize,
+}
+
+enum Encoded<'p> {
+    Borrowed(&'p str),
+    #[cfg(feature = "alloc")]
+    Owned(alloc::boxed::Box<str>),
+}
+
+impl Encoded<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            #[cfg(feature = "alloc")]
+            Self::Owned(text) => text,
+        }
+    }
+}
+
+impl Policy<'_> {
+    const fn empty() -> Self {
+        Self {
+            encoded: Encoded::Borrowed(""),
+            types: heapless::Vec::new(),
+            flows: heapless::Vec::new(),
+            terms: 0,
+            params_at: 0,
+        }
+    }
+
+    /// The params of a stage, if the policy has any for it.
+    pub(crate) fn params(&self, stage: StageId) -> Option<Raw<'_>> {
+        let mut found = None;
+        let all = self.encoded().get(self.params_at..)?;
+        let read = Raw::parse(all).ok()?.reader().object(|reader, key| {
+            let value = reader.raw()?;
+            if AuthType::from_text(key).id() == stage {
+                found = Some(value);
+            }
+            Ok(())
+        });
+        read.ok().and(found)
+    }
+
+    pub(crate) fn encoded(&self) -> &str {
+        self.encoded.as_str()
+    }
+
+    pub(crate) const fn terms(&self) -> u32 {
+        self.terms
+    }
+
+    pub(crate) fn offers(&self, stage: StageId) -> bool {
+        self.types.iter().any(|entry| entry.id == stage)
+    }
+
+    /// Whether a custom stage is one of these flows' by its whole name, not only its number.
+    pub(crate) fn offers_by_name(&self, auth_type: AuthType<'_>) -> bool {
+        let AuthType::Custom(name) = auth_type else { return self.offers(auth_type.id()) };
+        let quoted = self.quoted(auth_type.id());
+        quoted.and_then(|it| it.strip_prefix('"')?.strip_suffix('"')).is_some_and(|it| name == *it)
+    }
+
+    /// The stage's name in quotes, as `completed` shows it.
+    pub(crate) fn quoted(&self, stage: StageId) -> Option<&str> {
+        let entry = self.types.iter().find(|entry| entry.id == stage)?;
+        self.encoded().get(entry.start..entry.end)
+    }
+
+    /// Whether `stage` may be attempted now.
+    pub(crate) fn is_next(&self, completed: &[StageId], stage: StageId, order: StageOrder) -> bool {
+        self.flows.iter().any(|flow| match order {
+            StageOrder::Strict => {
+                flow.strip_prefix(completed).and_then(<[StageId]>::first).is_some_and(|next| *next == stage)
+            }
+            StageOrder::Any => {
+                !completed.contains(&stage) && flow.contains(&stage) && contains_all(flow, completed)
+            }
+        })
+    }
+
+    /// Whether `completed` is how far some flow can have come.
+    pub(crate) fn fits(&self, completed: &[StageId], order: StageOrder) -> bool {
+        self.flows.iter().any(|flow| match order {
+            StageOrder::Strict => flow.starts_with(completed),
+            StageOrder::Any => contains_all(flow, completed),
+        })
+    }
+
+    /// Whether `completed` is a whole flow.
+    pub(crate) fn is_complete(&self, completed: &[StageId], order: StageOrder) -> bool {
+        self.flows.iter().any(|flow| match order {
+            StageOrder::Strict => flow == completed,
+            StageOrder::Any => contains_all(completed, flow),
+        })
+    }
+}
+
+fn contains_all(all: &[StageId], some: &[StageId]) -> bool {
+    some.iter().all(|stage| all.contains(stage))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::string::ToString;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::server::operation::{ChangePassword, Register, UploadSigningKeys};
+
+    fn refusal(flows: &[&[&str]]) -> PolicyError {
+        Flows::<Register>::in_buffer(flows.iter().map(|flow| flow.iter()), None, &mut [0; 8192]).unwrap_err()
+    }
+
+    #[test]
+    fn every_refusal_names_the_flow() {
+        assert_eq!(refusal(&[]), PolicyError::NoFlows);
+        assert_eq!(refusal(&[&["a"], &[]]), PolicyError::EmptyFlow { flow: 2 });
+        let stage = StageName::try_from("a").unwrap();
+        assert_eq!(refusal(&[&["a", "b", "a"]]), PolicyError::RepeatedStage { flow: 1, stage });
+        assert_eq!(refusal(&[&["a"], &["a", "b"]]), PolicyError::Shadowed { flow: 2, by: 1 });
+        assert_eq!(refusal(&[&["a", "b"], &["a"]]), PolicyError::Shadowed { flow: 1, by: 2 });
+        assert_eq!(refusal(&[&["a"], &["b"], &["a"]]), PolicyError::RepeatedFlow { flow: 3, same_as: 1 });
+        assert_eq!(refusal(&[&["a", "b\""]]), PolicyError::BadName { flow: 1, stage: 2 });
+        assert_eq!(refusal(&[&[""]]), PolicyError::BadName { flow: 1, stage: 1 });
+        let nine = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        assert_eq!(refusal(&[&nine]), PolicyError::TooManyStages { flow: 1 });
+        let many: Vec<Vec<String>> = (0..=MAX_FLOWS).map(|i| vec![i.to_string()]).collect();
+        let error = Flows::<Register>::in_buffer(&many, None, &mut [0; 8192]).unwrap_err();
+        assert_eq!(error, PolicyError::TooManyFlows);
+    }
+
+    #[test]
+    fn stages_of_one_operation_are_refused_elsewhere() {
+        for stage in ["m.login.terms", "m.login.registration_token", "m.oauth"] {
+            let error = Flows::<ChangePassword>::in_buffer([[stage]], None, &mut [0; 512]).unwrap_err();
+            assert!(matches!(error, PolicyError::WrongOperation { flow: 1, .. }), "{stage}");
+        }
+        assert!(Flows::<Register>::in_buffer([["m.login.terms"]], None, &mut [0; 512]).is_ok());
+        assert!(Flows::<UploadSigningKeys>::in_buffer([["m.oauth"]], None, &mut [0; 512]).is_ok());
+    }
+
+    #[test]
+    fn only_the_params_of_its_own_stages_are_encoded() {
+        let params =
+            Raw::parse(r#"{"m.login.recaptcha":{"public_key":"k"},"m.login.terms":{"policies":{}}}"#)
+                .unwrap();
+        let mut buffer = [0; 512];
+        let flows = Flows::<Register>::in_buffer([["m.login.recaptcha"]], Some(params), &mut buffer).unwrap();
+        assert_eq!(
+            flows.policy.encoded(),
+            r#""flows":[{"stages":["m.login.recaptcha"]}],"params":{"m.login.recaptcha":{"public_key":"k"}}"#,
+        );
+        assert_eq!(flows.policy.quoted(AuthType::Recaptcha.id()), Some("\"m.login.recaptcha\""));
+    }
+
+    #[test]
+    fn a_buffer_one_byte_too_small_is_refused() {
+        let needed = r#""flows":[{"stages":["m.login.dummy"]}],"params":{}"#.len();
+        let mut buffer = [0; 128];
+        assert!(Flows::<Register>::in_buffer([["m.login.dummy"]], None, &mut buffer[..needed]).is_ok());
+        let error =
+            Flows::<Register>::in_buffer([["m.login.dummy"]], None, &mut buffer[..needed - 1]).unwrap_err();
+        assert_eq!(error, PolicyError::BufferFull);
+    }
+}

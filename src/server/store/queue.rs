@@ -1,0 +1,185 @@
+//! Queues through the slots themselves: first in, first out, and out of the middle too.
+//!
+//! ```text
+//!  Queue { first, last }      first ─► slot ⇄ slot ⇄ slot ◄─ last
+//! ```
+//!
+//! A slot has two pairs of links, one for each [`Lane`], so it can stand in one queue of
+//! either. Links are numbers, not pointers: the slots may move, and nothing is unsafe.
+
+use core::num::NonZeroU32;
+
+use super::slab::Slots;
+
+/// The number of a slot, from one: an empty link is four zero bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Index(NonZeroU32);
+
+impl Index {
+    /// Most slots there can be.
+    pub(super) const MOST: usize = u32::MAX as usize;
+
+    /// The number of the slot at `position`, which is from zero.
+    pub(super) fn at(position: usize) -> Option<Self> {
+        let number = u32::try_from(position).ok()?.checked_add(1)?;
+        NonZeroU32::new(number).map(Self)
+    }
+
+    pub(super) const fn position(self) -> usize {
+        self.0.get().wrapping_sub(1) as usize
+    }
+}
+
+/// Which of its links a queue uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lane {
+    /// Every slot stands in one queue here: vacant, open or consumed.
+    Turn,
+    /// Those that may be evicted stand here as well.
+    Eviction,
+}
+
+/// A slot's neighbours in a queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    before: Option<Index>,
+    after: Option<Index>,
+}
+
+impl Link {
+    pub(super) const NONE: Self = Self { before: None, after: None };
+
+    pub(super) const fn after(self) -> Option<Index> {
+        self.after
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    lane: Lane,
+    first: Option<Index>,
+    last: Option<Index>,
+}
+
+impl Queue {
+    pub(super) const fn new(lane: Lane) -> Self {
+        Self { lane, first: None, last: None }
+    }
+
+    pub(super) const fn first(&self) -> Option<Index> {
+        self.first
+    }
+
+    pub(super) const fn last(&self) -> Option<Index> {
+        self.last
+    }
+
+    /// Puts the slot last.
+    pub(super) fn push(&mut self, slots: &mut impl Slots, at: Index) {
+        let before = self.last.replace(at);
+        if let Some(link) = self.link(slots, Some(at)) {
+            *link = Link { before, after: None };
+        }
+        match self.link(slots, before) {
+            Some(link) => link.after = Some(at),
+            None => self.first = Some(at),
+        }
+    }
+
+    /// Takes the slot out, wherever in this queue it stands.
+    pub(super) fn unlink(&mut self, slots: &mut impl Slots, at: Index) {
+        let Some(link) = self.link(slots, Some(at)) else { return };
+        let Link { before, after } = core::mem::replace(link, Link::NONE);
+        match self.link(slots, before) {
+            Some(link) => link.after = after,
+            None => self.first = after,
+        }
+        match self.link(slots, after) {
+            Some(link) => link.before = before,
+            None => self.last = before,
+        }
+    }
+
+    fn link<'s>(&self, slots: &'s mut impl Slots, at: Option<Index>) -> Option<&'s mut Link> {
+        let slot = slots.get_mut(at?)?;
+        Some(match self.lane {
+            Lane::Turn => &mut slot.turn,
+            Lane::Eviction => &mut slot.eviction,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::store::fixed::Array;
+
+    type Three = Array<(), 3>;
+
+    /// A queue of the first three slots.
+    fn queue(lane: Lane) -> (Queue, Three) {
+        let (mut queue, mut slots) = (Queue::new(lane), Three::new());
+        while let Some(at) = slots.grow() {
+            queue.push(&mut slots, at);
+        }
+        (queue, slots)
+    }
+
+    /// The positions in the queue, read both ways.
+    fn line(queue: &Queue, slots: &mut Three) -> heapless::Vec<usize, 3> {
+        let mut link = |at: &Index| queue.link(slots, Some(*at)).copied();
+        let there = core::iter::successors(queue.first, |at| link(at)?.after).map(Index::position);
+        let there: heapless::Vec<_, 3> = there.collect();
+        let back = core::iter::successors(queue.last, |at| link(at)?.before).map(Index::position);
+        assert!(back.eq(there.iter().rev().copied()));
+        there
+    }
+
+    #[test]
+    fn the_first_in_is_the_first() {
+        let (queue, mut slots) = queue(Lane::Turn);
+        assert_eq!(line(&queue, &mut slots), [0, 1, 2]);
+        assert_eq!(queue.first().map(Index::position), Some(0));
+        assert_eq!(queue.last().map(Index::position), Some(2));
+    }
+
+    #[test]
+    fn any_can_step_out_and_line_up_again() {
+        for (gone, rest) in [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])] {
+            let (mut queue, mut slots) = queue(Lane::Eviction);
+            let at = Index::at(gone).unwrap();
+            queue.unlink(&mut slots, at);
+            assert_eq!(line(&queue, &mut slots), rest);
+            queue.push(&mut slots, at);
+            assert_eq!(line(&queue, &mut slots), [rest[0], rest[1], gone]);
+        }
+    }
+
+    #[test]
+    fn the_last_to_leave_leaves_it_empty() {
+        let (mut queue, mut slots) = queue(Lane::Turn);
+        for position in [1, 0, 2] {
+            queue.unlink(&mut slots, Index::at(position).unwrap());
+        }
+        assert_eq!((queue.first(), queue.last()), (None, None));
+    }
+
+    #[test]
+    fn a_slot_stands_in_two_queues_at_once() {
+        let (mut turn, mut slots) = queue(Lane::Turn);
+        let mut eviction = Queue::new(Lane::Eviction);
+        for position in [2, 0] {
+            eviction.push(&mut slots, Index::at(position).unwrap());
+        }
+        turn.unlink(&mut slots, Index::at(0).unwrap());
+        assert_eq!(line(&turn, &mut slots), [1, 2]);
+        assert_eq!(line(&eviction, &mut slots), [2, 0]);
+    }
+
+    #[test]
+    fn there_are_as_many_numbers_as_slots_can_be() {
+        assert_eq!(Index::at(0).map(Index::position), Some(0));
+        assert_eq!(Index::at(Index::MOST - 1).map(Index::position), Some(Index::MOST - 1));
+        assert_eq!(Index::at(Index::MOST), None);
+    }
+}
