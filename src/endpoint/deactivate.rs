@@ -16,11 +16,16 @@ use core::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::checked::Checked;
 use crate::Text;
-use crate::server::denied::Denied;
-use crate::server::digest::BindingKey;
-use crate::server::operation::{Deactivate, Subject, UserRef};
-use crate::server::session::{Call, Grant, Params, Receipt};
+use crate::decode::Version;
+use crate::server::call::{Call, Param, Params};
+use crate::server::digest::{BindingKey, ParamDigest};
+use crate::server::endpoint::Endpoint;
+use crate::server::grant::{Grant, Refusal};
+use crate::server::operation::Deactivate;
+use crate::server::reference::UserRef;
+use crate::server::seal::Sealer;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Reader};
 use crate::wire::{Auth, MAX_FIELD_LEN, ParseError};
@@ -92,36 +97,22 @@ impl<'a> DeactivateRequest<'a> {
     ///
     /// 400 `M_INVALID_PARAM` if `id_server` is empty or longer than
     /// [`MAX_ID_SERVER_LEN`] bytes.
-    pub fn check(&self) -> Result<(), MatrixError> {
-        check_id_server(self.id_server)
-    }
-
-    /// The call to be guarded.
-    pub fn call(&self, key: &BindingKey, subject: Option<Subject>) -> Call<'a, Deactivate> {
-        let params = key.params::<Deactivate>().text(self.id_server).boolean(self.erase);
-        Call::new(self.auth, subject).with_params(params.finish())
+    pub fn check(self) -> Result<Checked<Self>, MatrixError> {
+        check_id_server(self.id_server)?;
+        Ok(Checked::new(self))
     }
 }
 
-/// What the host keeps with a session whose request may leave its parameters out later.
+/// What the host keeps beside a session whose request may leave its parameters out later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct KeptDeactivation {
+pub struct StoredDeactivation {
+    version: Version<1>,
     /// The identity server to unbind from.
     pub id_server: Option<IdServer>,
     /// Whether content is to be erased.
-    pub erase: bool,
-}
-
-impl KeptDeactivation {
-    /// What to keep of a `request` that has been [checked](DeactivateRequest::check).
-    #[must_use]
-    pub fn of(request: &DeactivateRequest<'_>) -> Self {
-        Self {
-            id_server: request.id_server.and_then(|server| server.to_fixed().ok()),
-            erase: request.erase.unwrap_or(false),
-        }
-    }
+    pub erase: Option<bool>,
 }
 
 /// One thing to be done. Each may be done twice without harm.
@@ -202,41 +193,65 @@ pub struct Deactivation {
     unbind_failed: bool,
 }
 
-/// Redeems a grant: the deactivation begins.
-///
-/// Store the value and carry out its first effect in one transaction if the store has
-/// them, else in this order; then go on until [`effect`](Deactivation::effect) is `None`.
-///
-/// # Errors
-///
-/// [`Denied`] with 403 `M_FORBIDDEN` if the flow named nobody, and with 400
-/// `M_MISSING_PARAM` if the host lost what it kept: an erasure that was asked for is
-/// never silently left out.
-pub fn begin(
-    grant: Grant<Deactivate>,
-    request: &DeactivateRequest<'_>,
-    kept: Option<KeptDeactivation>,
-) -> Result<(Deactivation, Receipt), Denied> {
-    let params = match grant.params() {
-        Params::Request => Some(KeptDeactivation::of(request)),
-        Params::Kept => kept,
-        Params::Never => Some(KeptDeactivation::default()),
-    };
-    let user = grant.user();
-    let receipt = grant.redeem();
-    let Some(user) = user else {
-        let nobody = MatrixError::new(
+impl Endpoint for Checked<DeactivateRequest<'_>> {
+    type Op = Deactivate;
+    type Stored = StoredDeactivation;
+    type Plan<H: Send> = Deactivation;
+
+    fn call(&self, key: &BindingKey) -> Call<'_, Deactivate> {
+        let digest = |server| key.param::<Deactivate>("id_server").text(server);
+        let params = Params::new([
+            Param::optional(self.id_server.map(digest), ParamDigest::ABSENT),
+            Param::optional(self.erase.map(ParamDigest::boolean), ParamDigest::boolean(false)),
+        ]);
+        Call::new(self.auth).with_params(params)
+    }
+
+    fn to_stored(
+        &self,
+        _: &BindingKey,
+        before: Option<StoredDeactivation>,
+        _: Option<Sealer>,
+    ) -> StoredDeactivation {
+        let before = before.unwrap_or_default();
+        StoredDeactivation {
+            version: Version,
+            id_server: self.id_server.and_then(|server| server.to_fixed().ok()).or(before.id_server),
+            erase: self.erase.or(before.erase),
+        }
+    }
+
+    /// Redeems a grant: the deactivation begins.
+    ///
+    /// Store the value and carry out its first effect in one transaction if the store has
+    /// them, else in this order; then go on until [`effect`](Deactivation::effect) is
+    /// `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with 403 `M_FORBIDDEN` if the flow named nobody, and with 400
+    /// `M_MISSING_PARAM` if the host lost what it kept: an erasure that was asked for is
+    /// never silently left out.
+    fn plan<H: Send>(
+        &self,
+        key: &BindingKey,
+        grant: Grant<Deactivate>,
+        stored: Option<StoredDeactivation>,
+        _: Option<H>,
+    ) -> Result<Deactivation, Refusal> {
+        let user = grant.user().ok_or(MatrixError::new(
             ErrorCode::Forbidden,
             "The authentication did not say which account to deactivate.",
-        );
-        return Err(Denied::new(nobody, receipt));
-    };
-    let Some(KeptDeactivation { id_server, erase }) = params else {
-        let lost =
-            MatrixError::new(ErrorCode::MissingParam, "The parameters of the request have to be repeated.");
-        return Err(Denied::for_params(lost, receipt));
-    };
-    Ok((Deactivation { user, id_server, erase, done: 0, unbind_failed: false }, receipt))
+        ))?;
+        if grant.needs_stored() && stored.is_none() {
+            return Err(Refusal::for_params(MatrixError::new(
+                ErrorCode::MissingParam,
+                "The parameters of the request have to be repeated.",
+            )));
+        }
+        let StoredDeactivation { id_server, erase, .. } = self.to_stored(key, stored, None);
+        Ok(Deactivation { user, id_server, erase: erase.unwrap_or(false), done: 0, unbind_failed: false })
+    }
 }
 
 impl Deactivation {

@@ -12,12 +12,11 @@
 
 use crate::Text;
 use crate::endpoint::login::{DeviceIdUse, check_device, plan_device};
-use crate::server::digest::BindingKey;
-use crate::server::operation::{DeleteDevice, DeleteDevices, Subject};
-use crate::server::session::Call;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, Items, Raw, Reader};
 use crate::wire::{Auth, ParseError};
+
+use super::checked::Checked;
 
 /// The body of a request to delete one device; which one is in the path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +24,8 @@ use crate::wire::{Auth, ParseError};
 pub struct DeleteDeviceRequest<'a> {
     /// The auth dict.
     pub auth: Auth<'a>,
+    /// The device of the path, once it is checked.
+    pub(super) device_id: &'a str,
 }
 
 impl<'a> DeleteDeviceRequest<'a> {
@@ -38,12 +39,18 @@ impl<'a> DeleteDeviceRequest<'a> {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        Ok(Self { auth: Auth::of_body(body)? })
+        Ok(Self { auth: Auth::of_body(body)?, device_id: "" })
     }
 
-    /// The call to be guarded.
-    pub fn call(&self, key: &BindingKey, subject: Subject, device_id: &str) -> Call<'a, DeleteDevice> {
-        Call::new(self.auth, Some(subject)).at(key.target([Text::new(device_id)]))
+    /// The request for the device `device_id` of its path.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_INVALID_PARAM` if the ID is longer than
+    /// [`MAX_DEVICE_TEXT_LEN`](crate::endpoint::login::MAX_DEVICE_TEXT_LEN) bytes.
+    pub fn check(self, device_id: &'a str) -> Result<Checked<Self>, MatrixError> {
+        check_device(None, Some(Text::new(device_id)))?;
+        Ok(Checked::new(Self { device_id, ..self }))
     }
 }
 
@@ -63,7 +70,7 @@ pub struct DeviceIds<'a>(Raw<'a>);
 
 impl<'a> DeviceIds<'a> {
     /// The IDs, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = Text<'a>> + Clone + use<'a> {
         Items::of(Some(self.0)).filter_map(|item| item.reader().text().ok())
     }
 }
@@ -94,10 +101,17 @@ impl<'a> DeleteDevicesRequest<'a> {
         Ok(request)
     }
 
-    /// The call to be guarded.
-    pub fn call(&self, key: &BindingKey, subject: Subject) -> Call<'a, DeleteDevices> {
-        let params = key.params::<DeleteDevices>().list(self.devices.map(|devices| devices.iter()));
-        Call::new(self.auth, Some(subject)).with_params(params.finish())
+    /// What can be refused before anybody is asked to authenticate.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_INVALID_PARAM` if an ID is longer than
+    /// [`MAX_DEVICE_TEXT_LEN`](crate::endpoint::login::MAX_DEVICE_TEXT_LEN) bytes.
+    pub fn check(self) -> Result<Checked<Self>, MatrixError> {
+        for id in self.devices.iter().flat_map(DeviceIds::iter) {
+            check_device(None, Some(id))?;
+        }
+        Ok(Checked::new(self))
     }
 }
 

@@ -33,7 +33,7 @@ use core::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::account::{AccountStatus, Action};
+use crate::server::account::{AccountStatus, Action};
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter};
 use crate::{Millis, Secret};
@@ -228,7 +228,7 @@ impl<'a> RefreshResponse<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::account::Event;
+    use crate::server::account::Event;
 
     #[test]
     fn spent_tokens_are_remembered_to_the_bound() {

@@ -4,8 +4,15 @@
 
 use core::fmt::{self, Write};
 
-use crate::server::operation::{GetLoginToken, Subject};
-use crate::server::session::Call;
+use crate::endpoint::checked::Checked;
+use crate::server::call::Call;
+use crate::server::digest::BindingKey;
+use crate::server::endpoint::Endpoint;
+use crate::server::grant::{Grant, Refusal};
+use crate::server::operation::GetLoginToken;
+use crate::server::reference::UserRef;
+use crate::server::seal::Sealer;
+use crate::wire::error::MatrixError;
 use crate::wire::json::ObjectWriter;
 use crate::wire::{Auth, ParseError};
 use crate::{Millis, Secret};
@@ -28,12 +35,48 @@ impl<'a> GetLoginTokenRequest<'a> {
         Ok(Self { auth: Auth::of_body(body)? })
     }
 
-    /// The call to be guarded.
+    /// What can be refused before anybody is asked to authenticate. `enabled`: whether
+    /// there are such tokens here.
     ///
-    /// It is asked for every time: no recent authentication is enough, and an answer
-    /// that was lost is not given again, for somebody else may hold it.
-    pub fn call(&self, subject: Subject) -> Call<'a, GetLoginToken> {
-        Call::new(self.auth, Some(subject))
+    /// # Errors
+    ///
+    /// 404 `M_UNRECOGNIZED` where there are none.
+    pub fn check(self, enabled: bool) -> Result<Checked<Self>, MatrixError> {
+        if enabled { Ok(Checked::new(self)) } else { Err(MatrixError::unrecognized()) }
+    }
+}
+
+/// A login token that may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "no token is made until the host does it"]
+#[non_exhaustive]
+pub struct LoginTokenGrant {
+    /// For whom.
+    pub user: UserRef,
+}
+
+/// It is asked for every time: no recent authentication is enough, and an answer that was
+/// lost is not given again, for somebody else may hold it.
+impl Endpoint for Checked<GetLoginTokenRequest<'_>> {
+    type Op = GetLoginToken;
+    type Stored = ();
+    type Plan<H: Send> = LoginTokenGrant;
+
+    fn call(&self, _: &BindingKey) -> Call<'_, GetLoginToken> {
+        Call::new(self.auth)
+    }
+
+    fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}
+
+    fn plan<H: Send>(
+        &self,
+        _: &BindingKey,
+        grant: Grant<GetLoginToken>,
+        _: Option<()>,
+        _: Option<H>,
+    ) -> Result<LoginTokenGrant, Refusal> {
+        let user = grant.user().ok_or(Refusal::new(MatrixError::missing_token()))?;
+        Ok(LoginTokenGrant { user })
     }
 }
 

@@ -20,10 +20,10 @@ mod offer;
 mod request;
 
 pub use crate::endpoint::login::{LoginResponse, MAX_DEVICE_TEXT_LEN, NewLogin};
-pub use create::{Creation, KeptRegistration, NewAccount, create};
+pub use create::{DeviceText, NewAccount, StoredRegistration};
 pub use name::Localpart;
 pub use offer::{Kind, Offer, missing_query, write_available, write_validity};
-pub use request::{GuestRequest, RegisterRequest};
+pub use request::{GuestRequest, RegisterRequest, Registration};
 
 /// Longest full user ID, in bytes, by the [user identifiers] appendix.
 ///

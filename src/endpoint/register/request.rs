@@ -1,11 +1,11 @@
 //! The body of a registration.
 
-use super::Localpart;
+use super::name::Localpart;
+use crate::endpoint::checked::Checked;
 use crate::endpoint::login::{LoginType, check_device};
 use crate::endpoint::password::PasswordStrength;
-use crate::server::digest::BindingKey;
+use crate::server::call::Call;
 use crate::server::operation::Register;
-use crate::server::session::Call;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, Reader};
 use crate::wire::{Auth, Field, ParseError};
@@ -67,18 +67,32 @@ impl<'a> RegisterRequest<'a> {
         Ok(request)
     }
 
-    /// What can be refused before anybody is asked to authenticate, but for the name.
+    /// What can be refused before anybody is asked to authenticate, by the request alone.
+    /// Whether people may take the name the host says, when the exchange asks
+    /// [`Admit`](crate::server::exchange::Admit): [`Localpart::available`].
+    ///
+    /// A request that is refused here may belong to a session, whose parameters it may
+    /// change (rule U14): a host ends it by
+    /// [`Exchange::refuse`](crate::server::exchange::Exchange::refuse) with
+    /// [`unchecked_call`](Self::unchecked_call).
     ///
     /// # Errors
     ///
-    /// 400 `M_WEAK_PASSWORD` or `M_INVALID_PARAM`.
-    pub fn check(&self, strength: &PasswordStrength) -> Result<(), MatrixError> {
+    /// 400 `M_INVALID_USERNAME`, `M_WEAK_PASSWORD` or `M_INVALID_PARAM`.
+    pub fn check(
+        self,
+        strength: &PasswordStrength,
+        server_name: &str,
+    ) -> Result<Checked<Registration<'a>>, MatrixError> {
+        let username = self.username.map(|name| Localpart::parse(name, server_name)).transpose()?;
         self.check_device()?;
-        self.password.map_or(Ok(()), |password| strength.check(password))
+        if let Some(password) = self.password {
+            strength.check(password)?;
+        }
+        Ok(Checked::new(Registration { request: self, username }))
     }
 
-    /// The part of [`check`](Self::check) that is about the device: all that there is to
-    /// check for an application service, whose users need no password.
+    /// The part of [`check`](Self::check) that is about the device: all there is to check for an application service, whose users need no password.
     ///
     /// # Errors
     ///
@@ -87,19 +101,28 @@ impl<'a> RegisterRequest<'a> {
         check_device(self.device_id, self.initial_device_display_name)
     }
 
-    /// The call to be guarded. `username` is the canonical one, so that `Alice` and
-    /// `@alice:server` are the same parameter.
-    pub fn call(&self, key: &BindingKey, username: Option<&Localpart>) -> Call<'a, Register> {
-        let params = key
-            .params::<Register>()
-            .text(username.map(|name| Text::new(name.as_str())))
-            .text(self.password.map(|secret| secret.expose()))
-            .text(self.device_id)
-            .text(self.initial_device_display_name)
-            .boolean(self.inhibit_login)
-            .boolean(self.refresh_token);
-        Call::new(self.auth, None).with_params(params.finish())
+    /// The call without its parameters: for a request that [`check`](Self::check) refuses.
+    pub fn unchecked_call(&self) -> Call<'a, Register> {
+        Call::new(self.auth)
     }
+
+    pub(super) const fn has_login_params(&self) -> bool {
+        self.device_id.is_some()
+            || self.initial_device_display_name.is_some()
+            || self.inhibit_login.is_some()
+            || self.refresh_token.is_some()
+    }
+}
+
+/// A registration that has been checked, with the name in the form that accounts have: so
+/// `Alice` and `@alice:server` are the same parameter.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Registration<'a> {
+    /// The request.
+    pub request: RegisterRequest<'a>,
+    /// The name asked for.
+    pub username: Option<Localpart>,
 }
 
 /// The body of a guest's registration: [all parameters but one] are ignored, whatever

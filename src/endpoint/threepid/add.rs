@@ -11,10 +11,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_SECRET_LEN, Purpose, Threepid, Validation, ValidationRules};
-use crate::server::denied::Denied;
+use crate::decode::Version;
+use crate::endpoint::checked::Checked;
+use crate::server::call::{Call, Param, Params};
 use crate::server::digest::{BindingKey, Digest};
-use crate::server::operation::{AddThreepid, Subject, UserRef};
-use crate::server::session::{Call, Grant, Params, Receipt};
+use crate::server::endpoint::Endpoint;
+use crate::server::grant::{Grant, Refusal};
+use crate::server::operation::AddThreepid;
+use crate::server::reference::UserRef;
+use crate::server::seal::Sealer;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, Reader};
 use crate::wire::{Auth, ParseError, is_session_text};
@@ -76,11 +81,11 @@ impl<'a> AddThreepidRequest<'a> {
     /// `client_secret` is none.
     ///
     /// [`m.3pid_changes` capability]: https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
-    pub fn check(&self, enabled: bool) -> Result<(), MatrixError> {
+    pub fn check(self, enabled: bool) -> Result<Checked<Self>, MatrixError> {
         changes_allowed(enabled)?;
         let secret = self.client_secret.map(|secret| secret.expose());
         if self.sid.into_iter().chain(secret).all(is_session_text) {
-            Ok(())
+            Ok(Checked::new(self))
         } else {
             Err(MatrixError::new(
                 ErrorCode::InvalidParam,
@@ -88,69 +93,80 @@ impl<'a> AddThreepidRequest<'a> {
             ))
         }
     }
-
-    /// The call to be guarded.
-    pub fn call(&self, key: &BindingKey, subject: Subject) -> Call<'a, AddThreepid> {
-        let params =
-            key.params::<AddThreepid>().text(self.sid).text(self.client_secret.map(|secret| secret.expose()));
-        Call::new(self.auth, Some(subject)).with_params(params.finish())
-    }
 }
 
-/// What the host keeps with a session whose request may leave its parameters out later: of
-/// the secret a digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the host keeps beside a session whose request may leave its parameters out later:
+/// of the secret a digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct KeptAddition {
+pub struct StoredAddition {
+    version: Version<1>,
     /// The validation session's ID.
-    pub sid: heapless::String<MAX_SECRET_LEN>,
+    pub sid: Option<heapless::String<MAX_SECRET_LEN>>,
     /// The digest of the client's secret.
-    pub secret: Digest,
-}
-
-impl KeptAddition {
-    /// What to keep of a `request` that has been [checked](AddThreepidRequest::check);
-    /// `None` if one of the two is missing.
-    #[must_use]
-    pub fn of(request: &AddThreepidRequest<'_>, key: &BindingKey) -> Option<Self> {
-        let sid = request.sid?.to_fixed().ok()?;
-        Some(Self { sid, secret: key.client_secret(request.client_secret?) })
-    }
+    pub secret: Option<Digest>,
 }
 
 /// An address that may be added, if it proves to be validated.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is added until the validation is looked up and bound"]
 pub struct Addition {
     user: UserRef,
-    wanted: KeptAddition,
-    receipt: Receipt,
+    sid: heapless::String<MAX_SECRET_LEN>,
+    secret: Digest,
 }
 
-/// Redeems a grant: which validation is to be looked up.
-///
-/// # Errors
-///
-/// [`Denied`] with 400 `M_MISSING_PARAM` if `sid` or `client_secret` was never given, or the
-/// host lost what it kept; the session stays complete and takes other parameters.
-pub fn add(
-    grant: Grant<AddThreepid>,
-    request: &AddThreepidRequest<'_>,
-    kept: Option<KeptAddition>,
-    key: &BindingKey,
-) -> Result<Addition, Denied> {
-    let wanted = match grant.params() {
-        Params::Request => KeptAddition::of(request, key),
-        Params::Kept => kept,
-        Params::Never => None,
-    };
-    let user = grant.user();
-    let receipt = grant.redeem();
-    match (user, wanted) {
-        (Some(user), Some(wanted)) => Ok(Addition { user, wanted, receipt }),
-        _ => {
-            let missing = MatrixError::new(ErrorCode::MissingParam, "sid or client_secret is missing.");
-            Err(Denied::for_params(missing, receipt))
+impl Endpoint for Checked<AddThreepidRequest<'_>> {
+    type Op = AddThreepid;
+    type Stored = StoredAddition;
+    type Plan<H: Send> = Addition;
+
+    fn call(&self, key: &BindingKey) -> Call<'_, AddThreepid> {
+        let sid = |sid| key.param::<AddThreepid>("sid").text(sid);
+        let secret = |secret: Secret<'_>| key.param::<AddThreepid>("client_secret").text(secret.expose());
+        let params = Params::new([
+            Param::required(self.sid.map(sid)),
+            Param::required(self.client_secret.map(secret)),
+        ]);
+        Call::new(self.auth).with_params(params)
+    }
+
+    fn to_stored(
+        &self,
+        key: &BindingKey,
+        before: Option<StoredAddition>,
+        _: Option<Sealer>,
+    ) -> StoredAddition {
+        let before = before.unwrap_or_default();
+        StoredAddition {
+            version: Version,
+            sid: self.sid.and_then(|sid| sid.to_fixed().ok()).or(before.sid),
+            secret: self.client_secret.map(|secret| key.client_secret(secret)).or(before.secret),
+        }
+    }
+
+    /// Redeems a grant: which validation is to be looked up.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with 400 `M_MISSING_PARAM` if `sid` or `client_secret` was never given,
+    /// or the host lost what it kept; the session stays complete and takes other
+    /// parameters.
+    fn plan<H: Send>(
+        &self,
+        key: &BindingKey,
+        grant: Grant<AddThreepid>,
+        stored: Option<StoredAddition>,
+        _: Option<H>,
+    ) -> Result<Addition, Refusal> {
+        let StoredAddition { sid, secret, .. } = self.to_stored(key, stored, None);
+        match (grant.user(), sid, secret) {
+            (Some(user), Some(sid), Some(secret)) => Ok(Addition { user, sid, secret }),
+            _ => Err(Refusal::for_params(MatrixError::new(
+                ErrorCode::MissingParam,
+                "sid or client_secret is missing.",
+            ))),
         }
     }
 }
@@ -159,7 +175,7 @@ impl Addition {
     /// The validation to look up.
     #[must_use]
     pub fn sid(&self) -> &str {
-        &self.wanted.sid
+        &self.sid
     }
 
     /// What is to be bound, now that the host has looked up what it has under
@@ -168,7 +184,7 @@ impl Addition {
     ///
     /// # Errors
     ///
-    /// [`Denied`] with 400 `M_THREEPID_AUTH_FAILED` if that is no validation for adding an
+    /// [`Refusal`] with 400 `M_THREEPID_AUTH_FAILED` if that is no validation for adding an
     /// address that this user, or nobody by name, asked for and that has been validated;
     /// with 400 `M_THREEPID_IN_USE` if the address has an owner. The session stays complete.
     pub fn bind(
@@ -177,28 +193,27 @@ impl Addition {
         owner: Option<UserRef>,
         rules: &ValidationRules,
         now: Timestamp,
-    ) -> Result<Binding, Denied> {
-        let Self { user, wanted, receipt } = self;
-        let usable = found.and_then(|found| found.usable(Purpose::Add, wanted.secret, user, rules, now));
+    ) -> Result<Binding, Refusal> {
+        let Self { user, sid: _, secret } = self;
+        let usable = found.and_then(|found| found.usable(Purpose::Add, secret, user, rules, now));
         let Some((threepid, validated_at)) = usable else {
-            return Err(Denied::new(Threepid::not_validated(), receipt));
+            return Err(Refusal::new(Threepid::not_validated()));
         };
         match owner {
-            Some(_) => Err(Denied::new(Threepid::in_use(), receipt)),
-            None => Ok(Binding { user, threepid, validated_at, receipt }),
+            Some(_) => Err(Refusal::new(Threepid::in_use())),
+            None => Ok(Binding { user, threepid, validated_at }),
         }
     }
 }
 
 /// An address that is to be given to an account: in one act with removing the validation,
 /// which is used up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is added until the host does it"]
 pub struct Binding {
     user: UserRef,
     threepid: Threepid,
     validated_at: Timestamp,
-    receipt: Receipt,
 }
 
 impl Binding {
@@ -218,15 +233,5 @@ impl Binding {
     #[must_use]
     pub const fn validated_at(&self) -> Timestamp {
         self.validated_at
-    }
-
-    /// How the session ends, once it is known.
-    pub fn receipt(self) -> Receipt {
-        self.receipt
-    }
-
-    /// It turned out that it can't be done.
-    pub fn denied(self, reject: MatrixError) -> Denied {
-        Denied::new(reject, self.receipt)
     }
 }

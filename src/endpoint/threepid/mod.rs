@@ -30,7 +30,7 @@ mod sending;
 mod stored;
 mod validation;
 
-pub use add::{AddThreepidRequest, Addition, Binding, KeptAddition, add};
+pub use add::{AddThreepidRequest, Addition, Binding, StoredAddition};
 pub use address::{MAX_ADDRESS_LEN, Medium, Threepid};
 pub use delete::{DeleteThreepidRequest, DeleteThreepidResponse};
 pub use list::{ListedThreepid, write_list};

@@ -6,7 +6,7 @@ use super::validation::Phase;
 use super::{MAX_ADDRESS_LEN, Medium, Purpose, Threepid, Validation};
 use crate::decode::DecodeError;
 use crate::server::digest::Digest;
-use crate::server::operation::UserRef;
+use crate::server::reference::UserRef;
 use crate::{Text, Timestamp};
 
 /// The form's version. Another one is refused: its owner asks for another message.

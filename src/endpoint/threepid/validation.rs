@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::stored::Stored;
 use super::{Delivery, Medium, Threepid};
 use crate::server::digest::{BindingKey, Digest};
-use crate::server::operation::{Operation, OperationId, Register, UserRef};
+use crate::server::operation::{OperationId, Register};
+use crate::server::reference::UserRef;
 use crate::server::session::SessionId;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::{Millis, Secret, Timestamp};
@@ -113,12 +114,9 @@ fn identity(
         Purpose::Reset => b"reset",
         Purpose::Add => b"add",
     };
-    let requester = requester.map_or([0; 9], |UserRef(user)| {
-        let [a, b, c, d, e, f, g, h] = user.to_le_bytes();
-        [1, a, b, c, d, e, f, g, h]
-    });
+    let requester: &[u8] = requester.as_ref().map_or(b"", |user| user.as_bytes());
     let medium = threepid.medium().name().as_bytes();
-    key.labelled(b"3pid validation", &[purpose, medium, threepid.address().as_bytes(), &secret.0, &requester])
+    key.labelled(b"3pid validation", &[purpose, medium, threepid.address().as_bytes(), &secret.0, requester])
 }
 
 impl BindingKey {

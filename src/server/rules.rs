@@ -30,6 +30,9 @@ pub struct Rules {
     pub replay_for: Millis,
     /// The failed attempt after which the session is closed (rule U17). Default: 10.
     pub max_failed_attempts: u16,
+    /// How long a claim is left to whoever made it, before the next request asks what
+    /// became of its call (rule U26). Default: one minute.
+    pub claim_for: Millis,
     /// How recently a token must have completed authentication to skip it where an
     /// operation allows that (rule U18); zero never skips. Default: zero.
     pub recent_auth: Millis,
@@ -45,6 +48,7 @@ impl Default for Rules {
             one_shot: true,
             replay_for: Millis::from_secs(60),
             max_failed_attempts: 10,
+            claim_for: Millis::from_secs(60),
             recent_auth: Millis::new(0),
         }
     }
@@ -54,7 +58,7 @@ impl Default for Rules {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyBinding {
-    /// Bound when first seen; after that the same again, or all left out.
+    /// Bound when the first of them is seen; after that each the same again, or left out.
     #[default]
     OmittedOrExact,
     /// The same in every request of the session.

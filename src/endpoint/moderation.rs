@@ -12,9 +12,9 @@
 
 use core::fmt::{self, Write};
 
-use super::{AccountStatus, Event, Lifecycle};
 use crate::Text;
-use crate::server::operation::UserRef;
+use crate::server::account::{AccountStatus, Event, Lifecycle};
+use crate::server::reference::UserRef;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Reader};
 use crate::wire::{Locality, UserIdentifier};

@@ -14,15 +14,43 @@
 //!
 //! See [account moderation](https://spec.matrix.org/v1.19/client-server-api/#account-moderation).
 
-mod moderation;
-
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::reference::Subject;
 use crate::wire::error::{ErrorCode, MatrixError};
 
-pub use moderation::{Moderated, Moderation, Moderator};
+/// An account as it is now, read where the session is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// The user, and the epoch of the account.
+    pub subject: Subject,
+    /// Whether it may be used.
+    pub status: AccountStatus,
+}
+
+impl Account {
+    /// The account of `subject`.
+    #[must_use]
+    pub const fn new(subject: Subject, status: AccountStatus) -> Self {
+        Self { subject, status }
+    }
+}
+
+/// Who makes a request: what its access token says now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "no token, a good one, one that is over: there is no fourth case")]
+pub enum Caller {
+    /// The request has no access token.
+    Nobody,
+    /// The account of the token's user.
+    User(Account),
+    /// The token was good when the request came in, and is not any more: the error to
+    /// answer, 401 `M_UNKNOWN_TOKEN`. A password change meanwhile may have ended it.
+    Ended(MatrixError),
+}
 
 /// Where the account is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
