@@ -1,107 +1,13 @@
-//! [`POST /account/deactivate`]: a resumable value that says what is left to be done.
-//!
-//! ```text
-//!  Grant ─► begin ─► Deactivation ─► effect() ─► the host does it ─► done() ─┐
-//!                        ▲             Fence first, MarkDeactivated last     │
-//!                        └───────────────── store it, go on ◄────────────────┘
-//! ```
-//!
-//! The account is fenced first: from then on no way in works, whatever becomes of the
-//! rest. After a crash the stored value says what is left; every effect may be done
-//! twice.
-//!
-//! [`POST /account/deactivate`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
-
-use core::fmt::{self, Write};
+//! The deactivation itself: what is left to be done.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
+use super::request::{DeactivateRequest, IdServer};
+use super::response::{DeactivateResponse, UnbindResult};
 use crate::server::denied::Denied;
-use crate::server::digest::BindingKey;
-use crate::server::operation::{Deactivate, Subject, UserRef};
-use crate::server::session::{Call, Grant, Params, Receipt};
+use crate::server::operation::{Deactivate, UserRef};
+use crate::server::session::{Grant, Params, Receipt};
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, MAX_FIELD_LEN, ParseError};
-
-/// Longest name of an identity server, in bytes.
-pub const MAX_ID_SERVER_LEN: usize = MAX_FIELD_LEN;
-
-/// 400 `M_INVALID_PARAM` for a name that no identity server can have.
-pub(crate) fn check_id_server(server: Option<Text<'_>>) -> Result<(), MatrixError> {
-    match server {
-        Some(server) if server.is_empty() || server.len() > MAX_ID_SERVER_LEN => {
-            Err(MatrixError::new(ErrorCode::InvalidParam, "id_server is not a server name."))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The name of an identity server.
-pub type IdServer = heapless::String<MAX_ID_SERVER_LEN>;
-
-/// The body of a request to deactivate an account.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct DeactivateRequest<'a> {
-    /// The identity server to unbind all 3PIDs from.
-    pub id_server: Option<Text<'a>>,
-    /// Whether content is to be erased as far as possible; absent means no.
-    pub erase: Option<bool>,
-    /// The auth dict.
-    pub auth: Auth<'a>,
-}
-
-impl<'a> DeactivateRequest<'a> {
-    /// Reads the body.
-    ///
-    /// # Errors
-    ///
-    /// [`ParseError`] as [`wire`](crate::wire) lists.
-    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "id_server" => request.id_server = reader.optional(Reader::text)?,
-                "erase" => request.erase = reader.optional(Reader::boolean)?,
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
-    }
-
-    /// Writes the body, as a client sends it.
-    ///
-    /// # Errors
-    ///
-    /// The sink's own: it is full.
-    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
-        let mut object = ObjectWriter::begin(out)?;
-        object.text_if("id_server", self.id_server)?;
-        object.boolean_if("erase", self.erase)?;
-        self.auth.write_key(&mut object)?;
-        object.end()
-    }
-
-    /// What can be refused before anybody is asked to authenticate.
-    ///
-    /// # Errors
-    ///
-    /// 400 `M_INVALID_PARAM` if `id_server` is empty or longer than
-    /// [`MAX_ID_SERVER_LEN`] bytes.
-    pub fn check(&self) -> Result<(), MatrixError> {
-        check_id_server(self.id_server)
-    }
-
-    /// The call to be guarded.
-    pub fn call(&self, key: &BindingKey, subject: Option<Subject>) -> Call<'a, Deactivate> {
-        let params = key.params::<Deactivate>().text(self.id_server).boolean(self.erase);
-        Call::new(self.auth, subject).with_params(params.finish())
-    }
-}
 
 /// What the host keeps with a session whose request may leave its parameters out later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,82 +208,6 @@ impl Deactivation {
     }
 }
 
-/// The answer to a deactivation; the spec requires its one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeactivateResponse {
-    /// Whether all 3PIDs were unbound.
-    pub id_server_unbind_result: UnbindResult,
-}
-
-/// Whether all 3PIDs were unbound from their identity servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(clippy::exhaustive_enums, reason = "the spec lists exactly these two")]
-pub enum UnbindResult {
-    /// All were, or there was none.
-    Success,
-    /// At least one was not.
-    NoSupport,
-}
-
-impl UnbindResult {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::NoSupport => "no-support",
-        }
-    }
-
-    /// Whether `all` were unbound.
-    pub(crate) const fn of(all: bool) -> Self {
-        if all { Self::Success } else { Self::NoSupport }
-    }
-
-    /// The body of which it is the one key.
-    pub(crate) fn write(self, out: &mut impl Write) -> fmt::Result {
-        let mut object = ObjectWriter::begin(out)?;
-        object.text("id_server_unbind_result", Text::new(self.name()))?;
-        object.end()
-    }
-
-    fn from_text(text: Text<'_>) -> Option<Self> {
-        [Self::Success, Self::NoSupport].into_iter().find(|result| text == result.name())
-    }
-}
-
-impl DeactivateResponse {
-    /// Reads the body, as a client.
-    ///
-    /// # Errors
-    ///
-    /// [`ParseError`] as [`wire`](crate::wire) lists; also if the one key that the spec
-    /// requires is missing or has another value than the two it allows.
-    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let mut result = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "id_server_unbind_result" => {
-                    result = reader.optional(Reader::text)?.map(UnbindResult::from_text)
-                }
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let id_server_unbind_result = result.flatten().ok_or(ParseError::WrongType)?;
-        Ok(Self { id_server_unbind_result })
-    }
-
-    /// Writes the body.
-    ///
-    /// # Errors
-    ///
-    /// The sink's own: it is full.
-    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
-        self.id_server_unbind_result.write(out)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::vec::Vec;
@@ -416,19 +246,6 @@ mod tests {
             progress = progress.done();
         }
         assert_eq!(progress.response().unwrap().id_server_unbind_result, UnbindResult::NoSupport);
-    }
-
-    #[test]
-    fn an_answer_is_read_back_and_one_without_its_key_refused() {
-        for id_server_unbind_result in [UnbindResult::Success, UnbindResult::NoSupport] {
-            let mut body = std::string::String::new();
-            let response = DeactivateResponse { id_server_unbind_result };
-            response.write(&mut body).unwrap();
-            assert_eq!(DeactivateResponse::parse(body.as_bytes()), Ok(response));
-        }
-        for odd in [r"{}", r#"{"id_server_unbind_result":"maybe"}"#, r#"{"id_server_unbind_result":null}"#] {
-            assert!(DeactivateResponse::parse(odd.as_bytes()).is_err(), "{odd}");
-        }
     }
 
     #[test]
