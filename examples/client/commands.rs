@@ -11,9 +11,12 @@ use crate::prompts::Answers;
 use crate::resume::File;
 use crate::screen::Screen;
 use crate::secrets;
-use matrix_uia::client::requests::{self, Endpoint, LoginWith};
+use matrix_uia::endpoint::EndpointPath;
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
+use matrix_uia::endpoint::devices::DeleteDevicesRequest;
+use matrix_uia::endpoint::login::{Attempt, LoginRequest};
 use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::endpoint::refresh::RefreshRequest;
 use matrix_uia::endpoint::register::RegisterRequest;
 use matrix_uia::wire::{AuthType, UserIdentifier};
 use matrix_uia::{Secret, Text};
@@ -32,10 +35,10 @@ pub fn run(args: &Args) -> Result<Value, End> {
         Command::Register(register) => run.register(register),
         Command::Login(login) => run.login(login),
         Command::Refresh(refresh) => run.refresh(refresh),
-        Command::Whoami => run.by_token(Endpoint::WHOAMI),
-        Command::Devices => run.by_token(Endpoint::DEVICES),
-        Command::Logout => run.by_token(Endpoint::LOGOUT),
-        Command::LogoutAll => run.by_token(Endpoint::LOGOUT_ALL),
+        Command::Whoami => run.by_token(EndpointPath::WHOAMI),
+        Command::Devices => run.by_token(EndpointPath::DEVICES),
+        Command::Logout => run.by_token(EndpointPath::LOGOUT),
+        Command::LogoutAll => run.by_token(EndpointPath::LOGOUT_ALL),
         Command::Password(password) => run.password(password),
         Command::Reset(reset) => run.reset(reset),
         Command::Deactivate(deactivate) => run.deactivate(deactivate),
@@ -64,7 +67,7 @@ impl Run<'_> {
             email: email.clone(),
             ..Answers::default()
         };
-        let call = call(Endpoint::REGISTER, None, |body| request.write(body))?;
+        let call = call(EndpointPath::REGISTER, None, |body| request.write(body))?;
         self.flow.authenticated(&call, user, answers, File::at(resume.file.as_deref()))
     }
 
@@ -84,24 +87,24 @@ impl Run<'_> {
             _ => String::new(),
         };
         let with = match (identifier, &with.token) {
-            (Some(identifier), _) => LoginWith::Password { identifier, password: Secret::new(&password) },
-            (None, token) => LoginWith::Token(Secret::new(token.as_deref().unwrap_or_default())),
+            (Some(identifier), _) => Attempt::Password { identifier, password: Secret::new(&password) },
+            (None, token) => Attempt::Token { token: Secret::new(token.as_deref().unwrap_or_default()) },
         };
-        let mut login = requests::Login::new(with);
+        let mut login = LoginRequest::new(with);
         login.device_id = device_id.as_deref().map(Text::new);
         login.refresh_token = refresh.then_some(true);
         login.initial_device_display_name = Some(Text::new(DEVICE_NAME));
-        let call = call(Endpoint::LOGIN, None, |body| login.write(body))?;
+        let call = call(EndpointPath::LOGIN, None, |body| login.write(body))?;
         self.flow.plain(&call, 0)
     }
 
     fn refresh(&mut self, args: &Refresh) -> Result<Value, End> {
-        let refresh = requests::Refresh::new(Secret::new(&args.refresh_token));
-        let call = call(Endpoint::REFRESH, None, |body| refresh.write(body))?;
+        let refresh = RefreshRequest::new(Secret::new(&args.refresh_token));
+        let call = call(EndpointPath::REFRESH, None, |body| refresh.write(body))?;
         self.flow.plain(&call, 0)
     }
 
-    fn by_token(&mut self, endpoint: Endpoint) -> Result<Value, End> {
+    fn by_token(&mut self, endpoint: EndpointPath) -> Result<Value, End> {
         let call = Call { endpoint, token: Some(self.token()?), body: "{}".to_owned() };
         self.flow.plain(&call, 0)
     }
@@ -130,7 +133,7 @@ impl Run<'_> {
         request.id_server = id_server.as_deref().map(Text::new);
         // Without a token it is another call, which some servers take.
         let token = self.token_of_the_environment()?;
-        let call = call(Endpoint::DEACTIVATE, token, |body| request.write(body))?;
+        let call = call(EndpointPath::DEACTIVATE, token, |body| request.write(body))?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
         self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
@@ -138,8 +141,8 @@ impl Run<'_> {
     fn delete_devices(&mut self, args: &DeleteDevices) -> Result<Value, End> {
         let DeleteDevices { ids, who } = args;
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let request = requests::DeleteDevices::new(&ids);
-        let call = call(Endpoint::DELETE_DEVICES, Some(self.token()?), |body| request.write(body))?;
+        let request = DeleteDevicesRequest::new(&ids);
+        let call = call(EndpointPath::DELETE_DEVICES, Some(self.token()?), |body| request.write(body))?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
         self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
@@ -193,11 +196,11 @@ fn change_password(token: Option<String>, new_password: &str, keep_devices: bool
     let mut request = ChangePasswordRequest::default();
     request.new_password = Some(Secret::new(new_password));
     request.logout_devices = Some(!keep_devices);
-    call(Endpoint::PASSWORD, token, |body| request.write(body))
+    call(EndpointPath::PASSWORD, token, |body| request.write(body))
 }
 
 fn call(
-    endpoint: Endpoint,
+    endpoint: EndpointPath,
     token: Option<String>,
     write: impl FnOnce(&mut String) -> fmt::Result,
 ) -> Result<Call, End> {

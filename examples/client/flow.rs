@@ -19,10 +19,10 @@ use crate::resume::{File, Kept};
 use crate::screen::Screen;
 use crate::validation::Validation;
 use matrix_uia::Millis;
-use matrix_uia::client::requests::Endpoint;
 use matrix_uia::client::{
     Client, Medium, Next, Page, Patience, Received, Request, SessionImpact, StageStatus, Ticket,
 };
+use matrix_uia::endpoint::EndpointPath;
 use matrix_uia::endpoint::threepid::RequestTokenResponse;
 use matrix_uia::wire::{AuthType, Raw};
 use serde_json::Value;
@@ -35,7 +35,7 @@ const RETRIES: u8 = 3;
 
 /// A call.
 pub struct Call {
-    pub endpoint: Endpoint,
+    pub endpoint: EndpointPath,
     pub token: Option<String>,
     /// Its body, without `auth`.
     pub body: String,

@@ -1,7 +1,7 @@
 //! HTTP, and nothing else: what came back is for the crate to judge.
 
 use matrix_uia::client::Answer;
-use matrix_uia::client::requests::Endpoint;
+use matrix_uia::endpoint::EndpointPath;
 use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{Request, Uri};
@@ -53,7 +53,7 @@ impl Http {
     /// # Errors
     ///
     /// Why no answer came.
-    pub fn send(&self, endpoint: Endpoint, token: Option<&str>, body: &str) -> Result<Reply, String> {
+    pub fn send(&self, endpoint: EndpointPath, token: Option<&str>, body: &str) -> Result<Reply, String> {
         let uri: Uri =
             format!("{}{}", self.base, endpoint.path).parse().map_err(|_| "no such address".to_owned())?;
         let mut request = Request::builder().method(endpoint.method).uri(uri);

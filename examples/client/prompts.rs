@@ -7,8 +7,8 @@ use crate::language;
 use crate::output::End;
 use crate::screen::{Screen, printable};
 use crate::validation::Validation;
-use matrix_uia::client::requests::Endpoint;
 use matrix_uia::client::{Medium, Prompt, Request, StageError, Terms};
+use matrix_uia::endpoint::EndpointPath;
 use matrix_uia::wire::{AuthType, UserIdentifier};
 use matrix_uia::{Secret, Text};
 
@@ -59,7 +59,7 @@ impl Answers {
     }
 
     /// The stages that can be answered: with somebody to ask, more than with nobody.
-    pub fn stages(&self, endpoint: Endpoint, somebody: bool) -> Vec<AuthType<'static>> {
+    pub fn stages(&self, endpoint: EndpointPath, somebody: bool) -> Vec<AuthType<'static>> {
         let can = [
             (AuthType::Password, self.user.is_some() && (somebody || self.password.is_given())),
             (AuthType::RegistrationToken, somebody || self.registration_token.is_given()),
@@ -147,10 +147,10 @@ mod tests {
     #[test]
     fn with_nobody_there_only_what_was_given_can_be_done() {
         let none = Answers::default();
-        assert!(none.stages(Endpoint::REGISTER, false).is_empty());
-        assert_eq!(none.stages(Endpoint::REGISTER, true).len(), 3, "no user whose password it could be");
+        assert!(none.stages(EndpointPath::REGISTER, false).is_empty());
+        assert_eq!(none.stages(EndpointPath::REGISTER, true).len(), 3, "no user whose password it could be");
         let email = Answers { email: Some("a@b".to_owned()), ..Answers::default() };
-        assert_eq!(email.stages(Endpoint::PASSWORD, false), [AuthType::EmailIdentity]);
-        assert!(email.stages(Endpoint::DEACTIVATE, false).is_empty(), "nobody would send the token");
+        assert_eq!(email.stages(EndpointPath::PASSWORD, false), [AuthType::EmailIdentity]);
+        assert!(email.stages(EndpointPath::DEACTIVATE, false).is_empty(), "nobody would send the token");
     }
 }

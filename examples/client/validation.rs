@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use matrix_uia::client::requests::RequestEmailToken;
+use matrix_uia::endpoint::threepid::{GivenAddress, RequestTokenRequest};
 use matrix_uia::wire::ThreepidCreds;
 use matrix_uia::{Secret, Text};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,8 @@ impl Validation {
     pub fn request(&self, send_attempt: u32) -> Result<String, fmt::Error> {
         let secret = Secret::new(&self.client_secret);
         let mut body = String::new();
-        RequestEmailToken::new(secret, Text::new(&self.email), send_attempt).write(&mut body)?;
+        let email = GivenAddress::Email(Text::new(&self.email));
+        RequestTokenRequest::new(secret, email, send_attempt.into()).write(&mut body)?;
         Ok(body)
     }
 

@@ -11,7 +11,7 @@ use crate::outbox::{Message, TokenMessage};
 use crate::secrets;
 use crate::who::{self, Peer};
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitToken, Submitted, Threepid,
+    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitTokenRequest, Submitted, Threepid,
     TokenRequestContext, TokenRequestKey, Validation,
 };
 use matrix_uia::server::digest::Digest;
@@ -152,7 +152,7 @@ pub fn submit_url(app: &App) -> String {
 /// # Errors
 ///
 /// The crate's, in the Identity Service's terms. A wrong token has been counted.
-pub fn submit(app: &App, peer: &Peer, submitted: &SubmitToken<'_>) -> Result<Option<String>, Failure> {
+pub fn submit(app: &App, peer: &Peer, submitted: &SubmitTokenRequest<'_>) -> Result<Option<String>, Failure> {
     let (secret, token) = digests(app, submitted);
     let rules = &app.policies.validations;
     let sid = submitted.sid.to_cow();
@@ -177,7 +177,7 @@ pub fn submit(app: &App, peer: &Peer, submitted: &SubmitToken<'_>) -> Result<Opt
 pub fn look(
     app: &App,
     peer: &Peer,
-    submitted: &SubmitToken<'_>,
+    submitted: &SubmitTokenRequest<'_>,
 ) -> Result<Option<(Validation, Option<String>)>, Failure> {
     let (secret, _) = digests(app, submitted);
     let found = app.db.transaction(|tx| validations::by_sid(tx, &submitted.sid.to_cow()))?;
@@ -189,7 +189,7 @@ pub fn look(
     }))
 }
 
-fn digests(app: &App, submitted: &SubmitToken<'_>) -> (Digest, Digest) {
+fn digests(app: &App, submitted: &SubmitTokenRequest<'_>) -> (Digest, Digest) {
     let key = &app.policies.key;
     (key.client_secret(submitted.client_secret), key.validation_token(submitted.token))
 }

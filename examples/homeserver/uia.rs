@@ -16,7 +16,7 @@ use crate::verify::verify;
 use crate::who::{self, Peer};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::account::Action;
+use matrix_uia::server::account::Action;
 use matrix_uia::server::operation::{Operation, Subject};
 use matrix_uia::server::session::{Challenge, Claim, Pending, Redeemed, Replay, Resolved, Write};
 use matrix_uia::{

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Document, Form, Languages, LinkPage, LoginPage, Nonce, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::session::Visit;
@@ -44,7 +44,8 @@ fn shapes(a: &str, b: &str, c: &str) -> Vec<Vec<(String, Vec<String>)>> {
         let visit = Visit::new(SessionId::from_entropy([1; 24]), auth_type, None);
         shape(Page::Stage(StagePage::new(&outside, visit).of_user(Some(b)).in_languages(Languages::parse(c))))
     });
-    let three = SubmitToken::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
+    let three =
+        SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
     let link = shape(Page::Link(LinkPage::new(&three, a, Purpose::Add)));
     let linked = shape(Page::Linked(WebUrl::parse(Text::new(c))));
     stages.into_iter().chain([link, linked]).collect()

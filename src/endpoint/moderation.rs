@@ -114,7 +114,7 @@ impl Moderated {
 /// [`authorise`](Self::authorise), so that nobody is looked up for others.
 ///
 /// ```
-/// use matrix_uia::endpoint::account::{AccountStatus, Moderated, Moderation, Moderator};
+/// use matrix_uia::server::account::{AccountStatus, Moderated, Moderation, Moderator};
 /// use matrix_uia::server::operation::UserRef;
 /// let moderator = Moderator::authorise(UserRef::new(1), true)?;
 /// let bob = Moderated::new(UserRef::new(2), false, AccountStatus::default());

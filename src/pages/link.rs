@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::header::Needs;
 use super::position::{InLink, InText};
 use super::stage::hidden;
-use crate::endpoint::threepid::{Purpose, SubmitToken};
+use crate::endpoint::threepid::{Purpose, SubmitTokenRequest};
 use crate::{Secret, Text};
 
 /// The page that a validation link opens: what is about to be confirmed and what for, one
@@ -27,8 +27,8 @@ pub struct LinkPage<'a> {
 
 impl<'a> LinkPage<'a> {
     /// The page of a link with these three values, for a validation of this address.
-    pub const fn new(submitted: &SubmitToken<'a>, address: &'a str, purpose: Purpose) -> Self {
-        let SubmitToken { sid, client_secret, token, .. } = *submitted;
+    pub const fn new(submitted: &SubmitTokenRequest<'a>, address: &'a str, purpose: Purpose) -> Self {
+        let SubmitTokenRequest { sid, client_secret, token, .. } = *submitted;
         Self { sid, client_secret, token, address, purpose, leads_on: false }
     }
 

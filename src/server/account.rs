@@ -69,12 +69,12 @@ pub enum Lifecycle {
 /// The status of an account: a plain value the host stores with it.
 ///
 /// ```
-/// use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
+/// use matrix_uia::server::account::{AccountStatus, Action, Event};
 /// let locked = AccountStatus::default().on(Event::Lock)?;
 /// let refusal = locked.gate(Action::Sync).unwrap_err();
 /// assert_eq!((refusal.status(), refusal.soft_logout()), (401, Some(true)));
 /// assert!(locked.gate(Action::Logout).is_ok());
-/// # Ok::<(), matrix_uia::endpoint::account::InvalidTransition>(())
+/// # Ok::<(), matrix_uia::server::account::InvalidTransition>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

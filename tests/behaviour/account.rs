@@ -1,9 +1,9 @@
 //! Rules A1 to A4.
 
-use matrix_uia::endpoint::account::{
+use matrix_uia::endpoint::login;
+use matrix_uia::server::account::{
     AccountStatus, Action, Event, Lifecycle, Moderated, Moderation, Moderator,
 };
-use matrix_uia::endpoint::login;
 use matrix_uia::server::operation::UserRef;
 use serde_json::json;
 

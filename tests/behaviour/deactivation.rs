@@ -1,10 +1,10 @@
 //! Rules D1 to D7.
 
-use matrix_uia::endpoint::account::{AccountStatus, Action, Event, Lifecycle};
 use matrix_uia::endpoint::deactivate::{
     DeactivateRequest, Deactivation, Effect, KeptDeactivation, MAX_ID_SERVER_LEN, UnbindResult, begin,
 };
 use matrix_uia::endpoint::login;
+use matrix_uia::server::account::{AccountStatus, Action, Event, Lifecycle};
 use matrix_uia::server::operation::UserRef;
 use matrix_uia::server::session::Exempt;
 use serde_json::{Value, json};

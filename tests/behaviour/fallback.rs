@@ -1,6 +1,6 @@
 //! Rules F1 to F6: the pages, and what their forms do to a session.
 
-use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Form, Languages, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::flows::Flows;
 use matrix_uia::server::operation::{Deactivate, Operation, Register, UploadSigningKeys};
@@ -20,8 +20,8 @@ fn change(auth: Value) -> Value {
     json!({"new_password": "looking-glass", "auth": auth})
 }
 
-fn submitted<'a>(sid: &'a str, secret: &'a str, token: &'a str) -> SubmitToken<'a> {
-    SubmitToken::new(Some(sid.into()), Some(Secret::new(secret)), Some(Secret::new(token))).unwrap()
+fn submitted<'a>(sid: &'a str, secret: &'a str, token: &'a str) -> SubmitTokenRequest<'a> {
+    SubmitTokenRequest::new(Some(sid.into()), Some(Secret::new(secret)), Some(Secret::new(token))).unwrap()
 }
 
 fn begin(server: &mut Server) -> String {

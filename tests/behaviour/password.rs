@@ -1,7 +1,7 @@
 //! Rules P1 to P5.
 
-use matrix_uia::endpoint::account::{AccountStatus, Event};
 use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
+use matrix_uia::server::account::{AccountStatus, Event};
 use matrix_uia::server::session::{Exempt, Proof};
 use matrix_uia::{Denied, Secret, endpoint::password};
 use serde_json::{Value, json};

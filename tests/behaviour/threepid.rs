@@ -2,8 +2,8 @@
 
 use matrix_uia::endpoint::threepid::{
     AddThreepidRequest, ClaimBy, Claimed, DeleteThreepidRequest, DeleteThreepidResponse, Delivery,
-    GivenAddress, KeptAddition, Medium, Owner, Purpose, RequestToken, Requested, SubmitToken, Submitted,
-    Threepid, TokenRequestContext, TokenRequestKey, Validation, ValidationRules, add,
+    GivenAddress, KeptAddition, Medium, Owner, Purpose, RequestTokenRequest, Requested, SubmitTokenRequest,
+    Submitted, Threepid, TokenRequestContext, TokenRequestKey, Validation, ValidationRules, add,
 };
 use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, DeleteDevices, Operation, Register, UserRef,
@@ -85,7 +85,7 @@ fn claim(found: Option<Validation>, how: ClaimBy, purpose: Purpose, by: u8, now:
 }
 
 fn parse(medium: Medium, body: &Value) -> Result<(), String> {
-    RequestToken::parse(medium, body.to_string().as_bytes()).map(|_| ()).map_err(says)
+    RequestTokenRequest::parse(medium, body.to_string().as_bytes()).map(|_| ()).map_err(says)
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
@@ -130,7 +130,10 @@ fn p7_a_request_is_refused_key_by_key() {
         assert_eq!(parse(medium, &body), Err(says.to_owned()), "{body}");
     }
     for (body, code) in [(&b"{"[..], "400 M_NOT_JSON"), (b"[]", bad), (b"{}", missing)] {
-        assert_eq!(RequestToken::parse(Medium::Email, body).map(|_| ()).map_err(says), Err(code.to_owned()));
+        assert_eq!(
+            RequestTokenRequest::parse(Medium::Email, body).map(|_| ()).map_err(says),
+            Err(code.to_owned())
+        );
     }
     let mut longest = email.clone();
     longest["client_secret"] = "x".repeat(255).into();
@@ -143,8 +146,9 @@ fn p7_a_request_is_refused_key_by_key() {
 #[test]
 fn p7_addresses_compare_in_one_form() {
     let body = br#"{"client_secret": "s", "email": "Stra\u00dfe@EXAMPLE.org", "send_attempt": 1}"#;
-    let request = RequestToken::parse(Medium::Email, body).unwrap();
+    let request = RequestTokenRequest::parse(Medium::Email, body).unwrap();
     let GivenAddress::Email(email) = request.address else { panic!("{request:?}") };
+    let email = Threepid::parse(Medium::Email, email).unwrap();
     assert_eq!(email.address(), "strasse@example.org");
 }
 
@@ -266,7 +270,8 @@ fn p7_a_token_is_submitted_in_the_identity_services_terms() {
 #[test]
 fn p7_the_submission_is_read_key_by_key() {
     let good = json!({"sid": "s.=_-", "client_secret": "s", "token": "any \u{e9}"});
-    let read = |body: &Value| SubmitToken::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
+    let read =
+        |body: &Value| SubmitTokenRequest::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
     assert_eq!(read(&good), Ok(()));
     for key in ["sid", "client_secret", "token"] {
         for (value, says) in [

@@ -1,7 +1,7 @@
 //! An account has one status, and one gate.
 
-use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
 use matrix_uia::endpoint::login::{self};
+use matrix_uia::server::account::{AccountStatus, Action, Event};
 use matrix_uia::server::session::Proof;
 use serde_json::json;
 

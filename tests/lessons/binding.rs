@@ -1,7 +1,7 @@
 //! A session is for one call of one user.
 
 use matrix_uia::Millis;
-use matrix_uia::endpoint::account::Lifecycle;
+use matrix_uia::server::account::Lifecycle;
 use matrix_uia::server::operation::Operation;
 use matrix_uia::server::session::Proof;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The lessons about pages, and about what is completed outside of a request.
 
-use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{LinkPage, Page, StagePage};
 use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
@@ -60,7 +60,8 @@ fn lesson_26_looking_at_a_page_changes_nothing() {
     assert_eq!(server.sessions, before);
     assert_eq!(server.change_password(ALICE, change(poll(&session))).completed(), &json!([]));
     // And the page behind the link in an e-mail.
-    let three = SubmitToken::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
+    let three =
+        SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
     let (_, html) = document(Page::Link(LinkPage::new(&three, "alice@example.org", Purpose::Reset)));
     assert_eq!(html.all("form").next().unwrap().attributes["method"], "post");
     assert_eq!((html.all("script").count(), html.all("button").count()), (0, 1));
@@ -89,7 +90,7 @@ fn lesson_32_markup_in_a_parameter_is_text_wherever_it_stands() {
         assert!(html.all("script").all(|tag| !tag.text.contains("alert(1)")));
     }
     // Nothing but what a validation can have comes as far as its page, and its address is text there.
-    let three = |value| SubmitToken::new(Some(value), Some(Secret::new("c")), Some(Secret::new("t")));
+    let three = |value| SubmitTokenRequest::new(Some(value), Some(Secret::new("c")), Some(Secret::new("t")));
     assert!(three(markup.into()).is_err());
     let (_, html) = document(Page::Link(LinkPage::new(&three("s".into()).unwrap(), markup, Purpose::Add)));
     assert!(html.text().contains(markup));

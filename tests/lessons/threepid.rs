@@ -1,7 +1,7 @@
 //! Lessons about third-party identifiers and their validation.
 
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, RequestToken, Requested, Submitted, Threepid,
+    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, RequestTokenRequest, Requested, Submitted, Threepid,
     TokenRequestContext, TokenRequestKey, Validation, ValidationRules,
 };
 use matrix_uia::server::operation::UserRef;
@@ -48,7 +48,7 @@ fn lesson_17_what_a_validation_keeps_has_a_bound() {
             _ => "a".repeat(60_000),
         }
         .into();
-        assert!(RequestToken::parse(Medium::Email, body.to_string().as_bytes()).is_err(), "{key}");
+        assert!(RequestTokenRequest::parse(Medium::Email, body.to_string().as_bytes()).is_err(), "{key}");
     }
 }
 

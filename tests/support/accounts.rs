@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use matrix_uia::endpoint::account::AccountStatus;
+use matrix_uia::server::account::AccountStatus;
 use matrix_uia::server::operation::{Subject, UserRef};
 
 use super::Server;

@@ -1,6 +1,5 @@
 //! The endpoints, each as a host writes it: gate, check, guard, redeem, carry out.
 
-use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
 use matrix_uia::endpoint::deactivate::{self, DeactivateRequest, Deactivation, KeptDeactivation};
 use matrix_uia::endpoint::devices::{DeleteDeviceRequest, DeleteDevicesRequest, missing_devices};
 use matrix_uia::endpoint::password::{
@@ -8,6 +7,7 @@ use matrix_uia::endpoint::password::{
     ResetTarget,
 };
 use matrix_uia::endpoint::register::{self, KeptRegistration, Localpart, RegisterRequest};
+use matrix_uia::server::account::{AccountStatus, Action, Event};
 use matrix_uia::server::operation::{Operation, Reference, Subject, UserRef};
 use matrix_uia::server::session::{Params, Proof};
 use matrix_uia::wire::error::ErrorCode;

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
-use matrix_uia::endpoint::account::{AccountStatus, Action, Moderated, Moderation, Moderator};
+use matrix_uia::server::account::{AccountStatus, Action, Moderated, Moderation, Moderator};
 
 /// The paths, after `/_matrix/client/v1/admin`.
 pub(super) fn routes() -> Router<SharedApp> {

@@ -13,26 +13,22 @@ use crate::who::{self, Peer, Who, user_ref};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::account::Action;
 use matrix_uia::endpoint::devices::{
-    DeleteDeviceRequest, DeleteDevicesRequest, DeviceUpdate, UpdateDeviceRequest, missing_devices,
-    unknown_device,
+    DeleteDeviceRequest, DeleteDevicesRequest, DeviceResponse, DeviceUpdate, DevicesResponse,
+    UpdateDeviceRequest, missing_devices, unknown_device,
 };
+use matrix_uia::server::account::Action;
 use matrix_uia::server::operation::{Operation, Reference};
 use matrix_uia::server::session::{Exempt, Params};
-use matrix_uia::{Call, Denied, Flows, Grant, Guard, Text};
+use matrix_uia::{Call, Denied, Flows, Grant, Guard, Text, Timestamp};
 use rusqlite::Transaction;
-use serde_json::{Value, json};
+use serde_json::json;
 
-fn shown(device: &Device) -> Value {
-    let mut shown = json!({ "device_id": device.device_id, "last_seen_ts": device.last_seen_ts });
-    let optional = [("display_name", &device.display_name), ("last_seen_ip", &device.last_seen_ip)];
-    for (key, value) in optional {
-        // The spec has what isn't known absent, not null.
-        if let (Some(shown), Some(value)) = (shown.as_object_mut(), value) {
-            shown.insert(key.to_owned(), value.as_str().into());
-        }
-    }
+fn shown(device: &Device) -> DeviceResponse<'_> {
+    let mut shown = DeviceResponse::new(Text::new(&device.device_id));
+    shown.display_name = device.display_name.as_deref().map(Text::new);
+    shown.last_seen_ip = device.last_seen_ip.as_deref().map(Text::new);
+    shown.last_seen_ts = Some(Timestamp::from_millis(device.last_seen_ts));
     shown
 }
 
@@ -40,7 +36,10 @@ pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Response {
     let found = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
         let devices = app.db.transaction(|tx| devices::list(tx, who.user.key))?;
         let devices: Vec<_> = devices.iter().map(shown).collect();
-        Ok(answer::json(StatusCode::OK, json!({ "devices": devices }).to_string()))
+        let mut body = String::new();
+        // A `String` takes whatever is written.
+        let _ = DevicesResponse::new(&devices).write(&mut body);
+        Ok(answer::json(StatusCode::OK, body))
     });
     found.unwrap_or_else(Failure::into_response)
 }
@@ -49,7 +48,10 @@ pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(id): Nam
     let found = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
         let device = app.db.transaction(|tx| devices::get(tx, who.user.key, &id))?;
         let device = device.ok_or(unknown_device())?;
-        Ok(answer::json(StatusCode::OK, shown(&device).to_string()))
+        let mut body = String::new();
+        // A `String` takes whatever is written.
+        let _ = shown(&device).write(&mut body);
+        Ok(answer::json(StatusCode::OK, body))
     });
     found.unwrap_or_else(Failure::into_response)
 }

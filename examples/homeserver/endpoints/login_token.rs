@@ -12,8 +12,8 @@ use crate::who::{self, Peer, Who};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::account::Action;
-use matrix_uia::endpoint::login::{GetLoginTokenRequest, LoginTokenResponse};
+use matrix_uia::endpoint::login::{GetLoginTokenRequest, GetLoginTokenResponse};
+use matrix_uia::server::account::Action;
 use matrix_uia::server::operation::{GetLoginToken, Reference};
 use matrix_uia::{Denied, Grant, MatrixError, Millis, Secret};
 use rusqlite::Transaction;
@@ -54,8 +54,8 @@ impl Endpoint<GetLoginToken> for Getting<'_> {
         login_tokens::put(tx, &token.hash, self.who.user.key, now.saturating_add(lifetime), now)?;
         let mut body = String::new();
         // A `String` takes whatever is written.
-        let _ =
-            LoginTokenResponse::new(Secret::new(token.text.expose()), Millis::new(lifetime)).write(&mut body);
+        let _ = GetLoginTokenResponse::new(Secret::new(token.text.expose()), Millis::new(lifetime))
+            .write(&mut body);
         let response = answer::json(StatusCode::OK, body);
         Ok(Done::Succeeded(response, receipt.succeeded(Reference::new(0), succeeded_at())))
     }

@@ -10,7 +10,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::Text;
-use matrix_uia::endpoint::register::{Kind, Localpart, missing_query, write_available, write_validity};
+use matrix_uia::endpoint::register::{
+    AvailabilityResponse, Kind, Localpart, TokenValidityResponse, missing_query,
+};
 use rusqlite::Transaction;
 
 /// Whether people may have that name, and nobody has it yet.
@@ -33,7 +35,7 @@ pub(super) async fn available(State(app): State<SharedApp>, peer: Peer) -> Respo
         app.db.transaction(|tx| is_free(&app, tx, &name))?;
         let mut body = String::new();
         // A `String` takes whatever is written.
-        let _ = write_available(&mut body);
+        let _ = AvailabilityResponse::new(true).write(&mut body);
         Ok(answer::json(StatusCode::OK, body))
     };
     free().unwrap_or_else(Failure::into_response)
@@ -53,7 +55,7 @@ pub(super) async fn token_validity(State(app): State<SharedApp>, peer: Peer) -> 
         }
         let mut body = String::new();
         // A `String` takes whatever is written.
-        let _ = write_validity(&mut body, valid);
+        let _ = TokenValidityResponse::new(valid).write(&mut body);
         Ok(answer::json(StatusCode::OK, body))
     };
     validity().unwrap_or_else(Failure::into_response)

@@ -12,12 +12,12 @@ use crate::uia::{Done, Endpoint, Exchange, empty, succeeded_at};
 use crate::who::{self, Peer, Who};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::account::Action;
 use matrix_uia::endpoint::password::{
     self as core, ChangePasswordRequest, Devices, Effect, KeptChange, NewPassword, PasswordChange,
     ResetTarget,
 };
 use matrix_uia::endpoint::threepid::Threepid;
+use matrix_uia::server::account::Action;
 use matrix_uia::server::operation::{ChangePassword, Reference};
 use matrix_uia::{Grant, MatrixError, Secret};
 use rusqlite::Transaction;

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse, decide};
-use matrix_uia::{MatrixError, Millis, Secret};
+use matrix_uia::{MatrixError, Secret};
 
 /// The refresh token is the proof; an access token makes no difference.
 pub(super) async fn post(State(app): State<SharedApp>, body: JsonBody) -> Response {
@@ -35,7 +35,7 @@ fn refresh(app: &App, body: &[u8]) -> Result<Response, Failure> {
     let answer = RefreshResponse::new(
         Secret::new(made.access.text.expose()),
         Secret::new(refresh.text.expose()),
-        made.expires_in_ms.map(Millis::new),
+        made.expires_in,
     );
     let mut body = String::new();
     // A `String` takes whatever is written.

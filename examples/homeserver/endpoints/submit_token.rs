@@ -11,15 +11,15 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::threepid::SubmitToken;
+use matrix_uia::endpoint::threepid::{SubmitTokenRequest, SubmitTokenResponse};
 use matrix_uia::pages::{Form, LinkPage, Page};
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Secret};
 
 /// The three values of a link or a form.
-fn three<'f>(form: &Form<'f>) -> Result<SubmitToken<'f>, MatrixError> {
+fn three<'f>(form: &Form<'f>) -> Result<SubmitTokenRequest<'f>, MatrixError> {
     let secret = |name| form.get(name).map(Secret::from);
-    SubmitToken::new(form.get("sid"), secret("client_secret"), secret("token"))
+    SubmitTokenRequest::new(form.get("sid"), secret("client_secret"), secret("token"))
 }
 
 /// `GET`: a page with a button.
@@ -64,11 +64,16 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 fn json(app: &App, peer: &Peer, body: &[u8]) -> Response {
-    let done = SubmitToken::parse(body).map_err(Failure::from);
+    let done = SubmitTokenRequest::parse(body).map_err(Failure::from);
     let done = done.and_then(|submitted| threepids::submit(app, peer, &submitted));
     match done {
         // A client's user is where they were: only a browser is sent on.
-        Ok(_) => answer::json(StatusCode::OK, SubmitToken::SUCCESS),
+        Ok(_) => {
+            let mut body = String::new();
+            // A `String` takes whatever is written.
+            let _ = SubmitTokenResponse::new(true).write(&mut body);
+            answer::json(StatusCode::OK, body)
+        }
         Err(failure) => failure.into_response(),
     }
 }

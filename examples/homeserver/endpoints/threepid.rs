@@ -13,11 +13,11 @@ use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::account::Action;
 use matrix_uia::endpoint::threepid::{
     self as core, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, KeptAddition,
-    ListedThreepid,
+    ListedThreepid, ThreepidsResponse,
 };
+use matrix_uia::server::account::Action;
 use matrix_uia::server::operation::{AddThreepid, Reference, UserRef};
 use matrix_uia::{Grant, Timestamp};
 use rusqlite::Transaction;
@@ -27,12 +27,13 @@ pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Response {
     let found = who::required(&app, &peer, Action::ListThreepids).and_then(|who| {
         let list = app.db.transaction(|tx| table::list(tx, who.user.key))?;
         let at = Timestamp::from_millis;
-        let list = list
+        let list: Vec<_> = list
             .into_iter()
-            .map(|owned| ListedThreepid::new(owned.threepid, at(owned.validated_at), at(owned.added_at)));
+            .map(|owned| ListedThreepid::new(owned.threepid, at(owned.validated_at), at(owned.added_at)))
+            .collect();
         let mut body = String::new();
         // A `String` takes whatever is written.
-        let _ = core::write_list(&mut body, list);
+        let _ = ThreepidsResponse::new(&list).write(&mut body);
         Ok(answer::json(StatusCode::OK, body))
     });
     found.unwrap_or_else(Failure::into_response)

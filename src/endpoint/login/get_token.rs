@@ -13,7 +13,7 @@ use crate::server::operation::GetLoginToken;
 use crate::server::reference::UserRef;
 use crate::server::seal::Sealer;
 use crate::wire::error::MatrixError;
-use crate::wire::json::ObjectWriter;
+use crate::wire::json::{self, ObjectWriter};
 use crate::wire::{Auth, ParseError};
 use crate::{Millis, Secret};
 
@@ -33,6 +33,17 @@ impl<'a> GetLoginTokenRequest<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         Ok(Self { auth: Auth::of_body(body)? })
+    }
+
+    /// Writes the body, as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        self.auth.write_key(&mut object)?;
+        object.end()
     }
 
     /// What can be refused before anybody is asked to authenticate. `enabled`: whether
@@ -83,18 +94,38 @@ impl Endpoint for Checked<GetLoginTokenRequest<'_>> {
 /// The answer to a request for a login token.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct LoginTokenResponse<'a> {
+pub struct GetLoginTokenResponse<'a> {
     /// The token, good for one login.
     pub login_token: Secret<'a>,
     /// How long it is good for. The spec recommends two minutes.
     pub expires_in: Millis,
 }
 
-impl<'a> LoginTokenResponse<'a> {
+impl<'a> GetLoginTokenResponse<'a> {
     /// The answer.
     #[must_use]
     pub const fn new(login_token: Secret<'a>, expires_in: Millis) -> Self {
         Self { login_token, expires_in }
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also without
+    /// one of the two keys.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let (mut login_token, mut expires_in) = (None, None);
+        json::read_object(body, |reader, key| {
+            match key {
+                "login_token" => login_token = reader.secret()?,
+                "expires_in_ms" => expires_in = reader.lenient_millis()?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        let (login_token, expires_in) = login_token.zip(expires_in).ok_or(ParseError::WrongType)?;
+        Ok(Self { login_token, expires_in })
     }
 
     /// Writes the body.
@@ -107,5 +138,28 @@ impl<'a> LoginTokenResponse<'a> {
         object.text("login_token", self.login_token.expose())?;
         object.integer("expires_in_ms", self.expires_in.get())?;
         object.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn each_side_reads_what_the_other_writes() {
+        let mut body = String::new();
+        GetLoginTokenRequest { auth: Auth::Poll { session: Secret::new("s") } }.write(&mut body).unwrap();
+        let request = GetLoginTokenRequest::parse(body.as_bytes()).unwrap();
+        assert_eq!(request.auth.session().unwrap().expose(), "s");
+        body.clear();
+        GetLoginTokenResponse::new(Secret::new("t"), Millis::from_secs(120)).write(&mut body).unwrap();
+        let response = GetLoginTokenResponse::parse(body.as_bytes()).unwrap();
+        assert_eq!(
+            (response.login_token.expose(), response.expires_in),
+            ("t".into(), Millis::from_secs(120))
+        );
+        assert!(GetLoginTokenResponse::parse(br#"{"login_token":"t"}"#).is_err());
     }
 }

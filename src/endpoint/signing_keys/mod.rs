@@ -30,12 +30,14 @@ pub use key::{MAX_SIGNING_KEY_LEN, SigningKey, SigningKeyKind, SigningKeys};
 #[cfg(feature = "alloc")]
 pub use upload::{SigningKeysUpload, StoredSigningKeys};
 
+use core::fmt::{self, Write};
+
 use crate::endpoint::checked::Checked;
 use crate::server::digest::BindingKey;
 use crate::server::grant::{Exempt, Refusal};
 use crate::wire::Auth;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json;
+use crate::wire::json::{self, ObjectWriter};
 
 /// The body of an upload of cross-signing keys.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +50,13 @@ pub struct UploadSigningKeysRequest<'a> {
 }
 
 impl<'a> UploadSigningKeysRequest<'a> {
+    /// An upload of `keys`, each as the application signed it:
+    /// [`SigningKey::parse`] reads one, [`SigningKeys::with`] puts them together.
+    #[must_use]
+    pub const fn new(keys: SigningKeys<'a>) -> Self {
+        Self { keys, auth: Auth::Absent }
+    }
+
     /// Reads the body.
     ///
     /// # Errors
@@ -73,6 +82,20 @@ impl<'a> UploadSigningKeysRequest<'a> {
             Ok(())
         })?;
         malformed.map(|()| request)
+    }
+
+    /// Writes the body, as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        for (kind, key) in self.keys.iter() {
+            object.key(kind.name())?.write_str(key.json.as_str())?;
+        }
+        self.auth.write_key(&mut object)?;
+        object.end()
     }
 
     /// What can be refused before anybody is asked to authenticate, by the request alone.
@@ -132,4 +155,29 @@ impl Checked<UploadSigningKeysRequest<'_>> {
 /// devices: both name keys in signatures.
 pub const fn key_in_use() -> MatrixError {
     MatrixError::new(ErrorCode::Forbidden, "Key ID in use.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn the_server_reads_the_keys_that_the_client_writes() {
+        let mut keys = SigningKeys::default();
+        for kind in SigningKeyKind::ALL {
+            let usage = kind.name().strip_suffix("_key").unwrap();
+            let json = format!(
+                r#"{{"user_id":"@a:b", "usage":["{usage}"], "keys":{{"ed25519:K":"{usage}"}},"\u00e9":1.0}}"#
+            );
+            keys = keys.with(*kind, Some(SigningKey::parse(*kind, json.leak()).unwrap()));
+            let mut body = String::new();
+            UploadSigningKeysRequest::new(keys).write(&mut body).unwrap();
+            let read = UploadSigningKeysRequest::parse(body.as_bytes()).unwrap();
+            let json = |keys: &SigningKeys<'_>| String::from(keys.get(*kind).unwrap().json.as_str());
+            assert_eq!(json(&read.keys), json(&keys), "a signature covers what was signed");
+            assert_eq!(read.keys.iter().count(), keys.iter().count());
+        }
+    }
 }

@@ -8,6 +8,8 @@
 //!
 //! [`POST /account/3pid/add`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
 
+use core::fmt::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_SECRET_LEN, Purpose, Threepid, Validation, ValidationRules};
@@ -21,7 +23,7 @@ use crate::server::operation::AddThreepid;
 use crate::server::reference::UserRef;
 use crate::server::seal::Sealer;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Reader};
+use crate::wire::json::{self, ObjectWriter, Reader};
 use crate::wire::{Auth, ParseError, is_session_text};
 use crate::{Secret, Text, Timestamp};
 
@@ -51,6 +53,12 @@ pub(super) const fn changes_allowed(enabled: bool) -> Result<(), MatrixError> {
 }
 
 impl<'a> AddThreepidRequest<'a> {
+    /// A request to add the address of that validation.
+    #[must_use]
+    pub const fn new(sid: Text<'a>, client_secret: Secret<'a>) -> Self {
+        Self { sid: Some(sid), client_secret: Some(client_secret), auth: Auth::Absent }
+    }
+
     /// Reads the body.
     ///
     /// # Errors
@@ -68,6 +76,19 @@ impl<'a> AddThreepidRequest<'a> {
             Ok(())
         })?;
         Ok(request)
+    }
+
+    /// Writes the body, as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text_if("sid", self.sid)?;
+        object.secret_if("client_secret", self.client_secret)?;
+        self.auth.write_key(&mut object)?;
+        object.end()
     }
 
     /// What can be refused before anybody is asked to authenticate. `enabled` is the
@@ -233,5 +254,18 @@ impl Binding {
     #[must_use]
     pub const fn validated_at(&self) -> Timestamp {
         self.validated_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_reads_the_validation_that_the_client_writes() {
+        let mut body = std::string::String::new();
+        AddThreepidRequest::new(Text::new("1"), Secret::new("s")).write(&mut body).unwrap();
+        let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
+        assert_eq!((read.sid, read.client_secret.unwrap().expose()), (Some(Text::new("1")), "s".into()));
     }
 }

@@ -2,9 +2,9 @@
 //! and removing them, and what they authenticate.
 //!
 //! ```text
-//!  requestToken ─► RequestToken ─► TokenRequestContext::decide ─► Delivery
-//!                                                             │
-//!      ┌──────────────── Validation::request ◄────────────────┘
+//!  requestToken ─► RequestTokenRequest ─► TokenRequestContext::decide ─► Delivery
+//!                                                                    │
+//!      ┌──────────────────── Validation::request ◄───────────────────┘
 //!      ▼
 //!    Sent ── submit: the right token ──► Validated ── claim ──► Claimed by one UIA session
 //!    │  ▲                                    │
@@ -26,18 +26,20 @@ mod address;
 mod delete;
 mod list;
 mod request;
+mod response;
 mod sending;
 mod stored;
+mod submit;
 mod validation;
 
 pub use add::{AddThreepidRequest, Addition, Binding, StoredAddition};
 pub use address::{MAX_ADDRESS_LEN, Medium, Threepid};
 pub use delete::{DeleteThreepidRequest, DeleteThreepidResponse};
-pub use list::{ListedThreepid, write_list};
-pub use request::{
-    GivenAddress, MAX_NEXT_LINK_LEN, MAX_SECRET_LEN, RequestToken, RequestTokenResponse, SubmitToken,
-};
+pub use list::{ListedThreepid, ThreepidsResponse};
+pub use request::{GivenAddress, MAX_NEXT_LINK_LEN, MAX_SECRET_LEN, RequestTokenRequest};
+pub use response::RequestTokenResponse;
 pub use sending::{Delivery, Owner, TokenRequestContext};
+pub use submit::{SubmitTokenRequest, SubmitTokenResponse};
 pub use validation::{
     ClaimBy, Claimed, Purpose, Requested, Submitted, TokenRequestKey, Validation, ValidationRules,
 };

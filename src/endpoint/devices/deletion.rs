@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::checked::Checked;
-use super::devices::{DeleteDeviceRequest, DeleteDevicesRequest, DeviceIds, missing_devices};
+use super::delete::{DeleteDeviceRequest, DeleteDevicesRequest, DeviceIds, missing_devices};
 use crate::Text;
 use crate::decode::Version;
+use crate::endpoint::checked::Checked;
 use crate::server::call::{Call, Param, Params};
 use crate::server::digest::BindingKey;
 use crate::server::endpoint::Endpoint;
