@@ -1,25 +1,36 @@
-//! A page, taken apart the way a browser does, as far as our pages go: tags, attributes in double quotes, text,
-//! and elements whose content is no HTML. Whatever is not of that kind is found out, not guessed at.
+//! Reads the HTML pages that `matrix-uia` writes, for the tests of the crate, of the example homeserver, and
+//! the fuzz targets.
+//!
+//! It knows what those pages use: tags, attributes in double quotes, text, and the elements `script` and
+//! `style`, whose content is not HTML. It panics on everything else instead of guessing, so a page that it
+//! reads is written strictly.
 
 use std::collections::BTreeMap;
 
+/// A tag, and the text behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tag {
+    /// The name, with its slash if it is an end tag.
     pub name: String,
+    /// The values, with their character references replaced. An attribute without a value has an empty one.
     pub attributes: BTreeMap<String, String>,
     /// What follows it, up to the next tag; of a script or style, all of it.
     pub text: String,
 }
 
+/// A page.
 #[derive(Debug, Clone)]
 pub struct Html {
+    /// All tags, in order.
     pub tags: Vec<Tag>,
 }
 
 impl Html {
+    /// Reads a page.
+    ///
     /// # Panics
     ///
-    /// If it is not written as strictly as a page of ours is.
+    /// If the page is not written strictly.
     #[track_caller]
     pub fn read(page: &str) -> Self {
         let mut rest = page.strip_prefix("<!DOCTYPE html>\n").expect("an HTML page");
@@ -43,11 +54,16 @@ impl Html {
         Self { tags }
     }
 
+    /// The tags of that name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Tag> {
         self.tags.iter().filter(move |tag| tag.name == name)
     }
 
-    /// The text right behind the first such tag.
+    /// The text right behind the first tag of that name.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
     #[track_caller]
     pub fn text_of(&self, name: &str) -> String {
         self.all(name).next().unwrap_or_else(|| panic!("no {name} in {self:?}")).text.trim().to_owned()
@@ -77,7 +93,11 @@ impl Html {
         self.all("input").any(|tag| tag.attributes.get("name").is_some_and(|it| it == name))
     }
 
-    /// What holds for every page (rules F2 and F6).
+    /// Checks what holds for every page (rules F2 and F6). `header` finds a response header by its name.
+    ///
+    /// # Panics
+    ///
+    /// If something does not hold.
     #[track_caller]
     pub fn check<'h>(&self, header: impl Fn(&str) -> Option<&'h str>) {
         let policy = header("content-security-policy").expect("a policy");
@@ -158,4 +178,40 @@ fn decode(text: &str) -> String {
         rest = &rest[end + 1..];
     }
     out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_attributes_and_text_are_read() {
+        let page =
+            "<!DOCTYPE html>\n<p class=\"a &amp; b\" hidden>1 &lt; 2</p><script>if (1 < 2) {}</script>";
+        let html = Html::read(page);
+        let names: Vec<_> = html.tags.iter().map(|tag| tag.name.as_str()).collect();
+        assert_eq!(names, ["p", "/p", "script", "/script"]);
+        assert_eq!(
+            (html.tags[0].attributes["class"].as_str(), html.text_of("p")),
+            ("a & b", "1 < 2".to_owned())
+        );
+        assert!(html.tags[0].attributes["hidden"].is_empty());
+        assert_eq!(html.tags[2].text, "if (1 < 2) {}");
+        assert_eq!(html.text(), "1 < 2");
+    }
+
+    #[test]
+    fn what_is_not_written_strictly_panics() {
+        for page in [
+            "<p>no doctype",
+            "<!DOCTYPE html>\n<P>",
+            "<!DOCTYPE html>\n<p class=a>",
+            "<!DOCTYPE html>\n<p class=\"a\" class=\"b\">",
+            "<!DOCTYPE html>\n<p>a & b",
+            "<!DOCTYPE html>\n<p>&nbsp;",
+            "<!DOCTYPE html>\n<script>never closed",
+        ] {
+            assert!(std::panic::catch_unwind(|| Html::read(page)).is_err(), "{page}");
+        }
+    }
 }
