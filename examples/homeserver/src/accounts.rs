@@ -3,10 +3,9 @@
 use crate::config::{Status, User};
 use crate::db::threepids::{self, Owned};
 use crate::db::users::{self, NewUser, Phase};
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, Tx};
 use crate::password::{PasswordHash, Passwords};
 use matrix_uia::endpoint::threepid::Threepid;
-use rusqlite::Transaction;
 
 /// Makes the configured accounts that the database doesn't have. One that it has is left as it is, whatever
 /// the config says of it by now: its password may have been changed, it may have been deactivated.
@@ -16,7 +15,7 @@ use rusqlite::Transaction;
 /// Those of the database.
 pub async fn create_missing(db: &Db, users: &[User], passwords: &Passwords, now_ms: u64) -> Result<()> {
     for user in users {
-        if db.transaction(|tx| users::by_localpart(tx, &user.localpart))?.is_some() {
+        if db.transaction(|tx| users::by_localpart(tx, &user.localpart)).await?.is_some() {
             continue;
         }
         // Hashing takes its time, so it isn't done under the database's lock.
@@ -26,12 +25,12 @@ pub async fn create_missing(db: &Db, users: &[User], passwords: &Passwords, now_
             }
             _ => None,
         };
-        db.transaction(|tx| create(tx, user, password.as_ref(), now_ms))?;
+        db.transaction(|tx| create(tx, user, password.as_ref(), now_ms)).await?;
     }
     Ok(())
 }
 
-fn create(tx: &Transaction<'_>, user: &User, password: Option<&PasswordHash>, now_ms: u64) -> Result<()> {
+fn create(tx: &Tx, user: &User, password: Option<&PasswordHash>, now_ms: u64) -> Result<()> {
     let deactivated = user.status == Status::Deactivated;
     let new = NewUser {
         password,
@@ -82,16 +81,14 @@ mod tests {
         let (db, passwords) = (Db::in_memory().unwrap(), Passwords::new());
         let users = Config::parse(USERS.as_bytes()).unwrap().users;
         create_missing(&db, &users, &passwords, 7).await.unwrap();
-        let found = |name: &str| db.transaction(|tx| users::by_localpart(tx, name)).unwrap().unwrap();
-        let hash = |name: &str| {
-            let key = found(name).key;
-            db.transaction(|tx| users::password_hash(tx, key)).unwrap()
-        };
+        let tx = db.begin().await.unwrap();
+        let found = |name: &str| users::by_localpart(&tx, name).unwrap().unwrap();
+        let hash = |name: &str| users::password_hash(&tx, found(name).key).unwrap();
 
         let alice = found("alice");
         assert!(alice.admin && !alice.locked && !alice.suspended);
         assert!(passwords.verify("wonderland", hash("alice")).await);
-        let of_alice = db.transaction(|tx| threepids::list(tx, alice.key)).unwrap();
+        let of_alice = threepids::list(&tx, alice.key).unwrap();
         let bound: Vec<_> = of_alice.iter().map(|t| (t.threepid.medium(), t.bound, t.added_at)).collect();
         assert_eq!(bound, [(Medium::Email, true, 7), (Medium::Msisdn, false, 7)]);
 
@@ -101,8 +98,7 @@ mod tests {
         assert_eq!(found("gone").phase, Phase::Deactivated);
         assert_eq!(hash("gone"), None);
         let gone = Threepid::parse(Medium::Email, "gone@example.org".into()).unwrap();
-        let free = db.transaction(|tx| threepids::owner(tx, &gone)).unwrap();
-        assert_eq!(free, None);
+        assert_eq!(threepids::owner(&tx, &gone).unwrap(), None);
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -111,9 +107,12 @@ mod tests {
         let users = Config::without_file().users;
         create_missing(&db, &users, &passwords, 1).await.unwrap();
         let changed = passwords.hash("looking-glass").await;
-        let alice = db.transaction(|tx| users::by_localpart(tx, "alice")).unwrap().unwrap().key;
-        db.transaction(|tx| users::set_password(tx, alice, Some(&changed))).unwrap();
+        let tx = db.begin().await.unwrap();
+        let alice = users::by_localpart(&tx, "alice").unwrap().unwrap().key;
+        users::set_password(&tx, alice, Some(&changed)).unwrap();
+        tx.commit().unwrap();
         create_missing(&db, &users, &passwords, 2).await.unwrap();
-        assert_eq!(db.transaction(|tx| users::password_hash(tx, alice)).unwrap(), Some(changed));
+        let tx = db.begin().await.unwrap();
+        assert_eq!(users::password_hash(&tx, alice).unwrap(), Some(changed));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::config::Config;
-use crate::db::{Db, server_key};
+use crate::db::Db;
 use crate::limits::{Limiter, Limits};
 use crate::outbox::Outbox;
 use crate::password::Passwords;
@@ -33,16 +33,14 @@ pub type SharedApp = Arc<App>;
 impl App {
     /// # Errors
     ///
-    /// One line that names what to mend: a policy that can't be completed, a database that can't be read.
+    /// One line that names what to mend: a policy that can't be completed, an outbox that can't be written.
     pub fn new(
         config: Config,
         sessions: args::Sessions,
         db: Db,
+        key: ServerKey,
         passwords: Passwords,
     ) -> Result<SharedApp, String> {
-        let key = db
-            .transaction(server_key::get_or_make)
-            .map_err(|error| format!("--data: {error}; give a directory that this server may write to"))?;
         let policies = Policies::new(&config, &key)?;
         let sessions = Sessions::new(sessions, config.uia.session_limit, &policies.rules);
         let limits = Limits {

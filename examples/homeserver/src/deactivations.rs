@@ -8,11 +8,10 @@ use crate::clock;
 use crate::config::Unbind;
 use crate::db::belongings::{self, Belonging};
 use crate::db::threepids;
-use crate::db::{Result, UserKey, deactivations, devices, login_tokens, users, validations};
+use crate::db::{Result, Tx, UserKey, deactivations, devices, login_tokens, users, validations};
 use crate::fault;
 use matrix_uia::SessionId;
 use matrix_uia::endpoint::deactivate::{DeactivateResponse, Deactivation, Effect};
-use rusqlite::Transaction;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -25,12 +24,7 @@ const AT_START: Duration = Duration::from_secs(2);
 
 /// Begins: keeps the value and raises the fence. In the transaction that consumes the session, so that there is
 /// no moment at which one has happened without the other.
-pub fn begin(
-    tx: &Transaction<'_>,
-    app: &App,
-    progress: Deactivation,
-    by: Option<SessionId>,
-) -> Result<UserKey> {
+pub fn begin(tx: &Tx, app: &App, progress: Deactivation, by: Option<SessionId>) -> Result<UserKey> {
     let user = progress.user();
     let key = UserKey::from(user);
     let progress = carry_out(tx, app, key, progress, Effect::Fence, by)?;
@@ -41,24 +35,26 @@ pub fn begin(
 /// Finishes what has begun; the answer that it ends with.
 pub async fn finish(app: &App, user: UserKey) -> Result<Option<DeactivateResponse>> {
     loop {
-        let Some(progress) = app.db.transaction(|tx| load(tx, user))? else { return Ok(None) };
+        let Some(progress) = app.db.transaction(|tx| load(tx, user)).await? else { return Ok(None) };
         let Some(effect) = progress.effect() else { return Ok(progress.response()) };
         fault::point("between two effects of a deactivation");
         let unbound =
             if effect == Effect::UnbindThreepids { unbind(app, user, &progress).await? } else { true };
-        app.db.transaction(|tx| -> Result<()> {
-            let progress = match load(tx, user)? {
-                Some(progress) if progress.effect() == Some(effect) => progress,
-                // Somebody else has been here.
-                _ => return Ok(()),
-            };
-            let progress = if effect == Effect::UnbindThreepids {
-                progress.unbound(unbound)
-            } else {
-                carry_out(tx, app, user, progress, effect, None)?
-            };
-            put(tx, user, &progress)
-        })?;
+        app.db
+            .transaction(|tx| -> Result<()> {
+                let progress = match load(tx, user)? {
+                    Some(progress) if progress.effect() == Some(effect) => progress,
+                    // Somebody else has been here.
+                    _ => return Ok(()),
+                };
+                let progress = if effect == Effect::UnbindThreepids {
+                    progress.unbound(unbound)
+                } else {
+                    carry_out(tx, app, user, progress, effect, None)?
+                };
+                put(tx, user, &progress)
+            })
+            .await?;
     }
 }
 
@@ -66,7 +62,7 @@ pub async fn finish(app: &App, user: UserKey) -> Result<Option<DeactivateRespons
 /// accounts are fenced, and an identity server that can't be reached must not keep everybody out.
 pub async fn finish_all(app: &SharedApp) -> Result<()> {
     let mut left = JoinSet::new();
-    for (user, _) in app.db.transaction(deactivations::all)? {
+    for (user, _) in app.db.transaction(deactivations::all).await? {
         let app = SharedApp::clone(app);
         left.spawn(async move {
             let finished = finish(&app, user).await;
@@ -90,14 +86,14 @@ pub async fn finish_all(app: &SharedApp) -> Result<()> {
 }
 
 /// How a deactivation of this user ended, or stands.
-pub fn load(tx: &Transaction<'_>, user: UserKey) -> Result<Option<Deactivation>> {
+pub fn load(tx: &Tx, user: UserKey) -> Result<Option<Deactivation>> {
     let progress = deactivations::load(tx, user)?;
     progress.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
     })
 }
 
-fn put(tx: &Transaction<'_>, user: UserKey, progress: &Deactivation) -> Result<()> {
+fn put(tx: &Tx, user: UserKey, progress: &Deactivation) -> Result<()> {
     let text = serde_json::to_string(progress)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     deactivations::put(tx, user, &text)
@@ -105,7 +101,7 @@ fn put(tx: &Transaction<'_>, user: UserKey, progress: &Deactivation) -> Result<(
 
 /// One effect, and the value after it.
 fn carry_out(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     app: &App,
     user: UserKey,
     progress: Deactivation,
@@ -145,7 +141,7 @@ fn carry_out(
 async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<bool> {
     let give_up_at = give_up_at();
     let mut all = true;
-    for threepid in app.db.transaction(|tx| threepids::list(tx, user))? {
+    for threepid in app.db.transaction(|tx| threepids::list(tx, user)).await? {
         // A crash may have come after this one.
         if threepid.id_server.is_some() && !threepid.bound {
             continue;
@@ -155,7 +151,7 @@ async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<boo
             None => false,
         };
         if done {
-            app.db.transaction(|tx| threepids::mark_unbound(tx, user, &threepid.threepid))?;
+            app.db.transaction(|tx| threepids::mark_unbound(tx, user, &threepid.threepid)).await?;
         }
         all &= done;
         fault::point("between two 3PIDs to unbind");

@@ -3,13 +3,12 @@
 use crate::app::App;
 use crate::clock;
 use crate::db::tokens::{self, NewTokens};
-use crate::db::{UserKey, devices};
+use crate::db::{Tx, UserKey, devices};
 use crate::failure::Failure;
 use crate::secrets::{self, Token};
 use crate::signing_keys;
 use matrix_uia::endpoint::login::{DeviceIdUse, DevicePlan, LoginResponse, plan_device};
 use matrix_uia::{Secret, Text};
-use rusqlite::Transaction;
 
 /// What a client asked of its login.
 #[derive(Debug, Default)]
@@ -30,7 +29,7 @@ pub struct Login {
 }
 
 /// Takes up or makes the device; its earlier tokens end.
-pub fn log_in(tx: &Transaction<'_>, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<Login, Failure> {
+pub fn log_in(tx: &Tx, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<Login, Failure> {
     let now = clock::now_ms();
     let is = wanted.device_id.map_or(Ok(DeviceIdUse::Free), |id| device_id_use(tx, user, &id.to_cow()))?;
     let plan = plan_device(wanted.device_id, wanted.display_name, is)?;
@@ -46,7 +45,7 @@ pub fn log_in(tx: &Transaction<'_>, app: &App, user: UserKey, wanted: &Wanted<'_
 }
 
 /// What an ID that a device is to have is to the user already.
-pub fn device_id_use(tx: &Transaction<'_>, user: UserKey, id: &str) -> rusqlite::Result<DeviceIdUse> {
+pub fn device_id_use(tx: &Tx, user: UserKey, id: &str) -> rusqlite::Result<DeviceIdUse> {
     Ok(if devices::get(tx, user, id)?.is_some() {
         DeviceIdUse::Device
     } else if signing_keys::has_public_key(tx, user, id)? {

@@ -2,12 +2,11 @@
 
 use crate::args;
 use crate::db::sessions::{self as table, Inserted, StoredSession};
-use crate::db::{Result, UserKey, registration_tokens};
+use crate::db::{Result, Tx, UserKey, registration_tokens};
 use matrix_uia::server::operation::UserRef;
 use matrix_uia::server::session::Write;
 use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, Store as _};
 use matrix_uia::{Rules, Session, SessionId, Timestamp};
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,7 +52,7 @@ impl Sessions {
         Self { place, rules: rules.clone() }
     }
 
-    pub fn load(&self, tx: &Transaction<'_>, id: &SessionId) -> Result<Option<Stored>> {
+    pub fn load(&self, tx: &Tx, id: &SessionId) -> Result<Option<Stored>> {
         match &self.place {
             Place::Memory(store) => Ok(lock(store)
                 .load(id)
@@ -63,7 +62,7 @@ impl Sessions {
     }
 
     /// Carries out what the crate asks for. `false`: there is no room for a new session.
-    pub fn write(&self, tx: &Transaction<'_>, write: Write<'_>, kept: Kept, now: Timestamp) -> Result<bool> {
+    pub fn write(&self, tx: &Tx, write: Write<'_>, kept: Kept, now: Timestamp) -> Result<bool> {
         match (&self.place, write) {
             (Place::Memory(store), write) => {
                 let stored = lock(store).apply(write, Some(kept), now);
@@ -91,7 +90,7 @@ impl Sessions {
     }
 
     /// Ends one session, and gives back what it had reserved.
-    pub fn remove(&self, tx: &Transaction<'_>, id: &SessionId) -> Result<()> {
+    pub fn remove(&self, tx: &Tx, id: &SessionId) -> Result<()> {
         match &self.place {
             Place::Memory(store) => drop(lock(store).remove(id)),
             Place::Database { .. } => drop(table::remove(tx, id.as_bytes())?),
@@ -101,13 +100,7 @@ impl Sessions {
 
     /// Ends the open sessions of a user, whose account is being deactivated, but the one that brought the
     /// deactivation about: how that ends is still to be written.
-    pub fn end_of_user(
-        &self,
-        tx: &Transaction<'_>,
-        user: UserRef,
-        key: UserKey,
-        spared: Option<SessionId>,
-    ) -> Result<()> {
+    pub fn end_of_user(&self, tx: &Tx, user: UserRef, key: UserKey, spared: Option<SessionId>) -> Result<()> {
         match &self.place {
             Place::Memory(store) => {
                 let mut store = lock(store);
@@ -131,7 +124,7 @@ impl Sessions {
     }
 
     /// Ends what has run out.
-    pub fn expire(&self, tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    pub fn expire(&self, tx: &Tx, now: Timestamp) -> Result<()> {
         match &self.place {
             Place::Memory(store) => {
                 while let Some((id, _)) = lock(store).expire(now) {

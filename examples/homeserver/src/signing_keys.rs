@@ -1,21 +1,20 @@
 //! Cross-signing keys as they are kept: each as its client uploaded it.
 
 use crate::db::belongings::{self, Belonging};
-use crate::db::{Result, UserKey};
+use crate::db::{Result, Tx, UserKey};
 use matrix_uia::endpoint::signing_keys::{SigningKey, SigningKeyKind, SigningKeys, Upload};
-use rusqlite::Transaction;
 
 /// The JSON of each kind of key, in the order of [`SigningKeyKind::ALL`].
 pub type KeptKeys = Vec<Option<String>>;
 
 /// What a user has.
-pub fn load(tx: &Transaction<'_>, user: UserKey) -> Result<KeptKeys> {
+pub fn load(tx: &Tx, user: UserKey) -> Result<KeptKeys> {
     let kinds = SigningKeyKind::ALL.iter();
     kinds.map(|kind| belongings::get(tx, user, Belonging::CrossSigningKey, kind.name())).collect()
 }
 
 /// Stores what was uploaded.
-pub fn store(tx: &Transaction<'_>, user: UserKey, upload: &Upload<'_>) -> Result<()> {
+pub fn store(tx: &Tx, user: UserKey, upload: &Upload<'_>) -> Result<()> {
     for (kind, key) in upload.keys() {
         belongings::put(tx, user, Belonging::CrossSigningKey, kind.name(), key.json.as_str())?;
     }
@@ -38,7 +37,7 @@ pub fn read(kept: &[Option<String>]) -> SigningKeys<'_> {
 }
 
 /// Whether one of the user's keys is called so.
-pub fn has_public_key(tx: &Transaction<'_>, user: UserKey, id: &str) -> Result<bool> {
+pub fn has_public_key(tx: &Tx, user: UserKey, id: &str) -> Result<bool> {
     let kept = load(tx, user)?;
     Ok(read(&kept).iter().any(|(_, key)| key.public_key == *id))
 }

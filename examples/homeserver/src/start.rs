@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::args::Args;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, server_key};
 use crate::password::Passwords;
 use crate::{accounts, clock, deactivations, endpoints, fault, http, welcome};
 use std::io::Write as _;
@@ -46,7 +46,8 @@ async fn serve() -> Result<(), String> {
     accounts::create_missing(&db, &config.users, &passwords, clock::now_ms())
         .await
         .map_err(|error| in_data(&error))?;
-    let app = App::new(config, args.sessions, db, passwords)?;
+    let key = db.transaction(server_key::get_or_make).await.map_err(|error| in_data(&error))?;
+    let app = App::new(config, args.sessions, db, key, passwords)?;
     // What a crash left half-done is finished before anybody is let in.
     deactivations::finish_all(&app).await.map_err(|error| in_data(&error))?;
 

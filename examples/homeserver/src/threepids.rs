@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::clock;
 use crate::db::threepids::{self, Owned};
 use crate::db::validations::{self, Stored};
-use crate::db::{UserKey, users};
+use crate::db::{Tx, UserKey, users};
 use crate::failure::Failure;
 use crate::outbox::{Message, TokenMessage};
 use crate::secrets;
@@ -19,7 +19,6 @@ use matrix_uia::server::operation::{ChangePassword, Operation, Reference, Regist
 use matrix_uia::server::session::{Proof, Question, StageFailure, Verdict};
 use matrix_uia::wire::ThreepidCreds;
 use matrix_uia::{MatrixError, Secret};
-use rusqlite::Transaction;
 
 /// The path of every `submit_url`.
 pub const SUBMIT_PATH: &str = "/_matrix/static/client/3pid/submit_token";
@@ -49,56 +48,54 @@ pub struct Wanted<'w> {
 /// # Errors
 ///
 /// What the crate decides, and 429 for an address or a peer that asks too often.
-pub fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Failure> {
+pub async fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Failure> {
     let (medium, address) = (wanted.threepid.medium().name(), wanted.threepid.address());
     for key in [format!("peer {}", peer.address), format!("3pid {medium} {address}")] {
         app.limits.request_token.check(&key)?;
     }
     let now = peer.arrived;
     let rules = &app.policies.validations;
-    app.db.transaction(|tx| {
-        validations::forget(tx, now)?;
-        let sending = circumstances(tx, app, &wanted)?.decide()?;
-        let Wanted { purpose, requester, threepid, client_secret, send_attempt, next_link, .. } = wanted;
-        let asked = TokenRequestKey::new(
-            &app.policies.key,
-            purpose,
-            requester,
-            threepid,
-            client_secret,
-            send_attempt,
-        );
-        let found = validations::by_identity(tx, asked.identity())?;
-        let (place, found) = found.map(|found| ((found.reference, found.sid), found.validation)).unzip();
-        let fresh = secrets::opaque_id();
-        let token = app.key.validation_token(&fresh);
-        let token = app.policies.key.validation_token(Secret::new(token.expose()));
-        let requested = Validation::request(found.flatten(), &asked, sending, token, rules, now);
-        let sid = match (requested, place) {
-            (Requested::AlreadySent, Some((_, sid))) => return Ok(sid),
-            (Requested::Again(validation), Some((reference, sid))) => {
-                validations::replace(tx, reference, &validation, rules)?;
-                validations::set_next_link(tx, reference, next_link)?;
-                sid
-            }
-            (Requested::New(validation), _) => {
-                validations::insert(tx, &fresh, asked.identity(), &validation, next_link, rules)?;
-                fresh
-            }
-            // Only what was found is sent again.
-            _ => return Err(MatrixError::unavailable().into()),
-        };
-        send(app, &asked, purpose, sending, client_secret, &sid)?;
-        Ok(sid)
-    })
+    app.db
+        .transaction(|tx| {
+            validations::forget(tx, now)?;
+            let sending = circumstances(tx, app, &wanted)?.decide()?;
+            let Wanted { purpose, requester, threepid, client_secret, send_attempt, next_link, .. } = wanted;
+            let asked = TokenRequestKey::new(
+                &app.policies.key,
+                purpose,
+                requester,
+                threepid,
+                client_secret,
+                send_attempt,
+            );
+            let found = validations::by_identity(tx, asked.identity())?;
+            let (place, found) = found.map(|found| ((found.reference, found.sid), found.validation)).unzip();
+            let fresh = secrets::opaque_id();
+            let token = app.key.validation_token(&fresh);
+            let token = app.policies.key.validation_token(Secret::new(token.expose()));
+            let requested = Validation::request(found.flatten(), &asked, sending, token, rules, now);
+            let sid = match (requested, place) {
+                (Requested::AlreadySent, Some((_, sid))) => return Ok(sid),
+                (Requested::Again(validation), Some((reference, sid))) => {
+                    validations::replace(tx, reference, &validation, rules)?;
+                    validations::set_next_link(tx, reference, next_link)?;
+                    sid
+                }
+                (Requested::New(validation), _) => {
+                    validations::insert(tx, &fresh, asked.identity(), &validation, next_link, rules)?;
+                    fresh
+                }
+                // Only what was found is sent again.
+                _ => return Err(MatrixError::unavailable().into()),
+            };
+            send(app, &asked, purpose, sending, client_secret, &sid)?;
+            Ok(sid)
+        })
+        .await
 }
 
 /// What the crate wants to know before anything is sent.
-fn circumstances(
-    tx: &Transaction<'_>,
-    app: &App,
-    wanted: &Wanted<'_>,
-) -> rusqlite::Result<TokenRequestContext> {
+fn circumstances(tx: &Tx, app: &App, wanted: &Wanted<'_>) -> rusqlite::Result<TokenRequestContext> {
     let owner = match threepids::owner(tx, &wanted.threepid)?.map(UserRef::from) {
         None => Owner::Nobody,
         Some(owner) if wanted.requester == Some(owner) => Owner::Requester,
@@ -152,21 +149,24 @@ pub fn submit_url(app: &App) -> String {
 /// # Errors
 ///
 /// The crate's, in the Identity Service's terms. A wrong token has been counted.
-pub fn submit(app: &App, peer: &Peer, submitted: &SubmitToken<'_>) -> Result<Option<String>, Failure> {
+pub async fn submit(app: &App, peer: &Peer, submitted: &SubmitToken<'_>) -> Result<Option<String>, Failure> {
     let (secret, token) = digests(app, submitted);
     let rules = &app.policies.validations;
     let sid = submitted.sid.to_cow();
-    let done = app.db.transaction(|tx| -> Result<_, Failure> {
-        let found = validations::by_sid(tx, &sid)?;
-        let Some(Stored { reference, validation, next_link, .. }) = found else {
-            return Ok((None, Validation::submit(None, secret, token, rules, peer.arrived)));
-        };
-        let done = Validation::submit(validation, secret, token, rules, peer.arrived);
-        if let Submitted::Validated(changed) | Submitted::Refused(Some(changed), _) = &done {
-            validations::replace(tx, reference, changed, rules)?;
-        }
-        Ok((next_link, done))
-    })?;
+    let done = app
+        .db
+        .transaction(|tx| -> Result<_, Failure> {
+            let found = validations::by_sid(tx, &sid)?;
+            let Some(Stored { reference, validation, next_link, .. }) = found else {
+                return Ok((None, Validation::submit(None, secret, token, rules, peer.arrived)));
+            };
+            let done = Validation::submit(validation, secret, token, rules, peer.arrived);
+            if let Submitted::Validated(changed) | Submitted::Refused(Some(changed), _) = &done {
+                validations::replace(tx, reference, changed, rules)?;
+            }
+            Ok((next_link, done))
+        })
+        .await?;
     match done {
         (next_link, Submitted::Validated(_)) => Ok(next_link),
         (_, Submitted::Refused(_, reject)) => Err(reject.into()),
@@ -174,13 +174,13 @@ pub fn submit(app: &App, peer: &Peer, submitted: &SubmitToken<'_>) -> Result<Opt
 }
 
 /// What a link is about, for its page; `None` if nothing can come of it. Nothing changes.
-pub fn look(
+pub async fn look(
     app: &App,
     peer: &Peer,
     submitted: &SubmitToken<'_>,
 ) -> Result<Option<(Validation, Option<String>)>, Failure> {
     let (secret, _) = digests(app, submitted);
-    let found = app.db.transaction(|tx| validations::by_sid(tx, &submitted.sid.to_cow()))?;
+    let found = app.db.transaction(|tx| validations::by_sid(tx, &submitted.sid.to_cow())).await?;
     Ok(found.and_then(|found| {
         let theirs = |validation: &Validation| {
             validation.is_of(secret) && !validation.is_over(&app.policies.validations, peer.arrived)
@@ -196,21 +196,23 @@ fn digests(app: &App, submitted: &SubmitToken<'_>) -> (Digest, Digest) {
 
 /// A stage wants to pass by an address that was validated here. What an identity server may know of it is
 /// not asked.
-pub fn claim<'r>(
+pub async fn claim<'r>(
     app: &App,
     question: &Question<'_>,
     medium: Medium,
     creds: ThreepidCreds<'_>,
 ) -> Result<Verdict<'r>, Failure> {
     let by = ClaimBy::Credentials { medium, secret: app.policies.key.client_secret(creds.client_secret) };
-    app.db.transaction(|tx| {
-        let found = validations::by_sid(tx, &creds.sid.to_cow())?;
-        claim_found(tx, app, question, found, by)
-    })
+    app.db
+        .transaction(|tx| {
+            let found = validations::by_sid(tx, &creds.sid.to_cow())?;
+            claim_found(tx, app, question, found, by)
+        })
+        .await
 }
 
 /// A stage waits for something; `None` if it is no validation.
-pub fn claim_awaited<'r>(
+pub async fn claim_awaited<'r>(
     app: &App,
     question: &Question<'_>,
     reference: Reference,
@@ -218,14 +220,16 @@ pub fn claim_awaited<'r>(
     if reference.get() & AWAITED == 0 {
         return Ok(None);
     }
-    app.db.transaction(|tx| {
-        let found = validations::by_reference(tx, Reference::new(reference.get() & !AWAITED))?;
-        claim_found(tx, app, question, found, ClaimBy::Awaited).map(Some)
-    })
+    app.db
+        .transaction(|tx| {
+            let found = validations::by_reference(tx, Reference::new(reference.get() & !AWAITED))?;
+            claim_found(tx, app, question, found, ClaimBy::Awaited).map(Some)
+        })
+        .await
 }
 
 fn claim_found<'r>(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     app: &App,
     question: &Question<'_>,
     found: Option<Stored>,
@@ -252,7 +256,7 @@ fn claim_found<'r>(
 /// What a validated address proves. A registration takes the address itself, a reset whoever has it when the
 /// password is replaced; whatever else it authenticates is about a user, who is the one that has it.
 fn proof(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     question: &Question<'_>,
     validation: &Validation,
     reference: Reference,
@@ -267,7 +271,7 @@ fn proof(
 }
 
 /// Who has a validated address now.
-pub fn owner_of(tx: &Transaction<'_>, reference: Reference) -> rusqlite::Result<Option<users::User>> {
+pub fn owner_of(tx: &Tx, reference: Reference) -> rusqlite::Result<Option<users::User>> {
     let found = validations::by_reference(tx, reference)?;
     let Some(validation) = found.and_then(|found| found.validation) else { return Ok(None) };
     match threepids::owner(tx, validation.threepid())? {
@@ -282,7 +286,7 @@ pub fn owner_of(tx: &Transaction<'_>, reference: Reference) -> rusqlite::Result<
 ///
 /// 400 `M_THREEPID_IN_USE` if somebody has one by now, 400 `M_THREEPID_AUTH_FAILED` if a validation is gone.
 pub fn proved(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     proofs: impl Iterator<Item = Proof>,
 ) -> rusqlite::Result<Result<Vec<Proved>, MatrixError>> {
     let mut proved = Vec::new();
@@ -308,7 +312,7 @@ pub struct Proved {
 }
 
 /// Gives an account what was proved for it; the validations are used up.
-pub fn give(tx: &Transaction<'_>, user: UserKey, proved: Vec<Proved>) -> rusqlite::Result<()> {
+pub fn give(tx: &Tx, user: UserKey, proved: Vec<Proved>) -> rusqlite::Result<()> {
     for Proved { reference, threepid, validated_at } in proved {
         validations::remove(tx, reference)?;
         add(tx, user, threepid, validated_at)?;
@@ -317,12 +321,7 @@ pub fn give(tx: &Transaction<'_>, user: UserKey, proved: Vec<Proved>) -> rusqlit
 }
 
 /// Gives an address to an account, bound at no identity server.
-pub fn add(
-    tx: &Transaction<'_>,
-    user: UserKey,
-    threepid: Threepid,
-    validated_at: u64,
-) -> rusqlite::Result<()> {
+pub fn add(tx: &Tx, user: UserKey, threepid: Threepid, validated_at: u64) -> rusqlite::Result<()> {
     let owned = Owned { threepid, id_server: None, bound: false, validated_at, added_at: clock::now_ms() };
     // Whose it is was asked in the same transaction.
     let _added = threepids::add(tx, user, &owned)?;

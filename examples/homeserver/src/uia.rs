@@ -6,7 +6,7 @@
 
 use crate::app::App;
 use crate::clock;
-use crate::db::{registration_tokens, tokens, users};
+use crate::db::{Tx, registration_tokens, tokens, users};
 use crate::failure::Failure;
 use crate::http::answer;
 use crate::password::PasswordHash;
@@ -22,7 +22,6 @@ use matrix_uia::server::session::{Challenge, Claim, Pending, Redeemed, Replay, R
 use matrix_uia::{
     Call, Denied, Flows, Grant, Guard, MatrixError, Secret, Session, SessionId, Step, Timestamp,
 };
-use rusqlite::Transaction;
 
 /// The endpoint's part of an exchange.
 pub trait Endpoint<Op: Operation>: Send {
@@ -35,7 +34,7 @@ pub trait Endpoint<Op: Operation>: Send {
     fn hashed(&mut self, _: PasswordHash) {}
 
     /// What can be refused before anybody is asked to authenticate.
-    fn admit(&mut self, _: &Transaction<'_>) -> Result<(), Failure> {
+    fn admit(&mut self, _: &Tx) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -45,10 +44,10 @@ pub trait Endpoint<Op: Operation>: Send {
     }
 
     /// Authentication is complete: the call itself.
-    fn redeem(&mut self, tx: &Transaction<'_>, grant: Grant<Op>, kept: &mut Kept) -> Result<Done, Failure>;
+    fn redeem(&mut self, tx: &Tx, grant: Grant<Op>, kept: &mut Kept) -> Result<Done, Failure>;
 
     /// The call has succeeded before, and its answer was lost.
-    fn replay(&mut self, _: &Transaction<'_>, _: &Replay<Op>, _: &Kept) -> Result<Response, Failure> {
+    fn replay(&mut self, _: &Tx, _: &Replay<Op>, _: &Kept) -> Result<Response, Failure> {
         Ok(empty())
     }
 }
@@ -109,36 +108,37 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     async fn with_hash<E: Endpoint<Op>, T>(
         &self,
         endpoint: &mut E,
-        work: impl Fn(&mut E, &Transaction<'_>) -> Result<T, Failure>,
+        work: impl Fn(&mut E, &Tx) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        match self.let_in(|tx| work(endpoint, tx)) {
+        match self.let_in(|tx| work(endpoint, tx)).await {
             Err(Failure::NeedsHash) => {}
             done => return done,
         }
         let password = endpoint.password().map(|password| password.expose().to_cow().into_owned());
         let hash = self.app.passwords.hash(&password.unwrap_or_default()).await;
         endpoint.hashed(hash);
-        self.let_in(|tx| work(endpoint, tx))
+        self.let_in(|tx| work(endpoint, tx)).await
     }
 
     /// Runs a transaction if the request's token still is one. It was when the request came in, but verifying
     /// and hashing take their time, and a password change meanwhile ends the other devices: what one of those
     /// had under way must not undo it.
-    fn let_in<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.app.db.transaction(|tx| {
+    async fn let_in<T>(&self, work: impl FnOnce(&Tx) -> Result<T, Failure>) -> Result<T, Failure> {
+        let gated = |tx: &Tx| {
             if let Some(token) = &self.token
                 && !tokens::is_there(tx, token)?
             {
                 return Err(MatrixError::unknown_token(false).into());
             }
             work(tx)
-        })
+        };
+        self.app.db.transaction(gated).await
     }
 
     fn receive<E: Endpoint<Op>>(
         &self,
         endpoint: &mut E,
-        tx: &Transaction<'_>,
+        tx: &Tx,
         fresh: SessionId,
     ) -> Result<Next<'r, Op>, Failure> {
         self.app.sessions.expire(tx, self.peer.arrived)?;
@@ -160,12 +160,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     }
 
     /// Refused for its parameters, which the client may change: they are bound anew.
-    fn not_admitted(
-        &self,
-        tx: &Transaction<'_>,
-        stored: Option<Stored>,
-        failure: Failure,
-    ) -> Result<Response, Failure> {
+    fn not_admitted(&self, tx: &Tx, stored: Option<Stored>, failure: Failure) -> Result<Response, Failure> {
         let Failure::Reject(reject) = failure else { return Err(failure) };
         let (session, kept) = split(stored);
         if let Some(change) = self.guard().refused_for_params(&self.call, session, self.peer.arrived) {
@@ -177,7 +172,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     fn apply<E: Endpoint<Op>>(
         &self,
         endpoint: &mut E,
-        tx: &Transaction<'_>,
+        tx: &Tx,
         resolved: &Resolved<'r, Op>,
         fresh: SessionId,
     ) -> Result<Next<'r, Op>, Failure> {
@@ -200,7 +195,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     fn settle<E: Endpoint<Op>>(
         &self,
         endpoint: &mut E,
-        tx: &Transaction<'_>,
+        tx: &Tx,
         step: Step<'r, Op>,
         kept: Kept,
     ) -> Result<Next<'r, Op>, Failure> {
@@ -224,12 +219,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         Ok(Next::Answer(response))
     }
 
-    fn challenge(
-        &self,
-        tx: &Transaction<'_>,
-        challenge: &Challenge<'_>,
-        kept: Kept,
-    ) -> Result<Response, Failure> {
+    fn challenge(&self, tx: &Tx, challenge: &Challenge<'_>, kept: Kept) -> Result<Response, Failure> {
         if let Some(ended) = challenge.ended() {
             self.app.sessions.remove(tx, &ended)?;
         }
@@ -248,14 +238,19 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     fn redeem<E: Endpoint<Op>>(
         &self,
         endpoint: &mut E,
-        tx: &Transaction<'_>,
+        tx: &Tx,
         claim: Claim<Op>,
         mut kept: Kept,
     ) -> Result<Response, Failure> {
+        tx.mark()?;
         let done = endpoint.redeem(tx, claim.assume_in_transaction(), &mut kept)?;
         let redeemed = match &done {
             Done::Succeeded(_, redeemed) => redeemed,
-            Done::Denied(denied) => denied.redeemed(),
+            Done::Denied(denied) => {
+                // A call that was denied has no effect, wherever it was denied.
+                tx.undo_to_mark()?;
+                denied.redeemed()
+            }
         };
         if let (Done::Succeeded(..), Some(token)) = (&done, &self.token) {
             tokens::mark_uia(tx, token, clock::now_ms())?;
@@ -267,7 +262,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         })
     }
 
-    fn write(&self, tx: &Transaction<'_>, write: Write<'_>, kept: Kept) -> Result<(), Failure> {
+    fn write(&self, tx: &Tx, write: Write<'_>, kept: Kept) -> Result<(), Failure> {
         let stored = self.app.sessions.write(tx, write, kept, self.peer.arrived)?;
         if stored {
             Ok(())
@@ -276,7 +271,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         }
     }
 
-    fn load(&self, tx: &Transaction<'_>, id: Option<SessionId>) -> Result<Option<Stored>, Failure> {
+    fn load(&self, tx: &Tx, id: Option<SessionId>) -> Result<Option<Stored>, Failure> {
         Ok(match id {
             Some(id) => self.app.sessions.load(tx, &id)?,
             None => None,
@@ -287,7 +282,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     ///
     /// A session doesn't advance while the account is locked, whoever answers its stages: that of the token,
     /// or the one that a stage has proved.
-    fn gate(&self, tx: &Transaction<'_>, stored: Option<&Stored>) -> Result<Option<Subject>, Failure> {
+    fn gate(&self, tx: &Tx, stored: Option<&Stored>) -> Result<Option<Subject>, Failure> {
         let user = match self.call.subject() {
             Some(subject) => users::by_key(tx, subject.user.into())?,
             None => None,

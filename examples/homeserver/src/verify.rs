@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::clock;
 use crate::db::users::{self, User};
-use crate::db::{Result, registration_tokens, threepids};
+use crate::db::{Result, Tx, registration_tokens, threepids};
 use crate::failure::Failure;
 use crate::phones;
 use crate::secrets::Secret;
@@ -14,7 +14,6 @@ use matrix_uia::endpoint::threepid::{Medium, Threepid};
 use matrix_uia::server::operation::Reference;
 use matrix_uia::server::session::{Check, LimitKey, Proof, Question, StageFailure, Verdict};
 use matrix_uia::wire::{Locality, UserIdentifier};
-use rusqlite::Transaction;
 
 /// Answers a question, unless too many answers were no lately.
 pub async fn verify<'r>(
@@ -24,17 +23,17 @@ pub async fn verify<'r>(
 ) -> std::result::Result<Verdict<'r>, Failure> {
     // To ask how things stand is no attempt.
     if let Check::Awaited { reference } = question.check() {
-        let verdict = addresses::claim_awaited(app, question, reference)?;
+        let verdict = addresses::claim_awaited(app, question, reference).await?;
         return Ok(verdict.unwrap_or(Verdict::Pending(reference)));
     }
-    let key = limit_key(app, peer, question)?;
+    let key = limit_key(app, peer, question).await?;
     let attempt = match app.limits.failed_auth.attempt(&key) {
         Ok(attempt) => attempt,
         Err(limited) => return Ok(Verdict::Limited(limited.wait())),
     };
     let answer = match question.check() {
-        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds),
-        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds),
+        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds).await,
+        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds).await,
         check => look_up(app, check, question.session_id()).await,
     };
     if !matches!(answer, Ok(Verdict::Failed(_))) {
@@ -42,23 +41,23 @@ pub async fn verify<'r>(
     }
     let verdict = answer?;
     if let Verdict::Passed(proof) = verdict {
-        app.db.transaction(|tx| who::gate_proved(tx, question.operation(), proof))?;
+        app.db.transaction(|tx| who::gate_proved(tx, question.operation(), proof)).await?;
     }
     Ok(verdict)
 }
 
 /// Whose failures are counted together: a user's, however they are named, else the peer's.
-fn limit_key(app: &App, peer: &Peer, question: &Question<'_>) -> std::result::Result<String, Failure> {
+async fn limit_key(app: &App, peer: &Peer, question: &Question<'_>) -> std::result::Result<String, Failure> {
     Ok(match question.limit_key() {
         LimitKey::User(user) => format!("user {}", user.get()),
-        LimitKey::Named(identifier) => named_key(app, identifier)?,
+        LimitKey::Named(identifier) => named_key(app, identifier).await?,
         _ => format!("address {}", peer.address),
     })
 }
 
 /// The key of whoever an identifier names, also where it names nobody.
-pub fn named_key(app: &App, identifier: UserIdentifier<'_>) -> std::result::Result<String, Failure> {
-    let user = app.db.transaction(|tx| find(tx, app, identifier))?;
+pub async fn named_key(app: &App, identifier: UserIdentifier<'_>) -> std::result::Result<String, Failure> {
+    let user = app.db.transaction(|tx| find(tx, app, identifier)).await?;
     Ok(user.map_or_else(|| format!("name {identifier:?}"), |user| format!("user {}", user_ref(&user).get())))
 }
 
@@ -88,7 +87,7 @@ async fn look_up(
         }
         Check::RegistrationToken { token } => {
             let token = Secret::new(token.expose().to_cow().into_owned());
-            Ok(match reserve(app, &token, session)? {
+            Ok(match reserve(app, &token, session).await? {
                 Some(reference) => Verdict::Passed(Proof::Token(reference)),
                 None => Verdict::Failed(StageFailure::Token),
             })
@@ -98,7 +97,7 @@ async fn look_up(
 }
 
 /// One use of a registration token, promised to this session in one transaction.
-fn reserve(app: &App, token: &Secret, session: SessionId) -> Result<Option<Reference>> {
+async fn reserve(app: &App, token: &Secret, session: SessionId) -> Result<Option<Reference>> {
     let now = clock::now();
     let mut known = (0_u64..).zip(&app.config.registration_tokens);
     let found = known.find(|(_, known)| known.token.matches(token.expose()));
@@ -107,10 +106,13 @@ fn reserve(app: &App, token: &Secret, session: SessionId) -> Result<Option<Refer
         return Ok(None);
     }
     let ends_at = now.after(app.policies.rules.session_lifetime).as_millis();
-    let reserved = app.db.transaction(|tx| {
-        let id = session.as_bytes();
-        registration_tokens::reserve(tx, &known.token, known.uses_allowed, id, ends_at, now.as_millis())
-    })?;
+    let reserved = app
+        .db
+        .transaction(|tx| {
+            let id = session.as_bytes();
+            registration_tokens::reserve(tx, &known.token, known.uses_allowed, id, ends_at, now.as_millis())
+        })
+        .await?;
     Ok(reserved.then(|| Reference::new(number)))
 }
 
@@ -129,14 +131,17 @@ pub async fn check_password(
     identifier: UserIdentifier<'_>,
     password: &str,
 ) -> std::result::Result<Checked, Failure> {
-    let (user, hash) = app.db.transaction(|tx| -> Result<_> {
-        let user = find(tx, app, identifier)?;
-        let hash = match &user {
-            Some(user) => users::password_hash(tx, user.key)?,
-            None => None,
-        };
-        Ok((user, hash))
-    })?;
+    let (user, hash) = app
+        .db
+        .transaction(|tx| -> Result<_> {
+            let user = find(tx, app, identifier)?;
+            let hash = match &user {
+                Some(user) => users::password_hash(tx, user.key)?,
+                None => None,
+            };
+            Ok((user, hash))
+        })
+        .await?;
     let right = app.passwords.verify(password, hash).await;
     Ok(match user {
         Some(user) if right => Checked::Right(user),
@@ -145,7 +150,7 @@ pub async fn check_password(
     })
 }
 
-fn find(tx: &Transaction<'_>, app: &App, identifier: UserIdentifier<'_>) -> Result<Option<User>> {
+fn find(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> Result<Option<User>> {
     match identifier {
         UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
             // People write their names with capitals; accounts have none.
@@ -163,7 +168,7 @@ fn find(tx: &Transaction<'_>, app: &App, identifier: UserIdentifier<'_>) -> Resu
     }
 }
 
-fn by_address(tx: &Transaction<'_>, threepid: Option<Threepid>) -> Result<Option<User>> {
+fn by_address(tx: &Tx, threepid: Option<Threepid>) -> Result<Option<User>> {
     let Some(threepid) = threepid else { return Ok(None) };
     match threepids::owner(tx, &threepid)? {
         Some(key) => users::by_key(tx, key),

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Appservice;
 use crate::db::users::{self, Phase, User};
-use crate::db::{devices, tokens};
+use crate::db::{Tx, devices, tokens};
 use crate::failure::Failure;
 use crate::http::{Arrived, bearer_token};
 use crate::secrets::SecretHash;
@@ -20,7 +20,6 @@ use matrix_uia::server::operation::{Operation as _, OperationId, Register, Subje
 use matrix_uia::server::session::Proof;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Timestamp};
-use rusqlite::Transaction;
 use std::net::SocketAddr;
 
 /// What every handler wants to know of a request before it reads the body.
@@ -101,11 +100,11 @@ impl Who {
 /// # Errors
 ///
 /// 401 `M_UNKNOWN_TOKEN` if the token is nobody's (any more), and what the account's status says.
-pub fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
+pub async fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
     let Some(token) = bearer_token(&peer.headers) else { return Ok(None) };
     let who = match appservice_of(app, token) {
-        Some(service) => of_appservice(app, peer, service)?,
-        None => of_device(app, peer, SecretHash::of(token), action)?,
+        Some(service) => of_appservice(app, peer, service).await?,
+        None => of_device(app, peer, SecretHash::of(token), action).await?,
     };
     status(&who.user).gate(action)?;
     Ok(Some(who))
@@ -116,8 +115,8 @@ pub fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Fail
 /// # Errors
 ///
 /// Also 401 `M_MISSING_TOKEN`.
-pub fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Failure> {
-    maybe(app, peer, action)?.ok_or(Failure::Reject(MatrixError::missing_token()))
+pub async fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Failure> {
+    maybe(app, peer, action).await?.ok_or(Failure::Reject(MatrixError::missing_token()))
 }
 
 /// Whether the request's token is an application service's.
@@ -140,16 +139,20 @@ fn appservice_of<'a>(app: &'a App, token: &[u8]) -> Option<&'a Appservice> {
     app.config.appservices.iter().find(|service| service.as_token.matches(token))
 }
 
-fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Result<Who, Failure> {
+async fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Result<Who, Failure> {
     let now = peer.arrived.as_millis();
-    let bearer = app.db.transaction(|tx| {
-        let bearer = tokens::bearer(tx, &token, now)?;
-        let good = |bearer: &&tokens::Bearer| check_access(Some(bearer.presented), bearer.expired).is_ok();
-        if let Some(bearer) = bearer.as_ref().filter(good) {
-            devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address)?;
-        }
-        Ok::<_, rusqlite::Error>(bearer)
-    })?;
+    let bearer = app
+        .db
+        .transaction(|tx| {
+            let bearer = tokens::bearer(tx, &token, now)?;
+            let good =
+                |bearer: &&tokens::Bearer| check_access(Some(bearer.presented), bearer.expired).is_ok();
+            if let Some(bearer) = bearer.as_ref().filter(good) {
+                devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address)?;
+            }
+            Ok::<_, rusqlite::Error>(bearer)
+        })
+        .await?;
     let bearer = bearer.ok_or(Failure::Reject(MatrixError::unknown_token(false)))?;
     if let Err(unknown) = check_access(Some(bearer.presented), bearer.expired) {
         // A lock outlives the token, and so does being gone; a suspension is only about what a good one does.
@@ -165,7 +168,7 @@ fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Resul
     })
 }
 
-fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Failure> {
+async fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Failure> {
     let user_id = peer.query("user_id");
     let localpart = match user_id.as_deref() {
         None => service.sender_localpart.as_str(),
@@ -176,17 +179,20 @@ fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Fa
             .ok_or(MatrixError::new(ErrorCode::Forbidden, "The user is not this application service's."))?,
     };
     let device_id = peer.query("device_id");
-    let user = app.db.transaction(|tx| {
-        let user = users::by_localpart(tx, localpart)?;
-        let user =
-            user.ok_or(MatrixError::new(ErrorCode::Forbidden, "The application service has no such user."))?;
-        match &device_id {
-            Some(id) if devices::get(tx, user.key, id)?.is_none() => {
-                Err(Failure::from(appservice::unknown_device()))
+    let user = app
+        .db
+        .transaction(|tx| {
+            let user = users::by_localpart(tx, localpart)?;
+            let user = user
+                .ok_or(MatrixError::new(ErrorCode::Forbidden, "The application service has no such user."))?;
+            match &device_id {
+                Some(id) if devices::get(tx, user.key, id)?.is_none() => {
+                    Err(Failure::from(appservice::unknown_device()))
+                }
+                _ => Ok(user),
             }
-            _ => Ok(user),
-        }
-    })?;
+        })
+        .await?;
     Ok(Who { user, device_id, token: None, uia_at: None })
 }
 
@@ -200,7 +206,7 @@ pub fn user_ref(user: &User) -> UserRef {
 /// # Errors
 ///
 /// What the account's status says.
-pub fn gate(tx: &Transaction<'_>, user: UserRef, action: Action) -> Result<(), Failure> {
+pub fn gate(tx: &Tx, user: UserRef, action: Action) -> Result<(), Failure> {
     match users::by_key(tx, user.into())? {
         Some(user) => Ok(status(&user).gate(action)?),
         None => Ok(()),
@@ -218,7 +224,7 @@ pub fn subject(user: &User) -> Subject {
 /// # Errors
 ///
 /// What the account's status says.
-pub fn gate_proved(tx: &Transaction<'_>, operation: OperationId, proof: Proof) -> Result<(), Failure> {
+pub fn gate_proved(tx: &Tx, operation: OperationId, proof: Proof) -> Result<(), Failure> {
     let user = match proof {
         Proof::User(user) => Some(user),
         // The address of a registration is nobody's yet.

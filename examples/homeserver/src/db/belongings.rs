@@ -1,8 +1,8 @@
 //! What else belongs to a user. No endpoint of the account API reads most of it; a deactivation must
 //! remove it all the same.
 
-use super::{Result, UserKey};
-use rusqlite::{OptionalExtension as _, Transaction};
+use super::{Result, Tx, UserKey};
+use rusqlite::OptionalExtension as _;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belonging {
@@ -27,7 +27,7 @@ impl Belonging {
 }
 
 /// Keeps `data` under a name, in the place of what was there.
-pub fn put(tx: &Transaction<'_>, user: UserKey, what: Belonging, name: &str, data: &str) -> Result<()> {
+pub fn put(tx: &Tx, user: UserKey, what: Belonging, name: &str, data: &str) -> Result<()> {
     let table = what.table();
     tx.prepare_cached(&format!(
         "INSERT INTO {table} (user, name, data) VALUES (?1, ?2, ?3)
@@ -37,7 +37,7 @@ pub fn put(tx: &Transaction<'_>, user: UserKey, what: Belonging, name: &str, dat
     Ok(())
 }
 
-pub fn get(tx: &Transaction<'_>, user: UserKey, what: Belonging, name: &str) -> Result<Option<String>> {
+pub fn get(tx: &Tx, user: UserKey, what: Belonging, name: &str) -> Result<Option<String>> {
     let table = what.table();
     tx.prepare_cached(&format!("SELECT data FROM {table} WHERE user = ?1 AND name = ?2"))?
         .query_row((user, name), |row| row.get(0))
@@ -45,7 +45,7 @@ pub fn get(tx: &Transaction<'_>, user: UserKey, what: Belonging, name: &str) -> 
 }
 
 /// Removes everything of one kind. Twice is as good as once.
-pub fn remove_all(tx: &Transaction<'_>, user: UserKey, what: Belonging) -> Result<()> {
+pub fn remove_all(tx: &Tx, user: UserKey, what: Belonging) -> Result<()> {
     let table = what.table();
     tx.prepare_cached(&format!("DELETE FROM {table} WHERE user = ?1"))?.execute([user])?;
     Ok(())
@@ -53,13 +53,7 @@ pub fn remove_all(tx: &Transaction<'_>, user: UserKey, what: Belonging) -> Resul
 
 /// A pusher belongs to a device, and ends with it.
 #[cfg(test)]
-pub fn put_pusher(
-    tx: &Transaction<'_>,
-    user: UserKey,
-    device_id: &str,
-    push_key: &str,
-    data: &str,
-) -> Result<()> {
+pub fn put_pusher(tx: &Tx, user: UserKey, device_id: &str, push_key: &str, data: &str) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO pushers (user, device_id, name, data) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET device_id = excluded.device_id, data = excluded.data",
@@ -69,7 +63,7 @@ pub fn put_pusher(
 }
 
 /// Removes every pusher of a user. Twice is as good as once.
-pub fn remove_pushers(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
+pub fn remove_pushers(tx: &Tx, user: UserKey) -> Result<()> {
     tx.prepare_cached("DELETE FROM pushers WHERE user = ?1")?.execute([user])?;
     Ok(())
 }
@@ -84,7 +78,7 @@ mod tests {
     fn every_kind_is_kept_apart_and_removed_without_harm() {
         use Belonging::*;
         let db = Db::in_memory().unwrap();
-        let done: Result<()> = db.transaction(|tx| {
+        let done: Result<()> = db.blocking_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             let all = [KeyBackup, AccountData, Profile, Directory, CrossSigningKey];
             for what in all {
@@ -105,7 +99,7 @@ mod tests {
     #[test]
     fn pushers_end_with_their_device_or_their_user() {
         let db = Db::in_memory().unwrap();
-        let done: Result<()> = db.transaction(|tx| {
+        let done: Result<()> = db.blocking_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             let count = || tx.query_one("SELECT count(*) FROM pushers", [], |row| row.get::<_, u64>(0));
             for id in ["A", "B"] {

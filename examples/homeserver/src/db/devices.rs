@@ -1,7 +1,7 @@
 //! Devices. A device that ends takes its tokens and pushers with it, by foreign key.
 
-use super::{Result, UserKey};
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use super::{Result, Tx, UserKey};
+use rusqlite::{OptionalExtension as _, Row};
 
 /// How far `last_seen_ts` may lag behind: not every request is worth a write to the disk.
 const SEEN_STEP_MS: u64 = 60_000;
@@ -16,13 +16,7 @@ pub struct Device {
 }
 
 /// Makes a device, or takes up the one that there is. The name is for a new one only.
-pub fn put(
-    tx: &Transaction<'_>,
-    user: UserKey,
-    device_id: &str,
-    display_name: Option<&str>,
-    now_ms: u64,
-) -> Result<()> {
+pub fn put(tx: &Tx, user: UserKey, device_id: &str, display_name: Option<&str>, now_ms: u64) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO devices (user, device_id, display_name, created, last_seen_ts)
          VALUES (?1, ?2, ?3, ?4, ?4)
@@ -32,21 +26,21 @@ pub fn put(
     Ok(())
 }
 
-pub fn get(tx: &Transaction<'_>, user: UserKey, device_id: &str) -> Result<Option<Device>> {
+pub fn get(tx: &Tx, user: UserKey, device_id: &str) -> Result<Option<Device>> {
     tx.prepare_cached("SELECT * FROM devices WHERE user = ?1 AND device_id = ?2")?
         .query_row((user, device_id), Device::from_row)
         .optional()
 }
 
 /// All devices of a user, oldest first.
-pub fn list(tx: &Transaction<'_>, user: UserKey) -> Result<Vec<Device>> {
+pub fn list(tx: &Tx, user: UserKey) -> Result<Vec<Device>> {
     tx.prepare_cached("SELECT * FROM devices WHERE user = ?1 ORDER BY created, device_id")?
         .query_map([user], Device::from_row)?
         .collect()
 }
 
 /// Gives a device another name, or none. Whether there is such a device.
-pub fn rename(tx: &Transaction<'_>, user: UserKey, device_id: &str, name: Option<&str>) -> Result<bool> {
+pub fn rename(tx: &Tx, user: UserKey, device_id: &str, name: Option<&str>) -> Result<bool> {
     let renamed = tx
         .prepare_cached("UPDATE devices SET display_name = ?3 WHERE user = ?1 AND device_id = ?2")?
         .execute((user, device_id, name))?;
@@ -54,7 +48,7 @@ pub fn rename(tx: &Transaction<'_>, user: UserKey, device_id: &str, name: Option
 }
 
 /// Ends one device. Whether there was one.
-pub fn remove(tx: &Transaction<'_>, user: UserKey, device_id: &str) -> Result<bool> {
+pub fn remove(tx: &Tx, user: UserKey, device_id: &str) -> Result<bool> {
     let removed = tx
         .prepare_cached("DELETE FROM devices WHERE user = ?1 AND device_id = ?2")?
         .execute((user, device_id))?;
@@ -62,14 +56,14 @@ pub fn remove(tx: &Transaction<'_>, user: UserKey, device_id: &str) -> Result<bo
 }
 
 /// Ends every device of a user but one, or all of them.
-pub fn remove_all_but(tx: &Transaction<'_>, user: UserKey, kept: Option<&str>) -> Result<()> {
+pub fn remove_all_but(tx: &Tx, user: UserKey, kept: Option<&str>) -> Result<()> {
     tx.prepare_cached("DELETE FROM devices WHERE user = ?1 AND device_id IS NOT ?2")?
         .execute((user, kept))?;
     Ok(())
 }
 
 /// A request came from this device.
-pub(super) fn seen(tx: &Transaction<'_>, user: UserKey, device_id: &str, now_ms: u64) -> Result<()> {
+pub(super) fn seen(tx: &Tx, user: UserKey, device_id: &str, now_ms: u64) -> Result<()> {
     tx.prepare_cached(
         "UPDATE devices SET last_seen_ts = ?3
          WHERE user = ?1 AND device_id = ?2 AND last_seen_ts + ?4 <= ?3",
@@ -79,7 +73,7 @@ pub(super) fn seen(tx: &Transaction<'_>, user: UserKey, device_id: &str, now_ms:
 }
 
 /// A request of this device came from this address.
-pub fn seen_from(tx: &Transaction<'_>, user: UserKey, device_id: &str, address: &str) -> Result<()> {
+pub fn seen_from(tx: &Tx, user: UserKey, device_id: &str, address: &str) -> Result<()> {
     tx.prepare_cached(
         "UPDATE devices SET last_seen_ip = ?3
          WHERE user = ?1 AND device_id = ?2 AND last_seen_ip IS NOT ?3",
@@ -106,9 +100,9 @@ mod tests {
     use crate::db::Db;
     use crate::db::users::{NewUser, create};
 
-    fn with_alice(test: impl FnOnce(&Transaction<'_>, UserKey) -> Result<()>) {
+    fn with_alice(test: impl FnOnce(&Tx, UserKey) -> Result<()>) {
         let db = Db::in_memory().unwrap();
-        db.transaction(|tx| {
+        db.blocking_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             test(tx, alice)
         })

@@ -1,8 +1,9 @@
 //! What must outlive a request: accounts, devices, tokens, sessions and progress, in SQLite.
 //!
-//! One connection behind a lock. Whatever belongs together is one [`Db::transaction`]; the modules below
-//! have the steps that it is made of, each a function on the open transaction. They keep and find, and
-//! decide nothing: who may do what is read off the values they return.
+//! One connection behind a lock. Whatever belongs together is one transaction: [`Db::begin`] gives one that an
+//! async handler may keep, [`Db::transaction`] runs a closure in one. The modules below have the steps that it
+//! is made of, each a function on the open transaction. They keep and find, and decide nothing: who may do
+//! what is read off the values they return.
 
 pub mod belongings;
 pub mod deactivations;
@@ -14,25 +15,28 @@ pub mod server_key;
 pub mod sessions;
 pub mod threepids;
 pub mod tokens;
+mod tx;
 pub mod users;
 pub mod validations;
 mod values;
 
+pub use tx::Tx;
 pub use values::UserKey;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 
 pub type Result<T> = rusqlite::Result<T>;
 
-/// The database.
-#[derive(Debug)]
+/// The database. Clones share it.
+#[derive(Debug, Clone)]
 pub struct Db {
-    connection: Mutex<Connection>,
+    connection: Arc<Mutex<Connection>>,
 }
 
 impl Db {
@@ -70,32 +74,54 @@ impl Db {
         // The default of 16 is less than the statements there are.
         connection.set_prepared_statement_cache_capacity(128);
         schema::migrate(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        // From now on `Tx::begin` waits, which blocks no thread.
+        connection.busy_timeout(Duration::ZERO)?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Begins a transaction, as soon as the one before has ended. Waiting blocks no thread.
+    ///
+    /// Who has one open must not begin another, which would wait for the first for ever: functions that are
+    /// parts of something take the open one.
+    ///
+    /// # Errors
+    ///
+    /// Those of SQLite, and that another process doesn't stop writing.
+    pub async fn begin(&self) -> Result<Tx> {
+        Tx::begin(Arc::clone(&self.connection).lock_owned().await).await
     }
 
     /// Runs `work` as one transaction: committed, and on disk, if it returns `Ok`; undone if it returns
     /// `Err` or panics.
     ///
-    /// It is `IMMEDIATE`, so what was read is still true when it is written, and it never fails halfway
-    /// because another process wrote first. The work may borrow what the handler holds. It blocks, which
-    /// the runtime is told, so it needs tokio's multi-threaded one (or none). It must not begin another
-    /// transaction, which would wait for this one for ever: steps to be combined take the open one.
+    /// The work may borrow what the handler holds. It may block its thread, which the runtime is told, so it
+    /// needs tokio's multi-threaded one. What holds for [`begin`](Self::begin) holds here.
     ///
     /// # Errors
     ///
     /// The work's own, or that of SQLite.
-    pub fn transaction<T, E: From<rusqlite::Error>>(
+    pub async fn transaction<T, E: From<rusqlite::Error>>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, E>,
+        work: impl FnOnce(&Tx) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        block_in_place(|| {
-            // A panic while the lock was held has rolled its transaction back: the connection is sound.
-            let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = work(&transaction)?;
-            transaction.commit()?;
+        let tx = self.begin().await?;
+        block_in_place(move || {
+            let done = work(&tx)?;
+            tx.commit()?;
             Ok(done)
         })
+    }
+
+    /// The same for a test that is not async.
+    #[cfg(test)]
+    pub fn blocking_transaction<T, E: From<rusqlite::Error>>(
+        &self,
+        work: impl FnOnce(&Tx) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        use std::sync::LazyLock;
+        use tokio::runtime::Runtime;
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+        RUNTIME.block_on(self.transaction(work))
     }
 }
 
@@ -130,14 +156,15 @@ mod tests {
     }
 
     fn names(db: &Db) -> u64 {
-        db.transaction(|tx| tx.query_one("SELECT count(*) FROM users", [], |row| row.get(0))).unwrap()
+        db.blocking_transaction(|tx| tx.query_one("SELECT count(*) FROM users", [], |row| row.get(0)))
+            .unwrap()
     }
 
     #[test]
     fn what_was_committed_is_there_after_a_restart() {
         let dir = Scratch::new("restart");
         let db = Db::in_dir(&dir.0).unwrap();
-        db.transaction(|tx| create(tx, &NewUser::named("alice"))).unwrap();
+        db.blocking_transaction(|tx| create(tx, &NewUser::named("alice"))).unwrap();
         drop(db);
         assert_eq!(names(&Db::in_dir(&dir.0).unwrap()), 1);
     }
@@ -146,7 +173,7 @@ mod tests {
     fn a_file_is_in_wal_mode_and_fully_synchronous() {
         let dir = Scratch::new("modes");
         let db = Db::in_dir(&dir.0).unwrap();
-        let connection = db.connection.lock().unwrap();
+        let connection = db.connection.blocking_lock();
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         let level: u64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
         assert_eq!((mode.as_str(), level), ("wal", 2));
@@ -155,13 +182,13 @@ mod tests {
     #[test]
     fn an_error_or_a_panic_undoes_everything_and_leaves_the_database_usable() {
         let db = Db::in_memory().unwrap();
-        let refused: Result<()> = db.transaction(|tx| {
+        let refused: Result<()> = db.blocking_transaction(|tx| {
             create(tx, &NewUser::named("alice"))?;
             Err(rusqlite::Error::QueryReturnedNoRows)
         });
         assert!(refused.is_err());
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            db.transaction(|tx| -> Result<()> {
+            db.blocking_transaction(|tx| -> Result<()> {
                 create(tx, &NewUser::named("bob"))?;
                 panic!("in the middle");
             })
@@ -178,7 +205,7 @@ mod tests {
                 let dir = &dir.0;
                 scope.spawn(move || {
                     let db = Db::in_dir(dir).unwrap();
-                    db.transaction(|tx| create(tx, &NewUser::named(&format!("user{n}")))).unwrap();
+                    db.blocking_transaction(|tx| create(tx, &NewUser::named(&format!("user{n}")))).unwrap();
                 });
             }
         });
@@ -199,7 +226,7 @@ mod tests {
         let name = String::from("alice");
         let task = tokio::spawn(async move {
             let user = NewUser::named(&name);
-            db.transaction(|tx| create(tx, &user))
+            db.transaction(|tx| create(tx, &user)).await
         });
         assert!(task.await.unwrap().unwrap().is_some());
     }

@@ -4,12 +4,12 @@
 //! A reservation ends at the time its session does, wherever that session lives: should nobody give it
 //! back, a crash included, it counts no longer.
 
-use super::Result;
+use super::{Result, Tx};
 use crate::secrets::Secret;
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::OptionalExtension as _;
 
 /// How many uses are gone: spent, or promised to a session that can still spend them.
-pub fn used(tx: &Transaction<'_>, token: &Secret, now_ms: u64) -> Result<u64> {
+pub fn used(tx: &Tx, token: &Secret, now_ms: u64) -> Result<u64> {
     tx.prepare_cached(
         "SELECT ifnull((SELECT spent FROM registration_token_uses WHERE token = ?1), 0)
               + (SELECT count(*) FROM registration_token_reservations WHERE token = ?1 AND ends_at > ?2)",
@@ -20,7 +20,7 @@ pub fn used(tx: &Transaction<'_>, token: &Secret, now_ms: u64) -> Result<u64> {
 /// Promises one of `allowed` uses (`None`: any number) to a session that ends at `ends_at`. `false` if
 /// none is left. A session that asks again has what it has.
 pub fn reserve(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     token: &Secret,
     allowed: Option<u64>,
     session: &[u8],
@@ -49,7 +49,7 @@ pub fn reserve(
 }
 
 /// The session's registration succeeded.
-pub fn spend(tx: &Transaction<'_>, session: &[u8]) -> Result<()> {
+pub fn spend(tx: &Tx, session: &[u8]) -> Result<()> {
     let token: Option<String> = tx
         .prepare_cached("DELETE FROM registration_token_reservations WHERE session = ?1 RETURNING token")?
         .query_row([session], |row| row.get(0))
@@ -65,7 +65,7 @@ pub fn spend(tx: &Transaction<'_>, session: &[u8]) -> Result<()> {
 }
 
 /// The session ended without a registration.
-pub fn give_back(tx: &Transaction<'_>, session: &[u8]) -> Result<()> {
+pub fn give_back(tx: &Tx, session: &[u8]) -> Result<()> {
     tx.prepare_cached("DELETE FROM registration_token_reservations WHERE session = ?1")?
         .execute([session])?;
     Ok(())
@@ -76,9 +76,9 @@ mod tests {
     use super::*;
     use crate::db::Db;
 
-    fn with_token(test: impl FnOnce(&Transaction<'_>, &Secret) -> Result<()>) {
+    fn with_token(test: impl FnOnce(&Tx, &Secret) -> Result<()>) {
         let token = Secret::new("fBVFdqVE".to_owned());
-        Db::in_memory().unwrap().transaction(|tx| test(tx, &token)).unwrap();
+        Db::in_memory().unwrap().blocking_transaction(|tx| test(tx, &token)).unwrap();
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! The server's own key, made on the first start.
 
-use super::Result;
+use super::{Result, Tx};
 use crate::secrets::ServerKey;
-use rusqlite::Transaction;
 
 /// The key of this database. It stays the same across restarts, and for every process that shares the
 /// data: what was bound or sent under it must still be recognised.
-pub fn get_or_make(tx: &Transaction<'_>) -> Result<ServerKey> {
+pub fn get_or_make(tx: &Tx) -> Result<ServerKey> {
     tx.execute(
         "INSERT INTO server_key (only, key) VALUES (1, ?1) ON CONFLICT DO NOTHING",
         [ServerKey::generate().as_bytes()],
@@ -22,7 +21,7 @@ mod tests {
     #[test]
     fn a_database_has_one_key_of_its_own() {
         let (one, other) = (Db::in_memory().unwrap(), Db::in_memory().unwrap());
-        let key = |db: &Db| *db.transaction(get_or_make).unwrap().as_bytes();
+        let key = |db: &Db| *db.blocking_transaction(get_or_make).unwrap().as_bytes();
         assert_eq!(key(&one), key(&one));
         assert_ne!(key(&one), key(&other));
     }

@@ -1,8 +1,8 @@
 //! UIA sessions, for `--sessions sqlite`. What a session means is the crate's to know; here it is text
 //! under an ID, replaced only by who has read its last revision.
 
-use super::{Result, UserKey};
-use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
+use super::{Result, Tx, UserKey};
+use rusqlite::{OptionalExtension as _, Row, named_params};
 use std::fmt;
 
 /// A stored session. Its ID is a capability: it appears in no log.
@@ -46,7 +46,7 @@ pub enum Inserted {
 
 /// Stores a new session. At the limit the oldest one without a passed stage makes room; take the expired
 /// ones first.
-pub fn insert(tx: &Transaction<'_>, new: &StoredSession, limit: usize) -> Result<Inserted> {
+pub fn insert(tx: &Tx, new: &StoredSession, limit: usize) -> Result<Inserted> {
     let count: usize =
         tx.prepare_cached("SELECT n FROM uia_session_count")?.query_row([], |row| row.get(0))?;
     if count >= limit {
@@ -73,7 +73,7 @@ pub fn insert(tx: &Transaction<'_>, new: &StoredSession, limit: usize) -> Result
 
 /// Puts `next` in the place of the same session's `revision`. `false` if that is no longer the last one.
 #[must_use = "the loser must not act on its step"]
-pub fn replace(tx: &Transaction<'_>, next: &StoredSession, revision: u64) -> Result<bool> {
+pub fn replace(tx: &Tx, next: &StoredSession, revision: u64) -> Result<bool> {
     let replaced = tx
         .prepare_cached(
             "UPDATE uia_sessions
@@ -89,21 +89,21 @@ pub fn replace(tx: &Transaction<'_>, next: &StoredSession, revision: u64) -> Res
 }
 
 /// Loads a session, expired or not: the crate knows what that means.
-pub fn load(tx: &Transaction<'_>, id: &[u8]) -> Result<Option<StoredSession>> {
+pub fn load(tx: &Tx, id: &[u8]) -> Result<Option<StoredSession>> {
     tx.prepare_cached("SELECT * FROM uia_sessions WHERE id = ?1")?
         .query_row([id], StoredSession::from_row)
         .optional()
 }
 
 /// Removes a session, whatever its revision, and returns it.
-pub fn remove(tx: &Transaction<'_>, id: &[u8]) -> Result<Option<StoredSession>> {
+pub fn remove(tx: &Tx, id: &[u8]) -> Result<Option<StoredSession>> {
     tx.prepare_cached("DELETE FROM uia_sessions WHERE id = ?1 RETURNING *")?
         .query_row([id], StoredSession::from_row)
         .optional()
 }
 
 /// Ends the sessions of a user, and returns them.
-pub fn remove_by_user(tx: &Transaction<'_>, user: UserKey) -> Result<Vec<StoredSession>> {
+pub fn remove_by_user(tx: &Tx, user: UserKey) -> Result<Vec<StoredSession>> {
     tx.prepare_cached("DELETE FROM uia_sessions WHERE user = ?1 RETURNING *")?
         .query_map([user], StoredSession::from_row)?
         .collect()
@@ -111,7 +111,7 @@ pub fn remove_by_user(tx: &Transaction<'_>, user: UserKey) -> Result<Vec<StoredS
 
 /// Removes sessions whose time is over, at most so many, and returns them: what was promised to them is to
 /// be given back. Called with every insert, a small number keeps up.
-pub fn take_expired(tx: &Transaction<'_>, now_ms: u64, at_most: usize) -> Result<Vec<StoredSession>> {
+pub fn take_expired(tx: &Tx, now_ms: u64, at_most: usize) -> Result<Vec<StoredSession>> {
     tx.prepare_cached(
         "DELETE FROM uia_sessions WHERE rowid IN
              (SELECT rowid FROM uia_sessions WHERE ends_at <= ?1 ORDER BY ends_at LIMIT ?2)
@@ -155,11 +155,11 @@ mod tests {
         }
     }
 
-    fn in_transaction(test: impl FnOnce(&Transaction<'_>) -> Result<()>) {
-        Db::in_memory().unwrap().transaction(test).unwrap();
+    fn in_transaction(test: impl FnOnce(&Tx) -> Result<()>) {
+        Db::in_memory().unwrap().blocking_transaction(test).unwrap();
     }
 
-    fn stored(tx: &Transaction<'_>, id: &str) -> bool {
+    fn stored(tx: &Tx, id: &str) -> bool {
         load(tx, id.as_bytes()).unwrap().is_some()
     }
 

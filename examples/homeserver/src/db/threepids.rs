@@ -1,9 +1,9 @@
 //! Third-party identifiers of accounts.
 
-use super::{Result, UserKey};
+use super::{Result, Tx, UserKey};
 use matrix_uia::endpoint::threepid::{Medium, Threepid};
 use rusqlite::types::FromSqlError;
-use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
+use rusqlite::{OptionalExtension as _, Row, named_params};
 
 /// A 3PID that belongs to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Owned {
 }
 
 /// Gives an address to an account. `false` if it is already somebody's, of this account too.
-pub fn add(tx: &Transaction<'_>, user: UserKey, owned: &Owned) -> Result<bool> {
+pub fn add(tx: &Tx, user: UserKey, owned: &Owned) -> Result<bool> {
     let added = tx
         .prepare_cached(
             "INSERT INTO threepids (medium, address, user, id_server, bound, validated_at, added_at)
@@ -34,28 +34,28 @@ pub fn add(tx: &Transaction<'_>, user: UserKey, owned: &Owned) -> Result<bool> {
 }
 
 /// Whose address it is.
-pub fn owner(tx: &Transaction<'_>, threepid: &Threepid) -> Result<Option<UserKey>> {
+pub fn owner(tx: &Tx, threepid: &Threepid) -> Result<Option<UserKey>> {
     tx.prepare_cached("SELECT user FROM threepids WHERE medium = ?1 AND address = ?2")?
         .query_row((threepid.medium().name(), threepid.address()), |row| row.get(0))
         .optional()
 }
 
 /// The addresses of an account, in the order they were added.
-pub fn list(tx: &Transaction<'_>, user: UserKey) -> Result<Vec<Owned>> {
+pub fn list(tx: &Tx, user: UserKey) -> Result<Vec<Owned>> {
     tx.prepare_cached("SELECT * FROM threepids WHERE user = ?1 ORDER BY added_at, medium, address")?
         .query_map([user], Owned::from_row)?
         .collect()
 }
 
 /// An identity server has let go of it.
-pub fn mark_unbound(tx: &Transaction<'_>, user: UserKey, threepid: &Threepid) -> Result<()> {
+pub fn mark_unbound(tx: &Tx, user: UserKey, threepid: &Threepid) -> Result<()> {
     tx.prepare_cached("UPDATE threepids SET bound = 0 WHERE user = ?1 AND medium = ?2 AND address = ?3")?
         .execute((user, threepid.medium().name(), threepid.address()))?;
     Ok(())
 }
 
 /// Frees one address. Whether the account had it.
-pub fn remove(tx: &Transaction<'_>, user: UserKey, threepid: &Threepid) -> Result<bool> {
+pub fn remove(tx: &Tx, user: UserKey, threepid: &Threepid) -> Result<bool> {
     let removed = tx
         .prepare_cached("DELETE FROM threepids WHERE user = ?1 AND medium = ?2 AND address = ?3")?
         .execute((user, threepid.medium().name(), threepid.address()))?;
@@ -63,7 +63,7 @@ pub fn remove(tx: &Transaction<'_>, user: UserKey, threepid: &Threepid) -> Resul
 }
 
 /// Frees every address of an account.
-pub fn remove_all(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
+pub fn remove_all(tx: &Tx, user: UserKey) -> Result<()> {
     tx.prepare_cached("DELETE FROM threepids WHERE user = ?1")?.execute([user])?;
     Ok(())
 }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn an_address_belongs_to_one_account_until_it_is_freed() {
         let db = Db::in_memory().unwrap();
-        let done: Result<()> = db.transaction(|tx| {
+        let done: Result<()> = db.blocking_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             let bob = create(tx, &NewUser::named("bob"))?.unwrap();
             assert!(add(tx, alice, &owned("a@b", 2))?);
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn addresses_are_listed_in_the_order_they_came() {
         let db = Db::in_memory().unwrap();
-        let done: Result<()> = db.transaction(|tx| {
+        let done: Result<()> = db.blocking_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             let (first, second) = (owned("z@b", 1), owned("a@b", 2));
             add(tx, alice, &second)?;

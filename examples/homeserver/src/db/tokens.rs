@@ -4,10 +4,10 @@
 //! [`matrix_uia::endpoint::refresh`]. Here they are kept.
 
 use super::users::User;
-use super::{Result, UserKey, devices};
+use super::{Result, Tx, UserKey, devices};
 use crate::secrets::SecretHash;
 use matrix_uia::endpoint::refresh::{Generation, Presented};
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{OptionalExtension as _, Row};
 
 /// Who presents a token.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct NewTokens {
 }
 
 /// Hands out a device's first tokens. Whatever it had before ends.
-pub fn issue(tx: &Transaction<'_>, user: UserKey, device_id: &str, new: &NewTokens) -> Result<()> {
+pub fn issue(tx: &Tx, user: UserKey, device_id: &str, new: &NewTokens) -> Result<()> {
     end(tx, user, device_id)?;
     tx.prepare_cached("UPDATE devices SET generation = ?3 WHERE user = ?1 AND device_id = ?2")?.execute((
         user,
@@ -42,7 +42,7 @@ pub fn issue(tx: &Transaction<'_>, user: UserKey, device_id: &str, new: &NewToke
 }
 
 /// Ends all tokens of a device, which itself stays.
-pub fn end(tx: &Transaction<'_>, user: UserKey, device_id: &str) -> Result<()> {
+pub fn end(tx: &Tx, user: UserKey, device_id: &str) -> Result<()> {
     for table in ["access_tokens", "refresh_tokens"] {
         tx.prepare_cached(&format!("DELETE FROM {table} WHERE user = ?1 AND device_id = ?2"))?
             .execute((user, device_id))?;
@@ -51,7 +51,7 @@ pub fn end(tx: &Transaction<'_>, user: UserKey, device_id: &str) -> Result<()> {
 }
 
 /// Who presents this access token; `None` if there is no such token. Counts as its use, if it is good.
-pub fn bearer(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer>> {
+pub fn bearer(tx: &Tx, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer>> {
     let found = tx
         .prepare_cached(
             "SELECT u.*, t.device_id, t.generation, t.replaced, d.generation AS newest_used, t.uia_at,
@@ -82,7 +82,7 @@ pub fn bearer(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<
 }
 
 /// Who presents this refresh token; `None` if there is no such token. Counts as its use, if it is good.
-pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Option<(Bearer, Generation)>> {
+pub fn refresh_bearer(tx: &Tx, refresh: &SecretHash) -> Result<Option<(Bearer, Generation)>> {
     let found = tx
         .prepare_cached(
             "SELECT u.*, t.device_id, t.generation, t.replaced, d.generation AS newest_used
@@ -112,7 +112,7 @@ pub fn refresh_bearer(tx: &Transaction<'_>, refresh: &SecretHash) -> Result<Opti
 /// Hands out what follows `generation`, which [`refresh_bearer`] has found to be good in the same
 /// transaction. What an earlier refresh handed out, and nobody has used, is replaced, and remembered for a while.
 pub fn rotate(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     user: UserKey,
     device_id: &str,
     generation: Generation,
@@ -140,23 +140,17 @@ fn presented(row: &Row<'_>, generation: Generation) -> Result<Presented> {
 }
 
 /// Whether there still is such an access token, be it expired.
-pub fn is_there(tx: &Transaction<'_>, access: &SecretHash) -> Result<bool> {
+pub fn is_there(tx: &Tx, access: &SecretHash) -> Result<bool> {
     tx.prepare_cached("SELECT 1 FROM access_tokens WHERE hash = ?1")?.exists([access])
 }
 
 /// UIA was completed with this token.
-pub fn mark_uia(tx: &Transaction<'_>, access: &SecretHash, now_ms: u64) -> Result<()> {
+pub fn mark_uia(tx: &Tx, access: &SecretHash, now_ms: u64) -> Result<()> {
     tx.prepare_cached("UPDATE access_tokens SET uia_at = ?2 WHERE hash = ?1")?.execute((access, now_ms))?;
     Ok(())
 }
 
-fn insert(
-    tx: &Transaction<'_>,
-    user: UserKey,
-    device_id: &str,
-    new: &NewTokens,
-    generation: Generation,
-) -> Result<()> {
+fn insert(tx: &Tx, user: UserKey, device_id: &str, new: &NewTokens, generation: Generation) -> Result<()> {
     let generation = generation.get();
     tx.prepare_cached(
         "INSERT INTO access_tokens (hash, user, device_id, generation, expires_at)
@@ -173,7 +167,7 @@ fn insert(
 }
 
 /// The first use of a generation makes it the device's, and forgets the oldest.
-fn used(tx: &Transaction<'_>, bearer: &Bearer, generation: Generation) -> Result<()> {
+fn used(tx: &Tx, bearer: &Bearer, generation: Generation) -> Result<()> {
     if bearer.presented != Presented::FirstUse {
         return Ok(());
     }
@@ -204,11 +198,11 @@ mod tests {
     }
 
     /// What a client would see: `Some(stale)`, or `None` for an unknown token.
-    fn stale(tx: &Transaction<'_>, name: &str) -> Option<bool> {
+    fn stale(tx: &Tx, name: &str) -> Option<bool> {
         bearer(tx, &SecretHash::of(name), 1_000).unwrap().map(|bearer| is_stale(&bearer))
     }
 
-    fn stale_refresh(tx: &Transaction<'_>, name: &str) -> Option<bool> {
+    fn stale_refresh(tx: &Tx, name: &str) -> Option<bool> {
         refresh_bearer(tx, &pair(name).refresh.unwrap()).unwrap().map(|(bearer, _)| is_stale(&bearer))
     }
 
@@ -217,16 +211,16 @@ mod tests {
     }
 
     /// A refresh with the pair `old`, answered with `new`.
-    fn rotate(tx: &Transaction<'_>, old: &str, new: &str) -> Result<()> {
+    fn rotate(tx: &Tx, old: &str, new: &str) -> Result<()> {
         let (bearer, generation) = refresh_bearer(tx, &pair(old).refresh.unwrap())?.unwrap();
         assert!(bearer.presented.is_good());
         super::rotate(tx, bearer.user.key, &bearer.device_id, generation, &pair(new))
     }
 
     /// Alice, logged in with the pair `a` on her phone.
-    fn logged_in(test: impl FnOnce(&Transaction<'_>, UserKey) -> Result<()>) {
+    fn logged_in(test: impl FnOnce(&Tx, UserKey) -> Result<()>) {
         let db = Db::in_memory().unwrap();
-        db.transaction(|tx| {
+        db.blocking_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             devices::put(tx, alice, "PHONE", None, 1)?;
             issue(tx, alice, "PHONE", &pair("a"))?;

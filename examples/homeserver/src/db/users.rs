@@ -1,8 +1,8 @@
 //! Accounts.
 
-use super::{Result, UserKey};
+use super::{Result, Tx, UserKey};
 use crate::password::PasswordHash;
-use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
+use rusqlite::{OptionalExtension as _, Row, named_params};
 
 /// An account as it stands. The password is asked for apart, by who verifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl<'a> NewUser<'a> {
 }
 
 /// Makes an account. `None` if the name is taken, by whatever account and in whatever state.
-pub fn create(tx: &Transaction<'_>, new: &NewUser<'_>) -> Result<Option<UserKey>> {
+pub fn create(tx: &Tx, new: &NewUser<'_>) -> Result<Option<UserKey>> {
     tx.prepare_cached(
         "INSERT INTO users (localpart, password_hash, phase, locked, suspended, admin, guest)
          VALUES (:localpart, :password, :phase, :locked, :suspended, :admin, :guest)
@@ -72,18 +72,18 @@ pub fn create(tx: &Transaction<'_>, new: &NewUser<'_>) -> Result<Option<UserKey>
     .optional()
 }
 
-pub fn by_key(tx: &Transaction<'_>, user: UserKey) -> Result<Option<User>> {
+pub fn by_key(tx: &Tx, user: UserKey) -> Result<Option<User>> {
     tx.prepare_cached("SELECT * FROM users WHERE id = ?1")?.query_row([user], User::from_row).optional()
 }
 
-pub fn by_localpart(tx: &Transaction<'_>, localpart: &str) -> Result<Option<User>> {
+pub fn by_localpart(tx: &Tx, localpart: &str) -> Result<Option<User>> {
     tx.prepare_cached("SELECT * FROM users WHERE localpart = ?1")?
         .query_row([localpart], User::from_row)
         .optional()
 }
 
 /// `None` if the account has no password (or doesn't exist): then no password is right.
-pub fn password_hash(tx: &Transaction<'_>, user: UserKey) -> Result<Option<PasswordHash>> {
+pub fn password_hash(tx: &Tx, user: UserKey) -> Result<Option<PasswordHash>> {
     let hash = tx
         .prepare_cached("SELECT password_hash FROM users WHERE id = ?1")?
         .query_row([user], |row| row.get(0))
@@ -92,7 +92,7 @@ pub fn password_hash(tx: &Transaction<'_>, user: UserKey) -> Result<Option<Passw
 }
 
 /// Replaces the password, or removes it. What was begun under the old one is void.
-pub fn set_password(tx: &Transaction<'_>, user: UserKey, hash: Option<&PasswordHash>) -> Result<()> {
+pub fn set_password(tx: &Tx, user: UserKey, hash: Option<&PasswordHash>) -> Result<()> {
     tx.prepare_cached(
         "UPDATE users SET password_hash = ?2, epoch = epoch + 1
          WHERE id = ?1 AND password_hash IS NOT ?2",
@@ -101,18 +101,18 @@ pub fn set_password(tx: &Transaction<'_>, user: UserKey, hash: Option<&PasswordH
     Ok(())
 }
 
-pub fn set_locked(tx: &Transaction<'_>, user: UserKey, locked: bool) -> Result<()> {
+pub fn set_locked(tx: &Tx, user: UserKey, locked: bool) -> Result<()> {
     tx.prepare_cached("UPDATE users SET locked = ?2 WHERE id = ?1")?.execute((user, locked))?;
     Ok(())
 }
 
-pub fn set_suspended(tx: &Transaction<'_>, user: UserKey, suspended: bool) -> Result<()> {
+pub fn set_suspended(tx: &Tx, user: UserKey, suspended: bool) -> Result<()> {
     tx.prepare_cached("UPDATE users SET suspended = ?2 WHERE id = ?1")?.execute((user, suspended))?;
     Ok(())
 }
 
 /// The first effect of a deactivation. Whether it was this call that raised the fence.
-pub fn fence(tx: &Transaction<'_>, user: UserKey) -> Result<bool> {
+pub fn fence(tx: &Tx, user: UserKey) -> Result<bool> {
     let raised = tx
         .prepare_cached(
             "UPDATE users SET phase = 'deactivating', epoch = epoch + 1 WHERE id = ?1 AND phase = 'active'",
@@ -121,13 +121,13 @@ pub fn fence(tx: &Transaction<'_>, user: UserKey) -> Result<bool> {
     Ok(raised == 1)
 }
 
-pub fn mark_erased(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
+pub fn mark_erased(tx: &Tx, user: UserKey) -> Result<()> {
     tx.prepare_cached("UPDATE users SET erased = 1 WHERE id = ?1")?.execute([user])?;
     Ok(())
 }
 
 /// The last effect of a deactivation.
-pub fn mark_deactivated(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
+pub fn mark_deactivated(tx: &Tx, user: UserKey) -> Result<()> {
     tx.prepare_cached("UPDATE users SET phase = 'deactivated' WHERE id = ?1")?.execute([user])?;
     Ok(())
 }
@@ -154,8 +154,8 @@ mod tests {
     use super::*;
     use crate::db::Db;
 
-    fn in_transaction(test: impl FnOnce(&Transaction<'_>) -> Result<()>) {
-        Db::in_memory().unwrap().transaction(test).unwrap();
+    fn in_transaction(test: impl FnOnce(&Tx) -> Result<()>) {
+        Db::in_memory().unwrap().blocking_transaction(test).unwrap();
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //!
 //! [`ServerKey::validation_token`]: crate::secrets::ServerKey::validation_token
 
-use super::{Result, UserKey};
+use super::{Result, Tx, UserKey};
 use matrix_uia::Timestamp;
 use matrix_uia::endpoint::threepid::{Validation, ValidationRules};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::operation::Reference;
-use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
+use rusqlite::{OptionalExtension as _, Row, named_params};
 
 /// A validation as it was found.
 #[derive(Debug)]
@@ -23,19 +23,19 @@ pub struct Stored {
 }
 
 /// Finds what was asked for by the same request.
-pub fn by_identity(tx: &Transaction<'_>, identity: Digest) -> Result<Option<Stored>> {
+pub fn by_identity(tx: &Tx, identity: Digest) -> Result<Option<Stored>> {
     tx.prepare_cached("SELECT * FROM validations WHERE identity = ?1")?
         .query_row([identity.as_bytes()], Stored::from_row)
         .optional()
 }
 
-pub fn by_sid(tx: &Transaction<'_>, sid: &str) -> Result<Option<Stored>> {
+pub fn by_sid(tx: &Tx, sid: &str) -> Result<Option<Stored>> {
     tx.prepare_cached("SELECT * FROM validations WHERE sid = ?1")?
         .query_row([sid], Stored::from_row)
         .optional()
 }
 
-pub fn by_reference(tx: &Transaction<'_>, reference: Reference) -> Result<Option<Stored>> {
+pub fn by_reference(tx: &Tx, reference: Reference) -> Result<Option<Stored>> {
     tx.prepare_cached("SELECT * FROM validations WHERE id = ?1")?
         .query_row([reference.get().cast_signed()], Stored::from_row)
         .optional()
@@ -43,7 +43,7 @@ pub fn by_reference(tx: &Transaction<'_>, reference: Reference) -> Result<Option
 
 /// Keeps a new validation, in the place of one of the same identity.
 pub fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     sid: &str,
     identity: Digest,
     validation: &Validation,
@@ -66,7 +66,7 @@ pub fn insert(
 
 /// Keeps what a validation has become.
 pub fn replace(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     reference: Reference,
     validation: &Validation,
     rules: &ValidationRules,
@@ -79,27 +79,27 @@ pub fn replace(
     Ok(())
 }
 
-pub fn set_next_link(tx: &Transaction<'_>, reference: Reference, next_link: Option<&str>) -> Result<()> {
+pub fn set_next_link(tx: &Tx, reference: Reference, next_link: Option<&str>) -> Result<()> {
     tx.prepare_cached("UPDATE validations SET next_link = ?2 WHERE id = ?1")?
         .execute((reference.get().cast_signed(), next_link))?;
     Ok(())
 }
 
 /// It has served its purpose.
-pub fn remove(tx: &Transaction<'_>, reference: Reference) -> Result<()> {
+pub fn remove(tx: &Tx, reference: Reference) -> Result<()> {
     tx.prepare_cached("DELETE FROM validations WHERE id = ?1")?.execute([reference.get().cast_signed()])?;
     Ok(())
 }
 
 /// Forgets what is long over.
-pub fn forget(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+pub fn forget(tx: &Tx, now: Timestamp) -> Result<()> {
     tx.prepare_cached("DELETE FROM validations WHERE forget_at <= ?1")?.execute([now.as_millis()])?;
     Ok(())
 }
 
 /// Ends what a user asked for, and what was asked, with or without a token, for one of their addresses.
 /// To be called while they still have them.
-pub fn remove_by_user(tx: &Transaction<'_>, user: UserKey) -> Result<()> {
+pub fn remove_by_user(tx: &Tx, user: UserKey) -> Result<()> {
     tx.prepare_cached(
         "DELETE FROM validations
          WHERE user = ?1 OR (medium, address) IN (SELECT medium, address FROM threepids WHERE user = ?1)",
@@ -141,7 +141,7 @@ mod tests {
     }
 
     /// Keeps a new validation under a `sid` that is its address.
-    fn put(tx: &Transaction<'_>, address: &str, user: Option<UserRef>) -> Result<Digest> {
+    fn put(tx: &Tx, address: &str, user: Option<UserRef>) -> Result<Digest> {
         let rules = ValidationRules::default();
         let secret = Secret::new("secret");
         let asked = TokenRequestKey::new(&KEY, Purpose::Reset, user, email(address), secret, 1);
@@ -155,8 +155,8 @@ mod tests {
         Ok(asked.identity())
     }
 
-    fn in_transaction(test: impl FnOnce(&Transaction<'_>) -> Result<()>) {
-        Db::in_memory().unwrap().transaction(test).unwrap();
+    fn in_transaction(test: impl FnOnce(&Tx) -> Result<()>) {
+        Db::in_memory().unwrap().blocking_transaction(test).unwrap();
     }
 
     #[test]

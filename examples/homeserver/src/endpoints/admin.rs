@@ -2,6 +2,7 @@
 //! <https://spec.matrix.org/v1.19/client-server-api/#server-administration>.
 
 use crate::app::{App, SharedApp};
+use crate::db::Tx;
 use crate::db::users::{self, User};
 use crate::failure::Failure;
 use crate::http::{JsonBody, Named, answer};
@@ -9,7 +10,7 @@ use crate::who::{self, Peer, user_ref};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use matrix_uia::endpoint::account::{AccountStatus, Action, Moderated, Moderation, Moderator};
 
@@ -22,40 +23,42 @@ pub(super) fn routes() -> Router<SharedApp> {
 
 fn both(moderation: Moderation) -> MethodRouter<SharedApp> {
     get(move |State(app): State<SharedApp>, peer: Peer, Named(user_id): Named| async move {
-        moderate(&app, &peer, moderation, &user_id, None)
+        moderate(&app, &peer, moderation, &user_id, None).await
     })
     .put(
         move |State(app): State<SharedApp>, peer: Peer, Named(user_id): Named, body: JsonBody| async move {
-            moderate(&app, &peer, moderation, &user_id, Some(&body.0))
+            moderate(&app, &peer, moderation, &user_id, Some(&body.0)).await
         },
     )
 }
 
 /// `body` is that of a `PUT`.
-fn moderate(app: &App, peer: &Peer, moderation: Moderation, user_id: &str, body: Option<&[u8]>) -> Response {
-    match status(app, peer, moderation, user_id, body) {
-        Ok(status) => {
-            let mut body = String::new();
-            // A `String` takes whatever is written.
-            let _ = moderation.write(status, &mut body);
-            answer::json(StatusCode::OK, body)
-        }
-        Err(failure) => failure.into_response(),
-    }
+async fn moderate(
+    app: &App,
+    peer: &Peer,
+    moderation: Moderation,
+    user_id: &str,
+    body: Option<&[u8]>,
+) -> Result<Response, Failure> {
+    let status = status(app, peer, moderation, user_id, body).await?;
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ = moderation.write(status, &mut body);
+    Ok(answer::json(StatusCode::OK, body))
 }
 
-fn status(
+async fn status(
     app: &App,
     peer: &Peer,
     moderation: Moderation,
     user_id: &str,
     body: Option<&[u8]>,
 ) -> Result<AccountStatus, Failure> {
-    let who = who::required(app, peer, Action::Moderate)?;
+    let who = who::required(app, peer, Action::Moderate).await?;
     let moderator = Moderator::authorise(user_ref(&who.user), who.user.admin)?;
     let wish = body.map(|body| moderation.parse(body)).transpose()?;
     let localpart = moderator.local_user(user_id, &app.config.server_name)?.to_cow();
-    app.db.transaction(|tx| {
+    let act = |tx: &Tx| {
         let user = users::by_localpart(tx, &localpart)?;
         let account = user.as_ref().map(moderated);
         let Some(on) = wish else { return Ok(moderator.see(account)?) };
@@ -65,7 +68,8 @@ fn status(
             users::set_suspended(tx, user.key, status.suspended)?;
         }
         Ok(status)
-    })
+    };
+    app.db.transaction(act).await
 }
 
 fn moderated(user: &User) -> Moderated {

@@ -1,7 +1,7 @@
 //! `POST account/deactivate`: <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate>.
 
 use crate::app::{App, SharedApp};
-use crate::db::{UserKey, users};
+use crate::db::{Tx, UserKey, users};
 use crate::deactivations;
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
@@ -16,7 +16,6 @@ use matrix_uia::endpoint::deactivate::{self as core, DeactivateRequest, KeptDeac
 use matrix_uia::server::operation::{Deactivate, Reference};
 use matrix_uia::server::session::{Exempt, Replay};
 use matrix_uia::{Denied, Grant, MatrixError};
-use rusqlite::Transaction;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
     deactivate(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
@@ -27,7 +26,7 @@ async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
     if !who::is_appservice(app, peer) {
         super::legacy(app)?;
     }
-    let who = who::maybe(app, peer, Action::Deactivate)?;
+    let who = who::maybe(app, peer, Action::Deactivate).await?;
     let appservice = who.as_ref().is_some_and(Who::is_appservice);
     let request = DeactivateRequest::parse(body)?;
     request.check()?;
@@ -41,7 +40,7 @@ async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
     let response = match &who {
         Some(who) if appservice => {
             let grant = Exempt::ApplicationService.assume_exempt(Some(user_ref(&who.user)));
-            match app.db.transaction(|tx| endpoint.begin(tx, grant, &Kept::default()))? {
+            match app.db.transaction(|tx| endpoint.begin(tx, grant, &Kept::default())).await? {
                 Done::Succeeded(response, _) => response,
                 Done::Denied(denied) => Failure::Reject(denied.reject()).into_response(),
             }
@@ -68,12 +67,7 @@ struct Deactivating<'r> {
 }
 
 impl Deactivating<'_> {
-    fn begin(
-        &mut self,
-        tx: &Transaction<'_>,
-        grant: Grant<Deactivate>,
-        kept: &Kept,
-    ) -> Result<Done, Failure> {
+    fn begin(&mut self, tx: &Tx, grant: Grant<Deactivate>, kept: &Kept) -> Result<Done, Failure> {
         let params: Option<KeptDeactivation> = serde_json::from_value(kept.params.clone()).ok();
         let without_token = !grant.has_subject();
         let (progress, receipt) = match core::begin(grant, &self.request, params) {
@@ -100,21 +94,11 @@ impl Endpoint<Deactivate> for Deactivating<'_> {
         Ok(Kept { params, ..Kept::default() })
     }
 
-    fn redeem(
-        &mut self,
-        tx: &Transaction<'_>,
-        grant: Grant<Deactivate>,
-        kept: &mut Kept,
-    ) -> Result<Done, Failure> {
+    fn redeem(&mut self, tx: &Tx, grant: Grant<Deactivate>, kept: &mut Kept) -> Result<Done, Failure> {
         self.begin(tx, grant, kept)
     }
 
-    fn replay(
-        &mut self,
-        _: &Transaction<'_>,
-        replay: &Replay<Deactivate>,
-        _: &Kept,
-    ) -> Result<Response, Failure> {
+    fn replay(&mut self, _: &Tx, replay: &Replay<Deactivate>, _: &Kept) -> Result<Response, Failure> {
         self.begun = Some(UserKey::from(replay.outcome()));
         Ok(empty())
     }

@@ -3,6 +3,7 @@
 
 use crate::app::{App, SharedApp};
 use crate::clock;
+use crate::db::Tx;
 use crate::db::devices::{self, Device};
 use crate::failure::Failure;
 use crate::http::{JsonBody, Named, answer};
@@ -21,7 +22,6 @@ use matrix_uia::endpoint::devices::{
 use matrix_uia::server::operation::{Operation, Reference};
 use matrix_uia::server::session::{Exempt, Params};
 use matrix_uia::{Call, Denied, Flows, Grant, Guard, Text};
-use rusqlite::Transaction;
 use serde_json::{Value, json};
 
 fn shown(device: &Device) -> Value {
@@ -36,22 +36,22 @@ fn shown(device: &Device) -> Value {
     shown
 }
 
-pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Response {
-    let found = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
-        let devices = app.db.transaction(|tx| devices::list(tx, who.user.key))?;
-        let devices: Vec<_> = devices.iter().map(shown).collect();
-        Ok(answer::json(StatusCode::OK, json!({ "devices": devices }).to_string()))
-    });
-    found.unwrap_or_else(Failure::into_response)
+pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
+    let who = who::required(&app, &peer, Action::ManageDevices).await?;
+    let devices = app.db.transaction(|tx| devices::list(tx, who.user.key)).await?;
+    let devices: Vec<_> = devices.iter().map(shown).collect();
+    Ok(answer::json(StatusCode::OK, json!({ "devices": devices }).to_string()))
 }
 
-pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(id): Named) -> Response {
-    let found = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
-        let device = app.db.transaction(|tx| devices::get(tx, who.user.key, &id))?;
-        let device = device.ok_or(unknown_device())?;
-        Ok(answer::json(StatusCode::OK, shown(&device).to_string()))
-    });
-    found.unwrap_or_else(Failure::into_response)
+pub(super) async fn get(
+    State(app): State<SharedApp>,
+    peer: Peer,
+    Named(id): Named,
+) -> Result<Response, Failure> {
+    let who = who::required(&app, &peer, Action::ManageDevices).await?;
+    let device = app.db.transaction(|tx| devices::get(tx, who.user.key, &id)).await?;
+    let device = device.ok_or(unknown_device())?;
+    Ok(answer::json(StatusCode::OK, shown(&device).to_string()))
 }
 
 pub(super) async fn put(
@@ -59,28 +59,27 @@ pub(super) async fn put(
     peer: Peer,
     Named(id): Named,
     body: JsonBody,
-) -> Response {
-    let done = who::required(&app, &peer, Action::ManageDevices).and_then(|who| {
-        let request = UpdateDeviceRequest::parse(&body.0)?;
-        let name = request.display_name.map(|name| name.to_cow());
-        app.db.transaction(|tx| {
-            let user = who.user.key;
-            let is = logins::device_id_use(tx, user, &id)?;
-            match request.decide(Text::new(&id), is, who.is_appservice())? {
-                DeviceUpdate::Rename => {
-                    if let Some(name) = &name {
-                        devices::rename(tx, user, &id, Some(name))?;
-                    }
-                    Ok(empty())
+) -> Result<Response, Failure> {
+    let who = who::required(&app, &peer, Action::ManageDevices).await?;
+    let request = UpdateDeviceRequest::parse(&body.0)?;
+    let name = request.display_name.map(|name| name.to_cow());
+    let decide = |tx: &Tx| {
+        let user = who.user.key;
+        let is = logins::device_id_use(tx, user, &id)?;
+        match request.decide(Text::new(&id), is, who.is_appservice())? {
+            DeviceUpdate::Rename => {
+                if let Some(name) = &name {
+                    devices::rename(tx, user, &id, Some(name))?;
                 }
-                DeviceUpdate::Make => {
-                    devices::put(tx, user, &id, name.as_deref(), clock::now_ms())?;
-                    Ok(answer::json(StatusCode::CREATED, "{}"))
-                }
+                Ok(empty())
             }
-        })
-    });
-    done.unwrap_or_else(Failure::into_response)
+            DeviceUpdate::Make => {
+                devices::put(tx, user, &id, name.as_deref(), clock::now_ms())?;
+                Ok(answer::json(StatusCode::CREATED, "{}"))
+            }
+        }
+    };
+    app.db.transaction(decide).await
 }
 
 pub(super) async fn delete(
@@ -93,7 +92,7 @@ pub(super) async fn delete(
 }
 
 async fn delete_one(app: &App, peer: &Peer, id: String, body: &[u8]) -> Result<Response, Failure> {
-    let who = who::required(app, peer, Action::ManageDevices)?;
+    let who = who::required(app, peer, Action::ManageDevices).await?;
     let request = DeleteDeviceRequest::parse(body)?;
     let call = request.call(&app.policies.key, who.subject(), &id);
     let endpoint = Deletion { who, devices: Some(vec![id]), in_path: true };
@@ -105,7 +104,7 @@ pub(super) async fn delete_devices(State(app): State<SharedApp>, peer: Peer, bod
 }
 
 async fn delete_several(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
-    let who = who::required(app, peer, Action::ManageDevices)?;
+    let who = who::required(app, peer, Action::ManageDevices).await?;
     let request = DeleteDevicesRequest::parse(body)?;
     let call = request.call(&app.policies.key, who.subject());
     let devices = request.devices.map(|ids| ids.iter().map(|id| id.to_cow().into_owned()).collect());
@@ -131,7 +130,7 @@ async fn delete_them<Op: Operation>(
         let token = endpoint.who.token;
         return Ok(Exchange { app, flows, call, peer, token }.run(&mut endpoint).await);
     };
-    match app.db.transaction(|tx| endpoint.redeem(tx, grant, &mut Kept::default()))? {
+    match app.db.transaction(|tx| endpoint.redeem(tx, grant, &mut Kept::default())).await? {
         Done::Succeeded(response, _) => Ok(response),
         Done::Denied(denied) => Err(denied.reject().into()),
     }
@@ -149,7 +148,7 @@ impl<Op: Operation> Endpoint<Op> for Deletion {
         Ok(Kept { params: json!(self.devices), ..Kept::default() })
     }
 
-    fn redeem(&mut self, tx: &Transaction<'_>, grant: Grant<Op>, kept: &mut Kept) -> Result<Done, Failure> {
+    fn redeem(&mut self, tx: &Tx, grant: Grant<Op>, kept: &mut Kept) -> Result<Done, Failure> {
         let devices = match grant.params() {
             Params::Kept if !self.in_path => serde_json::from_value(kept.params.clone()).ok(),
             _ => self.devices.clone(),

@@ -6,7 +6,7 @@
 
 use crate::app::{App, SharedApp};
 use crate::db::users::{self, User};
-use crate::db::{UserKey, registration_tokens};
+use crate::db::{Tx, UserKey, registration_tokens};
 use crate::failure::Failure;
 use crate::http::{Named, page, same_origin};
 use crate::phones;
@@ -28,7 +28,6 @@ use matrix_uia::server::session::{NotCompleted, Outside, Proof, Visit, Visited, 
 use matrix_uia::wire::AuthType;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Secret, SessionId, Text};
-use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#fallback>
 pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(auth_type): Named) -> Response {
@@ -36,7 +35,7 @@ pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(auth_typ
         Ok(session) => session,
         Err(reject) => return Failure::from(reject).into_response(),
     };
-    show(&app, &peer, &auth_type, &session).unwrap_or_else(refused)
+    show(&app, &peer, &auth_type, &session).await.unwrap_or_else(refused)
 }
 
 /// The page's own form.
@@ -95,7 +94,7 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// The session, unless its account may not go on (rule A1).
-    fn load(tx: &Transaction<'_>, app: &'a App, id: &SessionId) -> Result<Option<Self>, Failure> {
+    fn load(tx: &Tx, app: &'a App, id: &SessionId) -> Result<Option<Self>, Failure> {
         let Some(stored) = app.sessions.load(tx, id)? else { return Ok(None) };
         let Some(outside) = app.policies.outside(&stored.session) else { return Ok(None) };
         let user = match stored.session.user() {
@@ -121,9 +120,10 @@ fn id_of(session: &str) -> Result<SessionId, MatrixError> {
     SessionId::parse(Text::new(session)).ok_or(NotCompleted::Unknown.reject())
 }
 
-fn show(app: &App, peer: &Peer, auth_type: &str, session: &str) -> Result<Response, Failure> {
+async fn show(app: &App, peer: &Peer, auth_type: &str, session: &str) -> Result<Response, Failure> {
     let id = id_of(session)?;
-    let found = app.db.transaction(|tx| Found::load(tx, app, &id))?.ok_or(NotCompleted::Unknown.reject())?;
+    let found =
+        app.db.transaction(|tx| Found::load(tx, app, &id)).await?.ok_or(NotCompleted::Unknown.reject())?;
     let at = At { app, peer, visit: Visit::new(id, AuthType::from(auth_type), found.account), sent: None };
     match found.outside.look(at.visit, Some(found.stored.session.clone()), peer.arrived) {
         Ok(()) => Ok(page(Page::Stage(at.stage(&found, found.user_id(app).as_deref())))),
@@ -141,40 +141,48 @@ async fn submit(
     same_origin(&peer.headers)?;
     let id = id_of(session)?;
     // Found first: who the session's user is, the form need not say.
-    let found = app.db.transaction(|tx| Found::load(tx, app, &id))?.ok_or(NotCompleted::Unknown.reject())?;
+    let found =
+        app.db.transaction(|tx| Found::load(tx, app, &id)).await?.ok_or(NotCompleted::Unknown.reject())?;
     let user = found.user_id(app);
     let shown = form.get("terms").and_then(TermsVersion::parse);
     let visit = Visit::new(id, AuthType::from(auth_type), found.account).shown(shown);
     let at = At { app, peer, visit, sent: form.get("sid").zip(form.get("client_secret").map(Secret::from)) };
     match visit.auth_type() {
         AuthType::Sso | AuthType::OAuth | AuthType::Custom(_) => {
-            return app.db.transaction(|tx| at.approve(tx));
+            return app.db.transaction(|tx| at.approve(tx)).await;
         }
-        AuthType::EmailIdentity | AuthType::Msisdn if at.sent.is_none() => return at.send(&found, form),
+        AuthType::EmailIdentity | AuthType::Msisdn if at.sent.is_none() => {
+            return at.send(&found, form).await;
+        }
         _ => {}
     }
     let data = form.auth_data(visit.auth_type(), user.as_deref());
-    let first = app.db.transaction(|tx| {
-        let Some(found) = Found::load(tx, app, &id)? else { return Ok(Err(gone())) };
-        match found.outside.attempt(visit, data, Some(found.stored.session.clone()), peer.arrived) {
-            Visited::Verify(inquiry) => Ok(Ok(inquiry)),
-            visited => at.settle(tx, found, visited).map(Err),
-        }
-    })?;
+    let first = app
+        .db
+        .transaction(|tx| {
+            let Some(found) = Found::load(tx, app, &id)? else { return Ok(Err(gone())) };
+            match found.outside.attempt(visit, data, Some(found.stored.session.clone()), peer.arrived) {
+                Visited::Verify(inquiry) => Ok(Ok(inquiry)),
+                visited => at.settle(tx, found, visited).map(Err),
+            }
+        })
+        .await?;
     let inquiry = match first {
         Ok(inquiry) => inquiry,
         Err(answer) => return Ok(answer),
     };
     let verdict = verify(app, peer, inquiry.question()).await?;
     let answered = inquiry.resolve(verdict);
-    app.db.transaction(|tx| {
-        let Some(found) = Found::load(tx, app, &id)? else {
-            registration_tokens::give_back(tx, id.as_bytes())?;
-            return Ok(gone());
-        };
-        let visited = answered.apply(found.account, Some(found.stored.session.clone()), peer.arrived);
-        at.settle(tx, found, visited)
-    })
+    app.db
+        .transaction(|tx| {
+            let Some(found) = Found::load(tx, app, &id)? else {
+                registration_tokens::give_back(tx, id.as_bytes())?;
+                return Ok(gone());
+            };
+            let visited = answered.apply(found.account, Some(found.stored.session.clone()), peer.arrived);
+            at.settle(tx, found, visited)
+        })
+        .await
 }
 
 /// Where somebody is, and with what.
@@ -188,7 +196,7 @@ struct At<'a> {
 
 impl At<'_> {
     /// The provider says that it is they. There is none here: the page's button is what stands for it.
-    fn approve(&self, tx: &Transaction<'_>) -> Result<Response, Failure> {
+    fn approve(&self, tx: &Tx) -> Result<Response, Failure> {
         let Some(found) = Found::load(tx, self.app, &self.visit.session_id())? else { return Ok(gone()) };
         let proof = match (self.visit.auth_type(), found.stored.session.user()) {
             (AuthType::Sso | AuthType::OAuth, Some(user)) => Proof::User(user),
@@ -202,25 +210,26 @@ impl At<'_> {
     }
 
     /// Sends a message to the address that was typed in, and shows the page that waits for its link.
-    fn send(&self, found: &Found<'_>, form: &Form<'_>) -> Result<Response, Failure> {
+    async fn send(&self, found: &Found<'_>, form: &Form<'_>) -> Result<Response, Failure> {
         let looked = found.outside.look(self.visit, Some(found.stored.session.clone()), self.peer.arrived);
         if let Err(reason) = looked {
             return Ok(self.not_passed(found, reason));
         }
         // The page keeps the secret, as a client would.
         let client_secret = opaque_id();
-        let sent = address(self.visit.auth_type(), form).map_err(Failure::from).and_then(|threepid| {
-            let wanted = Wanted {
-                purpose: Purpose::of_stage(found.outside.operation()),
-                requester: None,
-                threepid,
-                client_secret: Secret::new(&client_secret),
-                send_attempt: 1,
-                next_link: None,
-                id_server: None,
-            };
-            threepids::request(self.app, self.peer, wanted)
+        let wanted = address(self.visit.auth_type(), form).map(|threepid| Wanted {
+            purpose: Purpose::of_stage(found.outside.operation()),
+            requester: None,
+            threepid,
+            client_secret: Secret::new(&client_secret),
+            send_attempt: 1,
+            next_link: None,
+            id_server: None,
         });
+        let sent = match wanted {
+            Ok(wanted) => threepids::request(self.app, self.peer, wanted).await,
+            Err(reject) => Err(reject.into()),
+        };
         let user = found.user_id(self.app);
         let stage = self.stage(found, user.as_deref());
         match sent {
@@ -230,12 +239,7 @@ impl At<'_> {
         }
     }
 
-    fn settle(
-        &self,
-        tx: &Transaction<'_>,
-        found: Found<'_>,
-        visited: Visited<'_>,
-    ) -> Result<Response, Failure> {
+    fn settle(&self, tx: &Tx, found: Found<'_>, visited: Visited<'_>) -> Result<Response, Failure> {
         match visited {
             Visited::Passed(completed) => {
                 self.store(tx, found, completed.write())?;
@@ -253,7 +257,7 @@ impl At<'_> {
         }
     }
 
-    fn store(&self, tx: &Transaction<'_>, found: Found<'_>, write: Write<'_>) -> Result<(), Failure> {
+    fn store(&self, tx: &Tx, found: Found<'_>, write: Write<'_>) -> Result<(), Failure> {
         let stored = self.app.sessions.write(tx, write, found.stored.kept, self.peer.arrived)?;
         if stored { Ok(()) } else { Err(MatrixError::unavailable().into()) }
     }

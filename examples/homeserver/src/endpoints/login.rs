@@ -3,7 +3,7 @@
 use crate::app::{App, SharedApp};
 use crate::clock;
 use crate::db::users::{self, User};
-use crate::db::{UserKey, login_tokens};
+use crate::db::{Tx, UserKey, login_tokens};
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
 use crate::logins::{Wanted, log_in, response};
@@ -16,7 +16,6 @@ use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::login::{Attempt, LoginRequest, decide, decide_appservice, decide_token};
 use matrix_uia::wire::{Locality, UserIdentifier};
 use matrix_uia::{MatrixError, Secret};
-use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login>
 pub(super) async fn get(State(app): State<SharedApp>) -> Response {
@@ -39,8 +38,8 @@ async fn login(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure>
     let request = app.policies.login.read(body)?;
     match request.attempt {
         Attempt::Password { identifier, password } => by_password(app, &request, identifier, password).await,
-        Attempt::Token { token } => by_token(app, peer, &request, token),
-        Attempt::ApplicationService { identifier } => by_appservice(app, peer, &request, identifier),
+        Attempt::Token { token } => by_token(app, peer, &request, token).await,
+        Attempt::ApplicationService { identifier } => by_appservice(app, peer, &request, identifier).await,
         _ => Err(MatrixError::unavailable().into()),
     }
 }
@@ -51,7 +50,7 @@ async fn by_password(
     identifier: UserIdentifier<'_>,
     password: Secret<'_>,
 ) -> Result<Response, Failure> {
-    let attempt = app.limits.failed_auth.attempt(&named_key(app, identifier)?)?;
+    let attempt = app.limits.failed_auth.attempt(&named_key(app, identifier).await?)?;
     let checked = check_password(app, identifier, &password.expose().to_cow()).await?;
     let (user, right) = match &checked {
         Checked::Right(user) => (Some(user), true),
@@ -61,17 +60,19 @@ async fn by_password(
     if right {
         attempt.forgive();
     }
-    app.db.transaction(|tx| {
-        // Read again: while the password was compared, the account may have been fenced, or its password
-        // replaced.
-        let now = now(tx, user.map(|user| user.key))?;
-        let unchanged = user.map(|user| user.epoch) == now.as_ref().map(|user| user.epoch);
-        decide(now.as_ref().map(who::status), right && unchanged, app.config.hide_deactivated)?;
-        on_device(tx, app, request, now)
-    })
+    app.db
+        .transaction(|tx| {
+            // Read again: while the password was compared, the account may have been fenced, or its password
+            // replaced.
+            let now = now(tx, user.map(|user| user.key))?;
+            let unchanged = user.map(|user| user.epoch) == now.as_ref().map(|user| user.epoch);
+            decide(now.as_ref().map(who::status), right && unchanged, app.config.hide_deactivated)?;
+            on_device(tx, app, request, now)
+        })
+        .await
 }
 
-fn by_token(
+async fn by_token(
     app: &App,
     peer: &Peer,
     request: &LoginRequest<'_>,
@@ -79,18 +80,21 @@ fn by_token(
 ) -> Result<Response, Failure> {
     let attempt = app.limits.failed_auth.attempt(&format!("address {}", peer.address))?;
     let hash = SecretHash::of(token.expose().to_cow().as_bytes());
-    let response = app.db.transaction(|tx| {
-        // A refusal undoes this, so that a token is used up by a login and by nothing else.
-        let user = login_tokens::take(tx, &hash, clock::now_ms())?;
-        let user = now(tx, user)?;
-        decide_token(user.as_ref().map(who::status), app.config.hide_deactivated)?;
-        on_device(tx, app, request, user)
-    })?;
+    let response = app
+        .db
+        .transaction(|tx| {
+            // A refusal undoes this, so that a token is used up by a login and by nothing else.
+            let user = login_tokens::take(tx, &hash, clock::now_ms())?;
+            let user = now(tx, user)?;
+            decide_token(user.as_ref().map(who::status), app.config.hide_deactivated)?;
+            on_device(tx, app, request, user)
+        })
+        .await?;
     attempt.forgive();
     Ok(response)
 }
 
-fn by_appservice(
+async fn by_appservice(
     app: &App,
     peer: &Peer,
     request: &LoginRequest<'_>,
@@ -101,17 +105,19 @@ fn by_appservice(
         _ => None,
     };
     let token = who::service_token(app, peer, localpart.as_deref());
-    app.db.transaction(|tx| {
-        let user = match &localpart {
-            Some(localpart) => users::by_localpart(tx, localpart)?,
-            None => None,
-        };
-        decide_appservice(token, user.as_ref().map(who::status))?;
-        on_device(tx, app, request, user)
-    })
+    app.db
+        .transaction(|tx| {
+            let user = match &localpart {
+                Some(localpart) => users::by_localpart(tx, localpart)?,
+                None => None,
+            };
+            decide_appservice(token, user.as_ref().map(who::status))?;
+            on_device(tx, app, request, user)
+        })
+        .await
 }
 
-fn now(tx: &Transaction<'_>, user: Option<UserKey>) -> Result<Option<User>, Failure> {
+fn now(tx: &Tx, user: Option<UserKey>) -> Result<Option<User>, Failure> {
     match user {
         Some(user) => Ok(users::by_key(tx, user)?),
         None => Ok(None),
@@ -120,7 +126,7 @@ fn now(tx: &Transaction<'_>, user: Option<UserKey>) -> Result<Option<User>, Fail
 
 /// Logs `user` in, of whom it has been decided that there is one.
 fn on_device(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     app: &App,
     request: &LoginRequest<'_>,
     user: Option<User>,

@@ -2,7 +2,7 @@
 
 use crate::app::{App, SharedApp};
 use crate::clock;
-use crate::db::{login_tokens, users};
+use crate::db::{Tx, login_tokens, users};
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
 use crate::secrets::Token;
@@ -16,7 +16,6 @@ use matrix_uia::endpoint::account::Action;
 use matrix_uia::endpoint::login::{GetLoginTokenRequest, LoginTokenResponse};
 use matrix_uia::server::operation::{GetLoginToken, Reference};
 use matrix_uia::{Denied, Grant, MatrixError, Millis, Secret};
-use rusqlite::Transaction;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
     get_token(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
@@ -24,7 +23,7 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 
 async fn get_token(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     app.policies.login.check_get_token()?;
-    let who = who::required(app, peer, Action::GetLoginToken)?;
+    let who = who::required(app, peer, Action::GetLoginToken).await?;
     let call = GetLoginTokenRequest::parse(body)?.call(who.subject());
     let (flows, token) = (&app.policies.get_login_token, who.token);
     Ok(Exchange { app, flows, call, peer, token }.run(&mut Getting { app, who }).await)
@@ -36,12 +35,7 @@ struct Getting<'r> {
 }
 
 impl Endpoint<GetLoginToken> for Getting<'_> {
-    fn redeem(
-        &mut self,
-        tx: &Transaction<'_>,
-        grant: Grant<GetLoginToken>,
-        _: &mut Kept,
-    ) -> Result<Done, Failure> {
+    fn redeem(&mut self, tx: &Tx, grant: Grant<GetLoginToken>, _: &mut Kept) -> Result<Done, Failure> {
         let receipt = grant.redeem();
         let status = users::by_key(tx, self.who.user.key)?.as_ref().map(who::status);
         let allowed = status

@@ -2,7 +2,7 @@
 
 use crate::app::{App, SharedApp};
 use crate::db::users::User;
-use crate::db::{UserKey, belongings, devices, login_tokens, users, validations};
+use crate::db::{Tx, UserKey, belongings, devices, login_tokens, users, validations};
 use crate::failure::Failure;
 use crate::http::JsonBody;
 use crate::password::PasswordHash;
@@ -20,7 +20,6 @@ use matrix_uia::endpoint::password::{
 use matrix_uia::endpoint::threepid::Threepid;
 use matrix_uia::server::operation::{ChangePassword, Reference};
 use matrix_uia::{Grant, MatrixError, Secret};
-use rusqlite::Transaction;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
     change(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
@@ -28,7 +27,7 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 
 async fn change(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     super::legacy(app)?;
-    let who = who::maybe(app, peer, Action::ChangePassword)?;
+    let who = who::maybe(app, peer, Action::ChangePassword).await?;
     let request = ChangePasswordRequest::parse(body)?;
     request.check(&app.policies.strength, app.config.capabilities.change_password)?;
     let flows = if who.is_some() { &app.policies.password } else { &app.policies.password_reset };
@@ -64,12 +63,7 @@ impl Endpoint<ChangePassword> for Change<'_> {
         })
     }
 
-    fn redeem(
-        &mut self,
-        tx: &Transaction<'_>,
-        grant: Grant<ChangePassword>,
-        kept: &mut Kept,
-    ) -> Result<Done, Failure> {
+    fn redeem(&mut self, tx: &Tx, grant: Grant<ChangePassword>, kept: &mut Kept) -> Result<Done, Failure> {
         let params: Option<KeptChange> = serde_json::from_value(kept.params.clone()).ok();
         let change = match core::change(grant, &self.request, params) {
             Ok(change) => change,
@@ -96,7 +90,7 @@ impl Endpoint<ChangePassword> for Change<'_> {
 }
 
 /// ResetTarget password it is now, if it may be changed now.
-fn owner(tx: &Transaction<'_>, change: &PasswordChange<'_>) -> rusqlite::Result<Result<User, MatrixError>> {
+fn owner(tx: &Tx, change: &PasswordChange<'_>) -> rusqlite::Result<Result<User, MatrixError>> {
     let (user, action) = match change.whose() {
         ResetTarget::User(user) => (users::by_key(tx, UserKey::from(user))?, Action::ChangePassword),
         ResetTarget::OwnerOf(validation) => (threepids::owner_of(tx, validation)?, Action::ResetPassword),
@@ -112,7 +106,7 @@ fn owner(tx: &Transaction<'_>, change: &PasswordChange<'_>) -> rusqlite::Result<
 }
 
 fn carry_out(
-    tx: &Transaction<'_>,
+    tx: &Tx,
     user: UserKey,
     effect: Effect,
     hash: &PasswordHash,

@@ -16,21 +16,24 @@ use matrix_uia::{MatrixError, Millis, Secret};
 
 /// The refresh token is the proof; an access token makes no difference.
 pub(super) async fn post(State(app): State<SharedApp>, body: JsonBody) -> Response {
-    refresh(&app, &body.0).unwrap_or_else(Failure::into_response)
+    refresh(&app, &body.0).await.unwrap_or_else(Failure::into_response)
 }
 
-fn refresh(app: &App, body: &[u8]) -> Result<Response, Failure> {
+async fn refresh(app: &App, body: &[u8]) -> Result<Response, Failure> {
     let request = RefreshRequest::parse(body)?;
     let hash = SecretHash::of(request.refresh_token.expose().to_cow().as_bytes());
-    let made = app.db.transaction(|tx| {
-        // A refusal undoes the transaction, and with it that the token counts as used.
-        let found = tokens::refresh_bearer(tx, &hash)?;
-        decide(found.as_ref().map(|(bearer, _)| (bearer.presented, who::status(&bearer.user))))?;
-        let (bearer, generation) = found.ok_or(MatrixError::unavailable())?;
-        let (made, new) = make_tokens(app, true, clock::now_ms());
-        tokens::rotate(tx, bearer.user.key, &bearer.device_id, generation, &new)?;
-        Ok::<_, Failure>(made)
-    })?;
+    let made = app
+        .db
+        .transaction(|tx| {
+            // A refusal undoes the transaction, and with it that the token counts as used.
+            let found = tokens::refresh_bearer(tx, &hash)?;
+            decide(found.as_ref().map(|(bearer, _)| (bearer.presented, who::status(&bearer.user))))?;
+            let (bearer, generation) = found.ok_or(MatrixError::unavailable())?;
+            let (made, new) = make_tokens(app, true, clock::now_ms());
+            tokens::rotate(tx, bearer.user.key, &bearer.device_id, generation, &new)?;
+            Ok::<_, Failure>(made)
+        })
+        .await?;
     let refresh = made.refresh.as_ref().ok_or(MatrixError::unavailable())?;
     let answer = RefreshResponse::new(
         Secret::new(made.access.text.expose()),

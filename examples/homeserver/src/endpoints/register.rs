@@ -4,7 +4,7 @@ use super::names::is_free;
 use super::register_unasked;
 use crate::app::{App, SharedApp};
 use crate::db::users::{self, NewUser};
-use crate::db::{UserKey, registration_tokens};
+use crate::db::{Tx, UserKey, registration_tokens};
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
 use crate::logins::{Login, Wanted, log_in, response};
@@ -23,7 +23,6 @@ use matrix_uia::endpoint::register::{KeptRegistration, Kind, Localpart, Register
 use matrix_uia::server::operation::{Reference, Register};
 use matrix_uia::server::session::Replay;
 use matrix_uia::{Grant, MatrixError, Secret, Text};
-use rusqlite::Transaction;
 use serde_json::json;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -33,13 +32,13 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let kind = Kind::parse(peer.query("kind").as_deref())?;
     if kind == Kind::Guest {
-        return register_unasked::guest(app, body);
+        return register_unasked::guest(app, body).await;
     }
     let request = RegisterRequest::parse(body);
     if let Ok(request) = &request
         && request.by_appservice
     {
-        return register_unasked::appservice_user(app, peer, request);
+        return register_unasked::appservice_user(app, peer, request).await;
     }
     app.policies.registration.check(kind)?;
     let request = request?;
@@ -65,7 +64,7 @@ impl Endpoint<Register> for Registration<'_> {
         self.hash = Some(hash);
     }
 
-    fn admit(&mut self, tx: &Transaction<'_>) -> Result<(), Failure> {
+    fn admit(&mut self, tx: &Tx) -> Result<(), Failure> {
         if let Some(name) = self.username.as_ref().map_err(|reject| *reject)? {
             is_free(self.app, tx, name)?;
         }
@@ -85,12 +84,7 @@ impl Endpoint<Register> for Registration<'_> {
         })
     }
 
-    fn redeem(
-        &mut self,
-        tx: &Transaction<'_>,
-        grant: Grant<Register>,
-        kept: &mut Kept,
-    ) -> Result<Done, Failure> {
+    fn redeem(&mut self, tx: &Tx, grant: Grant<Register>, kept: &mut Kept) -> Result<Done, Failure> {
         let params: Option<KeptRegistration> = serde_json::from_value(kept.params.clone()).ok();
         let username = self.username.clone().ok().flatten();
         let creation = match create(grant, &self.request, username, params.as_ref()) {
@@ -141,12 +135,7 @@ impl Endpoint<Register> for Registration<'_> {
     }
 
     /// The same user and the same device; its earlier tokens end, so that there are never two that live.
-    fn replay(
-        &mut self,
-        tx: &Transaction<'_>,
-        replay: &Replay<Register>,
-        kept: &Kept,
-    ) -> Result<Response, Failure> {
+    fn replay(&mut self, tx: &Tx, replay: &Replay<Register>, kept: &Kept) -> Result<Response, Failure> {
         let key = UserKey::from(replay.outcome());
         let user = users::by_key(tx, key)?.ok_or(MatrixError::unavailable())?;
         who::status(&user).gate(Action::Login)?;

@@ -16,21 +16,23 @@ use matrix_uia::endpoint::register::{GuestRequest, Kind, Localpart, RegisterRequ
 use matrix_uia::wire::error::ErrorCode;
 
 /// A guest: no parameter counts but a device's name.
-pub(super) fn guest(app: &App, body: &[u8]) -> Result<Response, Failure> {
+pub(super) async fn guest(app: &App, body: &[u8]) -> Result<Response, Failure> {
     app.policies.registration.check(Kind::Guest)?;
     let name = GuestRequest::parse(body)?.initial_device_display_name;
-    app.db.transaction(|tx| {
-        let localpart = secrets::localpart();
-        let guest = NewUser { guest: true, ..NewUser::named(&localpart) };
-        let user = users::create(tx, &guest)?.ok_or(Localpart::in_use())?;
-        let wanted = Wanted { display_name: name, ..Wanted::default() };
-        let login = log_in(tx, app, user, &wanted)?;
-        Ok(answer::json(StatusCode::OK, response(&app.user_id(&localpart), Some(&login))))
-    })
+    app.db
+        .transaction(|tx| {
+            let localpart = secrets::localpart();
+            let guest = NewUser { guest: true, ..NewUser::named(&localpart) };
+            let user = users::create(tx, &guest)?.ok_or(Localpart::in_use())?;
+            let wanted = Wanted { display_name: name, ..Wanted::default() };
+            let login = log_in(tx, app, user, &wanted)?;
+            Ok(answer::json(StatusCode::OK, response(&app.user_id(&localpart), Some(&login))))
+        })
+        .await
 }
 
 /// A user of an application service, without a password: the `as_token` is the proof of everything.
-pub(super) fn appservice_user(
+pub(super) async fn appservice_user(
     app: &App,
     peer: &Peer,
     request: &RegisterRequest<'_>,
@@ -51,12 +53,14 @@ pub(super) fn appservice_user(
         display_name: request.initial_device_display_name,
         refresh_token: request.refresh_token.unwrap_or(false),
     };
-    app.db.transaction(|tx| {
-        let user = users::create(tx, &NewUser::named(name.as_str()))?.ok_or(Localpart::in_use())?;
-        let login = match request.inhibit_login {
-            Some(true) => None,
-            _ => Some(log_in(tx, app, user, &wanted)?),
-        };
-        Ok(answer::json(StatusCode::OK, response(&app.user_id(name.as_str()), login.as_ref())))
-    })
+    app.db
+        .transaction(|tx| {
+            let user = users::create(tx, &NewUser::named(name.as_str()))?.ok_or(Localpart::in_use())?;
+            let login = match request.inhibit_login {
+                Some(true) => None,
+                _ => Some(log_in(tx, app, user, &wanted)?),
+            };
+            Ok(answer::json(StatusCode::OK, response(&app.user_id(name.as_str()), login.as_ref())))
+        })
+        .await
 }

@@ -10,7 +10,7 @@ use crate::who::{self, Peer, user_ref};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::post;
 use matrix_uia::endpoint::account::Action;
 use matrix_uia::endpoint::threepid::{GivenAddress, Medium, Purpose, RequestToken, RequestTokenResponse};
@@ -27,7 +27,7 @@ pub(super) fn routes(mut account: Router<SharedApp>) -> Router<SharedApp> {
     ] {
         for medium in Medium::ALL {
             let handler = async move |State(app): State<SharedApp>, peer: Peer, body: JsonBody| {
-                answer(&app, &peer, &body.0, purpose, medium)
+                request(&app, &peer, &body.0, purpose, medium).await
             };
             account = account.route(&format!("{parent}/{}/requestToken", medium.name()), post(handler));
         }
@@ -35,18 +35,14 @@ pub(super) fn routes(mut account: Router<SharedApp>) -> Router<SharedApp> {
     account
 }
 
-fn answer(app: &App, peer: &Peer, body: &[u8], purpose: Purpose, medium: Medium) -> Response {
-    request(app, peer, body, purpose, medium).unwrap_or_else(Failure::into_response)
-}
-
-fn request(
+async fn request(
     app: &App,
     peer: &Peer,
     body: &[u8],
     purpose: Purpose,
     medium: Medium,
 ) -> Result<Response, Failure> {
-    let requester = admit(app, peer, purpose)?;
+    let requester = admit(app, peer, purpose).await?;
     let request = RequestToken::parse(medium, body)?;
     let threepid = match request.address {
         GivenAddress::Email(email) => email,
@@ -64,7 +60,7 @@ fn request(
         next_link: next_link.as_deref(),
         id_server: id_server.as_deref(),
     };
-    let sid = threepids::request(app, peer, wanted)?;
+    let sid = threepids::request(app, peer, wanted).await?;
     let submit_url = threepids::submit_url(app);
     let mut answered = RequestTokenResponse::new(Text::new(&sid));
     // What comes by SMS is typed in; in an e-mail there is a link.
@@ -76,7 +72,7 @@ fn request(
 }
 
 /// Whether the server does at all what the token would be for, and who asks.
-fn admit(app: &App, peer: &Peer, purpose: Purpose) -> Result<Option<UserRef>, Failure> {
+async fn admit(app: &App, peer: &Peer, purpose: Purpose) -> Result<Option<UserRef>, Failure> {
     let forbidden = |message| Err(MatrixError::new(ErrorCode::Forbidden, message).into());
     let capabilities = &app.config.capabilities;
     match purpose {
@@ -94,7 +90,7 @@ fn admit(app: &App, peer: &Peer, purpose: Purpose) -> Result<Option<UserRef>, Fa
         }
         // Deployed clients ask without their token; one that has it is asked for by that user alone.
         Purpose::Add => {
-            let who = who::maybe(app, peer, Action::AddThreepid)?;
+            let who = who::maybe(app, peer, Action::AddThreepid).await?;
             if capabilities.threepid_changes {
                 Ok(who.map(|who| user_ref(&who.user)))
             } else {

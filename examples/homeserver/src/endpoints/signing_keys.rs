@@ -2,7 +2,7 @@
 //! <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload>.
 
 use crate::app::{App, SharedApp};
-use crate::db::{UserKey, devices, users};
+use crate::db::{Tx, UserKey, devices, users};
 use crate::failure::Failure;
 use crate::http::JsonBody;
 use crate::sessions::Kept;
@@ -16,7 +16,6 @@ use matrix_uia::endpoint::signing_keys::{UploadSigningKeysRequest, key_in_use, u
 use matrix_uia::server::operation::{Reference, UploadSigningKeys};
 use matrix_uia::server::session::Exempt;
 use matrix_uia::{Denied, Grant, Guard};
-use rusqlite::Transaction;
 use serde_json::json;
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -24,17 +23,17 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 }
 
 async fn publish(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
-    let who = who::required(app, peer, Action::UploadSigningKeys)?;
+    let who = who::required(app, peer, Action::UploadSigningKeys).await?;
     let request = UploadSigningKeysRequest::parse(body)?;
     let (call, token) = (request.call(&app.policies.key, who.subject()), who.token);
     let mut endpoint = Publishing { app, request, who };
     // Whether it is the first upload is asked in the act that makes it the first.
-    let exempt = app.db.transaction(|tx| {
+    let unasked = |tx: &Tx| {
         endpoint.admit(tx)?;
         let Some(grant) = endpoint.exempt(tx, peer)? else { return Ok(None) };
         endpoint.redeem(tx, grant, &mut Kept::default()).map(Some)
-    });
-    match exempt {
+    };
+    match app.db.transaction(unasked).await {
         Ok(Some(Done::Succeeded(response, _))) => Ok(response),
         Ok(Some(Done::Denied(denied))) => Err(denied.reject().into()),
         Ok(None) => {
@@ -57,11 +56,7 @@ impl Publishing<'_> {
     }
 
     /// A grant, where nobody has to be asked.
-    fn exempt(
-        &self,
-        tx: &Transaction<'_>,
-        peer: &Peer,
-    ) -> rusqlite::Result<Option<Grant<UploadSigningKeys>>> {
+    fn exempt(&self, tx: &Tx, peer: &Peer) -> rusqlite::Result<Option<Grant<UploadSigningKeys>>> {
         let (user, policies) = (user_ref(&self.who.user), &self.app.policies);
         if self.who.is_appservice() {
             return Ok(Some(Exempt::ApplicationService.assume_exempt(Some(user))));
@@ -75,7 +70,7 @@ impl Publishing<'_> {
 }
 
 impl Endpoint<UploadSigningKeys> for Publishing<'_> {
-    fn admit(&mut self, tx: &Transaction<'_>) -> Result<(), Failure> {
+    fn admit(&mut self, tx: &Tx) -> Result<(), Failure> {
         let stored = signing_keys::load(tx, self.user())?;
         let user_id = self.app.user_id(&self.who.user.localpart);
         self.request.check(&user_id, &signing_keys::read(&stored))?;
@@ -91,12 +86,7 @@ impl Endpoint<UploadSigningKeys> for Publishing<'_> {
         Ok(Kept { params: json!(signing_keys::keep(&self.request.keys)), ..Kept::default() })
     }
 
-    fn redeem(
-        &mut self,
-        tx: &Transaction<'_>,
-        grant: Grant<UploadSigningKeys>,
-        kept: &mut Kept,
-    ) -> Result<Done, Failure> {
+    fn redeem(&mut self, tx: &Tx, grant: Grant<UploadSigningKeys>, kept: &mut Kept) -> Result<Done, Failure> {
         let kept: Option<KeptKeys> = serde_json::from_value(kept.params.clone()).ok();
         let upload = match upload(grant, &self.request, kept.as_deref().map(signing_keys::read)) {
             Ok(upload) => upload,

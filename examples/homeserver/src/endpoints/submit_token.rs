@@ -24,14 +24,14 @@ fn three<'f>(form: &Form<'f>) -> Result<SubmitToken<'f>, MatrixError> {
 
 /// `GET`: a page with a button.
 pub(super) async fn page(State(app): State<SharedApp>, peer: Peer) -> Response {
-    show(&app, &peer).unwrap_or_else(refused)
+    show(&app, &peer).await.unwrap_or_else(refused)
 }
 
-fn show(app: &App, peer: &Peer) -> Result<Response, Failure> {
+async fn show(app: &App, peer: &Peer) -> Result<Response, Failure> {
     let query = peer.query.as_deref().unwrap_or_default().as_bytes();
     let mut buffer = vec![0; query.len()];
     let submitted = three(&Form::parse(query, &mut buffer).map_err(MatrixError::from)?)?;
-    let (validation, next_link) = threepids::look(app, peer, &submitted)?.ok_or(MatrixError::new(
+    let (validation, next_link) = threepids::look(app, peer, &submitted).await?.ok_or(MatrixError::new(
         ErrorCode::SessionExpired,
         "This link is too old, or not whole. Ask for another one where you asked for this.",
     ))?;
@@ -51,9 +51,9 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
     // `curl -d` calls everything a form, and no form of ours begins so.
     let is_object = body.0.trim_ascii_start().starts_with(b"{");
     if is_form(&peer.headers) && !is_object {
-        form(&app, &peer, &body.0).unwrap_or_else(refused)
+        form(&app, &peer, &body.0).await.unwrap_or_else(refused)
     } else {
-        json(&app, &peer, &body.0)
+        json(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
     }
 }
 
@@ -63,20 +63,16 @@ fn is_form(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-fn json(app: &App, peer: &Peer, body: &[u8]) -> Response {
-    let done = SubmitToken::parse(body).map_err(Failure::from);
-    let done = done.and_then(|submitted| threepids::submit(app, peer, &submitted));
-    match done {
-        // A client's user is where they were: only a browser is sent on.
-        Ok(_) => answer::json(StatusCode::OK, SubmitToken::SUCCESS),
-        Err(failure) => failure.into_response(),
-    }
+async fn json(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
+    // A client's user is where they were: only a browser is sent on.
+    let _next_link = threepids::submit(app, peer, &SubmitToken::parse(body)?).await?;
+    Ok(answer::json(StatusCode::OK, SubmitToken::SUCCESS))
 }
 
-fn form(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
+async fn form(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let mut buffer = vec![0; body.len()];
     let submitted = three(&Form::parse(body, &mut buffer).map_err(MatrixError::from)?)?;
-    let next_link = threepids::submit(app, peer, &submitted)?;
+    let next_link = threepids::submit(app, peer, &submitted).await?;
     Ok(match next_link.as_deref().map(HeaderValue::from_str) {
         Some(Ok(location)) => {
             let headers = [

@@ -2,7 +2,7 @@
 //! <https://spec.matrix.org/v1.19/client-server-api/#adding-account-administrative-contact-information>
 
 use crate::app::{App, SharedApp};
-use crate::db::{UserKey, threepids as table, validations};
+use crate::db::{Tx, UserKey, threepids as table, validations};
 use crate::deactivations;
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
@@ -20,22 +20,19 @@ use matrix_uia::endpoint::threepid::{
 };
 use matrix_uia::server::operation::{AddThreepid, Reference, UserRef};
 use matrix_uia::{Grant, Timestamp};
-use rusqlite::Transaction;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3account3pid>
-pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Response {
-    let found = who::required(&app, &peer, Action::ListThreepids).and_then(|who| {
-        let list = app.db.transaction(|tx| table::list(tx, who.user.key))?;
-        let at = Timestamp::from_millis;
-        let list = list
-            .into_iter()
-            .map(|owned| ListedThreepid::new(owned.threepid, at(owned.validated_at), at(owned.added_at)));
-        let mut body = String::new();
-        // A `String` takes whatever is written.
-        let _ = core::write_list(&mut body, list);
-        Ok(answer::json(StatusCode::OK, body))
-    });
-    found.unwrap_or_else(Failure::into_response)
+pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
+    let who = who::required(&app, &peer, Action::ListThreepids).await?;
+    let list = app.db.transaction(|tx| table::list(tx, who.user.key)).await?;
+    let at = Timestamp::from_millis;
+    let list = list
+        .into_iter()
+        .map(|owned| ListedThreepid::new(owned.threepid, at(owned.validated_at), at(owned.added_at)));
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ = core::write_list(&mut body, list);
+    Ok(answer::json(StatusCode::OK, body))
 }
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd>
@@ -44,7 +41,7 @@ pub(super) async fn add(State(app): State<SharedApp>, peer: Peer, body: JsonBody
 }
 
 async fn try_add(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
-    let who = who::required(app, peer, Action::AddThreepid)?;
+    let who = who::required(app, peer, Action::AddThreepid).await?;
     let request = AddThreepidRequest::parse(body)?;
     request.check(app.config.capabilities.threepid_changes)?;
     let call = request.call(&app.policies.key, who.subject());
@@ -64,12 +61,7 @@ impl Endpoint<AddThreepid> for Adding<'_> {
         Ok(Kept { params: serde_json::to_value(kept).unwrap_or_default(), ..Kept::default() })
     }
 
-    fn redeem(
-        &mut self,
-        tx: &Transaction<'_>,
-        grant: Grant<AddThreepid>,
-        kept: &mut Kept,
-    ) -> Result<Done, Failure> {
+    fn redeem(&mut self, tx: &Tx, grant: Grant<AddThreepid>, kept: &mut Kept) -> Result<Done, Failure> {
         let params: Option<KeptAddition> = serde_json::from_value(kept.params.clone()).ok().flatten();
         let addition = match core::add(grant, &self.request, params, &self.app.policies.key) {
             Ok(addition) => addition,
@@ -102,9 +94,9 @@ pub(super) async fn delete(State(app): State<SharedApp>, peer: Peer, body: JsonB
 }
 
 async fn try_delete(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
-    let who = who::required(app, peer, Action::RemoveThreepid)?;
+    let who = who::required(app, peer, Action::RemoveThreepid).await?;
     let request = DeleteThreepidRequest::parse(body, app.config.capabilities.threepid_changes)?;
-    let theirs = app.db.transaction(|tx| table::list(tx, who.user.key))?;
+    let theirs = app.db.transaction(|tx| table::list(tx, who.user.key)).await?;
     let theirs = theirs.into_iter().find(|owned| owned.threepid == request.threepid);
     // Nobody else's address is unbound for them.
     let unbound = match &theirs {
@@ -114,7 +106,7 @@ async fn try_delete(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
         },
         None => false,
     };
-    app.db.transaction(|tx| table::remove(tx, who.user.key, &request.threepid))?;
+    app.db.transaction(|tx| table::remove(tx, who.user.key, &request.threepid)).await?;
     let mut body = String::new();
     // A `String` takes whatever is written.
     let _ = DeleteThreepidResponse::new(unbound).write(&mut body);
