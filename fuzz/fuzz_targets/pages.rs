@@ -9,11 +9,8 @@ use matrix_uia::server::operation::Register;
 use matrix_uia::server::session::Visit;
 use matrix_uia::wire::{AuthType, Raw};
 use matrix_uia::{Flows, Guard, Rules, Secret, SessionId, Text};
+use matrix_uia_page_reader::Html;
 use serde_json::json;
-
-#[allow(dead_code, reason = "written for another test program")]
-#[path = "../../examples/tests/support/page.rs"]
-mod page;
 
 fuzz_target!(|input: &[u8]| {
     let mut buffer = vec![0; input.len()];
@@ -57,7 +54,7 @@ fn shape(page: Page<'_>) -> Vec<(String, Vec<String>)> {
     let mut text = String::new();
     document.write(&mut text).expect("a string has room");
     let headers: Vec<_> = document.headers().map(|(name, value)| (name, value.to_string())).collect();
-    let html = page::Html::read(&text);
+    let html = Html::read(&text);
     html.check(|name| headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value.as_str()));
     html.tags.into_iter().map(|tag| (tag.name, tag.attributes.into_keys().collect())).collect()
 }

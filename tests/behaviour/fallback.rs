@@ -7,9 +7,9 @@ use matrix_uia::server::operation::{Deactivate, Operation, Register, UploadSigni
 use matrix_uia::server::session::{NotCompleted, Proof, StageFailure, Verdict};
 use matrix_uia::wire::{AuthData, AuthType, Malformed};
 use matrix_uia::{Guard, MatrixError, Millis, Rules, Secret};
+use matrix_uia_page_reader::Html;
 use serde_json::{Value, json};
 
-use crate::support::page::Html;
 use crate::support::{Server, document, password_auth, policy, poll, stage};
 
 const ALICE: Option<&str> = Some("alice-token");

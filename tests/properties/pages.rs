@@ -6,10 +6,10 @@ use matrix_uia::server::operation::Register;
 use matrix_uia::server::session::Visit;
 use matrix_uia::wire::AuthType;
 use matrix_uia::{Flows, Guard, Rules, Secret};
+use matrix_uia_page_reader::{Html, Tag};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::page::Html;
 use crate::support::{document, flows, id};
 
 /// Any text, with what means something in HTML more often than chance would have it.
@@ -58,7 +58,7 @@ fn shown(text: &str) -> String {
 
 /// The elements of a page and the names of their attributes, which no value may change.
 fn shape(html: &Html) -> Vec<(String, Vec<String>)> {
-    let names = |tag: &crate::support::page::Tag| tag.attributes.keys().cloned().collect();
+    let names = |tag: &Tag| tag.attributes.keys().cloned().collect();
     html.tags.iter().map(|tag| (tag.name.clone(), names(tag))).collect()
 }
 

@@ -15,11 +15,6 @@ mod endpoints;
 mod proofs;
 pub(crate) mod synapse;
 
-/// The same that takes the homeserver's pages apart.
-#[allow(unreachable_pub, dead_code, reason = "written for another test program")]
-#[path = "../../examples/tests/support/page.rs"]
-pub(crate) mod page;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
@@ -35,6 +30,7 @@ use matrix_uia::{
     BindingKey, Call, Flows, Grant, Guard, MatrixError, Millis, Rules, Session, SessionId, Step, Text,
     Timestamp,
 };
+use matrix_uia_page_reader::Html;
 use serde_json::{Value, json};
 
 pub(crate) use accounts::User;
@@ -441,13 +437,13 @@ impl Server {
 
 /// A page as it is sent: its status, and its text taken apart. What holds for every page is
 /// checked on the way.
-pub(crate) fn document(page: Page<'_>) -> (u16, page::Html) {
+pub(crate) fn document(page: Page<'_>) -> (u16, Html) {
     let document = Document::new(page, Nonce::from_entropy([0xA5; 18]));
     let mut text = String::new();
     document.write(&mut text).unwrap();
     let headers: BTreeMap<_, _> = document.headers().map(|(name, value)| (name, value.to_string())).collect();
     assert_eq!(headers["content-type"], "text/html; charset=utf-8");
-    let html = page::Html::read(&text);
+    let html = Html::read(&text);
     html.check(|name| headers.get(name).map(String::as_str));
     (document.status(), html)
 }
