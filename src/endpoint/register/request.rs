@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::Localpart;
+use super::name::Localpart;
 use crate::endpoint::login::{LoginType, check_device};
 use crate::endpoint::password::PasswordStrength;
 use crate::server::digest::BindingKey;
