@@ -15,6 +15,7 @@
 mod decision;
 mod device;
 mod get_token;
+mod login_type;
 mod offer;
 mod request;
 mod response;
