@@ -15,6 +15,7 @@ mod expiry;
 mod model;
 mod room;
 mod sessions;
+mod worth;
 
 use matrix_uia::server::operation::UserRef;
 use matrix_uia::server::session::Write;

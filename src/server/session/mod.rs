@@ -38,6 +38,7 @@ mod rules;
 mod step;
 mod stored;
 mod transition;
+mod worth;
 
 pub use call::Call;
 pub use grant::{Claim, Exempt, Grant, Params, Receipt, Redeemed, Replay};
@@ -48,6 +49,7 @@ pub use passed::Proof;
 pub use question::{Check, LimitKey, Pending, Question, Resolved, StageFailure, Verdict};
 pub use rules::{BodyBinding, Rules, UnknownSession};
 pub use step::{Challenge, Refused, Step, Write};
+pub use worth::Worth;
 
 pub(crate) use call::Facts;
 pub(crate) use id::letter;
@@ -184,7 +186,8 @@ impl Session {
         self.failures
     }
 
-    /// Whether any stage has passed: such a session is not evicted for a new one.
+    /// Whether any stage has passed. What that is worth to a store, [`worth`](Self::worth)
+    /// says.
     #[must_use]
     pub const fn has_passed_stage(&self) -> bool {
         !self.passed.is_empty()
