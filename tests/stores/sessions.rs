@@ -4,15 +4,15 @@ use std::sync::LazyLock;
 
 use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
 use matrix_uia::server::session::{Claim, Proof, Receipt, Verdict, Write};
-use matrix_uia::server::store::{NotStored, Store, Stored};
+use matrix_uia::server::store::{NotStored, OwnerKey, Store, Stored};
 use matrix_uia::wire::Auth;
 use matrix_uia::{BindingKey, Call, Flows, Guard, Millis, Rules, Session, SessionId, Step, Timestamp};
 
 /// In seconds, as every time in these tests.
 pub(super) const LIFETIME: u64 = 1_000;
 pub(super) const REPLAY: u64 = 100;
-/// The most that times may be out of order before the clock counts as set back.
-pub(super) const DISORDER: u64 = 60;
+/// How long times that lie further off than a lifetime go on before they are believed.
+pub(super) const MINUTE: u64 = 60;
 
 pub(super) fn at(secs: u64) -> Timestamp {
     Timestamp::from_millis(secs * 1_000)
@@ -35,7 +35,8 @@ pub(super) static RULES: LazyLock<Rules> = LazyLock::new(|| {
 
 static FLOWS: LazyLock<Flows<'static, ChangePassword>> = LazyLock::new(|| {
     let buffer = Box::leak(Box::new([0; 512]));
-    Flows::in_buffer([["m.login.dummy", "m.login.password"]], None, buffer).unwrap()
+    let flows = [&["m.login.recaptcha", "m.login.password"][..], &["m.login.dummy"]];
+    Flows::in_buffer(flows, None, buffer).unwrap()
 });
 
 pub(super) fn user_of(id: SessionId) -> UserRef {
@@ -60,7 +61,8 @@ fn attempt<R>(
     then: impl FnOnce(Step<'_, ChangePassword>) -> R,
 ) -> R {
     let auth = format!(
-        r#"{{"type":"{stage}","session":"{}","identifier":{{"type":"m.id.user","user":"u"}},"password":"p"}}"#,
+        r#"{{"type":"{stage}","session":"{}","response":"r",
+            "identifier":{{"type":"m.id.user","user":"u"}},"password":"p"}}"#,
         id.expose(),
     );
     let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), Some(Subject::new(user_of(id), 0)));
@@ -86,23 +88,42 @@ pub(super) fn bound(id: SessionId, session: Session, now: Timestamp) -> Option<S
     changed(Guard::new(&FLOWS, &RULES).receive(call.with_params(params), Some(session), id, now))
 }
 
-/// The session once its first stage has passed.
+/// The session once a stage has proved something.
 pub(super) fn passed(id: SessionId, session: Session, now: Timestamp) -> Option<Session> {
-    attempt(id, session, "m.login.dummy", now, changed)
+    attempt(id, session.clone(), "m.login.recaptcha", now, |step| match step {
+        Step::Verify(pending) => {
+            changed(pending.resolve(Verdict::Passed(Proof::Nothing)).apply(Some(session), id, now))
+        }
+        _ => None,
+    })
 }
 
-/// The session once its second stage has passed too.
+fn granted(step: Step<'_, ChangePassword>) -> Option<Claim<ChangePassword>> {
+    match step {
+        Step::Grant(claim) => Some(claim),
+        _ => None,
+    }
+}
+
+/// The session once the other stage of its flow has passed too.
 pub(super) fn claim(id: SessionId, session: Session, now: Timestamp) -> Option<Claim<ChangePassword>> {
     attempt(id, session.clone(), "m.login.password", now, |step| match step {
         Step::Verify(pending) => {
             let verified = pending.resolve(Verdict::Passed(Proof::User(user_of(id))));
-            match verified.apply(Some(session), id, now) {
-                Step::Grant(claim) => Some(claim),
-                _ => None,
-            }
+            granted(verified.apply(Some(session), id, now))
         }
-        _ => None,
+        step => granted(step),
     })
+}
+
+/// The session once the flow that proves nothing is complete.
+pub(super) fn dummy(id: SessionId, session: Session, now: Timestamp) -> Option<Claim<ChangePassword>> {
+    attempt(id, session, "m.login.dummy", now, granted)
+}
+
+/// An owner as evenly spread as a digest, and the same in every run.
+pub(super) fn owner(number: u64) -> OwnerKey {
+    OwnerKey::from_u64(number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
 pub(super) fn replacement(write: Write<'_>) -> Session {
@@ -123,12 +144,20 @@ pub(super) trait Steps: Store<Kept = u32> + Sized {
     }
 
     fn begin(&mut self, number: u64, now: u64) -> Result<Stored<u32>, NotStored<u32>> {
-        self.insert(id(number), &session(id(number), at(now)), number as u32, at(now))
+        self.begin_of(OwnerKey::NOBODY, number, now)
+    }
+
+    fn begin_of(&mut self, owner: OwnerKey, number: u64, now: u64) -> Result<Stored<u32>, NotStored<u32>> {
+        self.insert(id(number), &session(id(number), at(now)), number as u32, owner, at(now))
     }
 
     /// As `begin`, where there is room.
     fn open(&mut self, number: u64, now: u64) {
         assert_eq!(self.begin(number, now).unwrap().evicted, None);
+    }
+
+    fn open_of(&mut self, owner: OwnerKey, number: u64, now: u64) {
+        assert_eq!(self.begin_of(owner, number, now).unwrap().evicted, None);
     }
 
     fn pass(&mut self, number: u64, now: u64) {
@@ -141,6 +170,17 @@ pub(super) trait Steps: Store<Kept = u32> + Sized {
         let claim = claim(id(number), self.session(number), at(now)).unwrap();
         assert_eq!(self.apply(claim.write(), None, at(now)).unwrap().evicted, None);
         claim.assume_stored().redeem()
+    }
+
+    /// Claims it by the flow that proves nothing.
+    fn claim_for_nothing(&mut self, number: u64, now: u64) -> Receipt {
+        let claim = dummy(id(number), self.session(number), at(now)).unwrap();
+        assert_eq!(self.apply(claim.write(), None, at(now)).unwrap().evicted, None);
+        claim.assume_stored().redeem()
+    }
+
+    fn fail(&mut self, receipt: Receipt, now: u64) {
+        assert_eq!(self.apply(receipt.failed().write(), None, at(now)).unwrap().evicted, None);
     }
 
     fn succeed(&mut self, receipt: Receipt, now: u64) {
