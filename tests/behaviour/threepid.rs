@@ -14,8 +14,8 @@ use matrix_uia::{BindingKey, MatrixError, Millis, Secret, SessionId, Timestamp};
 use serde_json::{Value, json};
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
-const ALICE: UserRef = UserRef::new(1);
-const BOB: UserRef = UserRef::new(2);
+const ALICE: UserRef = UserRef::new(100);
+const BOB: UserRef = UserRef::new(101);
 
 fn says(reject: MatrixError) -> String {
     format!("{} {}", reject.status(), reject.code())
