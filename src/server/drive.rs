@@ -99,7 +99,8 @@ pub trait Host<'r, E: Endpoint>: Send {
     fn hash(&mut self, password: Secret<'_>) -> impl Future<Output = Result<Self::Hash, Self::Error>> + Send;
 
     /// In the transaction: what became of the call of this session, by the record under
-    /// [`Grant::record_under`](super::grant::Grant::record_under). A host that never
+    /// [`Grant::record_under`](super::grant::Grant::record_under). It is asked about a claim
+    /// that has lapsed, and right before a claimed call is performed. A host that never
     /// stores a claim is not asked.
     fn recall(&mut self, session: SessionId) -> impl Future<Output = Result<Recalled, Self::Error>> + Send {
         let _ = session;
@@ -257,6 +258,13 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 Exchange::Perform(perform) => {
                     let (grant, performing) = perform.grant();
                     let record_under = grant.record_under();
+                    if let Some(session) = record_under
+                        && let Recalled::CarriedOut(outcome) =
+                            self.host.recall(session).await.map_err(Stop::Host)?
+                    {
+                        self.next = Some(performing.already(outcome));
+                        continue;
+                    }
                     let (stored, hash) = (self.stored.clone(), self.hash.clone());
                     match self.request.plan(self.key, grant, stored, hash) {
                         Ok(plan) => {

@@ -50,7 +50,7 @@ pub struct Wanted<'w> {
 /// What the crate decides, and 429 for an address or a peer that asks too often.
 pub async fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Failure> {
     let (medium, address) = (wanted.threepid.medium().name(), wanted.threepid.address());
-    for key in [format!("peer {}", peer.address), format!("3pid {medium} {address}")] {
+    for key in [format!("peer {}", peer.counted()), format!("3pid {medium} {address}")] {
         app.limits.request_token.check(&key)?;
     }
     let now = peer.arrived;
@@ -107,7 +107,8 @@ fn circumstances(tx: &Tx, app: &App, wanted: &Wanted<'_>) -> rusqlite::Result<To
         purpose: wanted.purpose,
         owner,
         allowed: !config.threepid_denied_domains.iter().any(|domain| wanted.threepid.is_in_domain(domain)),
-        trusted: wanted.id_server.is_none_or(trusted),
+        // The message is this server's own; which other one would have been trusted is of interest to none.
+        trusted: !config.strict_id_server || wanted.id_server.is_none_or(trusted),
         sendable: app.outbox.is_some(),
         hide_existence: config.hide_threepid_existence,
     })
@@ -129,8 +130,11 @@ fn send(
         }
         Delivery::Notice => None,
     };
-    let message = Message { to: asked.threepid(), client_secret, token };
+    let to = asked.threepid();
+    let message = Message { to, client_secret, token };
     let Some(outbox) = &app.outbox else { return Err(MatrixError::unavailable().into()) };
+    // Whoever asks, and however often under other names: nobody's mailbox is filled by this server.
+    app.limits.messages_per_recipient.check(&format!("3pid {} {}", to.medium().name(), to.address()))?;
     outbox.send(&message).map_err(|error| {
         tracing::error!(%error, "the outbox failed");
         MatrixError::unavailable().into()
