@@ -386,6 +386,12 @@ impl<'r, Op: Operation> Hash<'r, Op> {
 }
 
 impl<'r, Op: Operation> Perform<'r, Op> {
+    /// As [`Grant::record_under`].
+    #[must_use]
+    pub fn record_under(&self) -> Option<SessionId> {
+        Grant::<Op>::new(&self.state.work).record_under()
+    }
+
     /// The grant, and what takes the end of the call.
     pub fn grant(self) -> (Grant<Op>, Performing<'r, Op>) {
         (Grant::new(&self.state.work), Performing { state: self.state })

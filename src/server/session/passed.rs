@@ -94,18 +94,19 @@ impl Passed {
 
     /// The proofs; `user` is who authenticated.
     pub(crate) fn proofs(&self, user: UserRef) -> impl Iterator<Item = Proof> + Clone + '_ {
-        let each = self.kinds.iter().zip(&self.references).take(self.len());
-        each.map(move |(kind, reference)| match kind {
-            Kind::Vacant | Kind::Nothing => Proof::Nothing,
-            Kind::User => Proof::User(user),
-            Kind::Threepid => Proof::Threepid(Reference(*reference)),
-            Kind::Token => Proof::Token(Reference(*reference)),
-            Kind::Other => Proof::Other(Reference(*reference)),
-        })
+        (0..self.len()).map_while(move |index| self.proof(index, user))
     }
 
-    /// What the host has reserved for these stages.
-    pub(crate) fn reservations(&self) -> impl Iterator<Item = Proof> + Clone + '_ {
-        self.proofs(UserRef::new(0)).filter(|proof| proof.is_reservation())
+    /// The proof of the stage that passed as number `index`.
+    pub(crate) fn proof(&self, index: usize, user: UserRef) -> Option<Proof> {
+        let reference = Reference(*self.references.get(index)?);
+        Some(match self.kinds.get(index)? {
+            Kind::Vacant => return None,
+            Kind::Nothing => Proof::Nothing,
+            Kind::User => Proof::User(user),
+            Kind::Threepid => Proof::Threepid(reference),
+            Kind::Token => Proof::Token(reference),
+            Kind::Other => Proof::Other(reference),
+        })
     }
 }
