@@ -341,7 +341,7 @@ impl<'r> PageVerify<'r> {
     pub const fn verdict(self, verdict: Verdict<'r>) -> PageExchange<'r> {
         let Question { id, stage, .. } = self.question;
         let polled = self.question.is_poll();
-        let answered = Some(Answered { id, stage, polled, verdict, caller: None });
+        let answered = Some(Answered { id, stage, polled, verdict, here: false, caller: None });
         PageExchange::Load(PageLoad { answered, ..self.here.at })
     }
 }

@@ -58,6 +58,9 @@ pub(crate) struct Answered<'r> {
     /// Whether nothing was attempted: what fails then is not counted (rule U9).
     pub(crate) polled: bool,
     pub(crate) verdict: Verdict<'r>,
+    /// Whether it was looked up in the transaction of the load: what it reserved goes with
+    /// that transaction.
+    pub(crate) here: bool,
     /// The account of the token when the question was asked.
     pub(crate) caller: Option<Subject>,
 }
@@ -181,9 +184,11 @@ impl<'r> Work<'r> {
         }
     }
 
-    /// Forgets what was loaded and what was to be committed.
+    /// Forgets what was loaded and what was to be committed, and a verdict that was found in
+    /// the transaction that is over: its reservation is stored with the session or undone.
     pub(crate) fn reset(&mut self) {
         let Self { request, answered, hashed, refusal, claim, .. } = *self;
+        let answered = answered.filter(|answered| !answered.here);
         *self = Self { answered, hashed, refusal, claim, ..Self::new(request) };
     }
 
