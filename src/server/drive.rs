@@ -217,67 +217,72 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn next(&mut self) -> Result<Option<Step<'r, E, H::Hash>>, Stop<'r, H::Error>> {
-        loop {
-            let Some(exchange) = self.next.take() else {
-                return Err(Stop::Respond(Respond::Error(MatrixError::unavailable())));
-            };
-            self.next = Some(match exchange {
-                Exchange::Load(load) => {
-                    let Loaded { session, stored, caller, now } =
-                        self.host.load(load.session_id()).await.map_err(Stop::Host)?;
-                    self.stored = stored;
-                    load.found(session, caller, now)
-                }
-                Exchange::Account(account) => {
-                    let found = self.host.account(account.user()).await.map_err(Stop::Host)?;
-                    account.found(found)
-                }
-                Exchange::Recall(recall) => {
-                    match self.host.recall(recall.session_id()).await.map_err(Stop::Host)? {
-                        Recalled::CarriedOut(outcome) => recall.carried_out(outcome),
-                        Recalled::NotCarriedOut => recall.not_carried_out(),
-                        Recalled::Unknown => recall.unknown(),
+    #[allow(clippy::manual_async_fn, reason = "an async fn would not say that it is `Send`")]
+    pub fn next(
+        &mut self,
+    ) -> impl Future<Output = Result<Option<Step<'r, E, H::Hash>>, Stop<'r, H::Error>>> + Send {
+        async {
+            loop {
+                let Some(exchange) = self.next.take() else {
+                    return Err(Stop::Respond(Respond::Error(MatrixError::unavailable())));
+                };
+                self.next = Some(match exchange {
+                    Exchange::Load(load) => {
+                        let Loaded { session, stored, caller, now } =
+                            self.host.load(load.session_id()).await.map_err(Stop::Host)?;
+                        self.stored = stored;
+                        load.found(session, caller, now)
                     }
-                }
-                Exchange::Verify(verify) => {
-                    match self.host.verify(verify.question()).await.map_err(Stop::Host)? {
-                        Verified::Outside(verdict) => verify.verdict(verdict),
-                        Verified::InTransaction(verdict) => verify.verdict_in_transaction(verdict),
+                    Exchange::Account(account) => {
+                        let found = self.host.account(account.user()).await.map_err(Stop::Host)?;
+                        account.found(found)
                     }
-                }
-                Exchange::Hash(hash) => {
-                    self.host.release().await;
-                    self.hash_password(hash.session_id()).await.map_err(Stop::Host)?;
-                    hash.hashed()
-                }
-                Exchange::Commit(commit) => {
-                    let committed = self.commit(&commit).await.map_err(Stop::Host)?;
-                    commit.committed(committed)
-                }
-                Exchange::Perform(perform) => {
-                    let (grant, performing) = perform.grant();
-                    let record_under = grant.record_under();
-                    if let Some(session) = record_under
-                        && let Recalled::CarriedOut(outcome) =
-                            self.host.recall(session).await.map_err(Stop::Host)?
-                    {
-                        self.next = Some(performing.already(outcome));
-                        continue;
-                    }
-                    let (stored, hash) = (self.stored.clone(), self.hash.clone());
-                    match self.request.plan(self.key, grant, stored, hash) {
-                        Ok(plan) => {
-                            return Ok(Some(Step::Perform(Granted { plan, record_under, performing })));
+                    Exchange::Recall(recall) => {
+                        match self.host.recall(recall.session_id()).await.map_err(Stop::Host)? {
+                            Recalled::CarriedOut(outcome) => recall.carried_out(outcome),
+                            Recalled::NotCarriedOut => recall.not_carried_out(),
+                            Recalled::Unknown => recall.unknown(),
                         }
-                        Err(refusal) => performing.refused(refusal),
                     }
-                }
-                Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
-                Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
-                Exchange::Respond(Respond::Performed) => return Ok(None),
-                Exchange::Respond(respond) => return Err(Stop::Respond(respond)),
-            });
+                    Exchange::Verify(verify) => {
+                        match self.host.verify(verify.question()).await.map_err(Stop::Host)? {
+                            Verified::Outside(verdict) => verify.verdict(verdict),
+                            Verified::InTransaction(verdict) => verify.verdict_in_transaction(verdict),
+                        }
+                    }
+                    Exchange::Hash(hash) => {
+                        self.host.release().await;
+                        self.hash_password(hash.session_id()).await.map_err(Stop::Host)?;
+                        hash.hashed()
+                    }
+                    Exchange::Commit(commit) => {
+                        let committed = self.commit(&commit).await.map_err(Stop::Host)?;
+                        commit.committed(committed)
+                    }
+                    Exchange::Perform(perform) => {
+                        let (grant, performing) = perform.grant();
+                        let record_under = grant.record_under();
+                        if let Some(session) = record_under
+                            && let Recalled::CarriedOut(outcome) =
+                                self.host.recall(session).await.map_err(Stop::Host)?
+                        {
+                            self.next = Some(performing.already(outcome));
+                            continue;
+                        }
+                        let (stored, hash) = (self.stored.clone(), self.hash.clone());
+                        match self.request.plan(self.key, grant, stored, hash) {
+                            Ok(plan) => {
+                                return Ok(Some(Step::Perform(Granted { plan, record_under, performing })));
+                            }
+                            Err(refusal) => performing.refused(refusal),
+                        }
+                    }
+                    Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
+                    Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
+                    Exchange::Respond(Respond::Performed) => return Ok(None),
+                    Exchange::Respond(respond) => return Err(Stop::Respond(respond)),
+                });
+            }
         }
     }
 
@@ -287,13 +292,18 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn granted(&mut self) -> Result<Option<Granted<'r, E, H::Hash>>, Stop<'r, H::Error>> {
-        loop {
-            match self.next().await? {
-                Some(Step::Perform(granted)) => return Ok(Some(granted)),
-                Some(Step::Admit(admit)) => self.go_on(admit.admitted()),
-                Some(Step::Repeat(repeat)) => self.go_on(repeat.repeated()),
-                None => return Ok(None),
+    #[allow(clippy::manual_async_fn, reason = "an async fn would not say that it is `Send`")]
+    pub fn granted(
+        &mut self,
+    ) -> impl Future<Output = Result<Option<Granted<'r, E, H::Hash>>, Stop<'r, H::Error>>> + Send {
+        async {
+            loop {
+                match self.next().await? {
+                    Some(Step::Perform(granted)) => return Ok(Some(granted)),
+                    Some(Step::Admit(admit)) => self.go_on(admit.admitted()),
+                    Some(Step::Repeat(repeat)) => self.go_on(repeat.repeated()),
+                    None => return Ok(None),
+                }
             }
         }
     }
@@ -376,37 +386,40 @@ impl<E: Endpoint, H: Send> fmt::Debug for Granted<'_, E, H> {
 /// # Errors
 ///
 /// Always: [`Stop`] is what to answer.
-pub async fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
+#[allow(clippy::manual_async_fn, reason = "an async fn would not say that it is `Send`")]
+pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
     host: &mut H,
     guarded: Guarded<'r, E::Op>,
     call: Call<'r, E::Op>,
     error: MatrixError,
     arrived: Timestamp,
-) -> Stop<'r, H::Error> {
-    let Guarded { flows, rules, kind, .. } = guarded;
-    let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
-    loop {
-        exchange = match exchange {
-            Exchange::Load(load) => match host.load(load.session_id()).await {
-                Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Account(account) => match host.account(account.user()).await {
-                Ok(found) => account.found(found),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Commit(commit) => match host.commit(Changes(&commit), None).await {
-                Ok(committed) => commit.committed(committed),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Respond(respond) => return Stop::Respond(respond),
-            // It is refused before any of these is asked.
-            Exchange::Admit(_)
-            | Exchange::Recall(_)
-            | Exchange::Verify(_)
-            | Exchange::Hash(_)
-            | Exchange::Perform(_)
-            | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+) -> impl Future<Output = Stop<'r, H::Error>> + Send {
+    async move {
+        let Guarded { flows, rules, kind, .. } = guarded;
+        let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
+        loop {
+            exchange = match exchange {
+                Exchange::Load(load) => match host.load(load.session_id()).await {
+                    Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Account(account) => match host.account(account.user()).await {
+                    Ok(found) => account.found(found),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Commit(commit) => match host.commit(Changes(&commit), None).await {
+                    Ok(committed) => commit.committed(committed),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Respond(respond) => return Stop::Respond(respond),
+                // It is refused before any of these is asked.
+                Exchange::Admit(_)
+                | Exchange::Recall(_)
+                | Exchange::Verify(_)
+                | Exchange::Hash(_)
+                | Exchange::Perform(_)
+                | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+            }
         }
     }
 }
