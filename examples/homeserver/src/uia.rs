@@ -115,7 +115,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             done => return done,
         }
         let password = endpoint.password().map(|password| password.expose().to_cow().into_owned());
-        let hash = self.app.passwords.hash(&password.unwrap_or_default()).await;
+        let hash = self.app.passwords.hash(&password.unwrap_or_default()).await?;
         endpoint.hashed(hash);
         self.let_in(|tx| work(endpoint, tx)).await
     }

@@ -146,7 +146,7 @@ pub async fn check_password(
             Ok((user, hash))
         })
         .await?;
-    let right = app.passwords.verify(password, hash).await;
+    let right = app.passwords.verify(password, hash).await?;
     Ok(match user {
         Some(user) if right => Checked::Right(user),
         Some(user) => Checked::Wrong(user),

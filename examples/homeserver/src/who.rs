@@ -6,7 +6,7 @@ use crate::config::Appservice;
 use crate::db::users::{self, Phase, User};
 use crate::db::{Tx, devices, tokens};
 use crate::failure::Failure;
-use crate::http::{Arrived, bearer_token, client_address};
+use crate::http::{Arrived, Caller, bearer_token, client_address};
 use crate::network;
 use crate::secrets::SecretHash;
 use crate::threepids;
@@ -21,7 +21,7 @@ use matrix_uia::server::operation::{Operation as _, OperationId, Register, Subje
 use matrix_uia::server::session::Proof;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Timestamp};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What every handler wants to know of a request before it reads the body.
 #[derive(Debug)]
@@ -37,8 +37,9 @@ impl FromRequestParts<SharedApp> for Peer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
-        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let connection = connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+        let connection = parts.extensions.get::<ConnectInfo<Caller>>();
+        let connection =
+            connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(caller)| caller.address.ip());
         let arrived = parts.extensions.get::<Arrived>().map_or_else(clock::now, |arrived| arrived.0);
         Ok(Self {
             headers: parts.headers.clone(),
