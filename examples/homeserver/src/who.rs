@@ -21,6 +21,7 @@ use matrix_uia::server::operation::{Operation as _, OperationId, Register, Subje
 use matrix_uia::server::session::Proof;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Timestamp};
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// What every handler wants to know of a request before it reads the body.
@@ -54,6 +55,26 @@ impl Peer {
     /// What its address counts as where something is limited.
     pub fn counted(&self) -> IpAddr {
         network::counted(self.address)
+    }
+
+    /// The request's access token: in its header or, unless the config refuses that, in its query. Both are
+    /// the spec's (rule L6). A query is logged nowhere.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_INVALID_PARAM` if there are two that differ.
+    fn token(&self, app: &App) -> Result<Option<Cow<'_, [u8]>>, MatrixError> {
+        let header = bearer_token(&self.headers);
+        let in_query = || self.query("access_token").filter(|token| !token.trim().is_empty());
+        let query = if app.config.query_tokens { in_query() } else { None };
+        match (header, query) {
+            (Some(header), Some(query)) if header != query.as_bytes() => Err(MatrixError::new(
+                ErrorCode::InvalidParam,
+                "The header has one access token, the query another.",
+            )),
+            (Some(header), _) => Ok(Some(header.into())),
+            (None, query) => Ok(query.map(|query| query.into_bytes().into())),
+        }
     }
 
     /// The value of a query parameter, decoded.
@@ -109,10 +130,10 @@ impl Who {
 ///
 /// 401 `M_UNKNOWN_TOKEN` if the token is nobody's (any more), and what the account's status says.
 pub async fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
-    let Some(token) = bearer_token(&peer.headers) else { return Ok(None) };
-    let who = match appservice_of(app, token) {
+    let Some(token) = peer.token(app)? else { return Ok(None) };
+    let who = match appservice_of(app, &token) {
         Some(service) => of_appservice(app, peer, service).await?,
-        None => of_device(app, peer, SecretHash::of(token), action).await?,
+        None => of_device(app, peer, SecretHash::of(&token), action).await?,
     };
     status(&who.user).gate(action)?;
     Ok(Some(who))
@@ -129,18 +150,22 @@ pub async fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Fai
 
 /// Whether the request's token is an application service's.
 pub fn is_appservice(app: &App, peer: &Peer) -> bool {
-    bearer_token(&peer.headers).is_some_and(|token| appservice_of(app, token).is_some())
+    peer.token(app).is_ok_and(|token| token.is_some_and(|token| appservice_of(app, &token).is_some()))
 }
 
 /// What the request's token is where an application service's is asked for, which names `localpart`.
-pub fn service_token(app: &App, peer: &Peer, localpart: Option<&str>) -> ServiceToken {
-    let Some(token) = bearer_token(&peer.headers) else { return ServiceToken::Missing };
-    match appservice_of(app, token) {
+///
+/// # Errors
+///
+/// As of a request with two tokens.
+pub fn service_token(app: &App, peer: &Peer, localpart: Option<&str>) -> Result<ServiceToken, MatrixError> {
+    let Some(token) = peer.token(app)? else { return Ok(ServiceToken::Missing) };
+    Ok(match appservice_of(app, &token) {
         Some(service) => {
             ServiceToken::Service { in_namespace: localpart.is_some_and(|name| service.owns(name)) }
         }
         None => ServiceToken::Other,
-    }
+    })
 }
 
 fn appservice_of<'a>(app: &'a App, token: &[u8]) -> Option<&'a Appservice> {

@@ -52,8 +52,10 @@ pub struct Config {
     pub edges: Edges,
     /// Whose word on where a request comes from is taken.
     pub trusted_proxies: Vec<Network>,
-    /// Whether a request may name an identity server that isn't trusted: it is none of its business where
-    /// this server sends the message itself.
+    /// Whether an access token may stand in the query.
+    pub query_tokens: bool,
+    /// Whether a request that names an identity server which isn't trusted is refused. This server sends the
+    /// message itself, so it needs none.
     pub strict_id_server: bool,
     /// `None`: there is no way to send an e-mail or an SMS.
     pub outbox: Option<PathBuf>,
@@ -84,6 +86,7 @@ impl Default for Config {
             rate_limits: RateLimits::default(),
             edges: Edges::default(),
             trusted_proxies: Vec::new(),
+            query_tokens: true,
             strict_id_server: false,
             outbox: None,
         }

@@ -132,7 +132,7 @@ mod tests {
                    "request_token": { "burst": 100, "per_second": 10.0 }, "messages_per_recipient": { "burst": 20, "per_second": 0.02 } },
   "edges": { "header_timeout_ms": 10000, "body_timeout_ms": 30000, "idle_timeout_ms": 60000,
              "connections": 10000, "connections_per_address": 1000, "hash_queue": 64 },
-  "trusted_proxies": [], "strict_id_server": false,
+  "trusted_proxies": [], "query_tokens": true, "strict_id_server": false,
   "outbox": "DIR"
 }"#;
 
