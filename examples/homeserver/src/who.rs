@@ -62,18 +62,22 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// 400 `M_INVALID_PARAM` if there are two that differ.
+    /// 400 `M_INVALID_PARAM` if there are two that differ. 401 `M_MISSING_TOKEN` if there is a place for one
+    /// with nothing in it. Such a client means to say who it is, so it is not served as one that doesn't; but
+    /// a client that is told its token is unknown throws its data away.
     fn token(&self, app: &App) -> Result<Option<Cow<'_, [u8]>>, MatrixError> {
-        let header = bearer_token(&self.headers);
-        let in_query = || self.query("access_token").filter(|token| !token.trim().is_empty());
-        let query = if app.config.query_tokens { in_query() } else { None };
-        match (header, query) {
-            (Some(header), Some(query)) if header != query.as_bytes() => Err(MatrixError::new(
+        let header = bearer_token(&self.headers).map(Cow::Borrowed);
+        let query = if app.config.query_tokens { self.query("access_token") } else { None };
+        let query = query.map(|query| Cow::Owned(query.trim().as_bytes().to_vec()));
+        let is_there = header.is_some() || query.is_some();
+        let filled = |token: &Cow<'_, [u8]>| !token.is_empty();
+        match (header.filter(filled), query.filter(filled)) {
+            (Some(header), Some(query)) if header != query => Err(MatrixError::new(
                 ErrorCode::InvalidParam,
                 "The header has one access token, the query another.",
             )),
-            (Some(header), _) => Ok(Some(header.into())),
-            (None, query) => Ok(query.map(|query| query.into_bytes().into())),
+            (None, None) if is_there => Err(MatrixError::missing_token()),
+            (header, query) => Ok(header.or(query)),
         }
     }
 
