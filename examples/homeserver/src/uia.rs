@@ -247,7 +247,7 @@ impl<'r> UiaHost<'r> {
                 self.give_up();
                 let hash = hash.filter(|_| comparison.against().is_some());
                 let password = normal_form(comparison.password());
-                let matches = app.passwords.verify(password.expose(), hash).await;
+                let matches = app.passwords.verify(password.expose(), hash).await?;
                 return Ok(Verified::Outside(comparison.verdict(matches)));
             }
             Check::Recaptcha { response } => {
@@ -323,7 +323,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash, Failure> {
-        Ok(self.app.passwords.hash(normal_form(password).expose()).await)
+        Ok(self.app.passwords.hash(normal_form(password).expose()).await?)
     }
 
     async fn recall(&mut self, session: SessionId) -> Result<Recalled, Failure> {
