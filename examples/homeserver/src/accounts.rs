@@ -21,7 +21,7 @@ pub async fn create_missing(db: &Db, users: &[User], passwords: &Passwords, now_
         // Hashing takes its time, so it isn't done under the database's lock.
         let password = match &user.password {
             Some(password) if user.status != Status::Deactivated => {
-                Some(passwords.hash_in_turn(normal_form(matrix_uia::Secret::new(password.expose())).expose()).await)
+                Some(passwords.hash_in_turn(normal_form(password.lend()).expose()).await)
             }
             _ => None,
         };

@@ -122,6 +122,7 @@ fn rules(uia: &config::Uia) -> Rules {
         config::Replay::Refuse => Millis::new(0),
     };
     rules.max_failed_attempts = u16::try_from(uia.max_failed_attempts).unwrap_or(u16::MAX);
+    rules.claim_for = Millis::new(uia.claim_for_ms);
     rules.recent_auth = Millis::new(uia.recent_auth_ms);
     rules
 }

@@ -283,7 +283,9 @@ impl<'r> UiaHost<'r> {
             Some(tx) => tx,
             None => self.app.db.begin().await?,
         };
-        let committed = self.app.sessions.commit(tx, changes, kept, &std::mem::take(&mut self.result))?;
+        let sessions = &self.app.sessions;
+        let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
+        let committed = sessions.commit(tx, changes, kept, owner, &std::mem::take(&mut self.result))?;
         if committed == Committed::Lost {
             self.lost = self.lost.saturating_add(1);
             if self.lost > PATIENCE {

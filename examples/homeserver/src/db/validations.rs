@@ -131,7 +131,7 @@ mod tests {
     use crate::db::threepids::{self, Owned};
     use crate::db::users::{NewUser, create};
     use matrix_uia::endpoint::threepid::{Delivery, Medium, Purpose, Requested, Threepid, TokenRequestKey};
-    use matrix_uia::server::operation::UserRef;
+    use matrix_uia::server::reference::UserRef;
     use matrix_uia::{BindingKey, Secret};
 
     const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
