@@ -197,6 +197,7 @@ pub mod pages;
 pub mod ruma;
 mod secret;
 pub mod server;
+mod stored;
 mod text;
 mod time;
 pub mod wire;
@@ -226,7 +227,7 @@ pub use server::digest::BindingKey;
 pub use server::flows::{Flows, PolicyError, StageOrder};
 pub use server::session::{Call, Grant, Guard, Rules, Session, SessionId, Step};
 pub use text::{Chars, Text};
-pub use time::{Millis, Timestamp};
+pub use time::{CLOCK_TOLERANCE, Millis, Timestamp};
 pub use wire::error::MatrixError;
 
 /// The front page's limits are those of the code:

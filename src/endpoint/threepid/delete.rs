@@ -7,7 +7,8 @@ use core::fmt::{self, Write};
 use super::add::changes_allowed;
 use super::{Medium, Threepid};
 use crate::Text;
-use crate::endpoint::deactivate::{UnbindResult, check_id_server};
+use crate::endpoint::deactivate::id_server::check_id_server;
+use crate::endpoint::deactivate::response::UnbindResult;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, Reader};
 

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::{Medium, Threepid};
-use crate::endpoint::deactivate::check_id_server;
+use crate::endpoint::deactivate::id_server::check_id_server;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Reader};
 use crate::wire::{MAX_FIELD_LEN, ParseError, WebUrl, is_session_text};

@@ -1,0 +1,85 @@
+//! The frame around the fields of a stored value.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::checksum::checksum;
+use crate::decode::DecodeError;
+
+/// The fields `T` of a stored value, in version `V` of its form.
+///
+/// The checksum finds damage: a changed byte, a field left out, halves of two values. It
+/// has no key and is no protection against somebody who can write to the store.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Versioned<T, const V: u8> {
+    version: Version<V>,
+    value: T,
+    check: u32,
+}
+
+impl<T: Serialize, const V: u8> Versioned<T, V> {
+    pub(crate) fn new(value: T) -> Self {
+        let check = checksum(&value, V);
+        Self { version: Version, value, check }
+    }
+
+    /// The fields, if they are those that were written.
+    pub(crate) fn open(self) -> Result<T, DecodeError> {
+        if self.check == checksum(&self.value, V) { Ok(self.value) } else { Err(DecodeError::DAMAGED) }
+    }
+}
+
+/// The version of the form. Reading fails at any other, before the fields are looked at.
+struct Version<const V: u8>;
+
+impl<const V: u8> Serialize for Version<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(V)
+    }
+}
+
+impl<'de, const V: u8> Deserialize<'de> for Version<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u8::deserialize(deserializer)? {
+            version if version == V => Ok(Self),
+            _ => Err(D::Error::custom(DecodeError::VERSION)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    type Form = Versioned<(u64, Option<bool>), 3>;
+
+    fn read(text: &str) -> Result<(u64, Option<bool>), std::string::String> {
+        let form: Form = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        form.open().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn version_comes_first_and_every_other_is_refused() {
+        let text = serde_json::to_string(&Form::new((7, None))).unwrap();
+        assert!(text.starts_with(r#"{"version":3,"#), "{text}");
+        assert_eq!(read(&text), Ok((7, None)));
+        for version in ["0", "2", "4", "255", "256", "null", "\"3\""] {
+            let other = text.replace(r#""version":3"#, &std::format!(r#""version":{version}"#));
+            assert!(read(&other).is_err(), "{other}");
+        }
+        let other = read(r#"{"version":4,"something":"else"}"#).unwrap_err();
+        assert!(other.starts_with(&DecodeError::VERSION.to_string()), "{other}");
+    }
+
+    #[test]
+    fn changed_value_does_not_fit_its_checksum() {
+        let text = serde_json::to_string(&Form::new((7, Some(true)))).unwrap();
+        for (from, to) in [("[7,", "[8,"), ("true", "false"), ("true", "null")] {
+            assert_eq!(read(&text.replace(from, to)), Err(DecodeError::DAMAGED.to_string()));
+        }
+        // The version counts too: a value can't be moved between two forms by its number.
+        assert_ne!(checksum(&(7, Some(true)), 3), checksum(&(7, Some(true)), 4));
+    }
+}
