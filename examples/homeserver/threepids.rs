@@ -11,8 +11,8 @@ use crate::outbox::{Message, TokenMessage};
 use crate::secrets;
 use crate::who::{self, Peer};
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitToken, Submitted, Threepid,
-    TokenRequestContext, TokenRequestKey, Validation,
+    ClaimBy, Claimant, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitToken, Submitted,
+    Threepid, TokenRequestContext, TokenRequestKey, Validation,
 };
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::operation::{ChangePassword, Operation, Reference, Register, UserRef};
@@ -55,9 +55,9 @@ pub fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Fai
         app.limits.request_token.check(&key)?;
     }
     let now = peer.arrived;
-    let rules = &app.policies.validations;
+    let (policies, rules) = (&app.policies.addresses, &app.policies.validations);
     app.db.transaction(|tx| {
-        validations::forget(tx, now)?;
+        validations::forget(tx, rules, now)?;
         let sending = circumstances(tx, app, &wanted)?.decide()?;
         let Wanted { purpose, requester, threepid, client_secret, send_attempt, next_link, .. } = wanted;
         let asked = TokenRequestKey::new(
@@ -73,7 +73,7 @@ pub fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Fai
         let fresh = secrets::opaque_id();
         let token = app.key.validation_token(&fresh);
         let token = app.policies.key.validation_token(Secret::new(token.expose()));
-        let requested = Validation::request(found.flatten(), &asked, sending, token, rules, now);
+        let requested = Validation::request(found.flatten(), &asked, sending, token, policies, rules, now);
         let sid = match (requested, place) {
             (Requested::AlreadySent, Some((_, sid))) => return Ok(sid),
             (Requested::Again(validation), Some((reference, sid))) => {
@@ -109,7 +109,7 @@ fn circumstances(
     Ok(TokenRequestContext {
         purpose: wanted.purpose,
         owner,
-        allowed: !config.threepid_denied_domains.iter().any(|domain| wanted.threepid.is_in_domain(domain)),
+        allowed: !app.policies.denied_domains.iter().any(|domain| wanted.threepid.is_in_domain(domain)),
         trusted: wanted.id_server.is_none_or(trusted),
         sendable: app.outbox.is_some(),
         hide_existence: config.hide_threepid_existence,
@@ -128,7 +128,9 @@ fn send(
     let submit_url = submit_url(app);
     let token = match sending {
         Delivery::Token => {
-            Some(TokenMessage { purpose, sid, token: Secret::new(token.expose()), submit_url: &submit_url })
+            let authorised = app.policies.addresses.of(purpose, asked.threepid().medium());
+            let token = Secret::new(token.expose());
+            Some(TokenMessage { purpose, authorised, sid, token, submit_url: &submit_url })
         }
         Delivery::Notice => None,
     };
@@ -234,9 +236,13 @@ fn claim_found<'r>(
     let refused = Verdict::Failed(StageFailure::Threepid);
     let Some(Stored { reference, validation, .. }) = found else { return Ok(refused) };
     let rules = &app.policies.validations;
-    let session = app.policies.key.claimant(question.session_id());
-    let purpose = Purpose::of_stage(question.operation());
-    let claimed = Validation::claim(validation, by, purpose, session, question.user(), rules, clock::now());
+    let claimant = Claimant {
+        operation: question.operation(),
+        session: app.policies.key.claimant(question.session_id()),
+        user: question.user(),
+    };
+    let policies = &app.policies.addresses;
+    let claimed = Validation::claim(validation, by, claimant, policies, rules, clock::now());
     let granted = match claimed {
         Claimed::Granted(granted) => granted,
         Claimed::NotYet => return Ok(Verdict::Pending(Reference::new(reference.get() | AWAITED))),

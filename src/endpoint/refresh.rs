@@ -33,7 +33,9 @@ use core::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::DecodeError;
 use crate::endpoint::account::{AccountStatus, Action};
+use crate::stored::stored_as;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter};
 use crate::{Millis, Secret};
@@ -43,9 +45,35 @@ pub const MAX_REFRESH_TOKEN_LEN: usize = 2048;
 
 /// The number of a device's token generation: kept with each token, and with the device
 /// as the newest one used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// It serialises with a version and a checksum; a host with a column for it has
+/// [`get`](Self::get) and [`new`](Self::new).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
+
+/// The serialised form of a generation.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Generation", deny_unknown_fields)]
+struct Fields {
+    generation: u64,
+}
+
+stored_as!(Generation, Fields, 1);
+
+impl From<Generation> for Fields {
+    fn from(Generation(generation): Generation) -> Self {
+        Self { generation }
+    }
+}
+
+impl TryFrom<Fields> for Generation {
+    type Error = DecodeError;
+
+    /// Every number is one.
+    fn try_from(fields: Fields) -> Result<Self, DecodeError> {
+        Ok(Self(fields.generation))
+    }
+}
 
 impl Generation {
     /// That of a login. It counts as used: the device's newest generation starts as this.
@@ -121,6 +149,10 @@ impl Presented {
 }
 
 /// Whether an access token is good. `presented` is `None` for a token that is unknown.
+///
+/// `expired` is [`Timestamp::has_passed`](crate::Timestamp::has_passed) of the time that was
+/// stored with the token: one that was made while the clock was wrong must not live on for
+/// years (lesson 104).
 ///
 /// One that has expired is not used by being presented: its generation must not become
 /// the device's, or a client whose answer was lost would have nothing left.

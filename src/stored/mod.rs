@@ -12,4 +12,4 @@ mod named;
 mod versioned;
 
 pub(crate) use named::stored_by_name;
-pub(crate) use versioned::Versioned;
+pub(crate) use versioned::{read, stored_as, write};

@@ -11,23 +11,62 @@ use crate::decode::DecodeError;
 /// has no key and is no protection against somebody who can write to the store.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Versioned<T, const V: u8> {
+struct Versioned<T, const V: u8> {
     version: Version<V>,
     value: T,
     check: u32,
 }
 
 impl<T: Serialize, const V: u8> Versioned<T, V> {
-    pub(crate) fn new(value: T) -> Self {
+    fn new(value: T) -> Self {
         let check = checksum(&value, V);
         Self { version: Version, value, check }
     }
 
     /// The fields, if they are those that were written.
-    pub(crate) fn open(self) -> Result<T, DecodeError> {
+    fn open(self) -> Result<T, DecodeError> {
         if self.check == checksum(&self.value, V) { Ok(self.value) } else { Err(DecodeError::DAMAGED) }
     }
 }
+
+/// Writes the fields of a stored value, in version `V` of its form.
+pub(crate) fn write<const V: u8, T: Serialize, S: Serializer>(
+    fields: T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    Versioned::<T, V>::new(fields).serialize(serializer)
+}
+
+/// Reads a stored value in version `V` of its form: its fields `T`, and then, if they can be
+/// combined so, the value.
+pub(crate) fn read<'de, const V: u8, T, Value, D>(deserializer: D) -> Result<Value, D::Error>
+where
+    T: Serialize + Deserialize<'de>,
+    Value: TryFrom<T, Error = DecodeError>,
+    D: Deserializer<'de>,
+{
+    let fields = Versioned::<T, V>::deserialize(deserializer)?.open().map_err(D::Error::custom)?;
+    Value::try_from(fields).map_err(D::Error::custom)
+}
+
+/// Serialises a type as these fields, in this version of its form.
+macro_rules! stored_as {
+    ($type:ty, $fields:ty, $version:expr) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                crate::stored::write::<{ $version }, $fields, S>(<$fields>::from(self.clone()), serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                crate::stored::read::<{ $version }, $fields, Self, D>(deserializer)
+            }
+        }
+    };
+}
+
+pub(crate) use stored_as;
 
 /// The version of the form. Reading fails at any other, before the fields are looked at.
 struct Version<const V: u8>;

@@ -13,7 +13,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use matrix_uia::endpoint::account::Action;
-use matrix_uia::endpoint::threepid::{GivenAddress, Medium, Purpose, RequestToken, RequestTokenResponse};
+use matrix_uia::endpoint::threepid::{
+    Domain, GivenAddress, Medium, Purpose, RequestToken, RequestTokenResponse,
+};
 use matrix_uia::server::operation::UserRef;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Text};
@@ -50,6 +52,8 @@ fn request(
     let request = RequestToken::parse(medium, body)?;
     let threepid = match request.address {
         GivenAddress::Email(email) => email,
+        // There is no library for international domains here.
+        GivenAddress::International(_) => return Err(Domain::not_ascii().into()),
         GivenAddress::Phone { country, number } => phones::threepid(&country.to_cow(), &number.to_cow())?,
         _ => return Err(MatrixError::unrecognized().into()),
     };

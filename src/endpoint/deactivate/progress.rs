@@ -1,12 +1,9 @@
 //! A deactivation that has begun: what is left to be done.
 
-use serde::{Deserialize, Serialize};
-
 use super::effect::Effect;
 use super::id_server::IdServer;
 use super::request::{DeactivateRequest, KeptDeactivation};
 use super::response::{DeactivateResponse, UnbindResult};
-use super::stored::Stored;
 use crate::server::denied::Denied;
 use crate::server::operation::{Deactivate, UserRef};
 use crate::server::session::{Grant, Params, Receipt};
@@ -17,8 +14,7 @@ use crate::wire::error::{ErrorCode, MatrixError};
 /// The stored form names the effect that comes next. A release that has more effects goes
 /// on with a value of an earlier one where that stopped. Reading fails if the form is
 /// another version's, was changed, or combines what can't be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Stored", try_from = "Stored")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a dropped deactivation leaves the account half-way"]
 pub struct Deactivation {
     pub(super) user: UserRef,

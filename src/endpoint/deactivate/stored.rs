@@ -7,16 +7,16 @@ use super::id_server::IdServer;
 use super::progress::Deactivation;
 use crate::decode::DecodeError;
 use crate::server::operation::UserRef;
-use crate::stored::Versioned;
+use crate::stored::stored_as;
 
 /// The form's version. The one before had none, and counted the effects that were behind.
 const VERSION: u8 = 2;
 
-pub(super) type Stored = Versioned<Fields, VERSION>;
+stored_as!(Deactivation, Fields, VERSION);
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Fields {
+#[serde(rename = "Deactivation", deny_unknown_fields)]
+struct Fields {
     user: UserRef,
     id_server: Option<IdServer>,
     erase: bool,
@@ -25,18 +25,18 @@ pub(super) struct Fields {
     unbind_failed: bool,
 }
 
-impl From<Deactivation> for Stored {
+impl From<Deactivation> for Fields {
     fn from(deactivation: Deactivation) -> Self {
         let Deactivation { user, id_server, erase, next, unbind_failed } = deactivation;
-        Self::new(Fields { user, id_server, erase, next, unbind_failed })
+        Self { user, id_server, erase, next, unbind_failed }
     }
 }
 
-impl TryFrom<Stored> for Deactivation {
+impl TryFrom<Fields> for Deactivation {
     type Error = DecodeError;
 
-    fn try_from(stored: Stored) -> Result<Self, DecodeError> {
-        let Fields { user, id_server, erase, next, unbind_failed } = stored.open()?;
+    fn try_from(fields: Fields) -> Result<Self, DecodeError> {
+        let Fields { user, id_server, erase, next, unbind_failed } = fields;
         if id_server.as_deref().is_some_and(str::is_empty) {
             return Err(DecodeError("not the name of an identity server"));
         }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     fn reads(fields: Fields) -> bool {
-        Deactivation::try_from(Stored::new(fields)).is_ok()
+        Deactivation::try_from(fields).is_ok()
     }
 
     #[test]

@@ -10,7 +10,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_SECRET_LEN, Purpose, Threepid, Validation, ValidationRules};
+use super::address::Threepid;
+use super::request::MAX_SECRET_LEN;
+use super::rules::ValidationRules;
+use super::validation::Validation;
 use crate::server::denied::Denied;
 use crate::server::digest::{BindingKey, Digest};
 use crate::server::operation::{AddThreepid, Subject, UserRef};
@@ -179,7 +182,7 @@ impl Addition {
         now: Timestamp,
     ) -> Result<Binding, Denied> {
         let Self { user, wanted, receipt } = self;
-        let usable = found.and_then(|found| found.usable(Purpose::Add, wanted.secret, user, rules, now));
+        let usable = found.and_then(|found| found.to_add(wanted.secret, user, rules, now));
         let Some((threepid, validated_at)) = usable else {
             return Err(Denied::new(Threepid::not_validated(), receipt));
         };

@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use super::Threepid;
+use super::address::Threepid;
 use crate::wire::json::ObjectWriter;
 use crate::{Text, Timestamp};
 

@@ -23,21 +23,35 @@
 
 mod add;
 mod address;
+mod authority;
+mod claim;
 mod delete;
+mod domain;
+mod email;
+mod invisible;
+mod key;
 mod list;
+mod purpose;
 mod request;
+mod rules;
 mod sending;
 mod stored;
+mod submit;
 mod validation;
 
 pub use add::{AddThreepidRequest, Addition, Binding, KeptAddition, add};
 pub use address::{MAX_ADDRESS_LEN, Medium, Threepid};
+pub use authority::{AddressAuthority, Authorised, MAX_AUTHORISED};
+pub use claim::{ClaimBy, Claimant, Claimed};
 pub use delete::{DeleteThreepidRequest, DeleteThreepidResponse};
+pub use domain::{Domain, MAX_DOMAIN_LEN};
+pub use key::TokenRequestKey;
 pub use list::{ListedThreepid, write_list};
+pub use purpose::Purpose;
 pub use request::{
     GivenAddress, MAX_NEXT_LINK_LEN, MAX_SECRET_LEN, RequestToken, RequestTokenResponse, SubmitToken,
 };
+pub use rules::ValidationRules;
 pub use sending::{Delivery, Owner, TokenRequestContext};
-pub use validation::{
-    ClaimBy, Claimed, Purpose, Requested, Submitted, TokenRequestKey, Validation, ValidationRules,
-};
+pub use submit::{Requested, Submitted};
+pub use validation::Validation;

@@ -2,7 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::{Medium, Threepid};
+use super::address::{Medium, Threepid};
+use super::domain::Domain;
 use crate::endpoint::deactivate::id_server::check_id_server;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Reader};
@@ -57,6 +58,10 @@ pub struct RequestToken<'a> {
 pub enum GivenAddress<'a> {
     /// An e-mail address.
     Email(Threepid),
+    /// An e-mail address whose domain is not ASCII. With a library of the host's
+    /// [`Threepid::parse_international`] makes the 3PID; a host that has none sends
+    /// [`Domain::not_ascii`].
+    International(Text<'a>),
     /// A phone number as it is dialled from a country. A library of the host's makes the
     /// digits of E.164 of it, [`Threepid::parse`] the 3PID; what it can't read is
     /// [`invalid_number`](Self::invalid_number).
@@ -119,9 +124,11 @@ impl<'a> Fields<'a> {
         match medium {
             Medium::Email => {
                 let email = self.email.ok_or(missing("email is missing."))?;
-                Threepid::parse(medium, email)
-                    .map(GivenAddress::Email)
-                    .map_err(|_| invalid("email is no e-mail address."))
+                match Threepid::parse(medium, email) {
+                    Ok(threepid) => Ok(GivenAddress::Email(threepid)),
+                    Err(error) if error == Domain::not_ascii() => Ok(GivenAddress::International(email)),
+                    Err(_) => Err(invalid("email is no e-mail address.")),
+                }
             }
             Medium::Msisdn => {
                 let country = self.country.ok_or(missing("country is missing."))?;
