@@ -61,15 +61,13 @@ mod tests {
 
     /// Every status that events lead to from a new account.
     fn reachable() -> Vec<AccountStatus> {
-        let mut found = vec![AccountStatus::default()];
-        let mut index = 0;
-        while let Some(status) = found.get(index).copied() {
-            for next in EVENTS.into_iter().filter_map(|event| status.on(event).ok()) {
-                if !found.contains(&next) {
-                    found.push(next);
-                }
+        let mut found = Vec::new();
+        let mut open = vec![AccountStatus::default()];
+        while let Some(status) = open.pop() {
+            if !found.contains(&status) {
+                found.push(status);
+                open.extend(EVENTS.into_iter().filter_map(|event| status.on(event).ok()));
             }
-            index += 1;
         }
         found
     }

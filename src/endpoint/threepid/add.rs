@@ -182,7 +182,7 @@ impl Addition {
         now: Timestamp,
     ) -> Result<Binding, Denied> {
         let Self { user, wanted, receipt } = self;
-        let usable = found.and_then(|found| found.to_add(wanted.secret, user, rules, now));
+        let usable = found.and_then(|found| found.into_addable(wanted.secret, user, rules, now));
         let Some((threepid, validated_at)) = usable else {
             return Err(Denied::new(Threepid::not_validated(), receipt));
         };

@@ -92,7 +92,6 @@ impl AddressAuthority {
     }
 
     /// What a validation for `purpose` of an address of this `medium` can authorise.
-    #[must_use]
     pub const fn of(&self, purpose: Purpose, medium: Medium) -> Authorised<'_> {
         Authorised { purpose, medium, policies: self }
     }

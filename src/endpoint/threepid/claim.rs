@@ -100,7 +100,7 @@ impl Validation {
 
     /// What it validated and when, if it is for adding an address, was asked under `secret`
     /// by `user` or nobody, and no UIA session has claimed it.
-    pub(super) fn to_add(
+    pub(super) fn into_addable(
         self,
         secret: Digest,
         user: UserRef,

@@ -125,7 +125,6 @@ impl Validation {
 
     /// What it can authorise at a server with these policies: what its message and its page
     /// name.
-    #[must_use]
     pub const fn authorises<'a>(&self, policies: &'a AddressAuthority) -> Authorised<'a> {
         policies.of(self.purpose, self.threepid.medium())
     }
