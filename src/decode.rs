@@ -11,8 +11,6 @@ impl DecodeError {
     pub(crate) const VERSION: Self = Self("written in another version's form");
     /// Something was changed after it was written.
     pub(crate) const DAMAGED: Self = Self("changed since it was written");
-    /// A name that no variant has: that of a later version, or none at all.
-    pub(crate) const NAME: Self = Self("unknown name");
 }
 
 impl fmt::Display for DecodeError {

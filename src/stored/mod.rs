@@ -11,5 +11,5 @@ mod checksum;
 mod named;
 mod versioned;
 
-pub(crate) use named::stored_by_name;
+pub(crate) use named::{list, stored_by_name};
 pub(crate) use versioned::{read, stored_as, write};
