@@ -6,7 +6,7 @@
 
 use crate::db::private_dir;
 use matrix_uia::Secret;
-use matrix_uia::endpoint::threepid::{Authorised, Purpose, Threepid};
+use matrix_uia::endpoint::threepid::{Purpose, Threepid};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -31,8 +31,6 @@ pub struct Message<'m> {
 #[derive(Debug)]
 pub struct TokenMessage<'m> {
     pub purpose: Purpose,
-    /// What whoever asked for it can do once the address is confirmed.
-    pub authorised: Authorised<'m>,
     pub sid: &'m str,
     pub token: Secret<'m>,
     pub submit_url: &'m str,
@@ -54,7 +52,6 @@ impl Message<'_> {
             };
             message.extend([
                 ("purpose".to_owned(), purpose.into()),
-                ("authorises".to_owned(), sent.authorised.descriptions().collect()),
                 ("sid".to_owned(), sent.sid.into()),
                 ("token".to_owned(), sent.token.expose().to_cow().into()),
                 ("submit_url".to_owned(), sent.submit_url.into()),
@@ -150,7 +147,7 @@ fn create_new(path: &Path) -> io::Result<Option<File>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use matrix_uia::endpoint::threepid::{AddressAuthority, Medium};
+    use matrix_uia::endpoint::threepid::Medium;
 
     struct Scratch(PathBuf);
 
@@ -210,10 +207,8 @@ mod tests {
     fn a_notice_has_nothing_to_submit() {
         let to = Threepid::parse(Medium::Email, "a@b".into()).unwrap();
         let client_secret = Secret::new("secret");
-        let policies = AddressAuthority::new();
         let sent = TokenMessage {
             purpose: Purpose::Add,
-            authorised: policies.of(Purpose::Add, Medium::Email),
             sid: "sid",
             token: Secret::new("token"),
             submit_url: "http://x/",
@@ -226,7 +221,7 @@ mod tests {
         );
         assert_eq!(
             keys(Message { to: &to, client_secret, token: Some(sent) }),
-            ["address", "authorises", "client_secret", "medium", "purpose", "sid", "submit_url", "token"]
+            ["address", "client_secret", "medium", "purpose", "sid", "submit_url", "token"]
         );
     }
 }

@@ -128,9 +128,7 @@ fn send(
     let submit_url = submit_url(app);
     let token = match sending {
         Delivery::Token => {
-            let authorised = app.policies.addresses.of(purpose, asked.threepid().medium());
-            let token = Secret::new(token.expose());
-            Some(TokenMessage { purpose, authorised, sid, token, submit_url: &submit_url })
+            Some(TokenMessage { purpose, sid, token: Secret::new(token.expose()), submit_url: &submit_url })
         }
         Delivery::Notice => None,
     };
