@@ -222,10 +222,13 @@ pub use capacity::CapacityError;
 pub use secret::Secret;
 #[cfg(feature = "alloc")]
 pub use secret::SecretBuf;
-pub use server::denied::Denied;
+pub use server::call::Call;
 pub use server::digest::BindingKey;
+pub use server::exchange::Exchange;
 pub use server::flows::{Flows, PolicyError, StageOrder};
-pub use server::session::{Call, Grant, Guard, Rules, Session, SessionId, Step};
+pub use server::grant::Grant;
+pub use server::rules::Rules;
+pub use server::session::{Session, SessionId};
 pub use text::{Chars, Text};
 pub use time::{CLOCK_TOLERANCE, Millis, Timestamp};
 pub use wire::error::MatrixError;

@@ -5,14 +5,15 @@ use std::fmt::Debug;
 
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::endpoint::devices::DeleteDevicesRequest;
-use matrix_uia::endpoint::login::{GetLoginTokenRequest, LoginRequest, LoginTokenResponse};
+use matrix_uia::endpoint::login::{Attempt, GetLoginTokenRequest, GetLoginTokenResponse, LoginRequest};
 use matrix_uia::endpoint::password::{self, ChangePasswordRequest, KeptChange};
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::endpoint::register::{self, KeptRegistration, Localpart, LoginResponse, RegisterRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
 use matrix_uia::endpoint::threepid::{
-    AddThreepidRequest, AddressAuthority, Delivery, KeptAddition, Medium, Purpose, RequestToken, Requested,
-    SubmitToken, Threepid, TokenRequestKey, Validation, ValidationRules,
+    AddThreepidRequest, AddressAuthority, Delivery, GivenAddress, KeptAddition, Medium, Purpose,
+    RequestTokenRequest, Requested, SubmitTokenRequest, Threepid, TokenRequestKey, Validation,
+    ValidationRules,
 };
 use matrix_uia::server::operation::{ChangePassword, Reference, Register, Subject, UserRef};
 use matrix_uia::server::session::{Proof, StageFailure, Verdict};
@@ -85,7 +86,7 @@ fn no_request_shows_what_it_brings() {
     let token =
         json!({"client_secret": mark(32), "email": "a@b", "send_attempt": 1, "id_access_token": mark(33)});
     let token = token.to_string();
-    let token = RequestToken::parse(Medium::Email, token.as_bytes()).unwrap();
+    let token = RequestTokenRequest::parse(Medium::Email, token.as_bytes()).unwrap();
     hides(&token);
     let email = Threepid::parse(Medium::Email, "a@b".into()).unwrap();
     let key = BindingKey::from_entropy([1; 16]);
@@ -101,7 +102,7 @@ fn no_request_shows_what_it_brings() {
     let Requested::New(validation) = begun else { panic!("it is new") };
     assert!(!serde_json::to_string(&validation).unwrap().contains(MARK));
     let submit = json!({"sid": "1", "client_secret": mark(35), "token": mark(36)}).to_string();
-    hides(&SubmitToken::parse(submit.as_bytes()).unwrap());
+    hides(&SubmitTokenRequest::parse(submit.as_bytes()).unwrap());
     let add = json!({"sid": "1", "client_secret": mark(37)}).to_string();
     let add = AddThreepidRequest::parse(add.as_bytes()).unwrap();
     hides(&add);
@@ -130,7 +131,7 @@ fn no_answer_shows_what_it_holds() {
     response.login.as_mut().unwrap().refresh_token = Some(Secret::new(&refresh));
     hides(&response);
     hides(&RefreshResponse::new(Secret::new(&token), Secret::new(&refresh), None));
-    hides(&LoginTokenResponse::new(Secret::new(&token), Millis::new(1)));
+    hides(&GetLoginTokenResponse::new(Secret::new(&token), Millis::new(1)));
     let challenge = json!({"flows": [], "session": mark(52), "params": {"x": {"y": mark(53)}}}).to_string();
     hides(&ChallengeBody::parse(challenge.as_bytes()).unwrap());
 }
@@ -362,7 +363,6 @@ fn no_page_and_no_form_shows_what_it_carries() {
 /// `Debug`, and of the two only the session is in what is stored.
 #[test]
 fn a_client_shows_and_stores_no_secret() {
-    use matrix_uia::client::requests::{Login, LoginWith, Refresh, RefreshAnswer, RequestEmailToken};
     use matrix_uia::client::{Answer, Client, Next, Progress, Prompt};
     use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
 
@@ -409,10 +409,11 @@ fn a_client_shows_and_stores_no_secret() {
         hides(&client.receive(&mut progress, ticket, Answer::new(200, result.as_bytes()), now));
         hides(&progress);
         assert!(!serde_json::to_string(&progress).unwrap().contains(&mark(114)));
-        hides(&RefreshAnswer::parse(result.as_bytes()).unwrap());
+        hides(&RefreshResponse::parse(result.as_bytes()).unwrap());
     }
     let secret = mark(115);
-    hides(&Refresh::new(Secret::new(&secret)));
-    hides(&Login::new(LoginWith::Token(Secret::new(&secret))));
-    hides(&RequestEmailToken::new(Secret::new(&secret), Text::new("a@b"), 1));
+    hides(&RefreshRequest::new(Secret::new(&secret)));
+    hides(&LoginRequest::new(Attempt::Token { token: Secret::new(&secret) }));
+    let email = GivenAddress::Email(Text::new("a@b"));
+    hides(&RequestTokenRequest::new(Secret::new(&secret), email, 1));
 }

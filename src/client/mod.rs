@@ -68,7 +68,6 @@ mod params;
 mod prompt;
 mod receive;
 mod request;
-pub mod requests;
 mod state;
 mod stored;
 

@@ -18,10 +18,18 @@ struct Fields<const N: usize> {
     state: State,
 }
 
+/// The same fields where they stand: a challenge is not copied to be written.
+#[derive(Serialize)]
+#[serde(rename = "Progress")]
+struct Borrowed<'p, const N: usize> {
+    kept: &'p Kept<N>,
+    state: &'p State,
+}
+
 impl<const N: usize> Serialize for Progress<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { kept, state } = self.clone();
-        stored::write::<VERSION, Fields<N>, S>(Fields { kept, state }, serializer)
+        let Self { kept, state } = self;
+        stored::write::<VERSION, Borrowed<'_, N>, S>(Borrowed { kept, state }, serializer)
     }
 }
 

@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::header::Needs;
 use super::position::{InLink, InText};
 use super::stage::hidden;
-use crate::endpoint::threepid::{Authorised, SubmitToken};
+use crate::endpoint::threepid::{Authorised, SubmitTokenRequest};
 use crate::{Secret, Text};
 
 /// The page that a validation link opens: what is about to be confirmed, everything that it
@@ -32,8 +32,12 @@ impl<'a> LinkPage<'a> {
     /// `authorised` is [`Validation::authorises`] of that validation.
     ///
     /// [`Validation::authorises`]: crate::endpoint::threepid::Validation::authorises
-    pub const fn new(submitted: &SubmitToken<'a>, address: &'a str, authorised: Authorised<'a>) -> Self {
-        let SubmitToken { sid, client_secret, token, .. } = *submitted;
+    pub const fn new(
+        submitted: &SubmitTokenRequest<'a>,
+        address: &'a str,
+        authorised: Authorised<'a>,
+    ) -> Self {
+        let SubmitTokenRequest { sid, client_secret, token, .. } = *submitted;
         Self { sid, client_secret, token, address, authorised, leads_on: false }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::checksum::checksum;
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, Version};
 
 /// The fields `T` of a stored value, in version `V` of its form.
 ///
@@ -67,24 +67,6 @@ macro_rules! stored_as {
 }
 
 pub(crate) use stored_as;
-
-/// The version of the form. Reading fails at any other, before the fields are looked at.
-struct Version<const V: u8>;
-
-impl<const V: u8> Serialize for Version<V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u8(V)
-    }
-}
-
-impl<'de, const V: u8> Deserialize<'de> for Version<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u8::deserialize(deserializer)? {
-            version if version == V => Ok(Self),
-            _ => Err(D::Error::custom(DecodeError::VERSION)),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

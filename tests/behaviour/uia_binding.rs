@@ -1,6 +1,6 @@
 //! Rule U13: a session belongs to one operation, one user, one set of parameters.
 
-use matrix_uia::server::session::BodyBinding;
+use matrix_uia::server::rules::BodyBinding;
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy, poll, stage};

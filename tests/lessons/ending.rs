@@ -1,7 +1,7 @@
 //! A session is a value with an end.
 
-use matrix_uia::endpoint::account::Lifecycle;
 use matrix_uia::endpoint::deactivate::Effect;
+use matrix_uia::server::account::Lifecycle;
 use matrix_uia::{Session, SessionId, Text};
 use serde_json::{Value, json};
 
@@ -88,8 +88,8 @@ fn lesson_30_a_reset_racing_a_deactivation_revives_nothing() {
     let reset = change(json!({"type": "m.login.email.identity", "threepid_creds": creds}));
     server.meanwhile = Some(Box::new(|server| {
         // Fenced, and crashed there: the address is still bound.
-        let (progress, _) = server.begin_deactivation(ALICE, json!({"auth": alice(None)})).unwrap();
-        server.carry_out_one(&progress, Effect::Fence);
+        let (_, progress) = server.deactivate_until(ALICE, json!({"auth": alice(None)}), 1);
+        let progress = progress.unwrap();
     }));
     assert_eq!(server.change_password(None, reset).says(), "403 M_USER_DEACTIVATED");
     assert_eq!(server.users["alice"].hash.as_deref(), Some("hash of wonderland"));

@@ -1,10 +1,12 @@
 //! Lessons about third-party identifiers and their validation.
 
 use matrix_uia::endpoint::threepid::{
-    AddressAuthority, ClaimBy, Claimant, Claimed, Delivery, Domain, Medium, Owner, Purpose, RequestToken,
-    Requested, Submitted, Threepid, TokenRequestContext, TokenRequestKey, Validation, ValidationRules,
+    AddressAuthority, ClaimBy, Claimant, Claimed, Delivery, Domain, Medium, Owner, Purpose,
+    RequestTokenRequest, Requested, Submitted, Threepid, TokenRequestContext, TokenRequestKey, Validation,
+    ValidationRules,
 };
-use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, Register, UserRef};
+use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, OperationId, Register};
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
 use serde_json::json;
 
@@ -50,7 +52,7 @@ fn lesson_17_what_a_validation_keeps_has_a_bound() {
             _ => "a".repeat(60_000),
         }
         .into();
-        assert!(RequestToken::parse(Medium::Email, body.to_string().as_bytes()).is_err(), "{key}");
+        assert!(RequestTokenRequest::parse(Medium::Email, body.to_string().as_bytes()).is_err(), "{key}");
     }
 }
 

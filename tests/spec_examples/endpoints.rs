@@ -8,7 +8,7 @@ use matrix_uia::endpoint::register::LoginResponse;
 use matrix_uia::server::operation::UserRef;
 use matrix_uia::server::session::Exempt;
 use matrix_uia::wire::{Auth, AuthData, UserIdentifier};
-use matrix_uia::{Secret, Text};
+use matrix_uia::{Millis, Secret, Text};
 use serde_json::json;
 
 use super::value;
@@ -128,7 +128,7 @@ fn post_matrixclientv3login() {
     let mut response = LoginResponse::new(Text::new("@cheeky_monkey:matrix.org"))
         .with_login(Secret::new("abc123"), Text::new("GHTYAJCE"));
     let login = response.login.as_mut().unwrap();
-    (login.refresh_token, login.expires_in_ms) = (Some(Secret::new("def456")), Some(60_000));
+    (login.refresh_token, login.expires_in) = (Some(Secret::new("def456")), Some(Millis::from_secs(60)));
     let mut written = String::new();
     response.write(&mut written).unwrap();
     // `well_known` is the host's to add.

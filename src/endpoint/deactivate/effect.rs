@@ -9,7 +9,7 @@ pub enum Effect {
     /// Put the account's status on [`Event::Fence`], count its epoch up, and end its
     /// open UIA sessions. From here on no login, no reset, no token, no new session.
     ///
-    /// [`Event::Fence`]: crate::endpoint::account::Event::Fence
+    /// [`Event::Fence`]: crate::server::account::Event::Fence
     Fence,
     /// Unbind each 3PID where [`Deactivation::unbind_at`] says, then call
     /// [`Deactivation::unbound`].
@@ -35,11 +35,11 @@ pub enum Effect {
     LeaveRooms,
     /// Put the account's status on [`Event::Erase`]. Only with erasure.
     ///
-    /// [`Event::Erase`]: crate::endpoint::account::Event::Erase
+    /// [`Event::Erase`]: crate::server::account::Event::Erase
     MarkErased,
     /// Put the account's status on [`Event::Finish`].
     ///
-    /// [`Event::Finish`]: crate::endpoint::account::Event::Finish
+    /// [`Event::Finish`]: crate::server::account::Event::Finish
     MarkDeactivated,
 }
 

@@ -1,7 +1,7 @@
 //! [`POST /account/deactivate`]: a resumable value that says what is left to be done.
 //!
 //! ```text
-//!  Grant ─► begin ─► Deactivation ─► effect() ─► the host does it ─► done() ─┐
+//!  Grant ─► plan ──► Deactivation ─► effect() ─► the host does it ─► done() ─┐
 //!                        ▲             Fence first, MarkDeactivated last     │
 //!                        └───────────────── store it, go on ◄────────────────┘
 //! ```
@@ -13,14 +13,15 @@
 //! [`POST /account/deactivate`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 
 mod effect;
-pub(super) mod id_server;
+mod plan;
 mod progress;
 mod request;
-pub(super) mod response;
+mod response;
 mod stored;
 
 pub use effect::Effect;
-pub use id_server::{IdServer, MAX_ID_SERVER_LEN};
-pub use progress::{Deactivation, begin};
-pub use request::{DeactivateRequest, KeptDeactivation};
+pub use plan::StoredDeactivation;
+pub use progress::Deactivation;
+pub(crate) use request::check_id_server;
+pub use request::{DeactivateRequest, IdServer, MAX_ID_SERVER_LEN};
 pub use response::{DeactivateResponse, UnbindResult};

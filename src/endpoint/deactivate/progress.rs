@@ -1,13 +1,9 @@
 //! A deactivation that has begun: what is left to be done.
 
 use super::effect::Effect;
-use super::id_server::IdServer;
-use super::request::{DeactivateRequest, KeptDeactivation};
+use super::request::IdServer;
 use super::response::{DeactivateResponse, UnbindResult};
-use crate::server::denied::Denied;
-use crate::server::operation::{Deactivate, UserRef};
-use crate::server::session::{Grant, Params, Receipt};
-use crate::wire::error::{ErrorCode, MatrixError};
+use crate::server::reference::UserRef;
 
 /// A deactivation that has begun: the value the host stores until it is finished.
 ///
@@ -27,45 +23,12 @@ pub struct Deactivation {
     pub(super) unbind_failed: bool,
 }
 
-/// Redeems a grant: the deactivation begins.
-///
-/// Store the value and carry out its first effect in one transaction if the store has
-/// them, else in this order; then go on until [`effect`](Deactivation::effect) is `None`.
-///
-/// # Errors
-///
-/// [`Denied`] with 403 `M_FORBIDDEN` if the flow named nobody, and with 400
-/// `M_MISSING_PARAM` if the host lost what it kept: an erasure that was asked for is
-/// never silently left out.
-pub fn begin(
-    grant: Grant<Deactivate>,
-    request: &DeactivateRequest<'_>,
-    kept: Option<KeptDeactivation>,
-) -> Result<(Deactivation, Receipt), Denied> {
-    let params = match grant.params() {
-        Params::Request => Some(KeptDeactivation::of(request)),
-        Params::Kept => kept,
-        Params::Never => Some(KeptDeactivation::default()),
-    };
-    let user = grant.user();
-    let receipt = grant.redeem();
-    let Some(user) = user else {
-        let nobody = MatrixError::new(
-            ErrorCode::Forbidden,
-            "The authentication did not say which account to deactivate.",
-        );
-        return Err(Denied::new(nobody, receipt));
-    };
-    let Some(KeptDeactivation { id_server, erase }) = params else {
-        let lost =
-            MatrixError::new(ErrorCode::MissingParam, "The parameters of the request have to be repeated.");
-        return Err(Denied::for_params(lost, receipt));
-    };
-    let id_server = id_server.filter(|server| !server.is_empty());
-    Ok((Deactivation { user, id_server, erase, next: Some(Effect::Fence), unbind_failed: false }, receipt))
-}
-
 impl Deactivation {
+    pub(super) fn begin(user: UserRef, id_server: Option<IdServer>, erase: bool) -> Self {
+        let id_server = id_server.filter(|server| !server.is_empty());
+        Self { user, id_server, erase, next: Some(Effect::Fence), unbind_failed: false }
+    }
+
     /// Who is deactivated.
     #[must_use]
     pub const fn user(&self) -> UserRef {

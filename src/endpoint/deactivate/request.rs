@@ -1,17 +1,28 @@
-//! The body of the request, and what is kept of it.
+//! The body of a request to deactivate an account.
 
 use core::fmt::{self, Write};
 
-use serde::{Deserialize, Serialize};
-
-use super::id_server::{IdServer, check_id_server};
 use crate::Text;
-use crate::server::digest::BindingKey;
-use crate::server::operation::{Deactivate, Subject};
-use crate::server::session::Call;
-use crate::wire::error::MatrixError;
+use crate::endpoint::checked::Checked;
+use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, ParseError};
+use crate::wire::{Auth, MAX_FIELD_LEN, ParseError};
+
+/// Longest name of an identity server, in bytes.
+pub const MAX_ID_SERVER_LEN: usize = MAX_FIELD_LEN;
+
+/// 400 `M_INVALID_PARAM` for a name that no identity server can have.
+pub(crate) fn check_id_server(server: Option<Text<'_>>) -> Result<(), MatrixError> {
+    match server {
+        Some(server) if server.is_empty() || server.len() > MAX_ID_SERVER_LEN => {
+            Err(MatrixError::new(ErrorCode::InvalidParam, "id_server is not a server name."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name of an identity server.
+pub type IdServer = heapless::String<MAX_ID_SERVER_LEN>;
 
 /// The body of a request to deactivate an account.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,34 +75,25 @@ impl<'a> DeactivateRequest<'a> {
     ///
     /// 400 `M_INVALID_PARAM` if `id_server` is empty or longer than
     /// [`MAX_ID_SERVER_LEN`] bytes.
-    pub fn check(&self) -> Result<(), MatrixError> {
-        check_id_server(self.id_server)
-    }
-
-    /// The call to be guarded.
-    pub fn call(&self, key: &BindingKey, subject: Option<Subject>) -> Call<'a, Deactivate> {
-        let params = key.params::<Deactivate>().text(self.id_server).boolean(self.erase);
-        Call::new(self.auth, subject).with_params(params.finish())
+    pub fn check(self) -> Result<Checked<Self>, MatrixError> {
+        check_id_server(self.id_server)?;
+        Ok(Checked::new(self))
     }
 }
 
-/// What the host keeps with a session whose request may leave its parameters out later.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct KeptDeactivation {
-    /// The identity server to unbind from.
-    pub id_server: Option<IdServer>,
-    /// Whether content is to be erased.
-    pub erase: bool,
-}
+#[cfg(test)]
+mod tests {
+    use std::string::String;
 
-impl KeptDeactivation {
-    /// What to keep of a `request` that has been [checked](DeactivateRequest::check).
-    #[must_use]
-    pub fn of(request: &DeactivateRequest<'_>) -> Self {
-        Self {
-            id_server: request.id_server.and_then(|server| server.to_fixed().ok()),
-            erase: request.erase.unwrap_or(false),
+    use super::*;
+
+    #[test]
+    fn the_server_reads_the_deactivation_that_the_client_writes() {
+        for (id_server, erase) in [(None, None), (Some(Text::new("id.example.org")), Some(true))] {
+            let mut body = String::new();
+            DeactivateRequest { id_server, erase, auth: Auth::Absent }.write(&mut body).unwrap();
+            let read = DeactivateRequest::parse(body.as_bytes()).unwrap();
+            assert_eq!((read.id_server, read.erase), (id_server, erase));
         }
     }
 }

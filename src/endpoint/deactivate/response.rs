@@ -1,4 +1,4 @@
-//! The answer.
+//! The answer to a deactivation, and how the unbinding of 3PIDs went.
 
 use core::fmt::{self, Write};
 
@@ -47,6 +47,19 @@ impl UnbindResult {
         object.end()
     }
 
+    /// Reads that body.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        let mut result = None;
+        json::read_object(body, |reader, key| {
+            match key {
+                "id_server_unbind_result" => result = reader.optional(Reader::text)?.map(Self::from_text),
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        result.flatten().ok_or(ParseError::WrongType)
+    }
+
     fn from_text(text: Text<'_>) -> Option<Self> {
         [Self::Success, Self::NoSupport].into_iter().find(|result| text == result.name())
     }
@@ -60,18 +73,7 @@ impl DeactivateResponse {
     /// [`ParseError`] as [`wire`](crate::wire) lists; also if the one key that the spec
     /// requires is missing or has another value than the two it allows.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let mut result = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "id_server_unbind_result" => {
-                    result = reader.optional(Reader::text)?.map(UnbindResult::from_text)
-                }
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let id_server_unbind_result = result.flatten().ok_or(ParseError::WrongType)?;
-        Ok(Self { id_server_unbind_result })
+        UnbindResult::parse(body).map(|id_server_unbind_result| Self { id_server_unbind_result })
     }
 
     /// Writes the body.

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::effect::Effect;
-use super::id_server::IdServer;
 use super::progress::Deactivation;
+use super::request::IdServer;
 use crate::decode::DecodeError;
-use crate::server::operation::UserRef;
+use crate::server::reference::UserRef;
 use crate::stored::stored_as;
 
 /// The form's version. The one before had none, and counted the effects that were behind.

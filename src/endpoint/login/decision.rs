@@ -1,7 +1,7 @@
 //! Whether a login goes ahead, once the host knows all that it can know.
 
-use crate::endpoint::account::{AccountStatus, Action};
 use crate::endpoint::appservice::ServiceToken;
+use crate::server::account::{AccountStatus, Action};
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Whether a login by password goes ahead.
@@ -76,7 +76,7 @@ fn gate(status: AccountStatus, hidden: Option<MatrixError>) -> Result<(), Matrix
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::account::Event;
+    use crate::server::account::Event;
 
     fn status(event: Event) -> Option<AccountStatus> {
         AccountStatus::default().on(event).ok()

@@ -75,17 +75,18 @@ impl AddressAuthority {
     pub fn with<Op: Operation>(mut self, flows: &Flows<'_, Op>) -> Result<Self, CapacityError> {
         let email = flows.offers(AuthType::EmailIdentity);
         let phone = flows.offers(AuthType::Msisdn);
+        let operation = OperationId::of::<Op>();
         // These two have purposes of their own.
-        let named_anyway = Op::ID == Register::ID || Op::ID == ChangePassword::ID;
+        let named_anyway = [Register::ID, ChangePassword::ID].contains(&operation);
         if named_anyway || !(email || phone) {
             return Ok(self);
         }
-        if let Some(known) = self.guarded.iter_mut().find(|guarded| guarded.operation == Op::ID) {
+        if let Some(known) = self.guarded.iter_mut().find(|guarded| guarded.operation == operation) {
             known.email |= email;
             known.phone |= phone;
             return Ok(self);
         }
-        let guarded = Guarded { operation: Op::ID, description: Op::DESCRIPTION, email, phone };
+        let guarded = Guarded { operation, description: Op::DESCRIPTION, email, phone };
         let full = CapacityError::new("operations that an address stage guards");
         self.guarded.push(guarded).map_err(|_| full)?;
         Ok(self)

@@ -8,7 +8,8 @@ use super::rules::ValidationRules;
 use super::validation::{Phase, Validation};
 use crate::Timestamp;
 use crate::server::digest::Digest;
-use crate::server::operation::{OperationId, UserRef};
+use crate::server::operation::OperationId;
+use crate::server::reference::UserRef;
 
 /// What a claim came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use core::fmt::{self, Write};
 use super::add::changes_allowed;
 use super::address::{Medium, Threepid};
 use crate::Text;
-use crate::endpoint::deactivate::id_server::check_id_server;
-use crate::endpoint::deactivate::response::UnbindResult;
+use crate::endpoint::deactivate::{UnbindResult, check_id_server};
+use crate::wire::ParseError;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Reader};
+use crate::wire::json::{self, ObjectWriter, Reader};
 
 /// The body of a request to remove a 3PID. It needs an access token and no further
 /// authentication.
@@ -32,6 +32,12 @@ pub struct DeleteThreepidRequest<'a> {
 }
 
 impl<'a> DeleteThreepidRequest<'a> {
+    /// A request to remove `threepid`, and to unbind it where it was bound.
+    #[must_use]
+    pub const fn new(threepid: Threepid) -> Self {
+        Self { threepid, id_server: None }
+    }
+
     /// Reads the body. `enabled` is the [`m.3pid_changes` capability].
     ///
     /// # Errors
@@ -65,6 +71,19 @@ impl<'a> DeleteThreepidRequest<'a> {
         Ok(Self { threepid, id_server })
     }
 
+    /// Writes the body, as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text("medium", Text::new(self.threepid.medium().name()))?;
+        object.text("address", Text::new(self.threepid.address()))?;
+        object.text_if("id_server", self.id_server)?;
+        object.end()
+    }
+
     /// Where to unbind it: at the server of the request, else where it `was_bound`, else
     /// nowhere that is known, which is `no-support`.
     #[must_use]
@@ -92,6 +111,16 @@ impl DeleteThreepidResponse {
         Self { id_server_unbind_result: UnbindResult::of(unbound) }
     }
 
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists; also if the one key that the spec
+    /// requires is missing or has another value than the two it allows.
+    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        UnbindResult::parse(body).map(|id_server_unbind_result| Self { id_server_unbind_result })
+    }
+
     /// Writes the body; `id_server_unbind_result` is always there (lesson 46).
     ///
     /// # Errors
@@ -99,5 +128,29 @@ impl DeleteThreepidResponse {
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         self.id_server_unbind_result.write(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn each_side_reads_what_the_other_writes() {
+        let email = Threepid::parse(Medium::Email, "alice@example.org".into()).unwrap();
+        for id_server in [None, Some(Text::new("id.example.org"))] {
+            let mut body = String::new();
+            DeleteThreepidRequest { threepid: email.clone(), id_server }.write(&mut body).unwrap();
+            let read = DeleteThreepidRequest::parse(body.as_bytes(), true).unwrap();
+            assert_eq!((&read.threepid, read.id_server), (&email, id_server));
+        }
+        for unbound in [true, false] {
+            let mut body = String::new();
+            DeleteThreepidResponse::new(unbound).write(&mut body).unwrap();
+            let read = DeleteThreepidResponse::parse(body.as_bytes());
+            assert_eq!(read, Ok(DeleteThreepidResponse::new(unbound)));
+        }
     }
 }

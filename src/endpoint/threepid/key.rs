@@ -5,7 +5,7 @@ use super::purpose::Purpose;
 use super::validation::Validation;
 use crate::Secret;
 use crate::server::digest::{BindingKey, Digest};
-use crate::server::operation::UserRef;
+use crate::server::reference::UserRef;
 use crate::server::session::SessionId;
 
 /// What a `requestToken` is about: everything that its validation is found again by.
@@ -65,12 +65,9 @@ fn identity(
     secret: Digest,
 ) -> Digest {
     let purpose = purpose.name().as_bytes();
-    let requester = requester.map_or([0; 9], |UserRef(user)| {
-        let [a, b, c, d, e, f, g, h] = user.to_le_bytes();
-        [1, a, b, c, d, e, f, g, h]
-    });
+    let requester: &[u8] = requester.as_ref().map_or(b"", |user| user.as_bytes());
     let medium = threepid.medium().name().as_bytes();
-    key.labelled(b"3pid validation", &[purpose, medium, threepid.address().as_bytes(), &secret.0, &requester])
+    key.labelled(b"3pid validation", &[purpose, medium, threepid.address().as_bytes(), &secret.0, requester])
 }
 
 impl Validation {

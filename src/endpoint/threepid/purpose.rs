@@ -1,6 +1,6 @@
 //! What a validation is for.
 
-use crate::server::operation::{Operation, OperationId, Register};
+use crate::server::operation::{OperationId, Register};
 use crate::stored::stored_by_name;
 
 /// What a validation is for. One made for one purpose proves nothing for another.

@@ -7,7 +7,7 @@ use super::purpose::Purpose;
 use super::validation::{Phase, Validation};
 use crate::decode::DecodeError;
 use crate::server::digest::Digest;
-use crate::server::operation::UserRef;
+use crate::server::reference::UserRef;
 use crate::stored::{stored_as, stored_by_name};
 use crate::{Text, Timestamp};
 

@@ -1,127 +1,153 @@
-//! The transitions of a validation before anything relies on it: a token is asked for, sent,
-//! and comes back.
+//! What comes back from the message, and its answer.
 
-use super::authority::AddressAuthority;
-use super::key::TokenRequestKey;
-use super::rules::ValidationRules;
-use super::sending::Delivery;
-use super::validation::{Phase, Validation};
-use crate::Timestamp;
-use crate::server::digest::Digest;
-use crate::wire::error::{ErrorCode, MatrixError};
+use core::fmt::{self, Write};
 
-/// What a `requestToken` came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "the message isn't sent by itself"]
-#[allow(clippy::exhaustive_enums, reason = "complete: new, again, or not at all")]
-pub enum Requested {
-    /// Store it under a fresh `sid`, in the place of one of the same identity, if there is
-    /// one; keep the request's `next_link` with it; send, and answer that `sid`.
-    New(Validation),
-    /// Store it where it was, with this request's `next_link`; send again, and answer the
-    /// same `sid`.
-    Again(Validation),
-    /// Change nothing and send nothing; answer the same `sid`.
-    AlreadySent,
+use super::check::{MAX_SECRET_LEN, check_secret, invalid, missing};
+use crate::wire::error::MatrixError;
+use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::{ParseError, is_session_text};
+use crate::{Secret, Text};
+
+/// What comes back from the message: the body of [`POST /validate/email/submitToken`] at
+/// the homeserver's own `submit_url`, and the form that a link's page posts.
+///
+/// [`POST /validate/email/submitToken`]: https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SubmitTokenRequest<'a> {
+    /// The validation session's ID.
+    pub sid: Text<'a>,
+    /// The secret of who asked for it.
+    pub client_secret: Secret<'a>,
+    /// The token of the message: 1 to [`MAX_SECRET_LEN`] bytes.
+    pub token: Secret<'a>,
 }
 
-/// What the submission of a token came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "store what it has become, then answer"]
-#[allow(clippy::exhaustive_enums, reason = "complete: validated or not")]
-pub enum Submitted {
-    /// Store it: the address is validated.
-    Validated(Validation),
-    /// Store what it has become, if anything; then send the error.
-    Refused(Option<Validation>, MatrixError),
-}
-
-impl Validation {
-    /// A `requestToken` came in, and `sending` is [decided](super::TokenRequestContext::decide).
+impl<'a> SubmitTokenRequest<'a> {
+    /// The three, from wherever they come.
     ///
-    /// `found` is what the host has under [`TokenRequestKey::identity`]; `token` is the digest of the
-    /// token that belongs to the fresh `sid`, should there be a new validation. A higher
-    /// `send_attempt` than the last sends again; one that is over begins anew.
+    /// # Errors
     ///
-    /// The message has to name what the validation [can authorise](Self::authorises) by
-    /// these `policies`. If they have changed since the last message, it begins anew, too.
-    pub fn request(
-        found: Option<Self>,
-        asked: &TokenRequestKey,
-        sending: Delivery,
-        token: Digest,
-        policies: &AddressAuthority,
-        rules: &ValidationRules,
-        now: Timestamp,
-    ) -> Requested {
-        let named = policies.of(asked.purpose, asked.threepid.medium()).fingerprint();
-        let token = (sending == Delivery::Token).then_some(token);
-        let same = |found: &Self| {
-            // Whether there is a token may have changed with who has the address. One that
-            // is validated has had its token, and may be claimed.
-            let fits = found.phase != Phase::Sent || found.token.is_some() == token.is_some();
-            asked.is_about(found) && found.named == named && !found.is_over(rules, now) && fits
-        };
-        match found.filter(same) {
-            Some(found) if asked.send_attempt <= found.send_attempt => Requested::AlreadySent,
-            Some(found) => Requested::Again(Self { send_attempt: asked.send_attempt, touched: now, ..found }),
-            None => Requested::New(Self {
-                threepid: asked.threepid.clone(),
-                purpose: asked.purpose,
-                requester: asked.requester,
-                secret: asked.secret,
-                named,
-                token,
-                send_attempt: asked.send_attempt,
-                touched: now,
-                wrong_tokens: 0,
-                phase: Phase::Sent,
-            }),
+    /// 400 `M_MISSING_PARAM` if one is missing, 400 `M_INVALID_PARAM` if one can't be
+    /// what it should be.
+    pub fn new(
+        sid: Option<Text<'a>>,
+        client_secret: Option<Secret<'a>>,
+        token: Option<Secret<'a>>,
+    ) -> Result<Self, MatrixError> {
+        let sid = sid.ok_or(missing("sid is missing."))?;
+        let client_secret = client_secret.ok_or(missing("client_secret is missing."))?;
+        let token = token.ok_or(missing("token is missing."))?;
+        if !is_session_text(sid) {
+            return Err(invalid("sid is not 1 to 255 characters of [0-9a-zA-Z.=_-]."));
         }
+        check_secret(client_secret)?;
+        if token.expose().is_empty() || token.expose().len() > MAX_SECRET_LEN {
+            return Err(invalid("token is not 1 to 255 bytes."));
+        }
+        Ok(Self { sid, client_secret, token })
     }
 
-    /// The same with another token: for a host that makes a new one for each message.
-    /// The earlier one is wrong from now on.
-    pub fn with_token(mut self, token: Digest) -> Self {
-        self.token = self.token.map(|_| token);
-        self
-    }
-
-    /// The token came back, with the secret of who asked for it.
+    /// Reads the body.
     ///
-    /// `found` is what the host has under the `sid`. A wrong token is counted; one that was
-    /// right is right again. The errors are those of the [Identity Service]'s `submitToken`:
-    /// 400 `M_NO_VALID_SESSION` if there is no such validation or the secret is another's,
-    /// 400 `M_SESSION_EXPIRED` if it is over, 400 `M_TOKEN_INCORRECT`. The spec does not say
-    /// what follows too many wrong tokens; it is `M_SESSION_EXPIRED`, after which clients ask
-    /// for another message.
+    /// # Errors
     ///
-    /// [Identity Service]: https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
-    pub fn submit(
-        found: Option<Self>,
-        secret: Digest,
-        token: Digest,
-        rules: &ValidationRules,
-        now: Timestamp,
-    ) -> Submitted {
-        let refused =
-            |kept, code, message| Submitted::Refused(kept, MatrixError::new(code, message).with_status(400));
-        let Some(mut found) = found.filter(|found| found.secret == secret) else {
-            return refused(None, ErrorCode::NoValidSession, "There is no such validation.");
-        };
-        if found.is_over(rules, now) {
-            return refused(None, ErrorCode::SessionExpired, "This validation is over.");
-        }
-        if found.token != Some(token) {
-            if found.phase == Phase::Sent {
-                found.wrong_tokens = found.wrong_tokens.saturating_add(1);
+    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, and as
+    /// [`new`](Self::new).
+    pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
+        let (mut sid, mut client_secret, mut token) = (None, None, None);
+        json::read_object(body, |reader, key| {
+            match key {
+                "sid" => sid = reader.optional(Reader::text)?,
+                "client_secret" => client_secret = reader.secret()?,
+                "token" => token = reader.secret()?,
+                _ => reader.skip()?,
             }
-            return refused(Some(found), ErrorCode::TokenIncorrect, "The token is incorrect.");
+            Ok(())
+        })?;
+        Self::new(sid, client_secret, token)
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text("sid", self.sid)?;
+        object.text("client_secret", self.client_secret.expose())?;
+        object.text("token", self.token.expose())?;
+        object.end()
+    }
+}
+
+/// The answer to a [`SubmitTokenRequest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubmitTokenResponse {
+    /// Whether the address is validated. A server of this crate answers with an error where
+    /// it isn't.
+    pub success: bool,
+}
+
+impl SubmitTokenResponse {
+    /// The answer.
+    #[must_use]
+    pub const fn new(success: bool) -> Self {
+        Self { success }
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also without
+    /// `success`.
+    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        let mut success = None;
+        json::read_object(body, |reader, key| {
+            match key {
+                "success" => success = reader.optional(Reader::boolean)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        success.map(Self::new).ok_or(ParseError::WrongType)
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.boolean("success", self.success)?;
+        object.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn each_side_reads_what_the_other_writes() {
+        let [secret, token] = ["s", "t\"1"].map(Secret::new);
+        let request = SubmitTokenRequest::new(Some(Text::new("1")), Some(secret), Some(token)).unwrap();
+        let mut body = String::new();
+        request.write(&mut body).unwrap();
+        let read = SubmitTokenRequest::parse(body.as_bytes()).unwrap();
+        assert_eq!((read.sid, read.client_secret.expose()), (request.sid, secret.expose()));
+        assert_eq!(read.token.expose(), token.expose());
+        for success in [true, false] {
+            body.clear();
+            SubmitTokenResponse::new(success).write(&mut body).unwrap();
+            assert_eq!(SubmitTokenResponse::parse(body.as_bytes()), Ok(SubmitTokenResponse::new(success)));
         }
-        if found.phase == Phase::Sent {
-            found.phase = Phase::Validated { at: now };
-            found.touched = now;
-        }
-        Submitted::Validated(found)
+        assert!(SubmitTokenResponse::parse(b"{}").is_err());
     }
 }

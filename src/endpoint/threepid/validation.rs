@@ -7,7 +7,7 @@ use super::purpose::Purpose;
 use super::rules::ValidationRules;
 use crate::Timestamp;
 use crate::server::digest::Digest;
-use crate::server::operation::UserRef;
+use crate::server::reference::UserRef;
 
 /// The validation of an address: the value a host keeps under its `sid`, and finds again
 /// by [`TokenRequestKey::identity`].

@@ -71,7 +71,8 @@ pub use hashed::HashedStore;
 
 use core::fmt;
 
-use crate::server::session::{Revision, Write};
+use crate::server::commit::Change;
+use crate::server::session::Revision;
 use crate::{Millis, Session, SessionId, Timestamp};
 
 /// A session and what the host keeps beside it.
@@ -287,28 +288,55 @@ pub trait Store {
         self.len() == 0
     }
 
-    /// Carries out what a step asks for. Where `kept` is `None`, a new session has the
-    /// default beside it and a replaced one what it had.
+    /// Carries out the changes of a commit that are about sessions: stores and removes all
+    /// of them or none. `kept` is what is to be kept beside a session that is put, where
+    /// the change says so; a new session has the default beside it otherwise.
+    ///
+    /// What is to be given back or spent is the host's to do, as is what `evicted` had
+    /// reserved.
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert) and [`replace`](Self::replace).
-    fn apply(
+    /// [`NotStored`]: nothing has changed.
+    fn commit<'c>(
         &mut self,
-        write: Write<'_>,
+        changes: impl Iterator<Item = Change<'c>> + Clone,
         kept: Option<Self::Kept>,
         now: Timestamp,
     ) -> Result<Stored<Self::Kept>, NotStored<Self::Kept>>
     where
+        Self: Sized,
         Self::Kept: Default,
     {
-        match write {
-            Write::Keep => Ok(Stored::QUIETLY),
-            Write::Insert { id, session } => self.insert(id, session, kept.unwrap_or_default(), now),
-            Write::Replace { id, expected, session } => {
-                self.replace(id, expected, session, kept, now).map(|()| Stored::QUIETLY)
+        let as_read = |store: &Self, id: &SessionId, expected: Revision| {
+            store.load(id).is_some_and(|record| record.session.revision() == expected)
+        };
+        let removes_what_was_read = changes.clone().all(|change| match change {
+            Change::Remove { id, expected } => as_read(self, &id, expected),
+            _ => true,
+        });
+        if !removes_what_was_read {
+            return Err(NotStored::Conflict { kept });
+        }
+        let mut stored = Stored::QUIETLY;
+        let put = changes.clone().find_map(|change| match change {
+            Change::Put { id, expected, session, keep } => Some((id, expected, session, keep)),
+            _ => None,
+        });
+        if let Some((id, expected, session, keep)) = put {
+            let kept = kept.filter(|_| keep);
+            match expected {
+                None => stored = self.insert(id, session, kept.unwrap_or_default(), now)?,
+                Some(expected) => self.replace(id, expected, session, kept, now)?,
             }
         }
+        for change in changes {
+            if let Change::Remove { id, .. } = change {
+                // The commit itself says what of it is given back.
+                let _given_back = self.remove(&id);
+            }
+        }
+        Ok(stored)
     }
 }
 

@@ -49,7 +49,7 @@ enum Standing {
 }
 
 impl Standing {
-    const fn of(session: &Session) -> Self {
+    fn of(session: &Session) -> Self {
         if session.consumed_at().is_some() {
             Self::Consumed
         } else if session.has_passed_stage() || session.is_claimed() {
