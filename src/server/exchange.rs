@@ -345,22 +345,22 @@ impl<'r, Op: Operation> Verify<'r, Op> {
     /// The verdict, found outside of the transaction, which is to be ended first: nothing
     /// has been written in it.
     pub fn verdict(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        self.answer(verdict);
+        self.answer(verdict, false);
         Exchange::ask(self.state.work, Todo::Load)
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
     /// committed with the session that holds it.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        self.answer(verdict);
+        self.answer(verdict, true);
         let todo = self.state.work.judged_here();
         Exchange::ask(self.state.work, todo)
     }
 
-    fn answer(&mut self, verdict: Verdict<'r>) {
+    fn answer(&mut self, verdict: Verdict<'r>, in_transaction: bool) {
         let Question { id, stage, .. } = self.question;
         let (polled, caller) = (self.question.is_poll(), self.state.work.caller);
-        self.state.work.answered = Some(Answered { id, stage, polled, verdict, caller });
+        self.state.work.answered = Some(Answered { id, stage, polled, verdict, caller, in_transaction });
     }
 }
 
@@ -386,6 +386,12 @@ impl<'r, Op: Operation> Hash<'r, Op> {
 }
 
 impl<'r, Op: Operation> Perform<'r, Op> {
+    /// As [`Grant::record_under`].
+    #[must_use]
+    pub fn record_under(&self) -> Option<SessionId> {
+        Grant::<Op>::new(&self.state.work).record_under()
+    }
+
     /// The grant, and what takes the end of the call.
     pub fn grant(self) -> (Grant<Op>, Performing<'r, Op>) {
         (Grant::new(&self.state.work), Performing { state: self.state })
@@ -399,6 +405,13 @@ pub struct Performing<'r, Op: Operation> {
 }
 
 impl<'r, Op: Operation> Performing<'r, Op> {
+    /// The session of the call; `None` if nobody had to authenticate.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        let work = &self.state.work;
+        work.session.as_ref().filter(|_| work.admission != Admission::Exempt).map(|_| work.id)
+    }
+
     /// The call succeeded. `now` is read after it did: a request that came in before then
     /// raced the call, and is not taken for a repetition of it.
     pub fn succeeded(mut self, outcome: Outcome, now: Timestamp) -> Exchange<'r, Op> {

@@ -65,8 +65,8 @@ pub(crate) fn list(
 mod tests {
     use std::string::ToString;
 
-    use crate::endpoint::account::Lifecycle;
     use crate::endpoint::threepid::Medium;
+    use crate::server::account::Lifecycle;
 
     #[test]
     fn unknown_name_is_refused_as_a_derived_implementation_does() {

@@ -11,7 +11,7 @@ fn lesson_45_a_dead_identity_server_blocks_nothing() {
     let mut server = Server::new();
     let (_, begun) = server.deactivate_until(ALICE, json!({"auth": alice(None)}), 1);
     let begun = begun.unwrap();
-    let mut progress = begun.done();
+    let mut progress = begun;
     assert_eq!(progress.effect(), Some(Effect::UnbindThreepids));
     // The process dies while the identity server doesn't answer.
     let stored = serde_json::to_string(&progress).unwrap();
@@ -45,7 +45,7 @@ fn lesson_59_the_result_of_unbinding_follows_from_what_was_reported() {
         let mut server = Server::new();
         let (_, begun) = server.deactivate_until(ALICE, json!({"auth": alice(None)}), 1);
         let begun = begun.unwrap();
-        let progress = begun.done().unbound(all);
+        let progress = begun.unbound(all);
         server.carry_out(progress)["id_server_unbind_result"].as_str().unwrap().to_owned()
     };
     assert_eq!((result(true).as_str(), result(false).as_str()), ("success", "no-support"));

@@ -3,22 +3,26 @@
 use std::fmt::Debug;
 
 use matrix_uia::client::Progress;
-use matrix_uia::endpoint::account::{AccountStatus, Event};
-use matrix_uia::endpoint::deactivate::{DeactivateRequest, Deactivation, Effect, begin};
+use matrix_uia::endpoint::deactivate::{Deactivation, Effect};
 use matrix_uia::endpoint::refresh::Generation;
 use matrix_uia::endpoint::threepid::{
     AddressAuthority, ClaimBy, Claimant, Claimed, Delivery, Medium, Purpose, Requested, Submitted, Threepid,
     TokenRequestKey, Validation, ValidationRules,
 };
-use matrix_uia::server::operation::{ChangePassword, DeleteDevice, Operation, UserRef};
-use matrix_uia::server::session::Exempt;
-use matrix_uia::wire::AuthType;
-use matrix_uia::{BindingKey, Flows, Guard, Millis, Rules, Secret, SessionId, Timestamp};
+use matrix_uia::server::account::{AccountStatus, Event};
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::grant::{Grant, Refusal};
+use matrix_uia::server::operation::{ChangePassword, DeleteDevice};
+use matrix_uia::server::seal::Sealer;
+use matrix_uia::wire::{Auth, AuthType};
+use matrix_uia::{BindingKey, Call, Millis, Secret, SessionId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::ALICE;
 use crate::support::client::{ALL, Walk, offer};
+use crate::support::{Server, password_auth, policy};
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 const YEAR_2099: u64 = 4_070_908_800_000;
@@ -29,9 +33,9 @@ const fn at(millis: u64) -> Timestamp {
 }
 
 fn deactivation() -> Deactivation {
-    let grant = Exempt::ApplicationService.assume_exempt(Some(UserRef::new(7)));
-    let body = br#"{"id_server": "id.example.org", "erase": true}"#;
-    begin(grant, &DeactivateRequest::parse(body).unwrap(), None).unwrap().0
+    let auth = password_auth(None, "alice", "wonderland");
+    let body = json!({"id_server": "id.example.org", "erase": true, "auth": auth});
+    Server::new().deactivate_until(ALICE, body, 0).1.expect("it begins")
 }
 
 /// A validation of each phase, all with the times of a clock that says `now`.
@@ -226,15 +230,37 @@ fn lesson_104_validation_from_the_future_is_over() {
 
 #[test]
 fn lesson_104_recent_authentication_from_the_future_is_none() {
-    let mut buffer = [0; 256];
-    let flows = Flows::<DeleteDevice>::in_buffer([["m.login.password"]], None, &mut buffer).unwrap();
-    let mut rules = Rules::default();
-    rules.recent_auth = Millis::from_secs(300);
-    let guard = Guard::new(&flows, &rules);
-    let user = UserRef::new(1);
-    assert!(guard.recent(user, at(TODAY), at(TODAY)).is_some());
-    assert!(guard.recent(user, at(TODAY + 60_001), at(TODAY)).is_none());
-    assert!(guard.recent(user, at(YEAR_2099), at(TODAY)).is_none());
+    struct Delete;
+    impl Endpoint for Delete {
+        type Op = DeleteDevice;
+        type Stored = ();
+        type Plan<H: Send> = ();
+
+        fn call(&self, _: &BindingKey) -> Call<'_, DeleteDevice> {
+            Call::new(Auth::Absent)
+        }
+
+        fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}
+
+        fn plan<H: Send>(
+            &self,
+            _: &BindingKey,
+            _: Grant<DeleteDevice>,
+            _: Option<()>,
+            _: Option<H>,
+        ) -> Result<(), Refusal> {
+            Ok(())
+        }
+    }
+    let recent = |authenticated: u64| {
+        let mut server = Server::new();
+        server.now = TODAY;
+        server.rules.recent_auth = Millis::from_secs(300);
+        let flows = policy::<DeleteDevice>(&[&["m.login.password"]], None);
+        let account = server.account_named("alice");
+        server.serve_recent("alice-token", flows, &Delete, account, at(authenticated)).status == 200
+    };
+    assert!(recent(TODAY) && !recent(TODAY + 60_001) && !recent(YEAR_2099));
 }
 
 #[test]

@@ -2,23 +2,26 @@
 //! the value it was (lesson 111).
 
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use matrix_uia::client::Medium;
-use matrix_uia::endpoint::account::{AccountStatus, Event};
-use matrix_uia::endpoint::deactivate::{DeactivateRequest, Deactivation, Effect, begin};
+use matrix_uia::endpoint::deactivate::{Deactivation, Effect};
 use matrix_uia::endpoint::refresh::Generation;
 use matrix_uia::endpoint::threepid::{
     AddressAuthority, ClaimBy, Claimant, Claimed, Delivery, Purpose, Requested, Submitted, Threepid,
     TokenRequestKey, Validation, ValidationRules,
 };
-use matrix_uia::server::operation::{ChangePassword, Operation, UserRef};
-use matrix_uia::server::session::Exempt;
+use matrix_uia::server::account::{AccountStatus, Event};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::{BindingKey, Secret, SessionId, Timestamp};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::config;
+use crate::support::{Server, password_auth};
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 
@@ -55,21 +58,27 @@ fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(
     Ok(())
 }
 
+/// Deactivations that have just begun: with an identity server and without, with erasure
+/// and without.
+static BEGUN: LazyLock<Vec<Deactivation>> = LazyLock::new(|| {
+    let begun = |server: Option<&str>, erase: bool| {
+        let auth = password_auth(None, "alice", "wonderland");
+        let body = json!({"id_server": server, "erase": erase, "auth": auth});
+        Server::new().deactivate_until(Some("alice-token"), body, 0).1.expect("it begins")
+    };
+    let servers = [None, Some("id.example.org"), Some("a")];
+    servers.into_iter().flat_map(|server| [begun(server, false), begun(server, true)]).collect()
+});
+
 fn deactivation() -> impl Strategy<Value = Deactivation> {
-    let server = prop_oneof![Just(None), Just(Some("id.example.org")), Just(Some("a"))];
-    (any::<u64>(), server, any::<bool>(), 0..=Effect::ALL.len(), any::<bool>()).prop_map(
-        |(user, server, erase, steps, unbound)| {
-            let body = serde_json::json!({"id_server": server, "erase": erase}).to_string();
-            let request = DeactivateRequest::parse(body.as_bytes()).unwrap();
-            let grant = Exempt::ApplicationService.assume_exempt(Some(UserRef::new(user)));
-            let (mut progress, _receipt) = begin(grant, &request, None).unwrap();
-            for _ in 0..steps {
-                let unbinds = progress.effect() == Some(Effect::UnbindThreepids);
-                progress = if unbinds { progress.unbound(unbound) } else { progress.done() };
-            }
-            progress
-        },
-    )
+    let begun = (0..BEGUN.len()).prop_map(|index| BEGUN[index].clone());
+    (begun, 0..=Effect::ALL.len(), any::<bool>()).prop_map(|(mut progress, steps, unbound)| {
+        for _ in 0..steps {
+            let unbinds = progress.effect() == Some(Effect::UnbindThreepids);
+            progress = if unbinds { progress.unbound(unbound) } else { progress.done() };
+        }
+        progress
+    })
 }
 
 fn validation() -> impl Strategy<Value = Validation> {

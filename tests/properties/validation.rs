@@ -8,7 +8,8 @@ use matrix_uia::endpoint::threepid::{
     TokenRequestKey, Validation, ValidationRules,
 };
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::operation::{ChangePassword, Operation, OperationId, Register, UserRef};
+use matrix_uia::server::operation::{ChangePassword, OperationId, Register};
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::{BindingKey, Millis, Secret, SessionId, Timestamp};
 use proptest::prelude::*;
 

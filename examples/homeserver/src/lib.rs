@@ -15,6 +15,7 @@ mod fault;
 mod http;
 mod limits;
 mod logins;
+mod network;
 mod outbox;
 mod password;
 mod phones;

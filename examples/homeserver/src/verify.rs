@@ -5,6 +5,7 @@ use crate::clock;
 use crate::db::users::{self, User};
 use crate::db::{Result, Tx, registration_tokens, threepids};
 use crate::failure::Failure;
+use crate::limits::Whom;
 use crate::phones;
 use crate::secrets::Secret;
 use crate::threepids as addresses;
@@ -12,7 +13,7 @@ use crate::who::{self, Peer, user_ref};
 use matrix_uia::SessionId;
 use matrix_uia::endpoint::threepid::{Medium, Threepid};
 use matrix_uia::server::operation::Reference;
-use matrix_uia::server::session::{Check, LimitKey, Proof, Question, StageFailure, Verdict};
+use matrix_uia::server::session::{Check, Proof, Question, StageFailure, Verdict};
 use matrix_uia::wire::{Locality, UserIdentifier};
 
 /// Answers a question, unless too many answers were no lately.
@@ -26,8 +27,12 @@ pub async fn verify<'r>(
         let verdict = addresses::claim_awaited(app, question, reference).await?;
         return Ok(verdict.unwrap_or(Verdict::Pending(reference)));
     }
-    let key = limit_key(app, peer, question).await?;
-    let attempt = match app.limits.failed_auth.attempt(&key) {
+    let whom = match (question.user(), question.check()) {
+        (Some(user), _) => Some(Whom::user(user)),
+        (None, Check::Password { identifier, .. }) => Some(whom(app, identifier).await?),
+        _ => None,
+    };
+    let attempt = match app.limits.attempt(whom.as_ref(), peer.counted()) {
         Ok(attempt) => attempt,
         Err(limited) => return Ok(Verdict::Limited(limited.wait())),
     };
@@ -46,19 +51,17 @@ pub async fn verify<'r>(
     Ok(verdict)
 }
 
-/// Whose failures are counted together: a user's, however they are named, else the peer's.
-async fn limit_key(app: &App, peer: &Peer, question: &Question<'_>) -> std::result::Result<String, Failure> {
-    Ok(match question.limit_key() {
-        LimitKey::User(user) => format!("user {}", user.get()),
-        LimitKey::Named(identifier) => named_key(app, identifier).await?,
-        _ => format!("address {}", peer.address),
+/// Whom an identifier names, in one spelling, whether there is such a user or not.
+pub async fn whom(app: &App, identifier: UserIdentifier<'_>) -> std::result::Result<Whom, Failure> {
+    let named = Named::of(app, identifier);
+    let user = app.db.transaction(|tx| named.find(tx)).await?;
+    Ok(match (user, named) {
+        // By whichever of their names.
+        (Some(user), _) => Whom::localpart(&user.localpart),
+        (None, Named::Localpart(localpart)) => Whom::localpart(&localpart),
+        (None, Named::Threepid(threepid)) => Whom::threepid(&threepid),
+        (None, Named::Elsewhere) => Whom::elsewhere(identifier),
     })
-}
-
-/// The key of whoever an identifier names, also where it names nobody.
-pub async fn named_key(app: &App, identifier: UserIdentifier<'_>) -> std::result::Result<String, Failure> {
-    let user = app.db.transaction(|tx| find(tx, app, identifier)).await?;
-    Ok(user.map_or_else(|| format!("name {identifier:?}"), |user| format!("user {}", user_ref(&user).get())))
 }
 
 async fn look_up(
@@ -131,10 +134,11 @@ pub async fn check_password(
     identifier: UserIdentifier<'_>,
     password: &str,
 ) -> std::result::Result<Checked, Failure> {
+    let named = Named::of(app, identifier);
     let (user, hash) = app
         .db
         .transaction(|tx| -> Result<_> {
-            let user = find(tx, app, identifier)?;
+            let user = named.find(tx)?;
             let hash = match &user {
                 Some(user) => users::password_hash(tx, user.key)?,
                 None => None,
@@ -150,28 +154,41 @@ pub async fn check_password(
     })
 }
 
-fn find(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> Result<Option<User>> {
-    match identifier {
-        UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
-            // People write their names with capitals; accounts have none.
-            Locality::Local(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
-            _ => Ok(None),
-        },
-        UserIdentifier::Thirdparty { medium, address } => {
-            let medium = Medium::from_name(medium);
-            by_address(tx, medium.and_then(|medium| Threepid::parse(medium, address).ok()))
-        }
-        UserIdentifier::Phone { country, phone } => {
-            by_address(tx, phones::threepid(&country.to_cow(), &phone.to_cow()).ok())
-        }
-        _ => Ok(None),
-    }
+/// What an identifier says, in the form that it is looked up in.
+enum Named {
+    Localpart(String),
+    Threepid(Threepid),
+    /// Nothing that could be a user's of this server.
+    Elsewhere,
 }
 
-fn by_address(tx: &Tx, threepid: Option<Threepid>) -> Result<Option<User>> {
-    let Some(threepid) = threepid else { return Ok(None) };
-    match threepids::owner(tx, &threepid)? {
-        Some(key) => users::by_key(tx, key),
-        None => Ok(None),
+impl Named {
+    fn of(app: &App, identifier: UserIdentifier<'_>) -> Self {
+        match identifier {
+            UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
+                // People write their names with capitals; accounts have none.
+                Locality::Local(localpart) => Self::Localpart(localpart.to_cow().to_lowercase()),
+                _ => Self::Elsewhere,
+            },
+            UserIdentifier::Thirdparty { medium, address } => {
+                let parsed = Medium::from_name(medium).map(|medium| Threepid::parse(medium, address));
+                parsed.and_then(std::result::Result::ok).map_or(Self::Elsewhere, Self::Threepid)
+            }
+            UserIdentifier::Phone { country, phone } => {
+                phones::threepid(&country.to_cow(), &phone.to_cow()).map_or(Self::Elsewhere, Self::Threepid)
+            }
+            _ => Self::Elsewhere,
+        }
+    }
+
+    fn find(&self, tx: &Tx) -> Result<Option<User>> {
+        match self {
+            Self::Localpart(localpart) => users::by_localpart(tx, localpart),
+            Self::Threepid(threepid) => match threepids::owner(tx, threepid)? {
+                Some(key) => users::by_key(tx, key),
+                None => Ok(None),
+            },
+            Self::Elsewhere => Ok(None),
+        }
     }
 }

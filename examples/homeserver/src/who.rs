@@ -1,12 +1,13 @@
 //! Who makes a request, by its access token, and whether their account may make it.
 
-use crate::app::App;
+use crate::app::{App, SharedApp};
 use crate::clock;
 use crate::config::Appservice;
 use crate::db::users::{self, Phase, User};
 use crate::db::{Tx, devices, tokens};
 use crate::failure::Failure;
-use crate::http::{Arrived, bearer_token};
+use crate::http::{Arrived, bearer_token, client_address};
+use crate::network;
 use crate::secrets::SecretHash;
 use crate::threepids;
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -20,34 +21,40 @@ use matrix_uia::server::operation::{Operation as _, OperationId, Register, Subje
 use matrix_uia::server::session::Proof;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Timestamp};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// What every handler wants to know of a request before it reads the body.
 #[derive(Debug)]
 pub struct Peer {
     pub headers: HeaderMap,
     pub query: Option<String>,
-    pub address: String,
+    pub address: IpAddr,
     /// When the request came in. What happened after that, it can't be a repetition of.
     pub arrived: Timestamp,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
+impl FromRequestParts<SharedApp> for Peer {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let connection = connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
         let arrived = parts.extensions.get::<Arrived>().map_or_else(clock::now, |arrived| arrived.0);
         Ok(Self {
             headers: parts.headers.clone(),
             query: parts.uri.query().map(str::to_owned),
-            address: address.map_or_else(String::new, |address| address.ip().to_string()),
+            address: client_address(connection, &parts.headers, &app.config.trusted_proxies),
             arrived,
         })
     }
 }
 
 impl Peer {
+    /// What its address counts as where something is limited.
+    pub fn counted(&self) -> IpAddr {
+        network::counted(self.address)
+    }
+
     /// The value of a query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         let pairs = self.query.as_deref()?.split('&');
@@ -148,7 +155,7 @@ async fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) ->
             let good =
                 |bearer: &&tokens::Bearer| check_access(Some(bearer.presented), bearer.expired).is_ok();
             if let Some(bearer) = bearer.as_ref().filter(good) {
-                devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address)?;
+                devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address.to_string())?;
             }
             Ok::<_, rusqlite::Error>(bearer)
         })

@@ -60,6 +60,9 @@ pub(crate) struct Answered<'r> {
     pub(crate) verdict: Verdict<'r>,
     /// The account of the token when the question was asked.
     pub(crate) caller: Option<Subject>,
+    /// Whether it was found in the transaction of the load, and what it reserved was written
+    /// there: if that transaction ends without a commit, the question is asked again.
+    pub(crate) in_transaction: bool,
 }
 
 /// How the session is to be written.
@@ -184,6 +187,7 @@ impl<'r> Work<'r> {
     /// Forgets what was loaded and what was to be committed.
     pub(crate) fn reset(&mut self) {
         let Self { request, answered, hashed, refusal, claim, .. } = *self;
+        let answered = answered.filter(|answered| !answered.in_transaction);
         *self = Self { answered, hashed, refusal, claim, ..Self::new(request) };
     }
 

@@ -40,8 +40,7 @@ pub(super) async fn token_validity(State(app): State<SharedApp>, peer: Peer) -> 
     app.policies.registration.check(Kind::User)?;
     let token = peer.query("token").ok_or(missing_query())?;
     // Whoever tries token after token here would have one to register with.
-    let key = format!("address {}", peer.address);
-    let attempt = app.limits.failed_auth.attempt(&key)?;
+    let attempt = app.limits.attempt(None, peer.counted())?;
     let valid = is_valid(&app, &token).await?;
     if valid {
         attempt.forgive();
