@@ -1,6 +1,7 @@
 //! The host's half of an exchange, in memory: what is looked up, and what is stored.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::{Future, ready};
 
 use matrix_uia::server::account::{Account, Caller};
@@ -8,7 +9,9 @@ use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::drive::{
     Changes, Guarded, Host, Loaded, Recalled, Run, Step, Stop, Verified, ready as now,
 };
+use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded};
 use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::grant::{Exempt, Outcome, Refusal};
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
@@ -175,6 +178,49 @@ impl<'r, E: Endpoint> Host<'r, E> for Serving<'_> {
         let stored = stored.map(|stored| serde_json::to_string(stored).unwrap());
         let saved = self.saved.take();
         ready(Ok(self.server.carry_out_changes(changes.iter(), stored, saved)))
+    }
+}
+
+/// One visit's host.
+pub(super) struct AtPage<'s> {
+    pub(super) server: &'s mut Server,
+    pub(super) policy: PagePolicy<'static>,
+}
+
+impl<'r> PageHost<'r> for AtPage<'_> {
+    type Error = Infallible;
+
+    fn load_page(
+        &mut self,
+        session: SessionId,
+    ) -> impl Future<Output = Result<PageLoaded<'r>, Infallible>> + Send {
+        let session = self.server.read(Some(session)).map(|session| (session, self.policy));
+        ready(Ok(PageLoaded { session, now: self.server.timestamp() }))
+    }
+
+    fn page_account(
+        &mut self,
+        user: UserRef,
+    ) -> impl Future<Output = Result<Option<Account>, Infallible>> + Send {
+        ready(Ok(self.server.account(user)))
+    }
+
+    fn verify_page(
+        &mut self,
+        question: &Question<'r>,
+    ) -> impl Future<Output = Result<Verified<'r>, Infallible>> + Send {
+        let verdict = self.server.verdict(question);
+        if let Some(other) = self.server.meanwhile.take() {
+            other(self.server);
+        }
+        ready(Ok(Verified::Outside(verdict)))
+    }
+
+    fn commit_page(
+        &mut self,
+        changes: PageChanges<'_, 'r>,
+    ) -> impl Future<Output = Result<Committed, Infallible>> + Send {
+        ready(Ok(self.server.carry_out_changes(changes.iter(), None, None)))
     }
 }
 

@@ -30,7 +30,8 @@ use matrix_uia::server::grant::{Grant, Refusal};
 use matrix_uia::server::operation::{
     ChangePassword, Deactivate, DeleteDevice, DeleteDevices, Operation, Register,
 };
-use matrix_uia::server::page::{Approval, PageExchange, PagePolicy, Visit};
+use matrix_uia::server::drive_page;
+use matrix_uia::server::page::{Approval, PagePolicy, Visit};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, UserRef};
@@ -42,6 +43,7 @@ use matrix_uia_page_reader::Html;
 use serde_json::{Value, json};
 
 pub(crate) use accounts::User;
+use host::AtPage;
 pub(crate) use host::{Handler, Serving};
 pub(crate) use proofs::{RegistrationToken, Validation};
 
@@ -363,35 +365,13 @@ impl Server {
         visit: Visit<'r>,
     ) -> Result<(), PageRefusal> {
         let rules: &'static Rules = Box::leak(Box::new(self.rules.clone()));
-        let policy = PagePolicy::new(flows, rules);
-        let mut exchange: PageExchange<'r> = PageExchange::begin(visit, self.arrived());
-        for _ in 0..16 {
-            exchange = match exchange {
-                PageExchange::Load(load) => {
-                    let session = self.read(Some(load.session_id()));
-                    load.found(session.map(|session| (session, policy)), self.timestamp())
-                }
-                PageExchange::Account(account) => {
-                    let found = self.account_of(account.user());
-                    account.found(found)
-                }
-                PageExchange::Verify(verify) => {
-                    let verdict = self.verdict(verify.question());
-                    if let Some(meanwhile) = self.meanwhile.take() {
-                        meanwhile(self);
-                    }
-                    verify.verdict(verdict)
-                }
-                PageExchange::Commit(commit) => {
-                    let changes: Vec<_> = commit.changes().collect();
-                    let committed = self.carry_out_changes(changes.iter().copied(), None, None);
-                    commit.committed(committed)
-                }
-                PageExchange::Respond(PageOutcome::Passed | PageOutcome::Open) => return Ok(()),
-                PageExchange::Respond(PageOutcome::Refused(refusal)) => return Err(refusal),
-            };
+        let (policy, arrived) = (PagePolicy::new(flows, rules), self.arrived());
+        let mut host = AtPage { server: self, policy };
+        let outcome = matrix_uia::server::drive::ready(drive_page::visit(&mut host, visit, arrived));
+        match outcome.expect("nothing waits here") {
+            Ok(PageOutcome::Passed | PageOutcome::Open) => Ok(()),
+            Ok(PageOutcome::Refused(refusal)) => Err(refusal),
         }
-        panic!("a page never takes so many steps");
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Verdict<'static> {
