@@ -93,7 +93,7 @@ pub trait Host<'r, E: Endpoint>: Send {
         question: &Question<'r>,
     ) -> impl Future<Output = Result<Verified<'r>, Self::Error>> + Send;
 
-    /// Ends the transaction, in which nothing has been written.
+    /// Undoes the transaction: only a verdict may have written in it.
     fn release(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Hashes a password, outside of any transaction.
@@ -133,6 +133,9 @@ impl<Op: Operation> fmt::Debug for Changes<'_, '_, Op> {
     }
 }
 
+/// What the next step of a [`Run`] is, or what to answer instead of one.
+pub type Next<'r, T, Error> = Result<Option<T>, Stop<'r, Error>>;
+
 /// Why there is nothing more for a handler to do: what is to be answered.
 #[derive(Debug)]
 #[must_use = "it is the answer"]
@@ -146,6 +149,7 @@ pub enum Stop<'r, T> {
 
 /// The policy that a request is guarded by.
 #[derive(Debug)]
+#[allow(clippy::exhaustive_structs, reason = "all that a host has to decide")]
 pub struct Guarded<'r, Op> {
     /// The flows.
     pub flows: &'r Flows<'r, Op>,
@@ -220,16 +224,22 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn next(&mut self) -> Result<Option<Step<'r, E, H::Hash>>, Stop<'r, H::Error>> {
-        loop {
-            self.ask_host().await.map_err(Stop::Host)?;
-            match self.next.take() {
-                Some(Exchange::Admit(admit)) => return Ok(Some(Step::Admit(admit))),
-                Some(Exchange::Repeat(repeat)) => return Ok(Some(Step::Repeat(repeat))),
-                other => self.next = other,
-            }
-            if let Some(end) = self.grant() {
-                return end.map(|granted| granted.map(Step::Perform));
+    // Not an `async fn`: of that, the compiler can't tell in a caller's spawned future that it
+    // is `Send` (rust-lang/rust#100013).
+    #[allow(clippy::should_implement_trait, reason = "it is asynchronous")]
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn next(&mut self) -> impl Future<Output = Next<'r, Step<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                match self.next.take() {
+                    Some(Exchange::Admit(admit)) => return Ok(Some(Step::Admit(admit))),
+                    Some(Exchange::Repeat(repeat)) => return Ok(Some(Step::Repeat(repeat))),
+                    other => self.next = other,
+                }
+                if let Some(end) = self.grant() {
+                    return end.map(|granted| granted.map(Step::Perform));
+                }
             }
         }
     }
@@ -240,13 +250,16 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn granted(&mut self) -> Result<Option<Granted<'r, E, H::Hash>>, Stop<'r, H::Error>> {
-        loop {
-            self.ask_host().await.map_err(Stop::Host)?;
-            if matches!(&self.next, Some(Exchange::Admit(_) | Exchange::Repeat(_))) {
-                self.answer(Said::Yes);
-            } else if let Some(end) = self.grant() {
-                return end;
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn granted(&mut self) -> impl Future<Output = Next<'r, Granted<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                if matches!(&self.next, Some(Exchange::Admit(_) | Exchange::Repeat(_))) {
+                    self.answer(Said::Yes);
+                } else if let Some(end) = self.grant() {
+                    return end;
+                }
             }
         }
     }
@@ -360,8 +373,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
 
     /// The grant or the end of the request, when it has come to that.
     #[inline(never)]
-    #[allow(clippy::type_complexity, reason = "it is what `granted` returns")]
-    fn grant(&mut self) -> Option<Result<Option<Granted<'r, E, H::Hash>>, Stop<'r, H::Error>>> {
+    fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
         Some(match self.next.take() {
             Some(Exchange::Perform(perform)) => {
                 let (grant, performing) = perform.grant();
@@ -453,37 +465,40 @@ impl<E: Endpoint, H: Send> fmt::Debug for Granted<'_, E, H> {
 /// # Errors
 ///
 /// Always: [`Stop`] is what to answer.
-pub async fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
+#[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
     host: &mut H,
     guarded: Guarded<'r, E::Op>,
     call: Call<'r, E::Op>,
     error: MatrixError,
     arrived: Timestamp,
-) -> Stop<'r, H::Error> {
-    let Guarded { flows, rules, kind, .. } = guarded;
-    let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
-    loop {
-        exchange = match exchange {
-            Exchange::Load(load) => match host.load(load.session_id()).await {
-                Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Account(account) => match host.account(account.user()).await {
-                Ok(found) => account.found(found),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Commit(commit) => match host.commit(Changes(&commit), None).await {
-                Ok(committed) => commit.committed(committed),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Respond(respond) => return Stop::Respond(respond),
-            // It is refused before any of these is asked.
-            Exchange::Admit(_)
-            | Exchange::Recall(_)
-            | Exchange::Verify(_)
-            | Exchange::Hash(_)
-            | Exchange::Perform(_)
-            | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+) -> impl Future<Output = Stop<'r, H::Error>> + Send {
+    async move {
+        let Guarded { flows, rules, kind, .. } = guarded;
+        let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
+        loop {
+            exchange = match exchange {
+                Exchange::Load(load) => match host.load(load.session_id()).await {
+                    Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Account(account) => match host.account(account.user()).await {
+                    Ok(found) => account.found(found),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Commit(commit) => match host.commit(Changes(&commit), None).await {
+                    Ok(committed) => commit.committed(committed),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Respond(respond) => return Stop::Respond(respond),
+                // It is refused before any of these is asked.
+                Exchange::Admit(_)
+                | Exchange::Recall(_)
+                | Exchange::Verify(_)
+                | Exchange::Hash(_)
+                | Exchange::Perform(_)
+                | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+            }
         }
     }
 }

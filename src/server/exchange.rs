@@ -350,7 +350,8 @@ impl<'r, Op: Operation> Verify<'r, Op> {
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
-    /// committed with the session that holds it.
+    /// committed with the session that holds it. If the transaction ends otherwise, the stage
+    /// is asked about again.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
         self.answer(verdict, true);
         let todo = self.state.work.judged_here();
@@ -377,8 +378,8 @@ impl<'r, Op: Operation> Hash<'r, Op> {
         self.state.work.id
     }
 
-    /// The hash is ready, or there was no password to hash. The transaction is to be ended
-    /// first: nothing has been written in it.
+    /// The hash is ready, or there was no password to hash. The transaction is to be undone
+    /// first: a verdict may have reserved something in it, and is asked for again.
     pub fn hashed(mut self) -> Exchange<'r, Op> {
         self.state.work.hashed();
         Exchange::ask(self.state.work, Todo::Load)

@@ -184,7 +184,8 @@ impl<'r> Work<'r> {
         }
     }
 
-    /// Forgets what was loaded and what was to be committed.
+    /// Forgets what was loaded and what was to be committed, and a verdict that was found in
+    /// the transaction that is over: its reservation is stored with the session or undone.
     pub(crate) fn reset(&mut self) {
         let Self { request, answered, hashed, refusal, claim, .. } = *self;
         let answered = answered.filter(|answered| !answered.in_transaction);
