@@ -13,6 +13,9 @@ pub enum Effect {
     Fence,
     /// Unbind each 3PID where [`Deactivation::unbind_at`] says, then call
     /// [`Deactivation::unbound`].
+    ///
+    /// [`Deactivation::unbind_at`]: super::Deactivation::unbind_at
+    /// [`Deactivation::unbound`]: super::Deactivation::unbound
     UnbindThreepids,
     /// Remove the 3PIDs from the account, and pending validations of it: the addresses
     /// are free again.

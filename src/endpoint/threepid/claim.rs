@@ -16,11 +16,11 @@ use crate::server::reference::UserRef;
 #[must_use = "an unstored claim never happened"]
 #[allow(clippy::exhaustive_enums, reason = "complete: granted, pending or refused")]
 pub enum Claimed {
-    /// Store it, and the stage has passed: [`Verdict::Passed`](crate::server::session::Verdict).
+    /// Store it, and the stage has passed: [`Verdict::Passed`](crate::server::verdict::Verdict).
     Granted(Validation),
-    /// Nobody has submitted the token yet: [`Verdict::Pending`](crate::server::session::Verdict).
+    /// Nobody has submitted the token yet: [`Verdict::Pending`](crate::server::verdict::Verdict).
     NotYet,
-    /// It proves nothing here: [`StageFailure::Threepid`](crate::server::session::StageFailure).
+    /// It proves nothing here: [`StageFailure::Threepid`](crate::server::verdict::StageFailure).
     Refused,
 }
 
@@ -28,21 +28,15 @@ pub enum Claimed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimBy {
-    /// By its credentials: [`Check::Email`] and [`Check::Msisdn`].
-    ///
-    /// [`Check::Email`]: crate::server::session::Check::Email
-    /// [`Check::Msisdn`]: crate::server::session::Check::Msisdn
+    /// By its credentials: [`AddressBy::Credentials`](crate::server::check::AddressBy).
     Credentials {
         /// The medium that the stage is about.
         medium: Medium,
-        /// [`BindingKey::client_secret`] of the credentials' secret.
+        /// [`BindingKey::client_secret`](crate::BindingKey::client_secret) of the credentials' secret.
         secret: Digest,
     },
-    /// By the reference that was given with [`Verdict::Pending`], when its credentials had
-    /// been found good: [`Check::Awaited`].
-    ///
-    /// [`Verdict::Pending`]: crate::server::session::Verdict::Pending
-    /// [`Check::Awaited`]: crate::server::session::Check::Awaited
+    /// By the reference that was given with the verdict "pending", when its credentials had
+    /// been found good: [`AddressBy::Awaited`](crate::server::check::AddressBy).
     Awaited,
 }
 

@@ -10,7 +10,7 @@ use crate::server::digest::Digest;
 use crate::server::reference::UserRef;
 
 /// The validation of an address: the value a host keeps under its `sid`, and finds again
-/// by [`TokenRequestKey::identity`].
+/// by [`TokenRequestKey::identity`](super::TokenRequestKey::identity).
 ///
 /// No secret is in it, only keyed digests. Each transition takes the value (what was
 /// found, which may be nothing) and gives what it has become.
