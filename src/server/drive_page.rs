@@ -79,31 +79,34 @@ impl fmt::Debug for PageChanges<'_, '_> {
 /// # Errors
 ///
 /// The host's own.
-pub async fn visit<'r, H: PageHost<'r>>(
+#[allow(clippy::manual_async_fn, reason = "an async fn would not say that it is `Send`")]
+pub fn visit<'r, H: PageHost<'r>>(
     host: &mut H,
     visit: Visit<'r>,
     arrived: Timestamp,
-) -> Result<PageOutcome, H::Error> {
-    let mut exchange = PageExchange::begin(visit, arrived);
-    loop {
-        exchange = match exchange {
-            PageExchange::Load(load) => {
-                let PageLoaded { session, now } = host.load_page(load.session_id()).await?;
-                load.found(session, now)
-            }
-            PageExchange::Account(account) => {
-                let found = host.page_account(account.user()).await?;
-                account.found(found)
-            }
-            PageExchange::Verify(verify) => match host.verify_page(verify.question()).await? {
-                Verified::Outside(verdict) => verify.verdict(verdict),
-                Verified::InTransaction(verdict) => verify.verdict_in_transaction(verdict),
-            },
-            PageExchange::Commit(commit) => {
-                let committed = host.commit_page(PageChanges(&commit)).await?;
-                commit.committed(committed)
-            }
-            PageExchange::Respond(outcome) => return Ok(outcome),
-        };
+) -> impl Future<Output = Result<PageOutcome, H::Error>> + Send {
+    async move {
+        let mut exchange = PageExchange::begin(visit, arrived);
+        loop {
+            exchange = match exchange {
+                PageExchange::Load(load) => {
+                    let PageLoaded { session, now } = host.load_page(load.session_id()).await?;
+                    load.found(session, now)
+                }
+                PageExchange::Account(account) => {
+                    let found = host.page_account(account.user()).await?;
+                    account.found(found)
+                }
+                PageExchange::Verify(verify) => match host.verify_page(verify.question()).await? {
+                    Verified::Outside(verdict) => verify.verdict(verdict),
+                    Verified::InTransaction(verdict) => verify.verdict_in_transaction(verdict),
+                },
+                PageExchange::Commit(commit) => {
+                    let committed = host.commit_page(PageChanges(&commit)).await?;
+                    commit.committed(committed)
+                }
+                PageExchange::Respond(outcome) => return Ok(outcome),
+            };
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::db::Db;
 use crate::limits::Limits;
 use crate::outbox::Outbox;
 use crate::password::Passwords;
-use crate::policies::Policies;
+use crate::policies::{Policies, binding_key};
 use crate::secrets::ServerKey;
 use crate::sessions::Sessions;
 use std::sync::{Arc, OnceLock};
@@ -42,7 +42,13 @@ impl App {
         passwords: Passwords,
     ) -> Result<SharedApp, String> {
         let policies = Policies::new(&config, &key)?;
-        let sessions = Sessions::new(sessions, config.uia.session_limit, &policies.rules);
+        let sessions = Sessions::new(
+            sessions,
+            config.uia.session_limit,
+            &policies.rules,
+            &policies.validations,
+            binding_key(&key),
+        );
         let limits = Limits::new(config.rate_limits);
         let outbox = config.outbox.clone().map(Outbox::open).transpose()?;
         let origin = OnceLock::new();

@@ -20,6 +20,7 @@ mod outbox;
 mod password;
 mod phones;
 mod policies;
+mod reservations;
 mod secrets;
 mod sessions;
 mod signing_keys;
@@ -27,6 +28,7 @@ mod start;
 mod threepids;
 mod uia;
 mod verify;
+mod visits;
 mod welcome;
 mod who;
 

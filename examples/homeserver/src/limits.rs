@@ -14,9 +14,7 @@ use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use matrix_uia::endpoint::threepid::Threepid;
-use matrix_uia::server::operation::UserRef;
-use matrix_uia::wire::UserIdentifier;
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::{MatrixError, Millis};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -80,22 +78,12 @@ impl Whom {
     /// Whoever has already shown who they are, by an access token or an earlier stage. What strangers try
     /// with the user's name is not counted here: they can't lock the user out.
     pub fn user(user: UserRef) -> Self {
-        Self(format!("user {}", user.get()))
+        Self(format!("token user {user:?}"))
     }
 
-    /// Whoever has that localpart here, or nobody.
-    pub fn localpart(localpart: &str) -> Self {
-        Self(format!("name {localpart}"))
-    }
-
-    /// Whoever has that address, or nobody.
-    pub fn threepid(threepid: &Threepid) -> Self {
-        Self(format!("3pid {} {}", threepid.medium().name(), threepid.address()))
-    }
-
-    /// Somebody whom this server can't know.
-    pub fn elsewhere(identifier: UserIdentifier<'_>) -> Self {
-        Self(format!("elsewhere {identifier:?}"))
+    /// Whoever has that name here, or nobody. No two kinds of names share a spelling.
+    pub fn named(name: &str) -> Self {
+        Self(name.to_owned())
     }
 }
 
@@ -350,7 +338,7 @@ mod tests {
             request_token: one,
             messages_per_recipient: one,
         });
-        let [alice, bob, carol] = ["alice", "bob", "carol"].map(Whom::localpart);
+        let [alice, bob, carol] = ["alice", "bob", "carol"].map(Whom::named);
         let [here, there] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
         limits.attempt(Some(&alice), here).unwrap().forgive();
         drop(limits.attempt(Some(&alice), here).unwrap());

@@ -1,4 +1,4 @@
-//! The host's half of a stage: the crate asks, and here it is looked up.
+//! Who is meant by a name, and whether a password or a token is right.
 
 use crate::app::App;
 use crate::clock;
@@ -6,117 +6,62 @@ use crate::db::users::{self, User};
 use crate::db::{Result, Tx, registration_tokens, threepids};
 use crate::failure::Failure;
 use crate::limits::Whom;
+use crate::password::{PasswordHash, normal_form};
 use crate::phones;
-use crate::secrets::Secret;
-use crate::threepids as addresses;
-use crate::who::{self, Peer, user_ref};
-use matrix_uia::SessionId;
+use crate::who;
 use matrix_uia::endpoint::threepid::{Medium, Threepid};
-use matrix_uia::server::operation::Reference;
-use matrix_uia::server::session::{Check, Proof, Question, StageFailure, Verdict};
+use matrix_uia::server::check;
+use matrix_uia::server::reference::Reference;
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Locality, UserIdentifier};
+use matrix_uia::{Secret, SessionId};
 
-/// Answers a question, unless too many answers were no lately.
-pub async fn verify<'r>(
-    app: &App,
-    peer: &Peer,
-    question: &Question<'r>,
-) -> std::result::Result<Verdict<'r>, Failure> {
-    // To ask how things stand is no attempt.
-    if let Check::Awaited { reference } = question.check() {
-        let verdict = addresses::claim_awaited(app, question, reference).await?;
-        return Ok(verdict.unwrap_or(Verdict::Pending(reference)));
-    }
-    let whom = match (question.user(), question.check()) {
-        (Some(user), _) => Some(Whom::user(user)),
-        (None, Check::Password { identifier, .. }) => Some(whom(app, identifier).await?),
-        _ => None,
+/// Whom an identifier names, in one spelling, whether there is such a user or not: by whichever of their names.
+pub fn whom(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> Result<Whom> {
+    let name = match Name::of(app, identifier).find(tx)? {
+        Some(user) => UserIdentifier::User((&*user.localpart).into()).canonical(&app.config.server_name),
+        None => identifier.canonical(&app.config.server_name),
     };
-    let attempt = match app.limits.attempt(whom.as_ref(), peer.counted()) {
-        Ok(attempt) => attempt,
-        Err(limited) => return Ok(Verdict::Limited(limited.wait())),
-    };
-    let answer = match question.check() {
-        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds).await,
-        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds).await,
-        check => look_up(app, check, question.session_id()).await,
-    };
-    if !matches!(answer, Ok(Verdict::Failed(_))) {
-        attempt.forgive();
-    }
-    let verdict = answer?;
-    if let Verdict::Passed(proof) = verdict {
-        app.db.transaction(|tx| who::gate_proved(tx, question.operation(), proof)).await?;
-    }
-    Ok(verdict)
+    Ok(Whom::named(&name))
 }
 
-/// Whom an identifier names, in one spelling, whether there is such a user or not.
-pub async fn whom(app: &App, identifier: UserIdentifier<'_>) -> std::result::Result<Whom, Failure> {
-    let named = Named::of(app, identifier);
-    let user = app.db.transaction(|tx| named.find(tx)).await?;
-    Ok(match (user, named) {
-        // By whichever of their names.
-        (Some(user), _) => Whom::localpart(&user.localpart),
-        (None, Named::Localpart(localpart)) => Whom::localpart(&localpart),
-        (None, Named::Threepid(threepid)) => Whom::threepid(&threepid),
-        (None, Named::Elsewhere) => Whom::elsewhere(identifier),
-    })
+/// Whom a password stage names, and the hash of that user's password.
+#[derive(Debug)]
+pub struct Named {
+    pub named: check::Named,
+    pub hash: Option<PasswordHash>,
 }
 
-async fn look_up(
-    app: &App,
-    check: Check<'_>,
-    session: SessionId,
-) -> std::result::Result<Verdict<'static>, Failure> {
-    match check {
-        Check::Password { identifier, password } => {
-            let user = check_password(app, identifier, &password.expose().to_cow()).await?;
-            let by_threepid = !matches!(identifier, UserIdentifier::User(_));
-            Ok(match user {
-                Checked::Right(user) => Verdict::Passed(Proof::User(user_ref(&user))),
-                Checked::Unknown if by_threepid => Verdict::Failed(StageFailure::UnknownThreepid),
-                Checked::Unknown | Checked::Wrong(_) => Verdict::Failed(StageFailure::Credentials),
-            })
-        }
-        Check::Recaptcha { response } => {
-            let response = response.expose().to_cow();
-            let accepted = app.config.recaptcha_accepts.iter().any(|good| good.matches(response.as_bytes()));
-            Ok(if accepted {
-                Verdict::Passed(Proof::Nothing)
-            } else {
-                Verdict::Failed(StageFailure::Captcha)
-            })
-        }
-        Check::RegistrationToken { token } => {
-            let token = Secret::new(token.expose().to_cow().into_owned());
-            Ok(match reserve(app, &token, session).await? {
-                Some(reference) => Verdict::Passed(Proof::Token(reference)),
-                None => Verdict::Failed(StageFailure::Token),
-            })
-        }
-        _ => Ok(Verdict::Failed(StageFailure::Other)),
-    }
+/// Looks up whom a password stage names.
+pub fn named(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> Result<Named> {
+    let Some(user) = Name::of(app, identifier).find(tx)? else {
+        let remote = matches!(identifier.localpart(&app.config.server_name), Locality::Remote);
+        let named = if remote { check::Named::Remote } else { check::Named::Nobody };
+        return Ok(Named { named, hash: None });
+    };
+    let hash = users::password_hash(tx, user.key)?;
+    Ok(Named { named: check::Named::User(who::subject(&user)), hash })
 }
 
-/// One use of a registration token, promised to this session in one transaction.
-async fn reserve(app: &App, token: &Secret, session: SessionId) -> Result<Option<Reference>> {
+/// Promises one use of a registration token to this session.
+pub fn reserve<'q>(tx: &Tx, app: &App, token: Secret<'_>, session: SessionId) -> Result<Verdict<'q>> {
+    let failed = Ok(Verdict::Failed(StageFailure::Token));
     let now = clock::now();
+    let token = token.expose().to_cow();
     let mut known = (0_u64..).zip(&app.config.registration_tokens);
-    let found = known.find(|(_, known)| known.token.matches(token.expose()));
-    let Some((number, known)) = found else { return Ok(None) };
+    let found = known.find(|(_, known)| known.token.matches(token.as_bytes()));
+    let Some((number, known)) = found else { return failed };
     if known.expires_at_ms.is_some_and(|end| end <= now.as_millis()) {
-        return Ok(None);
+        return failed;
     }
     let ends_at = now.after(app.policies.rules.session_lifetime).as_millis();
-    let reserved = app
-        .db
-        .transaction(|tx| {
-            let id = session.as_bytes();
-            registration_tokens::reserve(tx, &known.token, known.uses_allowed, id, ends_at, now.as_millis())
-        })
-        .await?;
-    Ok(reserved.then(|| Reference::new(number)))
+    let session = app.sessions.digest(&session);
+    let (allowed, id) = (known.uses_allowed, session.as_bytes());
+    if registration_tokens::reserve(tx, &known.token, allowed, id, ends_at, now.as_millis())? {
+        Ok(Verdict::Passed(Evidence::token(Reference::new(number))))
+    } else {
+        failed
+    }
 }
 
 /// What came of comparing a password.
@@ -132,9 +77,9 @@ pub enum Checked {
 pub async fn check_password(
     app: &App,
     identifier: UserIdentifier<'_>,
-    password: &str,
+    password: Secret<'_>,
 ) -> std::result::Result<Checked, Failure> {
-    let named = Named::of(app, identifier);
+    let named = Name::of(app, identifier);
     let (user, hash) = app
         .db
         .transaction(|tx| -> Result<_> {
@@ -146,7 +91,7 @@ pub async fn check_password(
             Ok((user, hash))
         })
         .await?;
-    let right = app.passwords.verify(password, hash).await;
+    let right = app.passwords.verify(normal_form(password).expose(), hash).await;
     Ok(match user {
         Some(user) if right => Checked::Right(user),
         Some(user) => Checked::Wrong(user),
@@ -155,14 +100,14 @@ pub async fn check_password(
 }
 
 /// What an identifier says, in the form that it is looked up in.
-enum Named {
+enum Name {
     Localpart(String),
     Threepid(Threepid),
     /// Nothing that could be a user's of this server.
     Elsewhere,
 }
 
-impl Named {
+impl Name {
     fn of(app: &App, identifier: UserIdentifier<'_>) -> Self {
         match identifier {
             UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {

@@ -7,7 +7,7 @@
 use super::{Result, Tx, UserKey};
 use matrix_uia::endpoint::threepid::{Validation, ValidationRules};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::operation::Reference;
+use matrix_uia::server::reference::Reference;
 use matrix_uia::{CLOCK_TOLERANCE, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, named_params};
 
@@ -92,7 +92,7 @@ pub fn remove(tx: &Tx, reference: Reference) -> Result<()> {
 }
 
 /// Forgets what is long over, and what was made while the clock was wrong.
-pub fn forget(tx: &Transaction<'_>, rules: &ValidationRules, now: Timestamp) -> Result<()> {
+pub fn forget(tx: &Tx, rules: &ValidationRules, now: Timestamp) -> Result<()> {
     let latest = now.after(CLOCK_TOLERANCE).after(rules.lifetime).after(rules.lifetime);
     tx.prepare_cached("DELETE FROM validations WHERE forget_at <= ?1 OR forget_at > ?2")?
         .execute([now.as_millis(), latest.as_millis()])?;
@@ -135,7 +135,7 @@ mod tests {
     use matrix_uia::endpoint::threepid::{
         AddressAuthority, Delivery, Medium, Purpose, Requested, Threepid, TokenRequestKey,
     };
-    use matrix_uia::server::operation::UserRef;
+    use matrix_uia::server::reference::UserRef;
     use matrix_uia::{BindingKey, Secret};
 
     const KEY: BindingKey = BindingKey::from_entropy([7; 16]);

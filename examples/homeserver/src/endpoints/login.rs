@@ -53,9 +53,9 @@ async fn by_password(
     identifier: UserIdentifier<'_>,
     password: Secret<'_>,
 ) -> Result<Response, Failure> {
-    let whom = whom(app, identifier).await?;
+    let whom = app.db.transaction(|tx| whom(tx, app, identifier)).await?;
     let attempt = app.limits.attempt(Some(&whom), peer.counted())?;
-    let checked = check_password(app, identifier, &password.expose().to_cow()).await?;
+    let checked = check_password(app, identifier, password).await?;
     let (user, right) = match &checked {
         Checked::Right(user) => (Some(user), true),
         Checked::Wrong(user) => (Some(user), false),

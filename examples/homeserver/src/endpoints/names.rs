@@ -10,7 +10,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use matrix_uia::Text;
-use matrix_uia::endpoint::register::{Kind, Localpart, missing_query, write_available, write_validity};
+use matrix_uia::endpoint::register::{
+    AvailabilityResponse, Kind, Localpart, TokenValidityResponse, missing_query,
+};
 
 /// Whether people may have that name, and nobody has it yet.
 ///
@@ -31,7 +33,7 @@ pub(super) async fn available(State(app): State<SharedApp>, peer: Peer) -> Resul
     app.db.transaction(|tx| is_free(&app, tx, &name)).await?;
     let mut body = String::new();
     // A `String` takes whatever is written.
-    let _ = write_available(&mut body);
+    let _ = AvailabilityResponse::new(true).write(&mut body);
     Ok(answer::json(StatusCode::OK, body))
 }
 
@@ -47,7 +49,7 @@ pub(super) async fn token_validity(State(app): State<SharedApp>, peer: Peer) -> 
     }
     let mut body = String::new();
     // A `String` takes whatever is written.
-    let _ = write_validity(&mut body, valid);
+    let _ = TokenValidityResponse::new(valid).write(&mut body);
     Ok(answer::json(StatusCode::OK, body))
 }
 
