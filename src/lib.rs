@@ -197,6 +197,7 @@ pub mod pages;
 pub mod ruma;
 mod secret;
 pub mod server;
+mod stored;
 mod text;
 mod time;
 pub mod wire;
@@ -229,7 +230,7 @@ pub use server::grant::Grant;
 pub use server::rules::Rules;
 pub use server::session::{Session, SessionId};
 pub use text::{Chars, Text};
-pub use time::{Millis, Timestamp};
+pub use time::{CLOCK_TOLERANCE, Millis, Timestamp};
 pub use wire::error::MatrixError;
 
 /// The front page's limits are those of the code:
