@@ -52,14 +52,6 @@ impl<'r> Work<'r> {
         self.session.as_ref().is_some_and(|session| session.consumed_at().is_some())
     }
 
-    /// The verdict was found in the transaction of this load.
-    pub(crate) fn judged_here(&mut self) -> Todo<'r> {
-        match self.account_to_ask() {
-            Some(_) => Todo::Account,
-            None => self.go_on(),
-        }
-    }
-
     /// The user whose account has to be looked at, beside that of the token.
     pub(crate) fn account_to_ask(&self) -> Option<UserRef> {
         if self.caller.is_some() || self.named_asked {

@@ -150,6 +150,8 @@ pub(crate) enum Todo<'r> {
     Perform,
     Repeat,
     Commit,
+    /// Nothing: the answer is to be sent.
+    Respond,
 }
 
 impl<'r> Work<'r> {
@@ -181,10 +183,44 @@ impl<'r> Work<'r> {
         }
     }
 
-    /// Forgets what was loaded and what was to be committed.
+    /// Forgets what was loaded and what was to be committed. In place, as it is large.
     pub(crate) fn reset(&mut self) {
-        let Self { request, answered, hashed, refusal, claim, .. } = *self;
-        *self = Self { answered, hashed, refusal, claim, ..Self::new(request) };
+        let Self {
+            request,
+            answered: _,
+            hashed: _,
+            refusal: _,
+            claim: _,
+            now: _,
+            caller,
+            named,
+            named_asked,
+            admission,
+            id,
+            session,
+            write,
+            changed,
+            keep,
+            terms_seen,
+            before,
+            put,
+            spend,
+            undo,
+            leaving,
+            unused,
+            answer,
+        } = self;
+        (*caller, *named, *named_asked) = (None, None, false);
+        *admission = Admission::NotAsked;
+        *id = request.fresh;
+        *session = None;
+        (*write, *changed, *keep, *terms_seen) = (Write::Keep, false, false, true);
+        *before = Before::default();
+        (*put, *undo) = (false, false);
+        *spend = None;
+        *leaving = None;
+        *unused = None;
+        *answer = None;
     }
 
     /// The session to load.
