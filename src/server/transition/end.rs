@@ -67,7 +67,7 @@ impl<'r> Work<'r> {
                 self.put = true;
                 self.commit(Answer::Error(error))
             }
-            Write::Insert if worth_keeping => self.challenge(Some((error.code(), error.message()))),
+            Write::Insert if worth_keeping => self.challenge(Some(error.fault())),
             Write::Insert | Write::Keep => {
                 self.give_up();
                 self.commit(Answer::Error(error))
