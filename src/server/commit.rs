@@ -10,7 +10,8 @@ use super::transition::work::{Work, Write};
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "a change nobody carries out has to break the build")]
 pub enum Change<'c> {
-    /// Undo what the call has written since the load, before anything else of this list.
+    /// Undo what the call has written, before anything else of this list. What a verdict
+    /// reserved in this transaction before the call is not undone.
     Undo,
     /// Store the session.
     Put {

@@ -84,14 +84,15 @@ pub trait Host<'r, E: Endpoint>: Send {
         question: &Question<'r>,
     ) -> impl Future<Output = Result<Verified<'r>, Self::Error>> + Send;
 
-    /// Ends the transaction, in which nothing has been written.
+    /// Undoes the transaction: only a verdict may have written in it.
     fn release(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Hashes a password, outside of any transaction.
     fn hash(&mut self, password: Secret<'_>) -> impl Future<Output = Result<Self::Hash, Self::Error>> + Send;
 
     /// In the transaction: what became of the call of this session, by the record under
-    /// [`Grant::record_under`](super::grant::Grant::record_under). A host that never
+    /// [`Grant::record_under`](super::grant::Grant::record_under). It is asked about a claim
+    /// that has lapsed, and right before a claimed call is performed. A host that never
     /// stores a claim is not asked.
     fn recall(&mut self, session: SessionId) -> impl Future<Output = Result<Recalled, Self::Error>> + Send {
         let _ = session;
@@ -130,6 +131,9 @@ impl<Op: Operation> fmt::Debug for Changes<'_, '_, Op> {
     }
 }
 
+/// What the next step of a [`Run`] is, or what to answer instead of one.
+pub type Next<'r, T, Error> = Result<Option<T>, Stop<'r, Error>>;
+
 /// Why there is nothing more for a handler to do: what is to be answered.
 #[derive(Debug)]
 #[must_use = "it is the answer"]
@@ -143,6 +147,7 @@ pub enum Stop<'r, T> {
 
 /// The policy that a request is guarded by.
 #[derive(Debug)]
+#[allow(clippy::exhaustive_structs, reason = "all that a host has to decide")]
 pub struct Guarded<'r, Op> {
     /// The flows.
     pub flows: &'r Flows<'r, Op>,
@@ -173,6 +178,8 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
     todo: Todo<'r>,
     stored: Option<E::Stored>,
     hash: Option<H::Hash>,
+    /// Whether the record of the claimed call has been asked for in this transaction.
+    record_asked: bool,
 }
 
 /// What a handler is asked to do.
@@ -207,7 +214,16 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         arrived: Timestamp,
     ) -> Self {
         let Guarded { flows, rules, key, kind } = guarded;
-        let mut run = Self { host, request, key, work: None, todo: Todo::Respond, stored: None, hash: None };
+        let mut run = Self {
+            host,
+            request,
+            key,
+            work: None,
+            todo: Todo::Respond,
+            stored: None,
+            hash: None,
+            record_asked: false,
+        };
         run.go_on(Exchange::begin(flows, rules, kind, request.call(key), fresh, arrived));
         run
     }
@@ -218,19 +234,25 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn next(&mut self) -> Result<Option<Step<'r, E, H::Hash>>, Stop<'r, H::Error>> {
-        loop {
-            self.ask_host().await.map_err(Stop::Host)?;
-            if matches!(self.todo, Todo::Admit | Todo::Repeat)
-                && let Some(Ok(work)) = self.work.take()
-            {
-                match Exchange::prepared(work, self.todo) {
-                    Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
-                    Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
-                    other => self.go_on(other),
+    // Not an `async fn`: of that, the compiler can't tell in a caller's spawned future that it
+    // is `Send` (rust-lang/rust#100013).
+    #[allow(clippy::should_implement_trait, reason = "it is asynchronous")]
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn next(&mut self) -> impl Future<Output = Next<'r, Step<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                if matches!(self.todo, Todo::Admit | Todo::Repeat)
+                    && let Some(Ok(work)) = self.work.take()
+                {
+                    match Exchange::prepared(work, self.todo) {
+                        Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
+                        Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
+                        other => self.go_on(other),
+                    }
+                } else if let Some(end) = self.grant() {
+                    return end.map(|granted| granted.map(Step::Perform));
                 }
-            } else if let Some(end) = self.grant() {
-                return end.map(|granted| granted.map(Step::Perform));
             }
         }
     }
@@ -241,13 +263,16 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn granted(&mut self) -> Result<Option<Granted<'r, E, H::Hash>>, Stop<'r, H::Error>> {
-        loop {
-            self.ask_host().await.map_err(Stop::Host)?;
-            if matches!(self.todo, Todo::Admit | Todo::Repeat) {
-                self.answer(Said::Yes);
-            } else if let Some(end) = self.grant() {
-                return end;
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn granted(&mut self) -> impl Future<Output = Next<'r, Granted<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                if matches!(self.todo, Todo::Admit | Todo::Repeat) {
+                    self.answer(Said::Yes);
+                } else if let Some(end) = self.grant() {
+                    return end;
+                }
             }
         }
     }
@@ -293,7 +318,17 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     let committed = self.host.commit(Changes::of(work), stored).await?;
                     self.answer(Said::Committed(committed));
                 }
-                Todo::Admit | Todo::Perform | Todo::Repeat | Todo::Respond => return Ok(()),
+                Todo::Perform => match work.record_under() {
+                    Some(session) if !self.record_asked => {
+                        let recalled = self.host.recall(session).await?;
+                        self.record_asked = true;
+                        if let Recalled::CarriedOut(outcome) = recalled {
+                            self.answer(Said::Already(outcome));
+                        }
+                    }
+                    _ => return Ok(()),
+                },
+                Todo::Admit | Todo::Repeat | Todo::Respond => return Ok(()),
             }
         }
     }
@@ -325,6 +360,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     fn loaded(&mut self, loaded: Loaded<E::Stored>) {
         let Loaded { session, stored, caller, now } = loaded;
         self.stored = stored;
+        self.record_asked = false;
         self.answer(Said::Loaded(session, caller, now));
     }
 
@@ -337,8 +373,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
 
     /// The grant or the end of the request, when it has come to that.
     #[inline(never)]
-    #[allow(clippy::type_complexity, reason = "it is what `granted` returns")]
-    fn grant(&mut self) -> Option<Result<Option<Granted<'r, E, H::Hash>>, Stop<'r, H::Error>>> {
+    fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
         let work = match self.work.take() {
             Some(Ok(work)) => work,
             Some(Err(Respond::Performed)) => return Some(Ok(None)),
@@ -388,6 +423,8 @@ enum Said<'r> {
     Verified(Verified<'r>),
     Hashed,
     Committed(Committed),
+    /// The record says that the claimed call has been carried out.
+    Already(Outcome),
     /// The call is let in; its answer is always the same.
     Yes,
 }
@@ -406,6 +443,7 @@ fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
         },
         (Todo::Hash, Said::Hashed) => work.hashed(),
         (Todo::Commit, Said::Committed(committed)) => work.committed(committed),
+        (Todo::Perform, Said::Already(outcome)) => work.carried_out_before(outcome),
         (Todo::Admit, Said::Yes) => work.admitted(),
         (Todo::Repeat, Said::Yes) => work.repeated(),
         // Every question is answered where it is asked.
@@ -455,37 +493,40 @@ impl<E: Endpoint, H: Send> fmt::Debug for Granted<'_, E, H> {
 /// # Errors
 ///
 /// Always: [`Stop`] is what to answer.
-pub async fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
+#[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
     host: &mut H,
     guarded: Guarded<'r, E::Op>,
     call: Call<'r, E::Op>,
     error: MatrixError,
     arrived: Timestamp,
-) -> Stop<'r, H::Error> {
-    let Guarded { flows, rules, kind, .. } = guarded;
-    let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
-    loop {
-        exchange = match exchange {
-            Exchange::Load(load) => match host.load(load.session_id()).await {
-                Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Account(account) => match host.account(account.user()).await {
-                Ok(found) => account.found(found),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Commit(commit) => match host.commit(Changes::of(commit.work()), None).await {
-                Ok(committed) => commit.committed(committed),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Respond(respond) => return Stop::Respond(respond),
-            // It is refused before any of these is asked.
-            Exchange::Admit(_)
-            | Exchange::Recall(_)
-            | Exchange::Verify(_)
-            | Exchange::Hash(_)
-            | Exchange::Perform(_)
-            | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+) -> impl Future<Output = Stop<'r, H::Error>> + Send {
+    async move {
+        let Guarded { flows, rules, kind, .. } = guarded;
+        let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
+        loop {
+            exchange = match exchange {
+                Exchange::Load(load) => match host.load(load.session_id()).await {
+                    Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Account(account) => match host.account(account.user()).await {
+                    Ok(found) => account.found(found),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Commit(commit) => match host.commit(Changes::of(commit.work()), None).await {
+                    Ok(committed) => commit.committed(committed),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Respond(respond) => return Stop::Respond(respond),
+                // It is refused before any of these is asked.
+                Exchange::Admit(_)
+                | Exchange::Recall(_)
+                | Exchange::Verify(_)
+                | Exchange::Hash(_)
+                | Exchange::Perform(_)
+                | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+            }
         }
     }
 }

@@ -366,7 +366,8 @@ impl<'r, Op: Operation> Verify<'r, Op> {
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
-    /// committed with the session that holds it.
+    /// committed with the session that holds it. If the transaction ends otherwise, the stage
+    /// is asked about again.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
         let todo = self.state.work.verified(&self.question, verdict, true);
         Exchange::ask(self.state.work, todo)
@@ -386,8 +387,8 @@ impl<'r, Op: Operation> Hash<'r, Op> {
         self.state.work.id
     }
 
-    /// The hash is ready, or there was no password to hash. The transaction is to be ended
-    /// first: nothing has been written in it.
+    /// The hash is ready, or there was no password to hash. The transaction is to be undone
+    /// first: a verdict may have reserved something in it, and is asked for again.
     pub fn hashed(mut self) -> Exchange<'r, Op> {
         let todo = self.state.work.hashed();
         Exchange::ask(self.state.work, todo)
@@ -395,6 +396,12 @@ impl<'r, Op: Operation> Hash<'r, Op> {
 }
 
 impl<'r, Op: Operation> Perform<'r, Op> {
+    /// As [`Grant::record_under`].
+    #[must_use]
+    pub fn record_under(&self) -> Option<SessionId> {
+        self.state.work.record_under()
+    }
+
     /// The grant, and what takes the end of the call.
     pub fn grant(self) -> (Grant<Op>, Performing<'r, Op>) {
         (Grant::new(&self.state.work), Performing { state: self.state })
@@ -408,6 +415,13 @@ pub struct Performing<'r, Op: Operation> {
 }
 
 impl<'r, Op: Operation> Performing<'r, Op> {
+    /// The session of the call; `None` if nobody had to authenticate.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        let work = &self.state.work;
+        work.session.as_ref().filter(|_| work.admission != Admission::Exempt).map(|_| work.id)
+    }
+
     /// The call succeeded. `now` is read after it did: a request that came in before then
     /// raced the call, and is not taken for a repetition of it.
     pub fn succeeded(mut self, outcome: Outcome, now: Timestamp) -> Exchange<'r, Op> {
@@ -424,8 +438,7 @@ impl<'r, Op: Operation> Performing<'r, Op> {
     /// The record under [`Grant::record_under`] was there already: another request has
     /// carried the call out.
     pub fn already(mut self, outcome: Outcome) -> Exchange<'r, Op> {
-        self.state.work.undo = true;
-        let todo = self.state.work.recalled(Recalled::CarriedOut(outcome));
+        let todo = self.state.work.carried_out_before(outcome);
         Exchange::ask(self.state.work, todo)
     }
 }

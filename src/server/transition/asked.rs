@@ -1,8 +1,10 @@
 //! How the host's answers are taken in, and what is asked next. The exchange gives every
 //! question a type of its own; the driver goes through the same functions.
 
+use super::end::Recalled;
 use super::work::{Admission, Answered, Todo, Work};
 use crate::server::commit::Committed;
+use crate::server::grant::Outcome;
 use crate::server::question::Question;
 use crate::server::respond::Answer;
 use crate::server::verdict::Verdict;
@@ -26,7 +28,7 @@ impl<'r> Work<'r> {
     ) -> Todo<'r> {
         let Question { id, stage, .. } = *question;
         let (polled, caller) = (question.is_poll(), self.caller);
-        self.answered = Some(Answered { id, stage, polled, verdict, caller });
+        self.answered = Some(Answered { id, stage, polled, verdict, caller, in_transaction });
         if !in_transaction {
             return Todo::Load;
         }
@@ -46,6 +48,12 @@ impl<'r> Work<'r> {
     pub(crate) fn hashed(&mut self) -> Todo<'r> {
         self.hashed = Some(self.effective());
         Todo::Load
+    }
+
+    /// The record of the call was there already: another request has carried it out.
+    pub(crate) fn carried_out_before(&mut self, outcome: Outcome) -> Todo<'r> {
+        self.undo = true;
+        self.recalled(Recalled::CarriedOut(outcome))
     }
 
     /// The answer of a call that has succeeded before was made again.

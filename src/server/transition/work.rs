@@ -60,6 +60,9 @@ pub(crate) struct Answered<'r> {
     pub(crate) verdict: Verdict<'r>,
     /// The account of the token when the question was asked.
     pub(crate) caller: Option<Subject>,
+    /// Whether it was found in the transaction of the load, and what it reserved was written
+    /// there: if that transaction ends without a commit, the question is asked again.
+    pub(crate) in_transaction: bool,
 }
 
 /// How the session is to be written.
@@ -183,11 +186,13 @@ impl<'r> Work<'r> {
         }
     }
 
-    /// Forgets what was loaded and what was to be committed. In place, as it is large.
+    /// Forgets what was loaded and what was to be committed, and a verdict that was found in
+    /// the transaction that is over: its reservation is stored with the session or undone.
+    /// In place, as it is large.
     pub(crate) fn reset(&mut self) {
         let Self {
             request,
-            answered: _,
+            answered,
             hashed: _,
             refusal: _,
             claim: _,
@@ -210,6 +215,7 @@ impl<'r> Work<'r> {
             unused,
             answer,
         } = self;
+        *answered = answered.filter(|answered| !answered.in_transaction);
         (*caller, *named, *named_asked) = (None, None, false);
         *admission = Admission::NotAsked;
         *id = request.fresh;
@@ -221,6 +227,14 @@ impl<'r> Work<'r> {
         *leaving = None;
         *unused = None;
         *answer = None;
+    }
+
+    /// The session under which the record of the call is left, if a claim is stored.
+    pub(crate) fn record_under(&self) -> Option<SessionId> {
+        let claimed = matches!(self.write, Write::Replace(_))
+            && self.admission != Admission::Exempt
+            && !self.request.one_transaction;
+        self.session.as_ref().filter(|_| claimed).map(|_| self.id)
     }
 
     /// The session to load.
