@@ -197,6 +197,8 @@ pub mod pages;
 pub mod ruma;
 mod secret;
 pub mod server;
+#[cfg(all(feature = "testkit", target_has_atomic = "64"))]
+pub mod testkit;
 mod text;
 mod time;
 pub mod wire;

@@ -343,6 +343,11 @@ impl Server {
         self.db.lock().await
     }
 
+    /// What the database calls the user of that name.
+    pub fn user(&self, name: &str) -> UserRef {
+        self.key.user(name)
+    }
+
     fn guarded<'r, Op: Operation>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
         let kind = HostKind::assume_one_transaction();
         Guarded { flows, rules: &self.rules, key: &self.key, kind }
@@ -394,14 +399,15 @@ impl Server {
         }
     }
 
-    async fn hash(&self, password: Secret<'_>) -> Result<String, MatrixError> {
+    /// Hashes a password, off the threads that serve requests.
+    pub async fn hash(&self, password: Secret<'_>) -> Result<String, MatrixError> {
         let (argon2, salt, password) = (self.argon2.clone(), self.entropy::<16>()?, password.to_owned());
         let hash = spawn_blocking(move || hash(&argon2, &salt, password.expose().as_bytes())).await;
         hash.ok().flatten().ok_or(MatrixError::unavailable())
     }
 
     /// Whether `password` is the one that `hash` was made from; without one it takes as long, and is wrong.
-    async fn matches(&self, password: Secret<'_>, hash: Option<String>) -> Result<bool, MatrixError> {
+    pub async fn matches(&self, password: Secret<'_>, hash: Option<String>) -> Result<bool, MatrixError> {
         let (argon2, known, password) = (self.argon2.clone(), hash.is_some(), password.to_owned());
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
         let matches = move || {

@@ -1,0 +1,4 @@
+//! The server's handlers, called without a network.
+
+mod host;
+mod testkit;
