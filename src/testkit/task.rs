@@ -11,6 +11,10 @@ use core::task::{Context, Poll, Waker};
 /// How often an idle kit looks whether a future was woken before it takes it for stuck.
 const PATIENCE: usize = 200_000;
 
+/// How often a future is polled before it is taken for one that never ends: such as a request
+/// whose commit loses again and again.
+const MOST_POLLS: usize = 2_000;
+
 #[derive(Debug)]
 struct Flag(AtomicBool);
 
@@ -48,9 +52,9 @@ impl<'h, T> Task<'h, T> {
         false
     }
 
-    /// Polls until the future is ready; `None` if it waits for something that does not happen.
+    /// Polls until the future is ready; `None` if it never is.
     pub(super) fn finish(&mut self, idle: impl Fn()) -> Option<T> {
-        loop {
+        for _ in 0..MOST_POLLS {
             if let Poll::Ready(output) = self.poll() {
                 return Some(output);
             }
@@ -58,5 +62,6 @@ impl<'h, T> Task<'h, T> {
                 return None;
             }
         }
+        None
     }
 }
