@@ -21,7 +21,10 @@ pub(super) fn password<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
         return Ok(false);
     }
     bench.drop_at(waiting);
+    let done = bench.works(USER, NEW)?;
     let answer = bench.again(&request)?;
+    let known = answer.status == 200 || !done;
+    bench.must(known, Duty::LeaveARecord, "nobody knows of a call that was carried out")?;
     bench.must(
         answer.status == 200,
         Duty::GoOnAfterADrop,

@@ -73,6 +73,8 @@ duties! {
     ReadTheClockAnew = None;
     /// Carry a call out once, whatever is dropped, repeated or raced.
     DoNothingTwice = None;
+    /// Leave a record of a call in the act that carries it out, and tell it when it is recalled.
+    LeaveARecord = None;
     /// Go on with a session whose last request was dropped.
     GoOnAfterADrop = None;
     /// Leave nothing reserved when sessions are over.

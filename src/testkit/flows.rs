@@ -1,8 +1,8 @@
 //! Whole flows, one request after the other.
 
 use super::bench::{Bench, Ran};
-use super::body::Script;
-use super::duty::Duty;
+use super::body::{Challenge, Script};
+use super::duty::{Duty, Violation};
 use super::host::{Endpoint, TestHost};
 use crate::server::account::{Event, Lifecycle};
 use crate::wire::error::ErrorCode;
@@ -23,7 +23,10 @@ pub(super) fn first_requests<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran
         Script::deactivate(&token, USER, OLD),
     ];
     for script in &scripts {
-        let (first, second) = (bench.begin(script)?, bench.begin(script)?);
+        let first = bench.begin(script)?;
+        // An ID that is taken already can't be stored again.
+        let taken = |violation| Violation { duty: Duty::FreshEntropy, ..violation };
+        let second = bench.begin(script).map_err(taken)?;
         bench.must(first.session != second.session, Duty::FreshEntropy, "two sessions have one ID")?;
         let stored = bench.session(&first)?.is_some() && bench.session(&second)?.is_some();
         bench.must(stored, Duty::StoreTheChallenge, "the session of a challenge is not stored")?;
@@ -186,10 +189,7 @@ pub(super) fn ended<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {
 }
 
 /// A session of a registration whose token has passed, and which is not complete.
-pub(super) fn reserved<H: TestHost>(
-    bench: &Bench<'_, H>,
-    script: &Script,
-) -> Result<super::body::Challenge, super::duty::Violation> {
+pub(super) fn reserved<H: TestHost>(bench: &Bench<'_, H>, script: &Script) -> Result<Challenge, Violation> {
     // Without a password no registration succeeds.
     let script = Script { params: alloc::format!(r#""username":"{}""#, script.user), ..script.clone() };
     debug_assert!(script.endpoint == Endpoint::Register, "only a registration has a token");

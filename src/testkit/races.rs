@@ -159,8 +159,9 @@ pub(super) fn refused<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
     // What has passed has passed, and the session takes another name.
     let carol = Script::register("carol", NEW, TOKEN);
     let mut again = bench.send(carol.poll(&at.session))?;
-    if let Some(left) =
-        again.challenge().filter(|left| left.session == at.session && left.completed >= at.completed)
+    if let Some(left) = again
+        .challenge()
+        .filter(|left| left.next.is_some() && left.session == at.session && left.completed >= at.completed)
     {
         again = bench.send(bench.next_request(&carol, &left)?)?;
     }

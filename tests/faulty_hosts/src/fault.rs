@@ -71,7 +71,7 @@ faults! {
     /// The time is that of the arrival.
     ClockReadOnce: ReadTheClockAnew;
     /// No record of a call is left.
-    NoRecord: DoNothingTwice;
+    NoRecord: LeaveARecord;
     /// Nobody can ever tell what became of a call.
     NothingRecalled: GoOnAfterADrop;
     /// What a dropped request has reserved stays reserved.

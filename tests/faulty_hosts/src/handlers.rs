@@ -153,7 +153,9 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
         while let Some(step) = run.next().await? {
             match step {
                 Step::Admit(admit) => {
-                    let taken = request.username.as_ref().map_or(Ok(()), |name| {
+                    // Who forgets something about refusals meets them only when the call is carried out.
+                    let asks = !matches!(self.fault, Fault::RefusalNotReported | Fault::RefusedNotUndone);
+                    let taken = request.username.as_ref().filter(|_| asks).map_or(Ok(()), |name| {
                         name.available(false, self.db().accounts.contains_key(&self.user(name.as_str())))
                     });
                     run.go_on(match taken {
@@ -218,6 +220,7 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
         }
         let (password, devices) = (Some(new.hash), BTreeMap::from([(token.clone(), number)]));
         let status = AccountStatus::default();
+        host.makes = Some(user);
         host.write(move |db| {
             db.version += 1;
             db.accounts.entry(user).or_insert(Account { password, epoch: 0, status, devices, leaving: None });

@@ -29,6 +29,8 @@ pub struct Transaction<'s, const CLAIMS: bool> {
     /// The account as it was at the first load and at the last one.
     first: Option<Account>,
     last: Option<Account>,
+    /// The user that must not be there yet when the call is carried out.
+    pub makes: Option<UserRef>,
     /// The record that the call leaves.
     pub record: Option<(SessionId, matrix_uia::server::grant::Outcome)>,
 }
@@ -37,7 +39,18 @@ impl<'s, const CLAIMS: bool> Transaction<'s, CLAIMS> {
     pub fn new(host: &'s MemoryHost<CLAIMS>, token: Option<String>) -> Self {
         let arrived = host.outside.now();
         let (call, verified) = (Vec::new(), None);
-        Self { host, token, arrived, version: 0, call, verified, first: None, last: None, record: None }
+        Self {
+            host,
+            token,
+            arrived,
+            version: 0,
+            call,
+            verified,
+            first: None,
+            last: None,
+            makes: None,
+            record: None,
+        }
     }
 
     pub fn write(&mut self, write: impl FnOnce(&mut Db) + Send + 'static) {
@@ -67,7 +80,7 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
     type Error = MatrixError;
 
     async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<E::Stored>, MatrixError> {
-        (self.call, self.verified, self.record) = (Vec::new(), None, None);
+        (self.call, self.verified, self.record, self.makes) = (Vec::new(), None, None, None);
         self.host.outside.pause().await;
         let host = self.host;
         let db = host.db();
@@ -187,6 +200,9 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
             } else {
                 self.host.outside.pause().await;
                 let committed = self.store(&list, kept);
+                if committed == Committed::Stored {
+                    give_back(&mut self.host.db(), &list);
+                }
                 // The call is carried out; its claim lapses.
                 if acts { Committed::Stored } else { committed }
             }
@@ -194,12 +210,13 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
             Committed::Lost
         } else {
             let committed = self.store(&list, kept);
+            // What is not stored now is undone.
+            let verified = self.verified.take();
             if committed == Committed::Stored {
                 let mut db = self.host.db();
-                for write in self.verified.take().into_iter().chain(called) {
-                    write(&mut db);
-                }
+                verified.into_iter().chain(called).for_each(|write| write(&mut db));
                 spend(&mut db, &list);
+                give_back(&mut db, &list);
             }
             committed
         };
@@ -249,12 +266,13 @@ impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
         };
         let unchanged = self.last.is_none_or(|account| {
             let now = self.account_in(&db, account.subject.user);
-            now.is_some_and(|now| now.subject == account.subject)
+            now == Some(account)
         });
         let stale =
             matches!(self.host.fault, Fault::EpochReadOnce | Fault::StatusReadOnce | Fault::ClaimNotStored);
         let again = self.record.is_some_and(|(session, _)| db.records.contains_key(&session));
-        if again || !(unchanged || stale) || !changes.iter().all(spendable) {
+        let taken = self.makes.is_some_and(|user| db.accounts.contains_key(&user));
+        if again || taken || !(unchanged || stale) || !changes.iter().all(spendable) {
             return false;
         }
         called.into_iter().for_each(|write| write(&mut db));
@@ -275,13 +293,6 @@ impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
                     db.give_back_all(&id);
                 }
                 db.version += 1;
-                for change in changes {
-                    if let Change::GiveBack { proof, .. } = change
-                        && let Some(number) = number(proof)
-                    {
-                        db.give_back(number);
-                    }
-                }
                 Committed::Stored
             }
             Err(NotStored::Full { wait, .. }) => Committed::Full(wait.max(Millis::new(1))),
@@ -296,6 +307,16 @@ fn spend(db: &mut Db, changes: &[Change<'_>]) {
             && let Some(number) = number(proof)
         {
             db.reserved.remove(&number);
+        }
+    }
+}
+
+fn give_back(db: &mut Db, changes: &[Change<'_>]) {
+    for change in changes {
+        if let Change::GiveBack { proof, .. } = change
+            && let Some(number) = number(proof)
+        {
+            db.give_back(number);
         }
     }
 }

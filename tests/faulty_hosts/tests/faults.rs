@@ -1,6 +1,6 @@
 //! The test kit names the duty that a host forgets.
 
-use matrix_uia::testkit::{Duty, Forgotten, Report, suite};
+use matrix_uia::testkit::{Forgotten, Report, suite};
 use matrix_uia_faulty_hosts::{Fault, MemoryHost};
 
 fn run(claims: bool, fault: Fault) -> Result<Report, Forgotten> {
@@ -11,8 +11,9 @@ fn run(claims: bool, fault: Fault) -> Result<Report, Forgotten> {
     }
 }
 
-/// Only a host that stores claims can forget these.
-const OF_CLAIMS: [Fault; 5] = [
+/// Only a host that stores claims, and verifies outside of a transaction, can forget these.
+const OF_CLAIMS: [Fault; 6] = [
+    Fault::UnusedNotGivenBack,
     Fault::ParametersOfAClaimNotKept,
     Fault::ClaimNotStored,
     Fault::NoRecord,
