@@ -31,6 +31,14 @@ pub struct Request {
     pub body: String,
 }
 
+impl Request {
+    /// A request, for a host's own tests beside the kit's.
+    #[must_use]
+    pub const fn new(endpoint: Endpoint, token: Option<String>, body: String) -> Self {
+        Self { endpoint, token, body }
+    }
+}
+
 /// What the handler answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "every host under test makes it")]

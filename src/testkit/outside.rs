@@ -22,7 +22,10 @@ impl Outside {
     /// How many sessions the host may keep at most.
     pub const SESSIONS: usize = 6;
 
-    pub(super) fn new() -> Self {
+    /// A clock that stands still, and entropy from its beginning.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "the kit makes it; a default would be one too many")]
+    pub fn new() -> Self {
         Self(Arc::new(Shared { now: AtomicU64::new(1_700_000_000_000), drawn: AtomicU64::new(0) }))
     }
 
@@ -48,7 +51,8 @@ impl Outside {
         Pause { waited: false }
     }
 
-    pub(super) fn advance(&self, span: Millis) {
+    /// Puts the clock forward.
+    pub fn advance(&self, span: Millis) {
         self.0.now.fetch_add(span.get(), Ordering::SeqCst);
     }
 }

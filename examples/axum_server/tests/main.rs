@@ -1,4 +1,5 @@
 //! The server's handlers, called without a network.
 
 mod host;
+mod interleavings;
 mod testkit;
