@@ -198,6 +198,8 @@ pub mod ruma;
 mod secret;
 pub mod server;
 mod stored;
+#[cfg(all(feature = "testkit", target_has_atomic = "64"))]
+pub mod testkit;
 mod text;
 mod time;
 pub mod wire;
