@@ -225,7 +225,9 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 Exchange::Load(load) => {
                     let Loaded { session, stored, caller, now } =
                         self.host.load(load.session_id()).await.map_err(Stop::Host)?;
-                    self.stored = stored;
+                    // Once its parameters are refused, what was kept of them counts no more.
+                    let counts = session.as_ref().is_some_and(Session::keeps_params);
+                    self.stored = stored.filter(|_| counts);
                     load.found(session, caller, now)
                 }
                 Exchange::Account(account) => {
@@ -257,7 +259,9 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 Exchange::Perform(perform) => {
                     let (grant, performing) = perform.grant();
                     let record_under = grant.record_under();
-                    let (stored, hash) = (self.stored.clone(), self.hash.clone());
+                    // Who need not authenticate has no session, whichever one was named.
+                    let stored = self.stored.clone().filter(|_| grant.session_id().is_some());
+                    let hash = self.hash.clone();
                     match self.request.plan(self.key, grant, stored, hash) {
                         Ok(plan) => {
                             return Ok(Some(Step::Perform(Granted { plan, record_under, performing })));
@@ -321,15 +325,18 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     }
 
     async fn commit(&mut self, commit: &Commit<'r, E::Op>) -> Result<Committed, H::Error> {
-        let sealer = commit.changes().find_map(|change| match change {
-            Change::Put { id, session, keep: true, .. } => Some(Sealer::new(id, session.revision())),
+        let put = commit.changes().find_map(|change| match change {
+            Change::Put { id, session, keep: true, expected } => {
+                Some((Sealer::new(id, session.revision()), expected.is_some()))
+            }
             _ => None,
         });
-        if let Some(sealer) = sealer {
-            self.stored = Some(self.request.to_stored(self.key, self.stored.take(), sealer));
-        }
-        let stored = self.stored.as_ref().filter(|_| sealer.is_some());
-        self.host.commit(Changes(commit), stored).await
+        let stored = put.map(|(sealer, goes_on)| {
+            // A session that begins has nothing of the one that was named.
+            let before = self.stored.clone().filter(|_| goes_on);
+            self.request.to_stored(self.key, before, sealer)
+        });
+        self.host.commit(Changes(commit), stored.as_ref()).await
     }
 }
 

@@ -345,22 +345,25 @@ impl<'r, Op: Operation> Verify<'r, Op> {
     /// The verdict, found outside of the transaction, which is to be ended first: nothing
     /// has been written in it.
     pub fn verdict(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        self.answer(verdict);
+        self.answer(verdict, false);
         Exchange::ask(self.state.work, Todo::Load)
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
-    /// committed with the session that holds it.
+    /// committed with the session that holds it. If the transaction comes to nothing, the
+    /// stage is asked about again.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        self.answer(verdict);
+        self.answer(verdict, true);
         let todo = self.state.work.judged_here();
         Exchange::ask(self.state.work, todo)
     }
 
-    fn answer(&mut self, verdict: Verdict<'r>) {
+    fn answer(&mut self, verdict: Verdict<'r>, in_transaction: bool) {
         let Question { id, stage, .. } = self.question;
         let (polled, caller) = (self.question.is_poll(), self.state.work.caller);
-        self.state.work.answered = Some(Answered { id, stage, polled, verdict, caller });
+        let settled = false;
+        self.state.work.answered =
+            Some(Answered { id, stage, polled, verdict, caller, in_transaction, settled });
     }
 }
 
@@ -381,6 +384,7 @@ impl<'r, Op: Operation> Hash<'r, Op> {
     /// first: nothing has been written in it.
     pub fn hashed(mut self) -> Exchange<'r, Op> {
         self.state.work.hashed();
+        self.state.work.transaction_undone();
         Exchange::ask(self.state.work, Todo::Load)
     }
 }
@@ -481,7 +485,10 @@ impl<'r, Op: Operation> Commit<'r, Op> {
                     Exchange::ask(self.state.work, Todo::Load)
                 }
             }
-            Committed::Lost => Exchange::ask(self.state.work, Todo::Load),
+            Committed::Lost => {
+                self.state.work.transaction_undone();
+                Exchange::ask(self.state.work, Todo::Load)
+            }
             Committed::Full(wait) => {
                 if self.state.work.full(wait) {
                     Exchange::ask(self.state.work, Todo::Commit)

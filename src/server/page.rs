@@ -341,7 +341,9 @@ impl<'r> PageVerify<'r> {
     pub const fn verdict(self, verdict: Verdict<'r>) -> PageExchange<'r> {
         let Question { id, stage, .. } = self.question;
         let polled = self.question.is_poll();
-        let answered = Some(Answered { id, stage, polled, verdict, caller: None });
+        let (in_transaction, settled) = (false, false);
+        let answered =
+            Some(Answered { id, stage, polled, verdict, caller: None, in_transaction, settled });
         PageExchange::Load(PageLoad { answered, ..self.here.at })
     }
 }

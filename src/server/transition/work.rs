@@ -60,6 +60,12 @@ pub(crate) struct Answered<'r> {
     pub(crate) verdict: Verdict<'r>,
     /// The account of the token when the question was asked.
     pub(crate) caller: Option<Subject>,
+    /// Whether what was found belongs to a transaction that goes on: if that comes to
+    /// nothing, the stage has to be looked up again.
+    pub(crate) in_transaction: bool,
+    /// Whether what was proved has been given back, or is held by the session as stored,
+    /// whose end gives it back: the stage can't pass by it again.
+    pub(crate) settled: bool,
 }
 
 /// How the session is to be written.
@@ -187,6 +193,11 @@ impl<'r> Work<'r> {
         *self = Self { answered, hashed, refusal, claim, ..Self::new(request) };
     }
 
+    /// The transaction has come to nothing, and so has what was reserved in it.
+    pub(crate) fn transaction_undone(&mut self) {
+        self.answered = self.answered.filter(|answered| !answered.in_transaction);
+    }
+
     /// The session to load.
     pub(crate) fn to_load(&self) -> Option<SessionId> {
         self.request.call.session.flatten()
@@ -199,7 +210,8 @@ impl<'r> Work<'r> {
 
     /// What the verdict proved, which is to be given back if nobody has use for it.
     pub(crate) fn proved(&self) -> Option<Proof> {
-        match self.answered.as_ref()?.verdict {
+        let answered = self.answered.as_ref().filter(|answered| !answered.settled)?;
+        match answered.verdict {
             Verdict::Passed(evidence) => Some(evidence.proof).filter(|proof| proof.is_reservation()),
             _ => None,
         }
