@@ -9,8 +9,11 @@
 //! - `load_replace`: what of `step_anywhere` is the store's.
 //! - `insert_expire`: a new session comes, and the oldest one's time is over.
 //! - `evict`: a new session comes, and the store is full.
+//! - `evict_own`: a new session comes of an owner who has as many as one may have.
 //!
-//! Before the rest it prints the memory of a million sessions.
+//! Every third session is a new owner's. Before the rest it prints the memory of a million
+//! sessions, where each has an owner of its own, which takes the most, and where each
+//! owner has as many as one may have.
 
 #![allow(
     missing_docs,
@@ -29,7 +32,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
 use matrix_uia::server::session::{Verdict, Write};
-use matrix_uia::server::store::{HashedStore, Lifetimes, Store};
+use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, SESSIONS_PER_OWNER, Store};
 use matrix_uia::wire::Auth;
 use matrix_uia::{Call, Flows, Guard, Millis, Rules, Session, SessionId, Step, Timestamp};
 
@@ -100,6 +103,8 @@ struct Server {
     store: HashedStore,
     /// How many sessions there ever were: also the time, in milliseconds.
     made: u64,
+    /// How many sessions in a row are one owner's.
+    of_owner: u64,
 }
 
 impl Server {
@@ -107,7 +112,7 @@ impl Server {
         let rules = Rules::default();
         let flows = Flows::new([["m.login.password"]], None).unwrap();
         let store = HashedStore::new(Lifetimes::of(&rules), limit as usize);
-        Self { flows, rules, store, made: 0 }
+        Self { flows, rules, store, made: 0, of_owner: 3 }
     }
 
     fn holding(sessions: u64, limit: u64) -> Self {
@@ -133,8 +138,13 @@ impl Server {
     }
 
     fn insert(&mut self, session: &Session) -> bool {
-        let now = self.now();
-        let stored = self.store.insert(id(self.made), session, (), now).unwrap();
+        self.insert_of(self.made / self.of_owner, session)
+    }
+
+    fn insert_of(&mut self, owner: u64, session: &Session) -> bool {
+        // As even as the digest that it is. Zero is nobody.
+        let (owner, now) = (OwnerKey::from_u64(scatter(owner + 1)), self.now());
+        let stored = self.store.insert(id(self.made), session, (), owner, now).unwrap();
         self.made += 1;
         stored.evicted.is_some()
     }
@@ -158,13 +168,14 @@ impl Server {
 
 /// Prints what a million sessions take, and how evenly insertions go. A table or a vector
 /// that doubled would show in the most bytes there were at any time.
-fn memory() {
+fn memory(of_owner: u64) {
     const MILLION: usize = 1_000_000;
     let mut growing: Vec<Duration> = Vec::with_capacity(MILLION);
     let mut evicting: Vec<Duration> = Vec::with_capacity(MILLION);
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let mut server = Server::new(MILLION as u64);
+    server.of_owner = of_owner;
     for took in [&mut growing, &mut evicting] {
         for _ in 0..MILLION {
             let session = server.session();
@@ -174,7 +185,8 @@ fn memory() {
         }
         let bytes = LIVE.load(Ordering::Relaxed) - before;
         let peak = PEAK.load(Ordering::Relaxed) - before;
-        println!("{} sessions: {bytes} bytes, at most {peak}", server.store.len());
+        let sessions = server.store.len();
+        println!("{sessions} sessions, {of_owner} of each owner: {bytes} bytes, at most {peak}");
     }
     for (name, took) in [("growing", &mut growing), ("evicting", &mut evicting)] {
         took.sort_unstable();
@@ -188,7 +200,8 @@ fn stores(criterion: &mut Criterion) {
     let asked = |what: &str| std::env::args().any(|arg| arg == what);
     let sizes = if asked("--bench") && !asked("--test") { &SIZES[..] } else { &SIZES[..1] };
     if sizes.len() > 1 {
-        memory();
+        memory(1);
+        memory(SESSIONS_PER_OWNER as u64);
     }
     let mut group = criterion.benchmark_group("store");
     for size in sizes.iter().copied() {
@@ -224,6 +237,15 @@ fn stores(criterion: &mut Criterion) {
                 black_box(server.insert(&session))
             });
         });
+
+        let mut owner = Server::holding(size, size + SESSIONS_PER_OWNER as u64);
+        group.bench_function(BenchmarkId::new("evict_own", size), |b| {
+            b.iter(|| {
+                let session = owner.session();
+                black_box(owner.insert_of(u64::MAX - 1, &session))
+            });
+        });
+        drop(owner);
 
         // One session a millisecond, each living as many milliseconds as there are to be.
         drop(server);

@@ -18,6 +18,7 @@
 //! [`client::Request::write`](crate::client::Request::write) repeats.
 
 pub mod appservice;
+mod canonical;
 mod checked;
 pub mod deactivate;
 pub mod devices;
@@ -31,5 +32,6 @@ pub mod signing_keys;
 pub mod threepid;
 pub mod whoami;
 
+pub use canonical::{CanonicalName, MAX_CANONICAL_LEN};
 pub use checked::Checked;
 pub use path::{EndpointPath, TokenUse};

@@ -54,7 +54,7 @@ impl<'a> ChangePasswordRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
-    #[inline]
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         let mut request = Self::default();
         json::read_object(body, |reader, key| {
@@ -92,6 +92,7 @@ impl<'a> ChangePasswordRequest<'a> {
     /// one is too long, 400 `M_WEAK_PASSWORD` if it is too weak.
     ///
     /// [`m.change_password` capability]: https://spec.matrix.org/v1.19/client-server-api/#mchange_password-capability
+    #[inline]
     pub fn check(self, strength: &PasswordStrength, enabled: bool) -> Result<Checked<Self>, MatrixError> {
         if !enabled {
             return Err(MatrixError::new(ErrorCode::Forbidden, "Passwords can't be changed on this server."));
@@ -218,7 +219,7 @@ impl Endpoint for Checked<ChangePasswordRequest<'_>> {
     type Stored = StoredPasswordChange;
     type Plan<H: Send> = PasswordChange<H>;
 
-    #[inline]
+    #[inline(never)]
     fn call(&self, key: &BindingKey) -> Call<'_, ChangePassword> {
         let digest =
             |password: Secret<'_>| key.param::<ChangePassword>("new_password").text(password.expose());

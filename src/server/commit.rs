@@ -1,5 +1,7 @@
 //! The one list of what is to be written.
 
+use super::flows::MAX_STAGES;
+use super::reference::UserRef;
 use super::session::{Passed, Proof, Revision, Session, SessionId};
 use super::transition::work::{Work, Write};
 
@@ -8,7 +10,8 @@ use super::transition::work::{Work, Write};
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "a change nobody carries out has to break the build")]
 pub enum Change<'c> {
-    /// Undo what the call has written since the load, before anything else of this list.
+    /// Undo what the call has written, before anything else of this list. What a verdict
+    /// reserved in this transaction before the call is not undone.
     Undo,
     /// Store the session.
     Put {
@@ -47,32 +50,74 @@ pub enum Change<'c> {
     },
 }
 
-pub(super) fn changes<'c>(work: &'c Work<'_>) -> impl Iterator<Item = Change<'c>> + Clone + 'c {
-    let put = work.session.as_ref().filter(|_| work.put).map(|session| Change::Put {
-        id: work.id,
-        expected: match work.write {
-            Write::Replace(expected) => Some(expected),
-            Write::Insert | Write::Keep => None,
-        },
-        session,
-        keep: work.keep,
-    });
-    let leaving = work.leaving.as_ref();
-    let remove = leaving.and_then(|it| it.stored.map(|expected| Change::Remove { id: it.id, expected }));
-    let over = leaving.into_iter().flat_map(|it| reserved(&it.passed, it.id));
-    let back = over.map(|(session, proof)| Change::GiveBack { session, proof });
-    let unused = work.unused.map(|proof| Change::GiveBack {
-        session: work.answered.as_ref().map_or(work.id, |answered| answered.id),
-        proof,
-    });
-    let spent = work.spend.as_ref().into_iter().flat_map(|passed| reserved(passed, work.id));
-    let spend = spent.map(|(session, proof)| Change::Spend { session, proof });
-    let undo = work.undo.then_some(Change::Undo);
-    undo.into_iter().chain(spend).chain(unused).chain(back).chain(remove).chain(put)
+/// Walks through the changes that a request has come to.
+pub(super) const fn changes<'c>(work: &'c Work<'c>) -> Changes<'c> {
+    Changes { work, position: 0 }
 }
 
-fn reserved(passed: &Passed, session: SessionId) -> impl Iterator<Item = (SessionId, Proof)> + Clone + '_ {
-    passed.reservations().map(move |proof| (session, proof))
+/// Each change has a position of its own, whether there is one or not. Written out rather
+/// than chained of iterators: every use of those makes several copies of their code.
+#[derive(Clone)]
+pub(super) struct Changes<'c> {
+    work: &'c Work<'c>,
+    position: usize,
+}
+
+const UNDO: usize = 0;
+const SPEND: usize = UNDO + 1;
+const UNUSED: usize = SPEND + MAX_STAGES;
+const BACK: usize = UNUSED + 1;
+const REMOVE: usize = BACK + MAX_STAGES;
+const PUT: usize = REMOVE + 1;
+
+impl<'c> Iterator for Changes<'c> {
+    type Item = Change<'c>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Change<'c>> {
+        while self.position <= PUT {
+            let change = change_at(self.work, self.position);
+            self.position = self.position.saturating_add(1);
+            if change.is_some() {
+                return change;
+            }
+        }
+        None
+    }
+}
+
+fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
+    let reserved = |passed: &Passed, first: usize| {
+        let proof = passed.proof(position.saturating_sub(first), UserRef::new(0));
+        proof.filter(|proof| proof.is_reservation())
+    };
+    match position {
+        UNDO => work.undo.then_some(Change::Undo),
+        SPEND..UNUSED => {
+            let proof = reserved(work.spend.as_ref()?, SPEND)?;
+            Some(Change::Spend { session: work.id, proof })
+        }
+        UNUSED => {
+            let session = work.answered.as_ref().map_or(work.id, |answered| answered.id);
+            Some(Change::GiveBack { session, proof: work.unused? })
+        }
+        BACK..REMOVE => {
+            let leaving = work.leaving.as_ref()?;
+            Some(Change::GiveBack { session: leaving.id, proof: reserved(&leaving.passed, BACK)? })
+        }
+        REMOVE => {
+            let leaving = work.leaving.as_ref()?;
+            Some(Change::Remove { id: leaving.id, expected: leaving.stored? })
+        }
+        _ => {
+            let session = work.session.as_ref().filter(|_| work.put)?;
+            let expected = match work.write {
+                Write::Replace(expected) => Some(expected),
+                Write::Insert | Write::Keep => None,
+            };
+            Some(Change::Put { id: work.id, expected, session, keep: work.keep })
+        }
+    }
 }
 
 /// What came of carrying out the changes.

@@ -22,12 +22,13 @@ use super::endpoint::Endpoint;
 use super::exchange::{Admit, Commit, Exchange, HostKind, Performing, Repeat};
 use super::flows::Flows;
 use super::grant::{Outcome, Refusal};
+use super::operation::Operation;
 use super::question::Question;
 use super::reference::UserRef;
 use super::respond::Respond;
 use super::rules::Rules;
 use super::seal::{SealedPassword, Sealer};
-use super::session::{Session, SessionId};
+use super::session::{Revision, Session, SessionId};
 use super::verdict::Verdict;
 use crate::wire::error::MatrixError;
 use crate::{Secret, Timestamp};
@@ -92,14 +93,15 @@ pub trait Host<'r, E: Endpoint>: Send {
         question: &Question<'r>,
     ) -> impl Future<Output = Result<Verified<'r>, Self::Error>> + Send;
 
-    /// Ends the transaction, in which nothing has been written.
+    /// Undoes the transaction: only a verdict may have written in it.
     fn release(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Hashes a password, outside of any transaction.
     fn hash(&mut self, password: Secret<'_>) -> impl Future<Output = Result<Self::Hash, Self::Error>> + Send;
 
     /// In the transaction: what became of the call of this session, by the record under
-    /// [`Grant::record_under`](super::grant::Grant::record_under). A host that never
+    /// [`Grant::record_under`](super::grant::Grant::record_under). It is asked about a claim
+    /// that has lapsed, and right before a claimed call is performed. A host that never
     /// stores a claim is not asked.
     fn recall(&mut self, session: SessionId) -> impl Future<Output = Result<Recalled, Self::Error>> + Send {
         let _ = session;
@@ -116,20 +118,23 @@ pub trait Host<'r, E: Endpoint>: Send {
 }
 
 /// The changes of a commit.
-pub struct Changes<'c, 'r, Op: super::operation::Operation>(&'c Commit<'r, Op>);
+pub struct Changes<'c, 'r, Op: Operation>(&'c Commit<'r, Op>);
 
-impl<'c, Op: super::operation::Operation> Changes<'c, '_, Op> {
+impl<'c, Op: Operation> Changes<'c, '_, Op> {
     /// Each of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = Change<'c>> + Clone {
         self.0.changes()
     }
 }
 
-impl<Op: super::operation::Operation> fmt::Debug for Changes<'_, '_, Op> {
+impl<Op: Operation> fmt::Debug for Changes<'_, '_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
 }
+
+/// What the next step of a [`Run`] is, or what to answer instead of one.
+pub type Next<'r, T, Error> = Result<Option<T>, Stop<'r, Error>>;
 
 /// Why there is nothing more for a handler to do: what is to be answered.
 #[derive(Debug)]
@@ -144,6 +149,7 @@ pub enum Stop<'r, T> {
 
 /// The policy that a request is guarded by.
 #[derive(Debug)]
+#[allow(clippy::exhaustive_structs, reason = "all that a host has to decide")]
 pub struct Guarded<'r, Op> {
     /// The flows.
     pub flows: &'r Flows<'r, Op>,
@@ -172,6 +178,8 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
     next: Option<Exchange<'r, E::Op>>,
     stored: Option<E::Stored>,
     hash: Option<H::Hash>,
+    /// Whether the record of the claimed call has been asked for in this transaction.
+    record_asked: bool,
 }
 
 /// What a handler is asked to do.
@@ -207,7 +215,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     ) -> Self {
         let Guarded { flows, rules, key, kind } = guarded;
         let next = Some(Exchange::begin(flows, rules, kind, request.call(key), fresh, arrived));
-        Self { host, request, key, next, stored: None, hash: None }
+        Self { host, request, key, next, stored: None, hash: None, record_asked: false }
     }
 
     /// The next thing for the handler to do; `None` once the call has succeeded and all of
@@ -216,64 +224,23 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn next(&mut self) -> Result<Option<Step<'r, E, H::Hash>>, Stop<'r, H::Error>> {
-        loop {
-            let Some(exchange) = self.next.take() else {
-                return Err(Stop::Respond(Respond::Error(MatrixError::unavailable())));
-            };
-            self.next = Some(match exchange {
-                Exchange::Load(load) => {
-                    let Loaded { session, stored, caller, now } =
-                        self.host.load(load.session_id()).await.map_err(Stop::Host)?;
-                    // Once its parameters are refused, what was kept of them counts no more.
-                    let counts = session.as_ref().is_some_and(Session::keeps_params);
-                    self.stored = stored.filter(|_| counts);
-                    load.found(session, caller, now)
+    // Not an `async fn`: of that, the compiler can't tell in a caller's spawned future that it
+    // is `Send` (rust-lang/rust#100013).
+    #[allow(clippy::should_implement_trait, reason = "it is asynchronous")]
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn next(&mut self) -> impl Future<Output = Next<'r, Step<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                match self.next.take() {
+                    Some(Exchange::Admit(admit)) => return Ok(Some(Step::Admit(admit))),
+                    Some(Exchange::Repeat(repeat)) => return Ok(Some(Step::Repeat(repeat))),
+                    other => self.next = other,
                 }
-                Exchange::Account(account) => {
-                    let found = self.host.account(account.user()).await.map_err(Stop::Host)?;
-                    account.found(found)
+                if let Some(end) = self.grant() {
+                    return end.map(|granted| granted.map(Step::Perform));
                 }
-                Exchange::Recall(recall) => {
-                    match self.host.recall(recall.session_id()).await.map_err(Stop::Host)? {
-                        Recalled::CarriedOut(outcome) => recall.carried_out(outcome),
-                        Recalled::NotCarriedOut => recall.not_carried_out(),
-                        Recalled::Unknown => recall.unknown(),
-                    }
-                }
-                Exchange::Verify(verify) => {
-                    match self.host.verify(verify.question()).await.map_err(Stop::Host)? {
-                        Verified::Outside(verdict) => verify.verdict(verdict),
-                        Verified::InTransaction(verdict) => verify.verdict_in_transaction(verdict),
-                    }
-                }
-                Exchange::Hash(hash) => {
-                    self.host.release().await;
-                    self.hash_password(hash.session_id()).await.map_err(Stop::Host)?;
-                    hash.hashed()
-                }
-                Exchange::Commit(commit) => {
-                    let committed = self.commit(&commit).await.map_err(Stop::Host)?;
-                    commit.committed(committed)
-                }
-                Exchange::Perform(perform) => {
-                    let (grant, performing) = perform.grant();
-                    let record_under = grant.record_under();
-                    // Who need not authenticate has no session, whichever one was named.
-                    let stored = self.stored.clone().filter(|_| grant.session_id().is_some());
-                    let hash = self.hash.clone();
-                    match self.request.plan(self.key, grant, stored, hash) {
-                        Ok(plan) => {
-                            return Ok(Some(Step::Perform(Granted { plan, record_under, performing })));
-                        }
-                        Err(refusal) => performing.refused(refusal),
-                    }
-                }
-                Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
-                Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
-                Exchange::Respond(Respond::Performed) => return Ok(None),
-                Exchange::Respond(respond) => return Err(Stop::Respond(respond)),
-            });
+            }
         }
     }
 
@@ -283,13 +250,72 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// # Errors
     ///
     /// [`Stop`] is what to answer instead.
-    pub async fn granted(&mut self) -> Result<Option<Granted<'r, E, H::Hash>>, Stop<'r, H::Error>> {
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn granted(&mut self) -> impl Future<Output = Next<'r, Granted<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                if matches!(&self.next, Some(Exchange::Admit(_) | Exchange::Repeat(_))) {
+                    self.answer(Said::Yes);
+                } else if let Some(end) = self.grant() {
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// Asks the host as long as it is its turn.
+    ///
+    /// The exchange stays where it is meanwhile: it is large, and a future that held it
+    /// would be copied about with it.
+    async fn ask_host(&mut self) -> Result<(), H::Error> {
         loop {
-            match self.next().await? {
-                Some(Step::Perform(granted)) => return Ok(Some(granted)),
-                Some(Step::Admit(admit)) => self.go_on(admit.admitted()),
-                Some(Step::Repeat(repeat)) => self.go_on(repeat.repeated()),
-                None => return Ok(None),
+            match &self.next {
+                Some(Exchange::Load(load)) => {
+                    let loaded = self.host.load(load.session_id()).await?;
+                    self.loaded(loaded);
+                }
+                Some(Exchange::Account(account)) => {
+                    let found = self.host.account(account.user()).await?;
+                    self.answer(Said::Account(found));
+                }
+                Some(Exchange::Recall(recall)) => {
+                    let recalled = self.host.recall(recall.session_id()).await?;
+                    self.answer(Said::Recalled(recalled));
+                }
+                Some(Exchange::Verify(verify)) => {
+                    let verified = self.host.verify(verify.question()).await?;
+                    self.answer(Said::Verified(verified));
+                }
+                Some(Exchange::Hash(hash)) => {
+                    let session = hash.session_id();
+                    self.host.release().await;
+                    self.hash_password(session).await?;
+                    self.answer(Said::Hashed);
+                }
+                Some(Exchange::Commit(commit)) => {
+                    let keeps = keeps(commit);
+                    if let Some((id, revision, goes_on)) = keeps {
+                        let sealer = Sealer::new(id, revision);
+                        // A session that begins has nothing of the one that was named.
+                        let before = self.stored.take().filter(|_| goes_on);
+                        self.stored = Some(self.request.to_stored(self.key, before, sealer));
+                    }
+                    let stored = self.stored.as_ref().filter(|_| keeps.is_some());
+                    let committed = self.host.commit(Changes(commit), stored).await?;
+                    self.answer(Said::Committed(committed));
+                }
+                Some(Exchange::Perform(perform)) => match perform.record_under() {
+                    Some(session) if !self.record_asked => {
+                        let recalled = self.host.recall(session).await?;
+                        self.record_asked = true;
+                        if let Recalled::CarriedOut(outcome) = recalled {
+                            self.answer(Said::Already(outcome));
+                        }
+                    }
+                    _ => return Ok(()),
+                },
+                _ => return Ok(()),
             }
         }
     }
@@ -301,6 +327,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
 
     /// Reports how a granted call ended. Whether that holds, the next step says: the commit
     /// may lose a race, and then the call is granted again.
+    #[inline(never)]
     pub fn done(
         &mut self,
         performing: Performing<'r, E::Op>,
@@ -313,6 +340,68 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         });
     }
 
+    #[inline(never)]
+    fn loaded(&mut self, loaded: Loaded<E::Stored>) {
+        let Loaded { session, stored, caller, now } = loaded;
+        // Once its parameters are refused, what was kept of them counts no more.
+        let counts = session.as_ref().is_some_and(Session::keeps_params);
+        self.stored = stored.filter(|_| counts);
+        self.record_asked = false;
+        self.answer(Said::Loaded(session, caller, now));
+    }
+
+    /// Answers the question that is asked.
+    #[inline(never)]
+    fn answer(&mut self, said: Said<'r>) {
+        let Some(exchange) = self.next.take() else { return };
+        self.next = Some(match (exchange, said) {
+            (Exchange::Load(load), Said::Loaded(session, caller, now)) => load.found(session, caller, now),
+            (Exchange::Account(account), Said::Account(found)) => account.found(found),
+            (Exchange::Recall(recall), Said::Recalled(recalled)) => match recalled {
+                Recalled::CarriedOut(outcome) => recall.carried_out(outcome),
+                Recalled::NotCarriedOut => recall.not_carried_out(),
+                Recalled::Unknown => recall.unknown(),
+            },
+            (Exchange::Verify(verify), Said::Verified(verified)) => match verified {
+                Verified::Outside(verdict) => verify.verdict(verdict),
+                Verified::InTransaction(verdict) => verify.verdict_in_transaction(verdict),
+            },
+            (Exchange::Hash(hash), Said::Hashed) => hash.hashed(),
+            (Exchange::Commit(commit), Said::Committed(committed)) => commit.committed(committed),
+            (Exchange::Perform(perform), Said::Already(outcome)) => perform.grant().1.already(outcome),
+            (Exchange::Admit(admit), Said::Yes) => admit.admitted(),
+            (Exchange::Repeat(repeat), Said::Yes) => repeat.repeated(),
+            (exchange, _) => exchange,
+        });
+    }
+
+    /// The grant or the end of the request, when it has come to that.
+    #[inline(never)]
+    fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
+        Some(match self.next.take() {
+            Some(Exchange::Perform(perform)) => {
+                let (grant, performing) = perform.grant();
+                let record_under = grant.record_under();
+                // Who need not authenticate has no session, whichever one was named.
+                let stored = self.stored.clone().filter(|_| grant.session_id().is_some());
+                match self.request.plan(self.key, grant, stored, self.hash.clone()) {
+                    Ok(plan) => Ok(Some(Granted { plan, record_under, performing })),
+                    Err(refusal) => {
+                        self.next = Some(performing.refused(refusal));
+                        return None;
+                    }
+                }
+            }
+            Some(Exchange::Respond(Respond::Performed)) => Ok(None),
+            Some(Exchange::Respond(respond)) => Err(Stop::Respond(respond)),
+            None => Err(Stop::Respond(Respond::Error(MatrixError::unavailable()))),
+            other => {
+                self.next = other;
+                return None;
+            }
+        })
+    }
+
     async fn hash_password(&mut self, session: SessionId) -> Result<(), H::Error> {
         let kept = self.stored.as_ref().and_then(E::stored_password);
         let kept = kept.and_then(|sealed: &SealedPassword| sealed.open(&session));
@@ -323,21 +412,31 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         };
         Ok(())
     }
+}
 
-    async fn commit(&mut self, commit: &Commit<'r, E::Op>) -> Result<Committed, H::Error> {
-        let put = commit.changes().find_map(|change| match change {
-            Change::Put { id, session, keep: true, expected } => {
-                Some((Sealer::new(id, session.revision()), expected.is_some()))
-            }
-            _ => None,
-        });
-        let stored = put.map(|(sealer, goes_on)| {
-            // A session that begins has nothing of the one that was named.
-            let before = self.stored.clone().filter(|_| goes_on);
-            self.request.to_stored(self.key, before, sealer)
-        });
-        self.host.commit(Changes(commit), stored.as_ref()).await
-    }
+/// The host's answer to a question.
+enum Said<'r> {
+    Loaded(Option<Session>, Caller, Timestamp),
+    Account(Option<Account>),
+    Recalled(Recalled),
+    Verified(Verified<'r>),
+    Hashed,
+    Committed(Committed),
+    /// The record says that the claimed call has been carried out.
+    Already(Outcome),
+    /// The call is let in; its answer is always the same.
+    Yes,
+}
+
+/// The session beside which the request's parameters are to be kept, and whether it is one
+/// that goes on.
+fn keeps<Op: Operation>(commit: &Commit<'_, Op>) -> Option<(SessionId, Revision, bool)> {
+    commit.changes().find_map(|change| match change {
+        Change::Put { id, session, keep: true, expected } => {
+            Some((id, session.revision(), expected.is_some()))
+        }
+        _ => None,
+    })
 }
 
 impl<'r, E: Endpoint, H: Send> Granted<'r, E, H> {
@@ -375,37 +474,40 @@ impl<E: Endpoint, H: Send> fmt::Debug for Granted<'_, E, H> {
 /// # Errors
 ///
 /// Always: [`Stop`] is what to answer.
-pub async fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
+#[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
     host: &mut H,
     guarded: Guarded<'r, E::Op>,
     call: Call<'r, E::Op>,
     error: MatrixError,
     arrived: Timestamp,
-) -> Stop<'r, H::Error> {
-    let Guarded { flows, rules, kind, .. } = guarded;
-    let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
-    loop {
-        exchange = match exchange {
-            Exchange::Load(load) => match host.load(load.session_id()).await {
-                Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Account(account) => match host.account(account.user()).await {
-                Ok(found) => account.found(found),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Commit(commit) => match host.commit(Changes(&commit), None).await {
-                Ok(committed) => commit.committed(committed),
-                Err(error) => return Stop::Host(error),
-            },
-            Exchange::Respond(respond) => return Stop::Respond(respond),
-            // It is refused before any of these is asked.
-            Exchange::Admit(_)
-            | Exchange::Recall(_)
-            | Exchange::Verify(_)
-            | Exchange::Hash(_)
-            | Exchange::Perform(_)
-            | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+) -> impl Future<Output = Stop<'r, H::Error>> + Send {
+    async move {
+        let Guarded { flows, rules, kind, .. } = guarded;
+        let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
+        loop {
+            exchange = match exchange {
+                Exchange::Load(load) => match host.load(load.session_id()).await {
+                    Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Account(account) => match host.account(account.user()).await {
+                    Ok(found) => account.found(found),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Commit(commit) => match host.commit(Changes(&commit), None).await {
+                    Ok(committed) => commit.committed(committed),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Respond(respond) => return Stop::Respond(respond),
+                // It is refused before any of these is asked.
+                Exchange::Admit(_)
+                | Exchange::Recall(_)
+                | Exchange::Verify(_)
+                | Exchange::Hash(_)
+                | Exchange::Perform(_)
+                | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+            }
         }
     }
 }

@@ -350,8 +350,8 @@ impl<'r, Op: Operation> Verify<'r, Op> {
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
-    /// committed with the session that holds it. If the transaction comes to nothing, the
-    /// stage is asked about again.
+    /// committed with the session that holds it. If the transaction ends otherwise, the stage
+    /// is asked about again.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
         self.answer(verdict, true);
         let todo = self.state.work.judged_here();
@@ -380,16 +380,21 @@ impl<'r, Op: Operation> Hash<'r, Op> {
         self.state.work.id
     }
 
-    /// The hash is ready, or there was no password to hash. The transaction is to be ended
-    /// first: nothing has been written in it.
+    /// The hash is ready, or there was no password to hash. The transaction is to be undone
+    /// first: a verdict may have reserved something in it, and is asked for again.
     pub fn hashed(mut self) -> Exchange<'r, Op> {
         self.state.work.hashed();
-        self.state.work.transaction_undone();
         Exchange::ask(self.state.work, Todo::Load)
     }
 }
 
 impl<'r, Op: Operation> Perform<'r, Op> {
+    /// As [`Grant::record_under`].
+    #[must_use]
+    pub fn record_under(&self) -> Option<SessionId> {
+        Grant::<Op>::new(&self.state.work).record_under()
+    }
+
     /// The grant, and what takes the end of the call.
     pub fn grant(self) -> (Grant<Op>, Performing<'r, Op>) {
         (Grant::new(&self.state.work), Performing { state: self.state })
@@ -403,6 +408,13 @@ pub struct Performing<'r, Op: Operation> {
 }
 
 impl<'r, Op: Operation> Performing<'r, Op> {
+    /// The session of the call; `None` if nobody had to authenticate.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        let work = &self.state.work;
+        work.session.as_ref().filter(|_| work.admission != Admission::Exempt).map(|_| work.id)
+    }
+
     /// The call succeeded. `now` is read after it did: a request that came in before then
     /// raced the call, and is not taken for a repetition of it.
     pub fn succeeded(mut self, outcome: Outcome, now: Timestamp) -> Exchange<'r, Op> {
@@ -485,10 +497,7 @@ impl<'r, Op: Operation> Commit<'r, Op> {
                     Exchange::ask(self.state.work, Todo::Load)
                 }
             }
-            Committed::Lost => {
-                self.state.work.transaction_undone();
-                Exchange::ask(self.state.work, Todo::Load)
-            }
+            Committed::Lost => Exchange::ask(self.state.work, Todo::Load),
             Committed::Full(wait) => {
                 if self.state.work.full(wait) {
                     Exchange::ask(self.state.work, Todo::Commit)

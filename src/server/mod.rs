@@ -7,6 +7,7 @@ pub mod check;
 pub mod commit;
 pub mod digest;
 pub mod drive;
+pub mod drive_page;
 pub mod endpoint;
 pub mod exchange;
 pub mod flows;

@@ -337,14 +337,29 @@ impl<'r> PageVerify<'r> {
         &self.question
     }
 
-    /// The verdict. The transaction is to be ended first: nothing has been written in it.
+    /// The verdict, found outside of the transaction, which is to be ended first: nothing
+    /// has been written in it.
     pub const fn verdict(self, verdict: Verdict<'r>) -> PageExchange<'r> {
+        let answered = Some(self.answered(verdict, false));
+        PageExchange::Load(PageLoad { answered, ..self.here.at })
+    }
+
+    /// The verdict, found in the transaction that began with the load: what it reserves is
+    /// committed with the session that holds it.
+    pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> PageExchange<'r> {
+        let answered = Some(self.answered(verdict, true));
+        self.here.at.answered = answered;
+        self.here.work.answered = answered;
+        match self.here.work.account_to_ask() {
+            Some(_) => PageExchange::Account(PageAccount { here: self.here }),
+            None => self.here.visit(),
+        }
+    }
+
+    const fn answered(&self, verdict: Verdict<'r>, in_transaction: bool) -> Answered<'r> {
         let Question { id, stage, .. } = self.question;
         let polled = self.question.is_poll();
-        let (in_transaction, settled) = (false, false);
-        let answered =
-            Some(Answered { id, stage, polled, verdict, caller: None, in_transaction, settled });
-        PageExchange::Load(PageLoad { answered, ..self.here.at })
+        Answered { id, stage, polled, verdict, caller: None, in_transaction, settled: false }
     }
 }
 
@@ -367,7 +382,7 @@ enum Ends<'r> {
 
 impl PageCommit<'_> {
     /// Everything that is to be written, all of it or nothing, in this order.
-    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> + Clone {
         let (work, gone) = match &self.kind {
             Ends::Here(work) | Ends::Said(work, _) => (Some(work), None),
             Ends::Gone(session, evidence) => {
@@ -382,7 +397,10 @@ impl<'r> PageCommit<'r> {
     /// What came of it.
     pub fn committed(self, committed: Committed) -> PageExchange<'r> {
         match (committed, self.kind) {
-            (Committed::Lost, _) => PageExchange::Load(self.at),
+            (Committed::Lost, _) => {
+                let answered = self.at.answered.filter(|answered| !answered.in_transaction);
+                PageExchange::Load(PageLoad { answered, ..self.at })
+            }
             // Nothing is inserted here, so there is no store to be full.
             (Committed::Full(_), _) => PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unavailable)),
             (Committed::Stored, Ends::Gone(..)) => {

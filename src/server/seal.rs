@@ -14,6 +14,8 @@ use crate::Secret;
 use crate::wire::MAX_PASSWORD_LEN;
 
 const TAG_LEN: usize = 16;
+/// Without the feature nothing is ever sealed, and nothing needs room for it.
+const ROOM: usize = if cfg!(feature = "seal") { MAX_PASSWORD_LEN } else { 0 };
 
 /// A sealed password: what a host may store.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ const TAG_LEN: usize = 16;
 pub struct SealedPassword {
     revision: Revision,
     tag: [u8; TAG_LEN],
-    text: heapless::Vec<u8, MAX_PASSWORD_LEN>,
+    text: heapless::Vec<u8, ROOM>,
 }
 
 impl fmt::Debug for SealedPassword {
@@ -70,7 +72,7 @@ impl Sealer {
 
 /// A password that was opened; it is wiped when dropped.
 pub struct OpenedPassword {
-    text: zeroize::Zeroizing<[u8; MAX_PASSWORD_LEN]>,
+    text: zeroize::Zeroizing<[u8; ROOM]>,
     len: usize,
 }
 
@@ -94,7 +96,7 @@ impl SealedPassword {
     /// tampered with.
     #[must_use]
     pub fn open(&self, id: &SessionId) -> Option<OpenedPassword> {
-        let mut text = zeroize::Zeroizing::new([0; MAX_PASSWORD_LEN]);
+        let mut text = zeroize::Zeroizing::new([0; ROOM]);
         let len = self.text.len();
         let part = text.get_mut(..len)?;
         part.copy_from_slice(&self.text);

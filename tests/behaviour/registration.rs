@@ -5,8 +5,9 @@ use matrix_uia::endpoint::register::{
     AvailabilityResponse, Kind, Localpart, LoginResponse, MAX_DEVICE_TEXT_LEN, Offer, RegisterGuestRequest,
     RegisterRequest, TokenValidityResponse,
 };
+use matrix_uia::server::grant::Exempt;
 use matrix_uia::server::operation::Register;
-use matrix_uia::server::session::{Exempt, Proof};
+use matrix_uia::server::session::Proof;
 use matrix_uia::{Millis, Secret, Text};
 use serde_json::{Value, json};
 
@@ -26,11 +27,6 @@ fn r1_there_are_two_kinds() {
         let reject = Kind::parse(Some(unknown)).unwrap_err();
         assert_eq!((reject.status(), reject.code().name()), (400, "M_INVALID_PARAM"));
     }
-    assert_eq!(
-        Exempt::Guest.assume_exempt::<Register>(None).redeem().session_id(),
-        None,
-        "no UIA for a guest"
-    );
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
@@ -195,8 +191,7 @@ fn r6_a_validated_address_of_the_flow_is_bound_to_the_account() {
     let auth = json!({"type": "m.login.email.identity", "threepid_creds": creds});
     let body = json!({"username": "carol", "password": "carol-secret", "auth": auth});
     assert_eq!(server.register(body).says(), "200");
-    let bound = Proof::Threepid(matrix_uia::server::operation::Reference::new(number));
-    assert_eq!(server.journal, [format!("bind {bound:?}"), "create carol".to_owned()]);
+    assert_eq!(server.journal, [format!("bind {number}"), "create carol".to_owned()]);
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback

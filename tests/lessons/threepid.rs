@@ -4,7 +4,7 @@ use matrix_uia::endpoint::threepid::{
     ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, RequestTokenRequest, Requested, Submitted, Threepid,
     TokenRequestContext, TokenRequestKey, Validation, ValidationRules,
 };
-use matrix_uia::server::operation::UserRef;
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::{BindingKey, Secret, SessionId, Timestamp};
 use serde_json::json;
 

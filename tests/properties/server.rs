@@ -109,9 +109,16 @@ fn visit() -> impl Strategy<Value = Visit> {
         2 => prop::option::of(0..2_u8).prop_map(Brings::Approval),
         1 => Just(Brings::ApprovalOfUser),
     ];
-    (session(), 0..STAGES.len() as u8, brings, form(), prop::option::of(any::<bool>()), said()).prop_map(
-        |(session, stage, brings, form, shown, said)| Visit { session, stage, brings, form, shown, said },
-    )
+    (session(), 0..STAGES.len() as u8, brings, form(), prop::option::of(any::<bool>()), said(), any::<bool>())
+        .prop_map(|(session, stage, brings, form, shown, said, in_transaction)| Visit {
+            session,
+            stage,
+            brings,
+            form,
+            shown,
+            said,
+            in_transaction,
+        })
 }
 
 /// How many questions are answered at once: mostly all of them.

@@ -85,7 +85,7 @@ fn post_matrixclientv3account3pidadd() {
     assert_eq!(request.sid.unwrap(), "abc123987");
     assert_eq!(request.client_secret.unwrap().expose(), "d0nt-T3ll");
     assert_eq!(request.auth.session().unwrap().expose(), "xxxxx");
-    assert_eq!(request.check(true), Ok(()));
+    assert!(request.check(true).is_ok());
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete

@@ -4,7 +4,7 @@ use crate::config::{Status, User};
 use crate::db::threepids::{self, Owned};
 use crate::db::users::{self, NewUser, Phase};
 use crate::db::{Db, Result, Tx};
-use crate::password::{PasswordHash, Passwords};
+use crate::password::{PasswordHash, Passwords, normal_form};
 use matrix_uia::endpoint::threepid::Threepid;
 
 /// Makes the configured accounts that the database doesn't have. One that it has is left as it is, whatever
@@ -21,7 +21,7 @@ pub async fn create_missing(db: &Db, users: &[User], passwords: &Passwords, now_
         // Hashing takes its time, so it isn't done under the database's lock.
         let password = match &user.password {
             Some(password) if user.status != Status::Deactivated => {
-                Some(passwords.hash(password.expose()).await)
+                Some(passwords.hash(normal_form(matrix_uia::Secret::new(password.expose())).expose()).await)
             }
             _ => None,
         };

@@ -3,10 +3,10 @@
 use crate::args;
 use crate::config::Config;
 use crate::db::Db;
-use crate::limits::{Limiter, Limits};
+use crate::limits::Limits;
 use crate::outbox::Outbox;
 use crate::password::Passwords;
-use crate::policies::Policies;
+use crate::policies::{Policies, binding_key};
 use crate::secrets::ServerKey;
 use crate::sessions::Sessions;
 use std::sync::{Arc, OnceLock};
@@ -42,11 +42,14 @@ impl App {
         passwords: Passwords,
     ) -> Result<SharedApp, String> {
         let policies = Policies::new(&config, &key)?;
-        let sessions = Sessions::new(sessions, config.uia.session_limit, &policies.rules);
-        let limits = Limits {
-            failed_auth: Limiter::new(config.rate_limits.failed_auth),
-            request_token: Limiter::new(config.rate_limits.request_token),
-        };
+        let sessions = Sessions::new(
+            sessions,
+            config.uia.session_limit,
+            &policies.rules,
+            &policies.validations,
+            binding_key(&key),
+        );
+        let limits = Limits::new(config.rate_limits);
         let outbox = config.outbox.clone().map(Outbox::open).transpose()?;
         let origin = OnceLock::new();
         Ok(Arc::new(Self { config, sessions, db, key, passwords, policies, limits, outbox, origin }))

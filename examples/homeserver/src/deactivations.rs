@@ -10,7 +10,6 @@ use crate::db::belongings::{self, Belonging};
 use crate::db::threepids;
 use crate::db::{Result, Tx, UserKey, deactivations, devices, login_tokens, users, validations};
 use crate::fault;
-use matrix_uia::SessionId;
 use matrix_uia::endpoint::deactivate::{DeactivateResponse, Deactivation, Effect};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -24,16 +23,14 @@ const AT_START: Duration = Duration::from_secs(2);
 
 /// Begins: keeps the value and raises the fence. In the transaction that consumes the session, so that there is
 /// no moment at which one has happened without the other.
-pub fn begin(tx: &Tx, app: &App, progress: Deactivation, by: Option<SessionId>) -> Result<UserKey> {
-    let user = progress.user();
-    let key = UserKey::from(user);
-    let progress = carry_out(tx, app, key, progress, Effect::Fence, by)?;
-    put(tx, key, &progress)?;
-    Ok(key)
+pub fn begin(tx: &Tx, user: UserKey, progress: Deactivation) -> Result<()> {
+    put(tx, user, &carry_out(tx, user, progress, Effect::Fence)?)
 }
 
 /// Finishes what has begun; the answer that it ends with.
 pub async fn finish(app: &App, user: UserKey) -> Result<Option<DeactivateResponse>> {
+    // None of them could go on behind the fence. The one that brought it about has ended.
+    app.db.transaction(|tx| app.sessions.end_of_user(tx, user)).await?;
     loop {
         let Some(progress) = app.db.transaction(|tx| load(tx, user)).await? else { return Ok(None) };
         let Some(effect) = progress.effect() else { return Ok(progress.response()) };
@@ -50,7 +47,7 @@ pub async fn finish(app: &App, user: UserKey) -> Result<Option<DeactivateRespons
                 let progress = if effect == Effect::UnbindThreepids {
                     progress.unbound(unbound)
                 } else {
-                    carry_out(tx, app, user, progress, effect, None)?
+                    carry_out(tx, user, progress, effect)?
                 };
                 put(tx, user, &progress)
             })
@@ -100,20 +97,12 @@ fn put(tx: &Tx, user: UserKey, progress: &Deactivation) -> Result<()> {
 }
 
 /// One effect, and the value after it.
-fn carry_out(
-    tx: &Tx,
-    app: &App,
-    user: UserKey,
-    progress: Deactivation,
-    effect: Effect,
-    spared: Option<SessionId>,
-) -> Result<Deactivation> {
+fn carry_out(tx: &Tx, user: UserKey, progress: Deactivation, effect: Effect) -> Result<Deactivation> {
     let remove = |what| belongings::remove_all(tx, user, what);
     match effect {
         Effect::Fence => {
             users::fence(tx, user)?;
             login_tokens::remove_by_user(tx, user)?;
-            app.sessions.end_of_user(tx, progress.user(), user, spared)?;
         }
         Effect::RemoveThreepids => {
             // First: which validations are the user's is told by the addresses.

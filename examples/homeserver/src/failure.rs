@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use matrix_uia::MatrixError;
+use matrix_uia::server::grant::Refusal;
+use matrix_uia::server::respond::Respond;
 use matrix_uia::wire::ParseError;
 
 /// An error to answer with, or one that nobody but the log may see.
@@ -12,11 +14,34 @@ use matrix_uia::wire::ParseError;
 pub enum Failure {
     /// The crate's word.
     Reject(MatrixError),
+    /// A call that can't be carried out, although its user has authenticated.
+    Refused(Refusal),
+    /// Authentication has to go on: the body of a 401.
+    Challenge(String),
     /// The database's.
     Db(rusqlite::Error),
-    /// The transaction needs a password hashed, which takes too long to be done inside: it is undone, the
-    /// hash is made, and it is tried again.
-    NeedsHash,
+}
+
+impl Failure {
+    /// The answer of an exchange that didn't get to its call's.
+    pub fn of(respond: &Respond<'_>) -> Self {
+        match respond {
+            Respond::Error(error) => Self::Reject(*error),
+            Respond::Challenge(challenge) => {
+                let mut body = String::with_capacity(512);
+                // A `String` takes whatever is written.
+                let _ = challenge.write_body(&mut body);
+                Self::Challenge(body)
+            }
+            Respond::Performed => Self::Reject(MatrixError::unavailable()),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl From<MatrixError> for Failure {
@@ -41,11 +66,12 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let reject = match self {
             Self::Reject(reject) => reject,
+            Self::Refused(refusal) => refusal.error(),
+            Self::Challenge(body) => return answer::json(StatusCode::UNAUTHORIZED, body),
             Self::Db(error) => {
                 tracing::error!(%error, "the database failed");
                 MatrixError::unavailable()
             }
-            Self::NeedsHash => MatrixError::unavailable(),
         };
         let mut body = String::new();
         // A `String` takes whatever is written.

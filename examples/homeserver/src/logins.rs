@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::secrets::{self, Token};
 use crate::signing_keys;
 use matrix_uia::endpoint::login::{DeviceIdUse, DevicePlan, LoginResponse, plan_device};
-use matrix_uia::{Secret, Text};
+use matrix_uia::{Millis, Secret, Text};
 
 /// What a client asked of its login.
 #[derive(Debug, Default)]
@@ -60,16 +60,16 @@ pub fn device_id_use(tx: &Tx, user: UserKey, id: &str) -> rusqlite::Result<Devic
 pub struct Made {
     pub access: Token,
     pub refresh: Option<Token>,
-    pub expires_in_ms: Option<u64>,
+    pub expires_in: Option<Millis>,
 }
 
 /// An access token, with a refresh token for a client that takes one: only then does it expire.
 pub fn make_tokens(app: &App, refresh: bool, now_ms: u64) -> (Made, NewTokens) {
-    let expires_in_ms = app.config.access_token_lifetime_ms.filter(|_| refresh);
-    let made = Made { access: Token::access(), refresh: refresh.then(Token::refresh), expires_in_ms };
+    let expires_in = app.config.access_token_lifetime_ms.filter(|_| refresh).map(Millis::new);
+    let made = Made { access: Token::access(), refresh: refresh.then(Token::refresh), expires_in };
     let tokens = NewTokens {
         access: made.access.hash,
-        expires_at: expires_in_ms.map(|lifetime| now_ms.saturating_add(lifetime)),
+        expires_at: expires_in.map(|lifetime| now_ms.saturating_add(lifetime.get())),
         refresh: made.refresh.as_ref().map(|token| token.hash),
     };
     (made, tokens)
@@ -82,7 +82,7 @@ pub fn response(user_id: &str, login: Option<&Login>) -> String {
         answer = answer.with_login(Secret::new(login.made.access.text.expose()), Text::new(&login.device_id));
         if let Some(made) = answer.login.as_mut() {
             made.refresh_token = login.made.refresh.as_ref().map(|token| Secret::new(token.text.expose()));
-            made.expires_in_ms = login.made.expires_in_ms;
+            made.expires_in = login.made.expires_in;
         }
     }
     let mut body = String::new();

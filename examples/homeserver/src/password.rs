@@ -8,9 +8,17 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// The longest password that is ever hashed or verified, in bytes.
 pub const MAX_BYTES: usize = 512;
+
+/// A password as it is hashed and compared, in Unicode's form NFKC: the keyboards of two devices may send the same
+/// characters in different ways. Every password goes through it, be it set, changed, tried or configured, before
+/// anything is asked about its strength.
+pub fn normal_form(password: matrix_uia::Secret<'_>) -> Secret {
+    Secret::new(password.expose().to_cow().nfkc().collect())
+}
 
 /// A password as it is stored: a PHC string, parameters and salt included.
 ///
@@ -164,6 +172,13 @@ mod tests {
         assert!(passwords.verify("wonderland", Some(hash.clone())).await);
         assert!(!passwords.verify("Wonderland", Some(hash.clone())).await);
         assert_ne!(hash, passwords.hash("wonderland").await, "salted");
+    }
+
+    #[test]
+    fn one_password_in_two_normal_forms_is_one() {
+        let form = |text| normal_form(matrix_uia::Secret::new(text)).expose().to_owned();
+        assert_eq!(form("cafe\u{301} \u{fb01}n"), "caf\u{e9} fin");
+        assert_eq!(form("wonderland"), "wonderland");
     }
 
     #[tokio::test]

@@ -8,10 +8,11 @@ use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
     UploadSigningKeys,
 };
-use matrix_uia::server::session::{BodyBinding, Outside, UnknownSession};
+use matrix_uia::server::page::PagePolicy;
+use matrix_uia::server::rules::{BodyBinding, UnknownSession};
 use matrix_uia::wire::Raw;
 use matrix_uia::{
-    BindingKey, Flows, Guard, Millis, Rules, Session, StageOrder, endpoint::login, endpoint::register,
+    BindingKey, Flows, Millis, Rules, Session, StageOrder, endpoint::login, endpoint::register,
 };
 
 /// What every operation is guarded with.
@@ -69,9 +70,9 @@ impl Policies {
     }
 
     /// What a session is guarded with, as a page sees it: by its operation, and whether a token began it.
-    pub fn outside(&self, session: &Session) -> Option<Outside<'_>> {
-        fn of<'p, Op: Operation>(flows: &'p Flows<'static, Op>, rules: &'p Rules) -> Outside<'p> {
-            Guard::new(flows, rules).outside()
+    pub fn page(&self, session: &Session) -> Option<PagePolicy<'_>> {
+        fn of<'p, Op: Operation>(flows: &'p Flows<'static, Op>, rules: &'p Rules) -> PagePolicy<'p> {
+            PagePolicy::new(flows, rules)
         }
         let rules = &self.rules;
         let has_token = session.subject().is_some();
@@ -158,7 +159,8 @@ fn strength(policy: config::PasswordPolicy) -> PasswordStrength {
     strength
 }
 
-fn binding_key(key: &ServerKey) -> BindingKey {
+/// The key that parameters are bound with, and that the database knows sessions by.
+pub fn binding_key(key: &ServerKey) -> BindingKey {
     let derived = key.derive("uia binding", b"");
     let (half, _) = derived.split_at(16);
     BindingKey::from_entropy(half.try_into().unwrap_or([0; 16]))

@@ -11,21 +11,18 @@ use crate::outbox::{Message, TokenMessage};
 use crate::secrets;
 use crate::who::{self, Peer};
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitToken, Submitted, Threepid,
+    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitTokenRequest, Submitted, Threepid,
     TokenRequestContext, TokenRequestKey, Validation,
 };
+use matrix_uia::server::check::{AddressBy, AddressCheck};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::operation::{ChangePassword, Operation, Reference, Register, UserRef};
-use matrix_uia::server::session::{Proof, Question, StageFailure, Verdict};
-use matrix_uia::wire::ThreepidCreds;
+use matrix_uia::server::question::Question;
+use matrix_uia::server::reference::{Reference, UserRef};
+use matrix_uia::server::verdict::Verdict;
 use matrix_uia::{MatrixError, Secret};
 
 /// The path of every `submit_url`.
 pub const SUBMIT_PATH: &str = "/_matrix/static/client/3pid/submit_token";
-
-/// Marks a reference that a stage waits for as a validation's: stages wait for other things, too, which have
-/// numbers of their own.
-const AWAITED: u64 = 1 << 62;
 
 /// A validation that somebody wants to begin.
 #[derive(Debug)]
@@ -50,7 +47,7 @@ pub struct Wanted<'w> {
 /// What the crate decides, and 429 for an address or a peer that asks too often.
 pub async fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<String, Failure> {
     let (medium, address) = (wanted.threepid.medium().name(), wanted.threepid.address());
-    for key in [format!("peer {}", peer.address), format!("3pid {medium} {address}")] {
+    for key in [format!("peer {}", peer.counted()), format!("3pid {medium} {address}")] {
         app.limits.request_token.check(&key)?;
     }
     let now = peer.arrived;
@@ -107,7 +104,8 @@ fn circumstances(tx: &Tx, app: &App, wanted: &Wanted<'_>) -> rusqlite::Result<To
         purpose: wanted.purpose,
         owner,
         allowed: !config.threepid_denied_domains.iter().any(|domain| wanted.threepid.is_in_domain(domain)),
-        trusted: wanted.id_server.is_none_or(trusted),
+        // The message is this server's own; which other one would have been trusted is of interest to none.
+        trusted: !config.strict_id_server || wanted.id_server.is_none_or(trusted),
         sendable: app.outbox.is_some(),
         hide_existence: config.hide_threepid_existence,
     })
@@ -129,8 +127,11 @@ fn send(
         }
         Delivery::Notice => None,
     };
-    let message = Message { to: asked.threepid(), client_secret, token };
+    let to = asked.threepid();
+    let message = Message { to, client_secret, token };
     let Some(outbox) = &app.outbox else { return Err(MatrixError::unavailable().into()) };
+    // Whoever asks, and however often under other names: nobody's mailbox is filled by this server.
+    app.limits.messages_per_recipient.check(&format!("3pid {} {}", to.medium().name(), to.address()))?;
     outbox.send(&message).map_err(|error| {
         tracing::error!(%error, "the outbox failed");
         MatrixError::unavailable().into()
@@ -149,7 +150,11 @@ pub fn submit_url(app: &App) -> String {
 /// # Errors
 ///
 /// The crate's, in the Identity Service's terms. A wrong token has been counted.
-pub async fn submit(app: &App, peer: &Peer, submitted: &SubmitToken<'_>) -> Result<Option<String>, Failure> {
+pub async fn submit(
+    app: &App,
+    peer: &Peer,
+    submitted: &SubmitTokenRequest<'_>,
+) -> Result<Option<String>, Failure> {
     let (secret, token) = digests(app, submitted);
     let rules = &app.policies.validations;
     let sid = submitted.sid.to_cow();
@@ -177,7 +182,7 @@ pub async fn submit(app: &App, peer: &Peer, submitted: &SubmitToken<'_>) -> Resu
 pub async fn look(
     app: &App,
     peer: &Peer,
-    submitted: &SubmitToken<'_>,
+    submitted: &SubmitTokenRequest<'_>,
 ) -> Result<Option<(Validation, Option<String>)>, Failure> {
     let (secret, _) = digests(app, submitted);
     let found = app.db.transaction(|tx| validations::by_sid(tx, &submitted.sid.to_cow())).await?;
@@ -189,95 +194,46 @@ pub async fn look(
     }))
 }
 
-fn digests(app: &App, submitted: &SubmitToken<'_>) -> (Digest, Digest) {
+fn digests(app: &App, submitted: &SubmitTokenRequest<'_>) -> (Digest, Digest) {
     let key = &app.policies.key;
     (key.client_secret(submitted.client_secret), key.validation_token(submitted.token))
 }
 
-/// A stage wants to pass by an address that was validated here. What an identity server may know of it is
-/// not asked.
-pub async fn claim<'r>(
-    app: &App,
-    question: &Question<'_>,
-    medium: Medium,
-    creds: ThreepidCreds<'_>,
-) -> Result<Verdict<'r>, Failure> {
-    let by = ClaimBy::Credentials { medium, secret: app.policies.key.client_secret(creds.client_secret) };
-    app.db
-        .transaction(|tx| {
-            let found = validations::by_sid(tx, &creds.sid.to_cow())?;
-            claim_found(tx, app, question, found, by)
-        })
-        .await
-}
-
-/// A stage waits for something; `None` if it is no validation.
-pub async fn claim_awaited<'r>(
-    app: &App,
-    question: &Question<'_>,
-    reference: Reference,
-) -> Result<Option<Verdict<'r>>, Failure> {
-    if reference.get() & AWAITED == 0 {
-        return Ok(None);
-    }
-    app.db
-        .transaction(|tx| {
-            let found = validations::by_reference(tx, Reference::new(reference.get() & !AWAITED))?;
-            claim_found(tx, app, question, found, ClaimBy::Awaited).map(Some)
-        })
-        .await
-}
-
-fn claim_found<'r>(
+/// A stage wants to pass by an address that was validated here. What an identity server may know of it is not
+/// asked.
+pub fn claim<'q>(
     tx: &Tx,
     app: &App,
-    question: &Question<'_>,
-    found: Option<Stored>,
-    by: ClaimBy,
-) -> Result<Verdict<'r>, Failure> {
-    let refused = Verdict::Failed(StageFailure::Threepid);
-    let Some(Stored { reference, validation, .. }) = found else { return Ok(refused) };
+    question: &Question<'q>,
+    medium: Medium,
+    check: AddressCheck<'q>,
+) -> rusqlite::Result<Verdict<'q>> {
+    let (found, by) = match check.by() {
+        AddressBy::Credentials(creds) => {
+            let secret = app.policies.key.client_secret(creds.client_secret);
+            (validations::by_sid(tx, &creds.sid.to_cow())?, ClaimBy::Credentials { medium, secret })
+        }
+        AddressBy::Awaited(reference) => (validations::by_reference(tx, reference)?, ClaimBy::Awaited),
+    };
+    let Some(Stored { reference, validation, .. }) = found else { return Ok(check.refused()) };
     let rules = &app.policies.validations;
     let session = app.policies.key.claimant(question.session_id());
     let purpose = Purpose::of_stage(question.operation());
     let claimed = Validation::claim(validation, by, purpose, session, question.user(), rules, clock::now());
     let granted = match claimed {
         Claimed::Granted(granted) => granted,
-        Claimed::NotYet => return Ok(Verdict::Pending(Reference::new(reference.get() | AWAITED))),
-        Claimed::Refused => return Ok(refused),
+        Claimed::NotYet => return Ok(check.pending(reference)),
+        Claimed::Refused => return Ok(check.refused()),
     };
-    let Some(proof) = proof(tx, question, &granted, reference)? else { return Ok(refused) };
-    // First: a claim that a locked account's session can't have would be lost with a session that nobody knows.
-    who::gate_proved(tx, question.operation(), proof)?;
-    validations::replace(tx, reference, &granted, rules)?;
-    Ok(Verdict::Passed(proof))
-}
-
-/// What a validated address proves. A registration takes the address itself, a reset whoever has it when the
-/// password is replaced; whatever else it authenticates is about a user, who is the one that has it.
-fn proof(
-    tx: &Tx,
-    question: &Question<'_>,
-    validation: &Validation,
-    reference: Reference,
-) -> rusqlite::Result<Option<Proof>> {
-    let operation = question.operation();
-    let resets = operation == ChangePassword::ID && question.user().is_none();
-    if operation == Register::ID || resets {
-        return Ok(Some(Proof::Threepid(reference)));
+    let owner = match threepids::owner(tx, granted.threepid())? {
+        Some(owner) => users::by_key(tx, owner)?.as_ref().map(who::subject),
+        None => None,
+    };
+    let verdict = check.validated(reference, owner);
+    if matches!(verdict, Verdict::Passed(_)) {
+        validations::replace(tx, reference, &granted, rules)?;
     }
-    let owner = threepids::owner(tx, validation.threepid())?;
-    Ok(owner.map(|owner| Proof::User(owner.into())))
-}
-
-/// Who has a validated address now.
-pub fn owner_of(tx: &Tx, reference: Reference) -> rusqlite::Result<Option<users::User>> {
-    let found = validations::by_reference(tx, reference)?;
-    let Some(validation) = found.and_then(|found| found.validation) else { return Ok(None) };
-    match threepids::owner(tx, validation.threepid())? {
-        Some(key) => users::by_key(tx, key),
-        None => Ok(None),
-    }
+    Ok(verdict)
 }
 
 /// The addresses that the stages of a registration proved, to be given to the new account.
@@ -285,36 +241,30 @@ pub fn owner_of(tx: &Tx, reference: Reference) -> rusqlite::Result<Option<users:
 /// # Errors
 ///
 /// 400 `M_THREEPID_IN_USE` if somebody has one by now, 400 `M_THREEPID_AUTH_FAILED` if a validation is gone.
-pub fn proved(
-    tx: &Tx,
-    proofs: impl Iterator<Item = Proof>,
-) -> rusqlite::Result<Result<Vec<Proved>, MatrixError>> {
+pub fn proved(tx: &Tx, validated: &[Reference]) -> Result<Vec<Proved>, Failure> {
     let mut proved = Vec::new();
-    for proof in proofs {
-        let Proof::Threepid(reference) = proof else { continue };
-        let found = validations::by_reference(tx, reference)?.and_then(|found| found.validation);
+    for reference in validated {
+        let found = validations::by_reference(tx, *reference)?.and_then(|found| found.validation);
         let found = found.and_then(|found| Some((found.threepid().clone(), found.validated_at()?)));
-        let Some((threepid, at)) = found else { return Ok(Err(Threepid::not_validated())) };
+        let (threepid, at) = found.ok_or(Threepid::not_validated())?;
         if threepids::owner(tx, &threepid)?.is_some() {
-            return Ok(Err(Threepid::in_use()));
+            return Err(Threepid::in_use().into());
         }
-        proved.push(Proved { reference, threepid, validated_at: at.as_millis() });
+        proved.push(Proved { threepid, validated_at: at.as_millis() });
     }
-    Ok(Ok(proved))
+    Ok(proved)
 }
 
 /// An address that was validated for an account.
 #[derive(Debug)]
 pub struct Proved {
-    reference: Reference,
     threepid: Threepid,
     validated_at: u64,
 }
 
-/// Gives an account what was proved for it; the validations are used up.
+/// Gives an account what was proved for it. The validations are spent with the session.
 pub fn give(tx: &Tx, user: UserKey, proved: Vec<Proved>) -> rusqlite::Result<()> {
-    for Proved { reference, threepid, validated_at } in proved {
-        validations::remove(tx, reference)?;
+    for Proved { threepid, validated_at } in proved {
         add(tx, user, threepid, validated_at)?;
     }
     Ok(())

@@ -1,74 +1,117 @@
-//! Driving the crate's session machine: load, receive, look up, apply, store, answer.
-//!
-//! Everything that changes a session happens in one transaction with what the session allows to happen: a
-//! crash leaves both or neither. The database's one lock makes sure that nobody comes in between, so no
-//! write can lose a race here; a host with many writers would try again where this one reports a fault.
+//! The homeserver as the crate's host: what an exchange asks about one request is looked up and stored here, in one
+//! transaction from the load to the commit.
 
 use crate::app::App;
 use crate::clock;
-use crate::db::{Tx, registration_tokens, tokens, users};
+use crate::db::{Tx, records, tokens, users};
 use crate::failure::Failure;
 use crate::http::answer;
-use crate::password::PasswordHash;
+use crate::limits::{AuthAttempt, Limited, Whom};
+use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::sessions::{Kept, Stored};
-use crate::verify::verify;
-use crate::who::{self, Peer};
+use crate::threepids;
+use crate::verify::{self, Named};
+use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use matrix_uia::server::account::Action;
-use matrix_uia::server::operation::{Operation, Subject};
-use matrix_uia::server::session::{Challenge, Claim, Pending, Redeemed, Replay, Resolved, Write};
-use matrix_uia::{
-    Call, Denied, Flows, Grant, Guard, MatrixError, Secret, Session, SessionId, Step, Timestamp,
-};
+use axum::response::Response;
+use matrix_uia::endpoint::Checked;
+use matrix_uia::endpoint::register::Registration;
+use matrix_uia::endpoint::threepid::Medium;
+use matrix_uia::server::account::{Account, Caller};
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::Performing;
+use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::operation::Register;
+use matrix_uia::server::question::{Check, LimitKey, Question};
+use matrix_uia::server::reference::{Subject, UserRef};
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
+use matrix_uia::{Call, Flows, MatrixError, Secret, Session, SessionId, Timestamp};
 
-/// The endpoint's part of an exchange.
-pub trait Endpoint<Op: Operation>: Send {
-    /// The password that has to be hashed before the endpoint can go on without it.
-    fn password(&self) -> Option<Secret<'_>> {
-        None
-    }
+/// How often one request may lose a race before it is given up. Each time somebody else has won.
+const PATIENCE: u8 = 32;
 
-    /// The hash of [`password`](Self::password).
-    fn hashed(&mut self, _: PasswordHash) {}
-
-    /// What can be refused before anybody is asked to authenticate.
-    fn admit(&mut self, _: &Tx) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    /// What the client may leave out from now on.
-    fn keep(&mut self) -> Result<Kept, Failure> {
-        Ok(Kept::default())
-    }
-
-    /// Authentication is complete: the call itself.
-    fn redeem(&mut self, tx: &Tx, grant: Grant<Op>, kept: &mut Kept) -> Result<Done, Failure>;
-
-    /// The call has succeeded before, and its answer was lost.
-    fn replay(&mut self, _: &Tx, _: &Replay<Op>, _: &Kept) -> Result<Response, Failure> {
-        Ok(empty())
-    }
-}
-
-/// How a call ended.
+/// What stands behind one request: who makes it, and its transaction.
 #[derive(Debug)]
-pub enum Done {
-    /// It succeeded.
-    Succeeded(Response, Redeemed),
-    /// It was refused, for a reason other than authentication.
-    Denied(Denied),
+pub struct UiaHost<'r> {
+    app: &'r App,
+    peer: &'r Peer,
+    asker: Asker,
+    tx: Option<Tx>,
+    /// The account of the access token, as it was loaded.
+    caller: Option<Subject>,
+    /// What the answer is made of again when the request is repeated, as JSON.
+    result: String,
+    has_expired: bool,
+    lost: u8,
 }
 
-/// What stands behind a handler.
-pub struct Exchange<'r, Op: Operation> {
-    pub app: &'r App,
-    pub flows: &'r Flows<'static, Op>,
-    pub call: Call<'r, Op>,
-    pub peer: &'r Peer,
-    /// The token it was let in by, which is remembered as one that has completed authentication.
-    pub token: Option<SecretHash>,
+/// By what the request says who makes it.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    Nobody,
+    Token(SecretHash),
+    /// By an application service's token, which doesn't end.
+    Service(UserRef),
+}
+
+/// One request of a guarded endpoint on its way.
+pub type Request<'r, E> = Run<'r, UiaHost<'r>, E>;
+
+/// Begins the exchange of a request that has been checked.
+pub fn begin<'r, E: Endpoint>(
+    app: &'r App,
+    peer: &'r Peer,
+    who: Option<&Who>,
+    flows: &'r Flows<'static, E::Op>,
+    request: &'r E,
+) -> Request<'r, E> {
+    let fresh = SessionId::from_entropy(entropy());
+    Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived)
+}
+
+/// Ends a registration whose parameters are refused before it can be checked: others may be sent.
+pub async fn refuse_registration<'r>(
+    app: &'r App,
+    peer: &'r Peer,
+    call: Call<'r, Register>,
+    error: MatrixError,
+) -> Failure {
+    let mut host = UiaHost::new(app, peer, None);
+    let guarded = guarded(app, &app.policies.register);
+    drive::refuse::<_, Checked<Registration<'_>>>(&mut host, guarded, call, error, peer.arrived).await.into()
+}
+
+const fn guarded<'r, Op>(app: &'r App, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
+    let policies = &app.policies;
+    Guarded { flows, rules: &policies.rules, key: &policies.key, kind: app.sessions.kind() }
+}
+
+/// Reports how a call ended that was carried out in the request's transaction.
+///
+/// # Errors
+///
+/// What is no refusal: the request ends, and everything is undone.
+pub fn ended<'r, E: Endpoint>(
+    request: &mut Request<'r, E>,
+    call: Performing<'r, E::Op>,
+    done: Result<Outcome, Failure>,
+) -> Result<(), Failure> {
+    let done = match done {
+        Ok(outcome) => {
+            if call.session_id().is_some() {
+                request.host.has_authenticated()?;
+            }
+            Ok(outcome)
+        }
+        Err(Failure::Refused(refusal)) => Err(refusal),
+        Err(Failure::Reject(error)) => Err(Refusal::new(error)),
+        Err(failure) => return Err(failure),
+    };
+    // Later than when the request came in, so that what came in between is told from what comes after.
+    request.done(call, done, clock::now());
+    Ok(())
 }
 
 /// `{}` with 200.
@@ -76,241 +119,237 @@ pub fn empty() -> Response {
     answer::json(StatusCode::OK, "{}")
 }
 
-enum Next<'r, Op: Operation> {
-    Answer(Response),
-    Verify(Pending<'r, Op>),
-}
-
-impl<'r, Op: Operation> Exchange<'r, Op> {
-    /// Takes one request through.
-    pub async fn run(self, endpoint: &mut impl Endpoint<Op>) -> Response {
-        self.try_run(endpoint).await.unwrap_or_else(Failure::into_response)
-    }
-
-    async fn try_run(self, endpoint: &mut impl Endpoint<Op>) -> Result<Response, Failure> {
-        let fresh = SessionId::from_entropy(entropy());
-        let next = self.with_hash(endpoint, |endpoint, tx| self.receive(endpoint, tx, fresh)).await?;
-        let pending = match next {
-            Next::Answer(response) => return Ok(response),
-            Next::Verify(pending) => pending,
+impl<'r> UiaHost<'r> {
+    pub fn new(app: &'r App, peer: &'r Peer, who: Option<&Who>) -> Self {
+        let asker = match who {
+            None => Asker::Nobody,
+            Some(Who { token: Some(token), .. }) => Asker::Token(*token),
+            Some(who) => Asker::Service(who::user_ref(&who.user)),
         };
-        let verdict = verify(self.app, self.peer, pending.question()).await?;
-        let resolved = pending.resolve(verdict);
-        let next =
-            self.with_hash(endpoint, |endpoint, tx| self.apply(endpoint, tx, &resolved, fresh)).await?;
-        match next {
-            Next::Answer(response) => Ok(response),
-            Next::Verify(_) => Err(MatrixError::unavailable().into()),
-        }
+        Self { app, peer, asker, tx: None, caller: None, result: String::new(), has_expired: false, lost: 0 }
     }
 
-    /// Runs a transaction, and once more if it needed a hash.
-    async fn with_hash<E: Endpoint<Op>, T>(
-        &self,
-        endpoint: &mut E,
-        work: impl Fn(&mut E, &Tx) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        match self.let_in(|tx| work(endpoint, tx)).await {
-            Err(Failure::NeedsHash) => {}
-            done => return done,
-        }
-        let password = endpoint.password().map(|password| password.expose().to_cow().into_owned());
-        let hash = self.app.passwords.hash(&password.unwrap_or_default()).await;
-        endpoint.hashed(hash);
-        self.let_in(|tx| work(endpoint, tx)).await
-    }
-
-    /// Runs a transaction if the request's token still is one. It was when the request came in, but verifying
-    /// and hashing take their time, and a password change meanwhile ends the other devices: what one of those
-    /// had under way must not undo it.
-    async fn let_in<T>(&self, work: impl FnOnce(&Tx) -> Result<T, Failure>) -> Result<T, Failure> {
-        let gated = |tx: &Tx| {
-            if let Some(token) = &self.token
-                && !tokens::is_there(tx, token)?
-            {
-                return Err(MatrixError::unknown_token(false).into());
-            }
-            work(tx)
-        };
-        self.app.db.transaction(gated).await
-    }
-
-    fn receive<E: Endpoint<Op>>(
-        &self,
-        endpoint: &mut E,
-        tx: &Tx,
-        fresh: SessionId,
-    ) -> Result<Next<'r, Op>, Failure> {
-        self.app.sessions.expire(tx, self.peer.arrived)?;
-        let stored = self.load(tx, self.call.session_id())?;
-        let over = match &stored {
-            Some(stored) => stored.session.consumed_at().is_some(),
-            None => self.call.names_session(),
-        };
-        self.gate(tx, stored.as_ref())?;
-        // A finished call is answered with its result or, if that is too late, as one whose session isn't
-        // known: not refused because of what it has brought about.
-        let admitted = if over { Ok(()) } else { endpoint.admit(tx) };
-        if let Err(failure) = admitted {
-            return self.not_admitted(tx, stored, failure).map(Next::Answer);
-        }
-        let (session, kept) = split(stored);
-        let step = self.guard().receive(self.call, session, fresh, self.peer.arrived);
-        self.settle(endpoint, tx, step, kept)
-    }
-
-    /// Refused for its parameters, which the client may change: they are bound anew.
-    fn not_admitted(&self, tx: &Tx, stored: Option<Stored>, failure: Failure) -> Result<Response, Failure> {
-        let Failure::Reject(reject) = failure else { return Err(failure) };
-        let (session, kept) = split(stored);
-        if let Some(change) = self.guard().refused_for_params(&self.call, session, self.peer.arrived) {
-            self.write(tx, change.write(), kept)?;
-        }
-        Ok(Failure::Reject(reject).into_response())
-    }
-
-    fn apply<E: Endpoint<Op>>(
-        &self,
-        endpoint: &mut E,
-        tx: &Tx,
-        resolved: &Resolved<'r, Op>,
-        fresh: SessionId,
-    ) -> Result<Next<'r, Op>, Failure> {
-        let stored = self.load(tx, Some(resolved.session_id()))?;
-        let subject = self.gate(tx, stored.as_ref())?;
-        let (session, kept) = split(stored);
-        let step = resolved.as_of(subject).apply(session, fresh, self.peer.arrived);
-        // A session that came to its end meanwhile has no use for what was reserved in its name.
-        let over = match &step {
-            Step::Challenge(challenge) => challenge.session_id() != resolved.session_id(),
-            Step::Replay(_) => true,
-            _ => false,
-        };
-        if over {
-            registration_tokens::give_back(tx, resolved.session_id().as_bytes())?;
-        }
-        self.settle(endpoint, tx, step, kept)
-    }
-
-    fn settle<E: Endpoint<Op>>(
-        &self,
-        endpoint: &mut E,
-        tx: &Tx,
-        step: Step<'r, Op>,
-        kept: Kept,
-    ) -> Result<Next<'r, Op>, Failure> {
-        let response = match step {
-            Step::Verify(pending) => return Ok(Next::Verify(pending)),
-            Step::Challenge(challenge) => {
-                let kept = if challenge.keep_params() { endpoint.keep()? } else { kept };
-                self.challenge(tx, &challenge, kept)?
-            }
-            Step::Grant(claim) => {
-                let kept = if claim.keep_params() { endpoint.keep()? } else { kept };
-                self.redeem(endpoint, tx, claim, kept)?
-            }
-            Step::Replay(replay) => endpoint.replay(tx, &replay, &kept)?,
-            Step::Reject(refused) => {
-                self.write(tx, refused.write(), kept)?;
-                Failure::Reject(refused.reject()).into_response()
-            }
-            _ => return Err(MatrixError::unavailable().into()),
-        };
-        Ok(Next::Answer(response))
-    }
-
-    fn challenge(&self, tx: &Tx, challenge: &Challenge<'_>, kept: Kept) -> Result<Response, Failure> {
-        if let Some(ended) = challenge.ended() {
-            self.app.sessions.remove(tx, &ended)?;
-        }
-        self.write(tx, challenge.write(), kept)?;
-        let mut body = String::with_capacity(512);
-        // A `String` takes whatever is written.
-        let _ = challenge.write_body(&mut body);
-        Ok(answer::json(StatusCode::UNAUTHORIZED, body))
-    }
-
-    /// Carries the call out and ends the session, in one transaction.
+    /// The transaction: open from the load to the commit.
     ///
-    /// The claim is never stored by itself: what is written, against the revision the claim was made from, is
-    /// how the session ended. So there is no claim for a crash to leave behind. It is written last, when
-    /// nothing can fail any more that would undo the transaction: the store in memory is no part of that.
-    fn redeem<E: Endpoint<Op>>(
-        &self,
-        endpoint: &mut E,
-        tx: &Tx,
-        claim: Claim<Op>,
-        mut kept: Kept,
-    ) -> Result<Response, Failure> {
-        tx.mark()?;
-        let done = endpoint.redeem(tx, claim.assume_in_transaction(), &mut kept)?;
-        let redeemed = match &done {
-            Done::Succeeded(_, redeemed) => redeemed,
-            Done::Denied(denied) => {
-                // A call that was denied has no effect, wherever it was denied.
-                tx.undo_to_mark()?;
-                denied.redeemed()
-            }
-        };
-        if let (Done::Succeeded(..), Some(token)) = (&done, &self.token) {
-            tokens::mark_uia(tx, token, clock::now_ms())?;
-        }
-        self.write(tx, redeemed.write(), kept)?;
-        Ok(match done {
-            Done::Succeeded(response, _) => response,
-            Done::Denied(denied) => Failure::Reject(denied.reject()).into_response(),
-        })
-    }
-
-    fn write(&self, tx: &Tx, write: Write<'_>, kept: Kept) -> Result<(), Failure> {
-        let stored = self.app.sessions.write(tx, write, kept, self.peer.arrived)?;
-        if stored {
-            Ok(())
-        } else {
-            Err(MatrixError::limited(self.app.policies.rules.session_lifetime).into())
-        }
-    }
-
-    fn load(&self, tx: &Tx, id: Option<SessionId>) -> Result<Option<Stored>, Failure> {
-        Ok(match id {
-            Some(id) => self.app.sessions.load(tx, &id)?,
-            None => None,
-        })
-    }
-
-    /// The subject of the token as it is by now: the password may have been replaced meanwhile.
+    /// # Errors
     ///
-    /// A session doesn't advance while the account is locked, whoever answers its stages: that of the token,
-    /// or the one that a stage has proved.
-    fn gate(&self, tx: &Tx, stored: Option<&Stored>) -> Result<Option<Subject>, Failure> {
-        let user = match self.call.subject() {
-            Some(subject) => users::by_key(tx, subject.user.into())?,
+    /// There is none, which no question of an exchange comes in.
+    pub fn tx(&self) -> Result<&Tx, Failure> {
+        self.tx.as_ref().ok_or(Failure::Reject(MatrixError::unavailable()))
+    }
+
+    /// Keeps what the answer is made of again when the request is repeated.
+    pub fn keep_result(&mut self, result: String) {
+        self.result = result;
+    }
+
+    /// What was kept so.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn kept_result(&self, session: SessionId) -> Result<Option<String>, Failure> {
+        let record = records::load(self.tx()?, self.app.sessions.digest(&session))?;
+        Ok(record.map(|record| record.result))
+    }
+
+    /// Ends the transaction, whatever was written in it.
+    pub fn give_up(&mut self) {
+        self.tx = None;
+    }
+
+    /// Begins the transaction; what has run out ends in one of its own, whatever becomes of this one.
+    pub async fn open(
+        &mut self,
+        session: Option<SessionId>,
+    ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
+        self.give_up();
+        let mut tx = self.app.db.begin().await?;
+        let now = clock::now();
+        if !self.has_expired {
+            self.has_expired = true;
+            if self.app.sessions.expire(&tx, now)? {
+                tx.commit()?;
+                tx = self.app.db.begin().await?;
+            }
+        }
+        let found = match session {
+            Some(id) => self.app.sessions.load(&tx, &id)?,
             None => None,
         };
-        let session = stored.map(|stored| &stored.session);
-        // A finished call is answered with its result, or as one that isn't known.
-        if session.is_none_or(|session| session.consumed_at().is_none()) {
-            if let Some(user) = &user {
-                who::status(user).gate(Action::WhoAmI)?;
-            } else if self.call.subject().is_none() {
-                let mut proofs = session.into_iter().flat_map(Session::proofs);
-                proofs.try_for_each(|proof| who::gate_proved(tx, Op::ID, proof))?;
+        self.tx = Some(tx);
+        Ok((found.map(|found| (found.session, found.kept)), now))
+    }
+
+    fn caller(&self) -> Result<Caller, Failure> {
+        let tx = self.tx()?;
+        let user = match self.asker {
+            Asker::Nobody => return Ok(Caller::Nobody),
+            Asker::Token(token) => tokens::user(tx, &token)?,
+            Asker::Service(user) => users::by_key(tx, user.into())?,
+        };
+        // A password change meanwhile ends the other devices: what one of those had under way must not undo it.
+        Ok(user.map_or(Caller::Ended(MatrixError::unknown_token(false)), |user| {
+            Caller::User(who::account(&user))
+        }))
+    }
+
+    /// The account of a user, as it is now.
+    pub fn account_now(&self, user: UserRef) -> Result<Option<Account>, Failure> {
+        Ok(users::by_key(self.tx()?, user.into())?.as_ref().map(who::account))
+    }
+
+    /// The request's token has completed authentication.
+    fn has_authenticated(&self) -> Result<(), Failure> {
+        if let (Asker::Token(token), Some(caller)) = (&self.asker, self.caller) {
+            tokens::mark_uia(self.tx()?, token, clock::now_ms(), caller.epoch)?;
+        }
+        Ok(())
+    }
+
+    /// Answers a question, unless too many answers were no lately.
+    pub async fn answer<'q>(&mut self, question: &Question<'q>) -> Result<Verified<'q>, Failure> {
+        let attempt = match self.attempt(question)? {
+            Ok(attempt) => attempt,
+            Err(limited) => return Ok(Verified::InTransaction(Verdict::Limited(limited.wait()))),
+        };
+        let answer = self.look_up(question).await;
+        let failed = matches!(
+            answer,
+            Ok(Verified::Outside(Verdict::Failed(_)) | Verified::InTransaction(Verdict::Failed(_)))
+        );
+        if let Some(attempt) = attempt.filter(|_| !failed) {
+            attempt.forgive();
+        }
+        answer
+    }
+
+    /// Counts an attempt against everything that it touches; `None` if nothing is attempted.
+    fn attempt(&self, question: &Question<'_>) -> Result<Result<Option<AuthAttempt<'r>>, Limited>, Failure> {
+        let (mut whom, mut from) = (None, None);
+        for key in question.limit_keys() {
+            match key {
+                LimitKey::TokenUser(user) => whom = Some(Whom::user(user)),
+                LimitKey::Named(identifier) => whom = Some(verify::whom(self.tx()?, self.app, identifier)?),
+                LimitKey::Address => from = Some(self.peer.counted()),
             }
         }
-        Ok(user.as_ref().map(who::subject))
+        let Some(from) = from else { return Ok(Ok(None)) };
+        Ok(self.app.limits.attempt(whom.as_ref(), from).map(Some))
     }
 
-    const fn guard(&self) -> Guard<'r, Op> {
-        Guard::new(self.flows, &self.app.policies.rules)
+    async fn look_up<'q>(&mut self, question: &Question<'q>) -> Result<Verified<'q>, Failure> {
+        let app = self.app;
+        let verdict = match question.check() {
+            Check::Password(check) => {
+                let Named { named, hash } = verify::named(self.tx()?, app, check.identifier())?;
+                let comparison = check.named(named);
+                self.give_up();
+                let hash = hash.filter(|_| comparison.against().is_some());
+                let password = normal_form(comparison.password());
+                let matches = app.passwords.verify(password.expose(), hash).await;
+                return Ok(Verified::Outside(comparison.verdict(matches)));
+            }
+            Check::Recaptcha { response } => {
+                self.give_up();
+                let response = response.expose().to_cow();
+                let accepted =
+                    app.config.recaptcha_accepts.iter().any(|good| good.matches(response.as_bytes()));
+                let failed = Verdict::Failed(StageFailure::Captcha);
+                let verdict = if accepted { Verdict::Passed(Evidence::nothing()) } else { failed };
+                return Ok(Verified::Outside(verdict));
+            }
+            Check::Email(check) => threepids::claim(self.tx()?, app, question, Medium::Email, check)?,
+            Check::Msisdn(check) => threepids::claim(self.tx()?, app, question, Medium::Msisdn, check)?,
+            Check::RegistrationToken { token } => {
+                verify::reserve(self.tx()?, app, token, question.session_id())?
+            }
+            // It passes by its page.
+            Check::Awaited { reference } => Verdict::Pending(reference),
+            Check::Custom { .. } => Verdict::Failed(StageFailure::Other),
+        };
+        // What was reserved belongs to the session, whatever becomes of its call.
+        self.tx()?.mark()?;
+        Ok(Verified::InTransaction(verdict))
+    }
+
+    /// Carries every change out and ends the transaction.
+    pub async fn store<'c>(
+        &mut self,
+        changes: impl Iterator<Item = Change<'c>> + Clone + Send,
+        kept: Option<String>,
+    ) -> Result<Committed, Failure> {
+        let tx = match self.tx.take() {
+            Some(tx) => tx,
+            None => self.app.db.begin().await?,
+        };
+        let committed = self.app.sessions.commit(tx, changes, kept, &std::mem::take(&mut self.result))?;
+        if committed == Committed::Lost {
+            self.lost = self.lost.saturating_add(1);
+            if self.lost > PATIENCE {
+                return Err(MatrixError::unavailable().into());
+            }
+        }
+        Ok(committed)
     }
 }
 
-fn split(stored: Option<Stored>) -> (Option<Session>, Kept) {
-    stored.map_or((None, Kept::default()), |stored| (Some(stored.session), stored.kept))
+impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
+    type Hash = PasswordHash;
+    type Error = Failure;
+
+    async fn load(&mut self, session: Option<SessionId>) -> Result<Loaded<E::Stored>, Failure> {
+        let (found, now) = self.open(session).await?;
+        let caller = self.caller()?;
+        self.caller = match caller {
+            Caller::User(account) => Some(account.subject),
+            Caller::Nobody | Caller::Ended(_) => None,
+        };
+        let (session, kept) = found.unzip();
+        let stored = kept.and_then(|kept| serde_json::from_str(&kept).ok());
+        Ok(Loaded { session, stored, caller, now })
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, Failure> {
+        self.account_now(user)
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Failure> {
+        self.answer(question).await
+    }
+
+    async fn release(&mut self) {
+        self.give_up();
+    }
+
+    async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash, Failure> {
+        Ok(self.app.passwords.hash(normal_form(password).expose()).await)
+    }
+
+    async fn recall(&mut self, session: SessionId) -> Result<Recalled, Failure> {
+        let record = records::load(self.tx()?, self.app.sessions.digest(&session))?;
+        Ok(record.map_or(Recalled::NotCarriedOut, |record| {
+            let outcome = Outcome::new(record.outcome);
+            Recalled::CarriedOut(record.account.map_or(outcome, |account| outcome.of_account(account)))
+        }))
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, E::Op>,
+        stored: Option<&E::Stored>,
+    ) -> Result<Committed, Failure> {
+        let kept = stored.map(serde_json::to_string).transpose();
+        let kept = kept.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        self.store(changes.iter(), kept).await
+    }
 }
 
-/// The moment a call succeeded: later than when its request came in, so that what came in between is told
-/// from what comes after.
-pub fn succeeded_at() -> Timestamp {
-    clock::now()
+impl From<Stop<'_, Self>> for Failure {
+    fn from(stop: Stop<'_, Self>) -> Self {
+        match stop {
+            Stop::Host(failure) => failure,
+            Stop::Respond(respond) => Self::of(&respond),
+        }
+    }
 }

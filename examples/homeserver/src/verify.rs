@@ -1,119 +1,67 @@
-//! The host's half of a stage: the crate asks, and here it is looked up.
+//! Who is meant by a name, and whether a password or a token is right.
 
 use crate::app::App;
 use crate::clock;
 use crate::db::users::{self, User};
 use crate::db::{Result, Tx, registration_tokens, threepids};
 use crate::failure::Failure;
+use crate::limits::Whom;
+use crate::password::{PasswordHash, normal_form};
 use crate::phones;
-use crate::secrets::Secret;
-use crate::threepids as addresses;
-use crate::who::{self, Peer, user_ref};
-use matrix_uia::SessionId;
+use crate::who;
 use matrix_uia::endpoint::threepid::{Medium, Threepid};
-use matrix_uia::server::operation::Reference;
-use matrix_uia::server::session::{Check, LimitKey, Proof, Question, StageFailure, Verdict};
+use matrix_uia::server::check;
+use matrix_uia::server::reference::Reference;
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Locality, UserIdentifier};
+use matrix_uia::{Secret, SessionId};
 
-/// Answers a question, unless too many answers were no lately.
-pub async fn verify<'r>(
-    app: &App,
-    peer: &Peer,
-    question: &Question<'r>,
-) -> std::result::Result<Verdict<'r>, Failure> {
-    // To ask how things stand is no attempt.
-    if let Check::Awaited { reference } = question.check() {
-        let verdict = addresses::claim_awaited(app, question, reference).await?;
-        return Ok(verdict.unwrap_or(Verdict::Pending(reference)));
-    }
-    let key = limit_key(app, peer, question).await?;
-    let attempt = match app.limits.failed_auth.attempt(&key) {
-        Ok(attempt) => attempt,
-        Err(limited) => return Ok(Verdict::Limited(limited.wait())),
+/// Whom an identifier names, in one spelling, whether there is such a user or not: by whichever of their names.
+pub fn whom(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> Result<Whom> {
+    let name = match Name::of(app, identifier).find(tx)? {
+        Some(user) => UserIdentifier::User((&*user.localpart).into()).canonical(&app.config.server_name),
+        None => identifier.canonical(&app.config.server_name),
     };
-    let answer = match question.check() {
-        Check::Email(creds) => addresses::claim(app, question, Medium::Email, creds).await,
-        Check::Msisdn(creds) => addresses::claim(app, question, Medium::Msisdn, creds).await,
-        check => look_up(app, check, question.session_id()).await,
+    Ok(Whom::named(&name))
+}
+
+/// Whom a password stage names, and the hash of that user's password.
+#[derive(Debug)]
+pub struct Named {
+    pub named: check::Named,
+    pub hash: Option<PasswordHash>,
+}
+
+/// Looks up whom a password stage names.
+pub fn named(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> Result<Named> {
+    let Some(user) = Name::of(app, identifier).find(tx)? else {
+        let remote = matches!(identifier.localpart(&app.config.server_name), Locality::Remote);
+        let named = if remote { check::Named::Remote } else { check::Named::Nobody };
+        return Ok(Named { named, hash: None });
     };
-    if !matches!(answer, Ok(Verdict::Failed(_))) {
-        attempt.forgive();
-    }
-    let verdict = answer?;
-    if let Verdict::Passed(proof) = verdict {
-        app.db.transaction(|tx| who::gate_proved(tx, question.operation(), proof)).await?;
-    }
-    Ok(verdict)
+    let hash = users::password_hash(tx, user.key)?;
+    Ok(Named { named: check::Named::User(who::subject(&user)), hash })
 }
 
-/// Whose failures are counted together: a user's, however they are named, else the peer's.
-async fn limit_key(app: &App, peer: &Peer, question: &Question<'_>) -> std::result::Result<String, Failure> {
-    Ok(match question.limit_key() {
-        LimitKey::User(user) => format!("user {}", user.get()),
-        LimitKey::Named(identifier) => named_key(app, identifier).await?,
-        _ => format!("address {}", peer.address),
-    })
-}
-
-/// The key of whoever an identifier names, also where it names nobody.
-pub async fn named_key(app: &App, identifier: UserIdentifier<'_>) -> std::result::Result<String, Failure> {
-    let user = app.db.transaction(|tx| find(tx, app, identifier)).await?;
-    Ok(user.map_or_else(|| format!("name {identifier:?}"), |user| format!("user {}", user_ref(&user).get())))
-}
-
-async fn look_up(
-    app: &App,
-    check: Check<'_>,
-    session: SessionId,
-) -> std::result::Result<Verdict<'static>, Failure> {
-    match check {
-        Check::Password { identifier, password } => {
-            let user = check_password(app, identifier, &password.expose().to_cow()).await?;
-            let by_threepid = !matches!(identifier, UserIdentifier::User(_));
-            Ok(match user {
-                Checked::Right(user) => Verdict::Passed(Proof::User(user_ref(&user))),
-                Checked::Unknown if by_threepid => Verdict::Failed(StageFailure::UnknownThreepid),
-                Checked::Unknown | Checked::Wrong(_) => Verdict::Failed(StageFailure::Credentials),
-            })
-        }
-        Check::Recaptcha { response } => {
-            let response = response.expose().to_cow();
-            let accepted = app.config.recaptcha_accepts.iter().any(|good| good.matches(response.as_bytes()));
-            Ok(if accepted {
-                Verdict::Passed(Proof::Nothing)
-            } else {
-                Verdict::Failed(StageFailure::Captcha)
-            })
-        }
-        Check::RegistrationToken { token } => {
-            let token = Secret::new(token.expose().to_cow().into_owned());
-            Ok(match reserve(app, &token, session).await? {
-                Some(reference) => Verdict::Passed(Proof::Token(reference)),
-                None => Verdict::Failed(StageFailure::Token),
-            })
-        }
-        _ => Ok(Verdict::Failed(StageFailure::Other)),
-    }
-}
-
-/// One use of a registration token, promised to this session in one transaction.
-async fn reserve(app: &App, token: &Secret, session: SessionId) -> Result<Option<Reference>> {
+/// Promises one use of a registration token to this session.
+pub fn reserve<'q>(tx: &Tx, app: &App, token: Secret<'_>, session: SessionId) -> Result<Verdict<'q>> {
+    let failed = Ok(Verdict::Failed(StageFailure::Token));
     let now = clock::now();
+    let token = token.expose().to_cow();
     let mut known = (0_u64..).zip(&app.config.registration_tokens);
-    let found = known.find(|(_, known)| known.token.matches(token.expose()));
-    let Some((number, known)) = found else { return Ok(None) };
+    let found = known.find(|(_, known)| known.token.matches(token.as_bytes()));
+    let Some((number, known)) = found else { return failed };
     if known.expires_at_ms.is_some_and(|end| end <= now.as_millis()) {
-        return Ok(None);
+        return failed;
     }
     let ends_at = now.after(app.policies.rules.session_lifetime).as_millis();
-    let reserved = app
-        .db
-        .transaction(|tx| {
-            let id = session.as_bytes();
-            registration_tokens::reserve(tx, &known.token, known.uses_allowed, id, ends_at, now.as_millis())
-        })
-        .await?;
-    Ok(reserved.then(|| Reference::new(number)))
+    let session = app.sessions.digest(&session);
+    let (allowed, id) = (known.uses_allowed, session.as_bytes());
+    if registration_tokens::reserve(tx, &known.token, allowed, id, ends_at, now.as_millis())? {
+        Ok(Verdict::Passed(Evidence::token(Reference::new(number))))
+    } else {
+        failed
+    }
 }
 
 /// What came of comparing a password.
@@ -129,12 +77,13 @@ pub enum Checked {
 pub async fn check_password(
     app: &App,
     identifier: UserIdentifier<'_>,
-    password: &str,
+    password: Secret<'_>,
 ) -> std::result::Result<Checked, Failure> {
+    let named = Name::of(app, identifier);
     let (user, hash) = app
         .db
         .transaction(|tx| -> Result<_> {
-            let user = find(tx, app, identifier)?;
+            let user = named.find(tx)?;
             let hash = match &user {
                 Some(user) => users::password_hash(tx, user.key)?,
                 None => None,
@@ -142,7 +91,7 @@ pub async fn check_password(
             Ok((user, hash))
         })
         .await?;
-    let right = app.passwords.verify(password, hash).await;
+    let right = app.passwords.verify(normal_form(password).expose(), hash).await;
     Ok(match user {
         Some(user) if right => Checked::Right(user),
         Some(user) => Checked::Wrong(user),
@@ -150,28 +99,41 @@ pub async fn check_password(
     })
 }
 
-fn find(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> Result<Option<User>> {
-    match identifier {
-        UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
-            // People write their names with capitals; accounts have none.
-            Locality::Local(localpart) => users::by_localpart(tx, &localpart.to_cow().to_lowercase()),
-            _ => Ok(None),
-        },
-        UserIdentifier::Thirdparty { medium, address } => {
-            let medium = Medium::from_name(medium);
-            by_address(tx, medium.and_then(|medium| Threepid::parse(medium, address).ok()))
-        }
-        UserIdentifier::Phone { country, phone } => {
-            by_address(tx, phones::threepid(&country.to_cow(), &phone.to_cow()).ok())
-        }
-        _ => Ok(None),
-    }
+/// What an identifier says, in the form that it is looked up in.
+enum Name {
+    Localpart(String),
+    Threepid(Threepid),
+    /// Nothing that could be a user's of this server.
+    Elsewhere,
 }
 
-fn by_address(tx: &Tx, threepid: Option<Threepid>) -> Result<Option<User>> {
-    let Some(threepid) = threepid else { return Ok(None) };
-    match threepids::owner(tx, &threepid)? {
-        Some(key) => users::by_key(tx, key),
-        None => Ok(None),
+impl Name {
+    fn of(app: &App, identifier: UserIdentifier<'_>) -> Self {
+        match identifier {
+            UserIdentifier::User(_) => match identifier.localpart(&app.config.server_name) {
+                // People write their names with capitals; accounts have none.
+                Locality::Local(localpart) => Self::Localpart(localpart.to_cow().to_lowercase()),
+                _ => Self::Elsewhere,
+            },
+            UserIdentifier::Thirdparty { medium, address } => {
+                let parsed = Medium::from_name(medium).map(|medium| Threepid::parse(medium, address));
+                parsed.and_then(std::result::Result::ok).map_or(Self::Elsewhere, Self::Threepid)
+            }
+            UserIdentifier::Phone { country, phone } => {
+                phones::threepid(&country.to_cow(), &phone.to_cow()).map_or(Self::Elsewhere, Self::Threepid)
+            }
+            _ => Self::Elsewhere,
+        }
+    }
+
+    fn find(&self, tx: &Tx) -> Result<Option<User>> {
+        match self {
+            Self::Localpart(localpart) => users::by_localpart(tx, localpart),
+            Self::Threepid(threepid) => match threepids::owner(tx, threepid)? {
+                Some(key) => users::by_key(tx, key),
+                None => Ok(None),
+            },
+            Self::Elsewhere => Ok(None),
+        }
     }
 }

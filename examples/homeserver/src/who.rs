@@ -1,53 +1,61 @@
 //! Who makes a request, by its access token, and whether their account may make it.
 
-use crate::app::App;
+use crate::app::{App, SharedApp};
 use crate::clock;
 use crate::config::Appservice;
 use crate::db::users::{self, Phase, User};
-use crate::db::{Tx, devices, tokens};
+use crate::db::{devices, tokens};
 use crate::failure::Failure;
-use crate::http::{Arrived, bearer_token};
+use crate::http::{Arrived, bearer_token, client_address};
+use crate::network;
 use crate::secrets::SecretHash;
-use crate::threepids;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use matrix_uia::endpoint::appservice::{self, ServiceToken};
 use matrix_uia::endpoint::refresh::check_access;
-use matrix_uia::server::account::{AccountStatus, Action, Lifecycle};
-use matrix_uia::server::operation::{Operation as _, OperationId, Register, Subject, UserRef};
-use matrix_uia::server::session::Proof;
+use matrix_uia::server::account::{Account, AccountStatus, Action, Lifecycle};
+use matrix_uia::server::exchange::{Admit, Exchange};
+use matrix_uia::server::grant::Exempt;
+use matrix_uia::server::operation::Operation;
+use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Timestamp};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// What every handler wants to know of a request before it reads the body.
 #[derive(Debug)]
 pub struct Peer {
     pub headers: HeaderMap,
     pub query: Option<String>,
-    pub address: String,
+    pub address: IpAddr,
     /// When the request came in. What happened after that, it can't be a repetition of.
     pub arrived: Timestamp,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
+impl FromRequestParts<SharedApp> for Peer {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let connection = connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
         let arrived = parts.extensions.get::<Arrived>().map_or_else(clock::now, |arrived| arrived.0);
         Ok(Self {
             headers: parts.headers.clone(),
             query: parts.uri.query().map(str::to_owned),
-            address: address.map_or_else(String::new, |address| address.ip().to_string()),
+            address: client_address(connection, &parts.headers, &app.config.trusted_proxies),
             arrived,
         })
     }
 }
 
 impl Peer {
+    /// What its address counts as where something is limited.
+    pub fn counted(&self) -> IpAddr {
+        network::counted(self.address)
+    }
+
     /// The value of a query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         let pairs = self.query.as_deref()?.split('&');
@@ -80,18 +88,24 @@ pub struct Who {
     pub device_id: Option<String>,
     /// The token, to be marked when it completes authentication.
     pub token: Option<SecretHash>,
-    /// When it last did.
-    pub uia_at: Option<Timestamp>,
+    /// When it last did, and the account's epoch then.
+    pub uia: Option<(Timestamp, u32)>,
 }
 
 impl Who {
-    pub fn subject(&self) -> Subject {
-        subject(&self.user)
-    }
-
     /// Whether an application service acts for one of its own users.
     pub const fn is_appservice(&self) -> bool {
         self.token.is_none()
+    }
+
+    /// Lets a call in; as one that needs no authentication if an application service makes it, or a token that
+    /// has authenticated just now.
+    pub fn admit<'r, Op: Operation>(&self, admit: Admit<'r, Op>) -> Exchange<'r, Op> {
+        match self.uia {
+            _ if self.is_appservice() => admit.assume_exempt(Exempt::ApplicationService),
+            Some((at, epoch)) => admit.assume_recent(Subject::new(user_ref(&self.user), epoch), at),
+            None => admit.admitted(),
+        }
     }
 }
 
@@ -148,7 +162,7 @@ async fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) ->
             let good =
                 |bearer: &&tokens::Bearer| check_access(Some(bearer.presented), bearer.expired).is_ok();
             if let Some(bearer) = bearer.as_ref().filter(good) {
-                devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address)?;
+                devices::seen_from(tx, bearer.user.key, &bearer.device_id, &peer.address.to_string())?;
             }
             Ok::<_, rusqlite::Error>(bearer)
         })
@@ -164,7 +178,7 @@ async fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) ->
         user: bearer.user,
         device_id: Some(bearer.device_id),
         token: Some(token),
-        uia_at: bearer.uia_at.map(Timestamp::from_millis),
+        uia: bearer.uia.map(|(at, epoch)| (Timestamp::from_millis(at), epoch)),
     })
 }
 
@@ -193,7 +207,7 @@ async fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<W
             }
         })
         .await?;
-    Ok(Who { user, device_id, token: None, uia_at: None })
+    Ok(Who { user, device_id, token: None, uia: None })
 }
 
 /// The user as the crate names one.
@@ -201,39 +215,16 @@ pub fn user_ref(user: &User) -> UserRef {
     user.key.into()
 }
 
-/// Whether a user's account may go on with this, looked up once more.
-///
-/// # Errors
-///
-/// What the account's status says.
-pub fn gate(tx: &Tx, user: UserRef, action: Action) -> Result<(), Failure> {
-    match users::by_key(tx, user.into())? {
-        Some(user) => Ok(status(&user).gate(action)?),
-        None => Ok(()),
-    }
-}
-
-/// The user, and how often the account's credentials have been replaced.
+/// The user, and the account's epoch: how often its password was replaced, an address removed from it, or it was
+/// fenced.
 pub fn subject(user: &User) -> Subject {
-    // An epoch counts password changes and fences: it does not reach 2^32.
+    // Nobody changes a password 2^32 times.
     Subject::new(user_ref(user), u32::try_from(user.epoch).unwrap_or(u32::MAX))
 }
 
-/// The same for whoever a stage has proved to be there, where no token says whose session it is.
-///
-/// # Errors
-///
-/// What the account's status says.
-pub fn gate_proved(tx: &Tx, operation: OperationId, proof: Proof) -> Result<(), Failure> {
-    let user = match proof {
-        Proof::User(user) => Some(user),
-        // The address of a registration is nobody's yet.
-        Proof::Threepid(reference) if operation != Register::ID => {
-            threepids::owner_of(tx, reference)?.map(|owner| user_ref(&owner))
-        }
-        _ => None,
-    };
-    user.map_or(Ok(()), |user| gate(tx, user, Action::ResetPassword))
+/// The account as the crate asks about it.
+pub fn account(user: &User) -> Account {
+    Account::new(subject(user), status(user))
 }
 
 /// The account's status as the crate knows it.

@@ -16,6 +16,7 @@ pub struct DeleteDeviceRequest<'a> {
     /// The auth dict.
     pub auth: Auth<'a>,
     /// The device of the path, once it is checked.
+    #[cfg_attr(not(feature = "alloc"), allow(dead_code, reason = "the deletion's plan owns its list"))]
     pub(super) device_id: &'a str,
 }
 

@@ -15,6 +15,7 @@
 mod decision;
 mod device;
 mod get_token;
+mod login_type;
 mod offer;
 mod request;
 mod response;
@@ -23,6 +24,7 @@ pub use decision::{decide, decide_appservice, decide_token};
 pub(crate) use device::check_device;
 pub use device::{DeviceIdUse, DevicePlan, MAX_DEVICE_TEXT_LEN, plan_device};
 pub use get_token::{GetLoginTokenRequest, GetLoginTokenResponse, LoginTokenGrant};
-pub use offer::{LoginType, Offer};
+pub use login_type::LoginType;
+pub use offer::Offer;
 pub use request::{Attempt, LoginRequest, MAX_LOGIN_TOKEN_LEN};
 pub use response::{LoginResponse, NewLogin};

@@ -2,7 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::{LoginType, check_device};
+use super::device::check_device;
+use super::login_type::LoginType;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Reader};
 use crate::wire::{AuthFields, Field, Malformed, UserIdentifier};

@@ -5,7 +5,7 @@
 use core::fmt::{self, Write};
 
 use super::add::changes_allowed;
-use super::{Medium, Threepid};
+use super::address::{Medium, Threepid};
 use crate::Text;
 use crate::endpoint::deactivate::{UnbindResult, check_id_server};
 use crate::wire::ParseError;

@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{Medium, Threepid};
+use super::address::{Medium, Threepid};
 use crate::wire::ParseError;
 use crate::wire::json::{self, Items, ObjectWriter, Raw, Reader};
 use crate::{Text, Timestamp};

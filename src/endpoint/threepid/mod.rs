@@ -23,6 +23,7 @@
 
 mod add;
 mod address;
+mod check;
 mod delete;
 mod list;
 mod request;
@@ -34,9 +35,10 @@ mod validation;
 
 pub use add::{AddThreepidRequest, Addition, Binding, StoredAddition};
 pub use address::{MAX_ADDRESS_LEN, Medium, Threepid};
+pub use check::{MAX_NEXT_LINK_LEN, MAX_SECRET_LEN};
 pub use delete::{DeleteThreepidRequest, DeleteThreepidResponse};
 pub use list::{ListedThreepid, ThreepidsResponse};
-pub use request::{GivenAddress, MAX_NEXT_LINK_LEN, MAX_SECRET_LEN, RequestTokenRequest};
+pub use request::{GivenAddress, RequestTokenRequest};
 pub use response::RequestTokenResponse;
 pub use sending::{Delivery, Owner, TokenRequestContext};
 pub use submit::{SubmitTokenRequest, SubmitTokenResponse};

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::request::{MAX_SECRET_LEN, check_secret, invalid, missing};
+use super::check::{MAX_SECRET_LEN, check_secret, invalid, missing};
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Reader};
 use crate::wire::{ParseError, is_session_text};

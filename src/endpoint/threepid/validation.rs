@@ -368,6 +368,26 @@ impl Validation {
         }
     }
 
+    /// The UIA session of this digest has ended without using the claim: the validation may
+    /// pass a stage of another one. `None` if that session has not claimed it.
+    #[must_use]
+    pub fn give_back(mut self, session: Digest) -> Option<Self> {
+        match self.phase {
+            Phase::Claimed { at, by } if by == session => {
+                self.phase = Phase::Validated { at };
+                Some(self)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the UIA session of this digest has claimed it: what may be spent with the
+    /// session's call.
+    #[must_use]
+    pub fn is_claimed_by(&self, session: Digest) -> bool {
+        matches!(self.phase, Phase::Claimed { by, .. } if by == session)
+    }
+
     /// What it validated and when, if it is for `purpose`, was asked under `secret` by
     /// `user` or nobody, and no UIA session has claimed it.
     pub(super) fn usable(

@@ -113,6 +113,12 @@ impl fmt::Debug for BindingKey {
 pub struct Digest(pub(crate) [u8; 16]);
 
 impl Digest {
+    /// The digest that a host has kept as these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The digest's bytes: a key to keep something under.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

@@ -19,11 +19,13 @@ mod proof;
 mod revision;
 mod stored;
 mod value;
+mod worth;
 
 pub use id::SessionId;
 pub use proof::Proof;
 pub use revision::Revision;
 pub use value::Session;
+pub use worth::Worth;
 
 pub(crate) use id::letter;
 pub(crate) use passed::Passed;

@@ -14,13 +14,14 @@ use crate::wire::StageId;
 pub(crate) struct Passed {
     references: [u64; MAX_STAGES],
     stages: [StageId; MAX_STAGES],
+    /// As many as are not vacant have passed.
     kinds: [Kind; MAX_STAGES],
-    len: u8,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
+    Vacant,
     Nothing,
     User,
     Threepid,
@@ -33,13 +34,12 @@ impl Passed {
         Self {
             references: [0; MAX_STAGES],
             stages: [StageId::NONE; MAX_STAGES],
-            kinds: [Kind::Nothing; MAX_STAGES],
-            len: 0,
+            kinds: [Kind::Vacant; MAX_STAGES],
         }
     }
 
     pub(crate) fn stages(&self) -> &[StageId] {
-        self.stages.get(..usize::from(self.len)).unwrap_or_default()
+        self.stages.get(..self.len()).unwrap_or_default()
     }
 
     pub(crate) fn contains(&self, stage: StageId) -> bool {
@@ -47,7 +47,11 @@ impl Passed {
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
+        matches!(self.kinds, [Kind::Vacant, ..])
+    }
+
+    fn len(&self) -> usize {
+        self.kinds.iter().take_while(|kind| **kind != Kind::Vacant).count()
     }
 
     /// Adds a stage; `false` if it is there already or there is no room.
@@ -59,15 +63,11 @@ impl Passed {
             Proof::Token(Reference(it)) => (Kind::Token, it),
             Proof::Other(Reference(it)) => (Kind::Other, it),
         };
-        if self.contains(stage) || !self.set_next(stage, kind, reference) {
-            return false;
-        }
-        self.len = self.len.saturating_add(1);
-        true
+        !self.contains(stage) && self.set_next(stage, kind, reference)
     }
 
     fn set_next(&mut self, stage: StageId, kind: Kind, reference: u64) -> bool {
-        let index = usize::from(self.len);
+        let index = self.len();
         let slots = (self.stages.get_mut(index), self.kinds.get_mut(index), self.references.get_mut(index));
         let (Some(stage_slot), Some(kind_slot), Some(reference_slot)) = slots else { return false };
         (*stage_slot, *kind_slot, *reference_slot) = (stage, kind, reference);
@@ -76,36 +76,37 @@ impl Passed {
 
     /// Writes what the session waits for into the place of the next stage.
     pub(crate) fn await_next(&mut self, stage: StageId, reference: Reference) -> bool {
-        self.set_next(stage, Kind::Nothing, reference.0)
+        self.set_next(stage, Kind::Vacant, reference.0)
     }
 
     /// What stands in the place of the next stage.
     pub(crate) fn next(&self) -> Option<(StageId, Reference)> {
-        let index = usize::from(self.len);
+        let index = self.len();
         Some((*self.stages.get(index)?, Reference(*self.references.get(index)?)))
     }
 
     /// No stages, and the result of the call in the first place.
     pub(crate) fn of_outcome(outcome: Reference) -> Self {
         let mut none = Self::new();
-        none.set_next(StageId::NONE, Kind::Nothing, outcome.0);
+        none.set_next(StageId::NONE, Kind::Vacant, outcome.0);
         none
     }
 
     /// The proofs; `user` is who authenticated.
     pub(crate) fn proofs(&self, user: UserRef) -> impl Iterator<Item = Proof> + Clone + '_ {
-        let each = self.kinds.iter().zip(&self.references).take(usize::from(self.len));
-        each.map(move |(kind, reference)| match kind {
-            Kind::Nothing => Proof::Nothing,
-            Kind::User => Proof::User(user),
-            Kind::Threepid => Proof::Threepid(Reference(*reference)),
-            Kind::Token => Proof::Token(Reference(*reference)),
-            Kind::Other => Proof::Other(Reference(*reference)),
-        })
+        (0..self.len()).map_while(move |index| self.proof(index, user))
     }
 
-    /// What the host has reserved for these stages.
-    pub(crate) fn reservations(&self) -> impl Iterator<Item = Proof> + Clone + '_ {
-        self.proofs(UserRef::new(0)).filter(|proof| proof.is_reservation())
+    /// The proof of the stage that passed as number `index`.
+    pub(crate) fn proof(&self, index: usize, user: UserRef) -> Option<Proof> {
+        let reference = Reference(*self.references.get(index)?);
+        Some(match self.kinds.get(index)? {
+            Kind::Vacant => return None,
+            Kind::Nothing => Proof::Nothing,
+            Kind::User => Proof::User(user),
+            Kind::Threepid => Proof::Threepid(reference),
+            Kind::Token => Proof::Token(reference),
+            Kind::Other => Proof::Other(reference),
+        })
     }
 }

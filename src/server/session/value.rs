@@ -155,8 +155,9 @@ impl Session {
         self.made.after(Millis::new(u64::from(self.since)))
     }
 
-    /// The result of the call, once it has succeeded.
-    pub(crate) fn outcome(&self) -> Option<Reference> {
+    /// What the host called the result of the call, once it has succeeded.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Reference> {
         if self.phase == Phase::Consumed { self.passed.next().map(|(_, outcome)| outcome) } else { None }
     }
 

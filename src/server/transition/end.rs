@@ -156,11 +156,10 @@ impl<'r> Work<'r> {
         self.give_up();
         if self.answered.is_some_and(|answered| answered.in_transaction) {
             // What it had reserved was undone with the transaction.
-            (self.leaving, self.unused) = (None, None);
+            (self.leaving, self.unused, self.answered) = (None, None, None);
         }
         // A new session in the place of one that is over has passed no stage yet.
         self.leaving = ended.or(self.leaving);
-        self.transaction_undone();
         (self.spend, self.undo) = (None, false);
         self.answer = Some(Answer::Error(MatrixError::limited(wait)));
         self.unused.is_some() || self.leaving.is_some()

@@ -60,8 +60,8 @@ pub(crate) struct Answered<'r> {
     pub(crate) verdict: Verdict<'r>,
     /// The account of the token when the question was asked.
     pub(crate) caller: Option<Subject>,
-    /// Whether what was found belongs to a transaction that goes on: if that comes to
-    /// nothing, the stage has to be looked up again.
+    /// Whether it was found in the transaction of the load, and what it reserved was written
+    /// there: if that transaction ends without a commit, the question is asked again.
     pub(crate) in_transaction: bool,
     /// Whether what was proved has been given back, or is held by the session as stored,
     /// whose end gives it back: the stage can't pass by it again.
@@ -187,15 +187,12 @@ impl<'r> Work<'r> {
         }
     }
 
-    /// Forgets what was loaded and what was to be committed.
+    /// Forgets what was loaded and what was to be committed, and a verdict that was found in
+    /// the transaction that is over: its reservation is stored with the session or undone.
     pub(crate) fn reset(&mut self) {
         let Self { request, answered, hashed, refusal, claim, .. } = *self;
+        let answered = answered.filter(|answered| !answered.in_transaction);
         *self = Self { answered, hashed, refusal, claim, ..Self::new(request) };
-    }
-
-    /// The transaction has come to nothing, and so has what was reserved in it.
-    pub(crate) fn transaction_undone(&mut self) {
-        self.answered = self.answered.filter(|answered| !answered.in_transaction);
     }
 
     /// The session to load.

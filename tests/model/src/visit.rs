@@ -1,11 +1,12 @@
 //! A visit to a page on its way: the crate's exchange, and what the model says of it.
 
+use matrix_uia::server::commit::Committed;
 use matrix_uia::server::page::{Approval, PageExchange, PagePolicy, Visit as Real};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::wire::{Auth, AuthType};
 
 use crate::answers::Plan;
-use crate::facts::{Known, STAGES, Stage, policy_of};
+use crate::facts::{Account, Caller, Known, STAGES, Stage, policy_of};
 use crate::flight::account;
 use crate::host::{Around, Host, Transaction, id};
 use crate::params::SLOTS;
@@ -43,6 +44,8 @@ pub struct Visit {
     pub shown: Option<bool>,
     /// What is found out about the stage.
     pub said: Told,
+    /// Whether that is found in the transaction, where there is one.
+    pub in_transaction: bool,
 }
 
 /// A visit on its way.
@@ -51,8 +54,11 @@ pub(crate) struct Flight<'r> {
     around: Around<'r>,
     visiting: Visiting,
     told: Told,
+    in_transaction: bool,
     answered: Option<Answered>,
     transaction: Option<Transaction>,
+    /// The account that was asked for in this transaction.
+    named: Option<Option<Account>>,
     decision: Option<Decision>,
     ends: Option<(Plan, Said)>,
     reserved: Vec<usize>,
@@ -107,8 +113,10 @@ impl<'r> Flight<'r> {
             around,
             visiting,
             told: visit.said,
+            in_transaction: visit.in_transaction,
             answered: None,
             transaction: None,
+            named: None,
             decision: None,
             ends: None,
             reserved: Vec::new(),
@@ -123,17 +131,9 @@ impl<'r> Flight<'r> {
                 host.undo(self.transaction.take());
                 assert_eq!(load.session_id(), id(self.visiting.id));
                 let (session, transaction) = host.begin(Some(self.visiting.id));
-                let world = World {
-                    policy: self.around.policy,
-                    rules: self.around.rules,
-                    one_transaction: host.one_transaction,
-                    now: host.now,
-                    caller: crate::facts::Caller::Nobody,
-                    accounts: &transaction.accounts,
-                };
-                let decision = decide(&world, &self.visiting, self.answered, transaction.session.as_ref());
-                self.decision = Some(decision);
                 self.transaction = Some(transaction);
+                self.named = None;
+                self.decide(host);
                 load.found(session.map(|session| (session, page_policy::<Op>(&self.around))), host.timestamp())
             }
             PageExchange::Account(asked) => {
@@ -141,13 +141,15 @@ impl<'r> Flight<'r> {
                 assert_eq!(decision.account.take(), Some(asked.user()));
                 let accounts = &self.transaction.as_ref().expect("it was loaded").accounts;
                 let found = accounts.iter().flatten().find(|account| account.subject.user == asked.user());
+                self.named = Some(found.copied());
                 asked.found(found.copied().map(account))
             }
             PageExchange::Verify(question) => {
                 let Then::Verify(asked) = self.then() else { panic!("nothing is to be verified") };
-                host.undo(self.transaction.take());
+                let inside = host.one_transaction && self.in_transaction;
+                let transaction = self.transaction.as_mut().filter(|_| inside);
                 let before = host.reservations.len();
-                let (verdict, heard) = verify(host, None, question.question(), &asked, self.told);
+                let (verdict, heard) = verify(host, transaction, question.question(), &asked, self.told);
                 self.reserved.extend(before..host.reservations.len());
                 self.answered = Some(Answered {
                     id: asked.id,
@@ -155,17 +157,25 @@ impl<'r> Flight<'r> {
                     polled: asked.polled,
                     heard,
                     caller: None,
-                    in_transaction: false,
+                    in_transaction: inside,
                     settled: false,
                 });
-                question.verdict(verdict)
+                if inside {
+                    self.decide(host);
+                    question.verdict_in_transaction(verdict)
+                } else {
+                    question.verdict(verdict)
+                }
             }
             PageExchange::Commit(commit) => {
                 let Then::Commit(plan, said) = self.then() else { panic!("nothing is to be written") };
                 let transaction = self.transaction.take().expect("it was loaded");
                 let committed = host.commit(transaction, commit.changes(), &plan, &[None; SLOTS]);
-                if committed == matrix_uia::server::commit::Committed::Stored {
+                if committed == Committed::Stored {
                     self.ends = Some((*plan, said));
+                } else {
+                    // What was found in the transaction has to be looked up again.
+                    self.answered = self.answered.filter(|answered| !answered.in_transaction);
                 }
                 commit.committed(committed)
             }
@@ -192,6 +202,20 @@ impl<'r> Flight<'r> {
         for number in self.reserved {
             host.reservations[number].dropped |= !host.is_settled(number);
         }
+    }
+
+    fn decide(&mut self, host: &Host) {
+        let transaction = self.transaction.as_ref().expect("it was loaded");
+        let world = World {
+            policy: self.around.policy,
+            rules: self.around.rules,
+            one_transaction: host.one_transaction,
+            now: transaction.now,
+            caller: Caller::Nobody,
+            accounts: &transaction.accounts,
+        };
+        let so_far = (self.answered, self.named);
+        self.decision = Some(decide(&world, &self.visiting, so_far, transaction.session.as_ref()));
     }
 
     fn then(&mut self) -> Then {

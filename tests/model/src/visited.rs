@@ -7,7 +7,7 @@ use matrix_uia::server::verdict::StageFailure;
 use matrix_uia::wire::error::ErrorCode;
 
 use crate::answers::{Answer, Plan};
-use crate::facts::{DUMMY, Facts, PIN, Policy, SSO, Stage, TERMS};
+use crate::facts::{Account, DUMMY, Facts, PIN, Policy, SSO, Stage, TERMS};
 use crate::judge::{Heard, Judged, judge};
 use crate::request::{Form, fault};
 use crate::session::{Id, Model, State};
@@ -66,7 +66,7 @@ pub(crate) enum Then {
 pub(crate) fn decide(
     world: &World<'_>,
     visit: &Visiting,
-    answered: Option<Answered>,
+    (answered, asked_before): (Option<Answered>, Option<Option<Account>>),
     stored: Option<&Model>,
 ) -> Decision {
     let Some(model) = stored.filter(|model| model.operation == visit.facts.number) else {
@@ -81,8 +81,8 @@ pub(crate) fn decide(
     let unused = answered.and_then(|answered| answered.unused(stored));
     let asks = !model.is_consumed() || visit.facts.replay == Replayable::WithParams;
     let proved = answered.and_then(|answered| answered.account()).map(|account| account.user);
-    let asked = model.user().filter(|_| asks).or(proved);
-    let account = asked.and_then(|user| world.account(user));
+    let asked = model.user().filter(|_| asks).or(proved).filter(|_| asked_before.is_none());
+    let account = asked_before.unwrap_or_else(|| asked.and_then(|user| world.account(user)));
     let gated = account.and_then(|account| gate(account.status, model.by_token));
     let named = account.map(|account| account.subject).filter(|_| gated.is_none());
     let said = |said| Then::Commit(Box::new(Plan::default().and_unused(unused)), said);

@@ -1,6 +1,6 @@
 //! What the types of the config can't refuse. Each rule names the field by its path in the file.
 
-use super::{Config, ConfigError, RateLimit, Status, User};
+use super::{Config, ConfigError, Status, User};
 use crate::password;
 use matrix_uia::endpoint::threepid::Threepid;
 use std::collections::BTreeSet;
@@ -25,8 +25,7 @@ impl Config {
         self.check_appservices()?;
         self.check_times()?;
         self.check_uia()?;
-        check_rate("rate_limits.failed_auth", self.rate_limits.failed_auth)?;
-        check_rate("rate_limits.request_token", self.rate_limits.request_token)?;
+        self.check_rates()?;
         ensure(
             self.password_policy.minimum_length <= password::MAX_BYTES,
             "password_policy.minimum_length",
@@ -140,6 +139,20 @@ impl Config {
         Ok(())
     }
 
+    fn check_rates(&self) -> Checked {
+        let rates = &self.rate_limits;
+        for (name, limit) in [
+            ("failed_auth", rates.failed_auth),
+            ("failed_auth_per_address", rates.failed_auth_per_address),
+            ("request_token", rates.request_token),
+            ("messages_per_recipient", rates.messages_per_recipient),
+        ] {
+            let field = format!("rate_limits.{name}.per_second");
+            ensure(limit.per_second >= 0.0, field, "negative", "give a number, 0 or more")?;
+        }
+        Ok(())
+    }
+
     fn check_uia(&self) -> Checked {
         let uia = &self.uia;
         ensure(uia.session_limit > 0, "uia.session_limit", "no session at all", "give at least 1")?;
@@ -172,11 +185,6 @@ fn check_password(field: &str, user: &User) -> Checked {
     let bytes = password.expose().len();
     ensure(bytes > 0, &field, "empty", "leave it out for an account without a password")?;
     ensure(bytes <= password::MAX_BYTES, &field, "too long", "give at most 512 bytes")
-}
-
-fn check_rate(field: &str, limit: RateLimit) -> Checked {
-    let field = format!("{field}.per_second");
-    ensure(limit.per_second >= 0.0, field, "negative", "give a number, 0 or more")
 }
 
 #[cfg(test)]

@@ -6,16 +6,18 @@
 mod check;
 mod error;
 mod object;
+mod rates;
 mod read;
 
 pub use error::ConfigError;
 pub use matrix_uia::endpoint::threepid::Medium;
+pub use rates::{RateLimit, RateLimits};
 
+use crate::network::Network;
 use crate::secrets::Secret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Everything that can be configured.
@@ -45,6 +47,11 @@ pub struct Config {
     pub access_token_lifetime_ms: Option<u64>,
     pub uia: Uia,
     pub rate_limits: RateLimits,
+    /// Whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether a request may name an identity server that isn't trusted: it is none of its business where
+    /// this server sends the message itself.
+    pub strict_id_server: bool,
     /// `None`: there is no way to send an e-mail or an SMS.
     pub outbox: Option<PathBuf>,
 }
@@ -72,6 +79,8 @@ impl Default for Config {
             access_token_lifetime_ms: None,
             uia: Uia::default(),
             rate_limits: RateLimits::default(),
+            trusted_proxies: Vec::new(),
+            strict_id_server: false,
             outbox: None,
         }
     }
@@ -354,27 +363,6 @@ pub enum Replay {
     Refuse,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", default, deny_unknown_fields)]
-pub struct RateLimits {
-    pub failed_auth: RateLimit,
-    pub request_token: RateLimit,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(remote = "Self", default, deny_unknown_fields)]
-pub struct RateLimit {
-    pub burst: NonZeroU32,
-    pub per_second: f64,
-}
-
-impl Default for RateLimit {
-    fn default() -> Self {
-        const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
-        Self { burst: BURST, per_second: 10.0 }
-    }
-}
-
 object::only!(
     Config,
     User,
@@ -388,6 +376,4 @@ object::only!(
     Appservice,
     LoginToken,
     Uia,
-    RateLimits,
-    RateLimit,
 );

@@ -127,7 +127,9 @@ mod tests {
     "one_shot": true, "replay": "result", "replay_ms": 60000,
     "max_failed_attempts": 10, "recent_auth_ms": 0, "sealed": false
   },
-  "rate_limits": { "failed_auth": { "burst": 100, "per_second": 10.0 }, "request_token": { "burst": 100, "per_second": 10.0 } },
+  "rate_limits": { "failed_auth": { "burst": 100, "per_second": 10.0 }, "failed_auth_per_address": { "burst": 1000, "per_second": 100.0 },
+                   "request_token": { "burst": 100, "per_second": 10.0 }, "messages_per_recipient": { "burst": 20, "per_second": 0.02 } },
+  "trusted_proxies": [], "strict_id_server": false,
   "outbox": "DIR"
 }"#;
 
@@ -201,6 +203,15 @@ mod tests {
         assert_eq!((config.uia.replay_ms, config.uia.max_failed_attempts), (5, 10));
         assert_eq!(config.rate_limits.failed_auth.burst.get(), 3);
         assert!((config.rate_limits.failed_auth.per_second - 10.0).abs() < f64::EPSILON);
+        let rates = parse(
+            r#"{"rate_limits": {"failed_auth_per_address": {"burst": 3}, "messages_per_recipient": {"per_second": 1}}}"#,
+        )
+        .rate_limits;
+        assert!((rates.failed_auth_per_address.per_second - 100.0).abs() < f64::EPSILON);
+        assert_eq!(
+            (rates.failed_auth_per_address.burst.get(), rates.messages_per_recipient.burst.get()),
+            (3, 20)
+        );
         assert_eq!(config.registration_tokens[0].uses_allowed, Some(1));
         assert_eq!(config.registration_tokens[1].uses_allowed, None);
         assert!(config.identity_servers["id"].trusted);
@@ -296,6 +307,10 @@ mod tests {
             (
                 r#"{"identity_servers": {"id.example": {"unbind": "maybe"}}}"#,
                 "identity_servers.id.example.unbind: unknown variant `maybe`; expected one of `success`, `no-support`, `error`",
+            ),
+            (
+                r#"{"trusted_proxies": ["10.0.0.0/8", "proxy.example"]}"#,
+                "trusted_proxies[1]: not an address or a network; see the config file's description",
             ),
             (r#"{"flows": {"register": null}}"#, "flows.register: invalid type: null; expected a list"),
             (

@@ -9,6 +9,7 @@ pub mod belongings;
 pub mod deactivations;
 pub mod devices;
 pub mod login_tokens;
+pub mod records;
 pub mod registration_tokens;
 mod schema;
 pub mod server_key;

@@ -48,20 +48,20 @@ pub fn reserve(
     Ok(true)
 }
 
-/// The session's registration succeeded.
-pub fn spend(tx: &Tx, session: &[u8]) -> Result<()> {
+/// The session's registration succeeded. `false` if no use is promised to it (any more).
+#[must_use = "who spends what isn't theirs must not go on"]
+pub fn spend(tx: &Tx, session: &[u8]) -> Result<bool> {
     let token: Option<String> = tx
         .prepare_cached("DELETE FROM registration_token_reservations WHERE session = ?1 RETURNING token")?
         .query_row([session], |row| row.get(0))
         .optional()?;
-    if let Some(token) = token {
-        tx.prepare_cached(
-            "INSERT INTO registration_token_uses (token, spent) VALUES (?1, 1)
-             ON CONFLICT DO UPDATE SET spent = spent + 1",
-        )?
-        .execute([token])?;
-    }
-    Ok(())
+    let Some(token) = token else { return Ok(false) };
+    tx.prepare_cached(
+        "INSERT INTO registration_token_uses (token, spent) VALUES (?1, 1)
+         ON CONFLICT DO UPDATE SET spent = spent + 1",
+    )?
+    .execute([token])?;
+    Ok(true)
 }
 
 /// The session ended without a registration.
@@ -103,8 +103,8 @@ mod tests {
             give_back(tx, b"a")?;
             give_back(tx, b"a")?;
             assert!(reserve(tx, token, Some(1), b"b", 100, 1)?);
-            spend(tx, b"b")?;
-            spend(tx, b"b")?;
+            assert!(spend(tx, b"b")?);
+            assert!(!spend(tx, b"b")?, "once");
             give_back(tx, b"b")?;
             assert_eq!(used(tx, token, 1_000)?, 1);
             assert!(!reserve(tx, token, Some(1), b"c", 100, 1)?);
@@ -131,7 +131,7 @@ mod tests {
             assert!(reserve(tx, token, Some(1), b"a", 100, 1)?);
             assert!(!reserve(tx, token, Some(1), b"b", 200, 99)?);
             assert!(reserve(tx, token, Some(1), b"b", 200, 100)?);
-            spend(tx, b"a")?;
+            assert!(spend(tx, b"a")?);
             assert_eq!(used(tx, token, 1_000)?, 0, "what has ended can't be spent");
             Ok(())
         });

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 /// What brings a database from version N to N + 1, from version 0, an empty file, on.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Runs the migrations that are still to come, in one transaction: a crash leaves the old version whole,
 /// and of two processes that start at once the second finds nothing left to do.

@@ -5,9 +5,10 @@ use super::{Result, Tx, UserKey};
 use rusqlite::{OptionalExtension as _, Row, named_params};
 use std::fmt;
 
-/// A stored session. Its ID is a capability: it appears in no log.
+/// A stored session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredSession {
+    /// A keyed digest of its ID, which is a capability and kept nowhere.
     pub id: Vec<u8>,
     pub revision: u64,
     /// Whose it is, so that it ends with the account.
@@ -18,7 +19,7 @@ pub struct StoredSession {
     pub ends_at: u64,
     /// The crate's value.
     pub session: String,
-    /// What the server keeps beside it: parameters of the request, the outcome of the call.
+    /// What is kept beside it: parameters of the request.
     pub kept: String,
 }
 
@@ -40,8 +41,10 @@ impl fmt::Debug for StoredSession {
 #[must_use = "a session that wasn't stored can't be continued"]
 pub enum Inserted {
     Stored,
-    /// There are `limit` sessions, in each of which a stage has passed.
-    Full,
+    /// There are `limit` sessions, in each of which a stage has passed; the first of them ends then.
+    Full {
+        until: u64,
+    },
 }
 
 /// Stores a new session. At the limit the oldest one without a passed stage makes room; take the expired
@@ -57,7 +60,10 @@ pub fn insert(tx: &Tx, new: &StoredSession, limit: usize) -> Result<Inserted> {
             )?
             .execute([])?;
         if evicted == 0 {
-            return Ok(Inserted::Full);
+            let until = tx
+                .prepare_cached("SELECT ifnull(min(ends_at), 0) FROM uia_sessions")?
+                .query_row([], |row| row.get(0))?;
+            return Ok(Inserted::Full { until });
         }
     }
     tx.prepare_cached(
@@ -71,19 +77,21 @@ pub fn insert(tx: &Tx, new: &StoredSession, limit: usize) -> Result<Inserted> {
     Ok(Inserted::Stored)
 }
 
-/// Puts `next` in the place of the same session's `revision`. `false` if that is no longer the last one.
+/// Puts `next` in the place of the same session's `revision`. `false` if that is no longer the last one. What is
+/// kept beside it is replaced only with `keep`.
 #[must_use = "the loser must not act on its step"]
-pub fn replace(tx: &Tx, next: &StoredSession, revision: u64) -> Result<bool> {
+pub fn replace(tx: &Tx, next: &StoredSession, revision: u64, keep: bool) -> Result<bool> {
     let replaced = tx
         .prepare_cached(
             "UPDATE uia_sessions
              SET revision = :next, user = :user, passed = :passed, ends_at = :ends_at,
-                 session = :session, kept = :kept
+                 session = :session, kept = iif(:keep, :kept, kept)
              WHERE id = :id AND revision = :revision",
         )?
         .execute(named_params! {
             ":id": next.id, ":revision": revision, ":next": next.revision, ":user": next.user,
             ":passed": next.passed, ":ends_at": next.ends_at, ":session": next.session, ":kept": next.kept,
+            ":keep": keep,
         })?;
     Ok(replaced == 1)
 }
@@ -95,11 +103,13 @@ pub fn load(tx: &Tx, id: &[u8]) -> Result<Option<StoredSession>> {
         .optional()
 }
 
-/// Removes a session, whatever its revision, and returns it.
-pub fn remove(tx: &Tx, id: &[u8]) -> Result<Option<StoredSession>> {
-    tx.prepare_cached("DELETE FROM uia_sessions WHERE id = ?1 RETURNING *")?
-        .query_row([id], StoredSession::from_row)
-        .optional()
+/// Removes a session, if its revision is still `revision`.
+#[must_use = "the loser must not act on its step"]
+pub fn remove(tx: &Tx, id: &[u8], revision: u64) -> Result<bool> {
+    let removed = tx
+        .prepare_cached("DELETE FROM uia_sessions WHERE id = ?1 AND revision = ?2")?
+        .execute((id, revision))?;
+    Ok(removed == 1)
 }
 
 /// Ends the sessions of a user, and returns them.
@@ -169,8 +179,9 @@ mod tests {
             let one = session("one", 1, false);
             assert_eq!(insert(tx, &one, 10)?, Inserted::Stored);
             assert_eq!(load(tx, b"one")?, Some(one.clone()));
-            assert_eq!(remove(tx, b"one")?, Some(one));
-            assert_eq!(remove(tx, b"one")?, None);
+            assert!(!remove(tx, b"one", 1)?, "another revision");
+            assert!(remove(tx, b"one", 0)?);
+            assert!(!remove(tx, b"one", 0)?);
             Ok(())
         });
     }
@@ -182,10 +193,13 @@ mod tests {
             let _ = insert(tx, &first, 10)?;
             let mine = StoredSession { revision: 1, passed: true, kept: "mine".to_owned(), ..first.clone() };
             let theirs = StoredSession { revision: 1, kept: "theirs".to_owned(), ..first };
-            assert!(replace(tx, &mine, 0)?);
-            assert!(!replace(tx, &theirs, 0)?);
-            assert_eq!(load(tx, b"one")?, Some(mine));
-            assert!(!replace(tx, &session("two", 1, false), 0)?, "what isn't there isn't made");
+            assert!(replace(tx, &mine, 0, true)?);
+            assert!(!replace(tx, &theirs, 0, true)?);
+            assert_eq!(load(tx, b"one")?, Some(mine.clone()));
+            assert!(!replace(tx, &session("two", 1, false), 0, true)?, "what isn't there isn't made");
+            let later = StoredSession { revision: 2, kept: "nothing".to_owned(), ..mine.clone() };
+            assert!(replace(tx, &later, 1, false)?);
+            assert_eq!(load(tx, b"one")?, Some(StoredSession { kept: mine.kept, ..later }));
             Ok(())
         });
     }
@@ -208,8 +222,8 @@ mod tests {
             for id in ["a", "b"] {
                 assert_eq!(insert(tx, &session(id, 1, true), 2)?, Inserted::Stored);
             }
-            assert_eq!(insert(tx, &session("c", 2, false), 2)?, Inserted::Full);
-            remove(tx, b"a")?;
+            assert_eq!(insert(tx, &session("c", 2, false), 2)?, Inserted::Full { until: 101 });
+            assert!(remove(tx, b"a", 0)?);
             assert_eq!(insert(tx, &session("c", 2, false), 2)?, Inserted::Stored);
             Ok(())
         });
@@ -250,7 +264,7 @@ mod tests {
                 let user = (n == 0).then_some(alice);
                 let _ = insert(tx, &StoredSession { user, ..session(&n.to_string(), n, false) }, 5)?;
             }
-            remove(tx, b"1")?;
+            assert!(remove(tx, b"1", 0)?);
             remove_by_user(tx, alice)?;
             take_expired(tx, 102, 10)?;
             let counted: u64 = tx.query_one("SELECT n FROM uia_session_count", [], |row| row.get(0))?;

@@ -54,11 +54,15 @@ pub fn mark_unbound(tx: &Tx, user: UserKey, threepid: &Threepid) -> Result<()> {
     Ok(())
 }
 
-/// Frees one address. Whether the account had it.
+/// Frees one address. Whether the account had it: then what was begun while it did is void, as it may have been
+/// authenticated by that address.
 pub fn remove(tx: &Tx, user: UserKey, threepid: &Threepid) -> Result<bool> {
     let removed = tx
         .prepare_cached("DELETE FROM threepids WHERE user = ?1 AND medium = ?2 AND address = ?3")?
         .execute((user, threepid.medium().name(), threepid.address()))?;
+    if removed == 1 {
+        tx.prepare_cached("UPDATE users SET epoch = epoch + 1 WHERE id = ?1")?.execute([user])?;
+    }
     Ok(removed == 1)
 }
 
@@ -87,7 +91,7 @@ impl Owned {
 mod tests {
     use super::*;
     use crate::db::Db;
-    use crate::db::users::{NewUser, create};
+    use crate::db::users::{NewUser, by_key, create};
 
     fn email(address: &str) -> Threepid {
         Threepid::parse(Medium::Email, address.into()).unwrap()
@@ -115,6 +119,23 @@ mod tests {
             assert_eq!(owner(tx, &email("a@b"))?, None);
             assert!(add(tx, bob, &owned("a@b", 4))?);
             assert!(remove(tx, bob, &email("a@b"))?);
+            Ok(())
+        });
+        done.unwrap();
+    }
+
+    #[test]
+    fn a_removed_address_begins_a_new_epoch_of_its_account_alone() {
+        let db = Db::in_memory().unwrap();
+        let done: Result<()> = db.blocking_transaction(|tx| {
+            let [alice, bob] =
+                ["alice", "bob"].map(|name| create(tx, &NewUser::named(name)).unwrap().unwrap());
+            let epoch = |user| by_key(tx, user).map(|user| user.unwrap().epoch);
+            add(tx, alice, &owned("a@b", 1))?;
+            assert!(!remove(tx, bob, &email("a@b"))?);
+            assert_eq!((epoch(alice)?, epoch(bob)?), (0, 0));
+            assert!(remove(tx, alice, &email("a@b"))? && !remove(tx, alice, &email("a@b"))?);
+            assert_eq!((epoch(alice)?, epoch(bob)?), (1, 0));
             Ok(())
         });
         done.unwrap();

@@ -18,8 +18,8 @@ pub struct Bearer {
     pub presented: Presented,
     /// Past its time, though its device lives on.
     pub expired: bool,
-    /// When UIA was last completed with this token.
-    pub uia_at: Option<u64>,
+    /// When UIA was last completed with this token, and the account's epoch then.
+    pub uia: Option<(u64, u32)>,
 }
 
 /// Tokens to be handed out.
@@ -54,7 +54,7 @@ pub fn end(tx: &Tx, user: UserKey, device_id: &str) -> Result<()> {
 pub fn bearer(tx: &Tx, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer>> {
     let found = tx
         .prepare_cached(
-            "SELECT u.*, t.device_id, t.generation, t.replaced, d.generation AS newest_used, t.uia_at,
+            "SELECT u.*, t.device_id, t.generation, t.replaced, d.generation AS newest_used, t.uia_at, t.uia_epoch,
                     ifnull(t.expires_at <= ?2, 0) AS expired
              FROM access_tokens t
              JOIN devices d ON d.user = t.user AND d.device_id = t.device_id
@@ -68,7 +68,7 @@ pub fn bearer(tx: &Tx, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer
                 device_id: row.get("device_id")?,
                 presented: presented(row, generation)?,
                 expired: row.get("expired")?,
-                uia_at: row.get("uia_at")?,
+                uia: row.get::<_, Option<_>>("uia_at")?.zip(row.get("uia_epoch")?),
             };
             Ok((bearer, generation))
         })
@@ -98,7 +98,7 @@ pub fn refresh_bearer(tx: &Tx, refresh: &SecretHash) -> Result<Option<(Bearer, G
                 device_id: row.get("device_id")?,
                 presented: presented(row, generation)?,
                 expired: false,
-                uia_at: None,
+                uia: None,
             };
             Ok((bearer, generation))
         })
@@ -139,14 +139,17 @@ fn presented(row: &Row<'_>, generation: Generation) -> Result<Presented> {
     Ok(generation.presented(Generation::new(row.get("newest_used")?)))
 }
 
-/// Whether there still is such an access token, be it expired.
-pub fn is_there(tx: &Tx, access: &SecretHash) -> Result<bool> {
-    tx.prepare_cached("SELECT 1 FROM access_tokens WHERE hash = ?1")?.exists([access])
+/// Whose access token it is, if it still is one, be it expired. No use of it.
+pub fn user(tx: &Tx, access: &SecretHash) -> Result<Option<User>> {
+    tx.prepare_cached("SELECT u.* FROM access_tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1")?
+        .query_row([access], User::from_row)
+        .optional()
 }
 
-/// UIA was completed with this token.
-pub fn mark_uia(tx: &Tx, access: &SecretHash, now_ms: u64) -> Result<()> {
-    tx.prepare_cached("UPDATE access_tokens SET uia_at = ?2 WHERE hash = ?1")?.execute((access, now_ms))?;
+/// UIA was completed with this token, when the account was at that epoch.
+pub fn mark_uia(tx: &Tx, access: &SecretHash, now_ms: u64, epoch: u32) -> Result<()> {
+    tx.prepare_cached("UPDATE access_tokens SET uia_at = ?2, uia_epoch = ?3 WHERE hash = ?1")?
+        .execute((access, now_ms, epoch))?;
     Ok(())
 }
 
@@ -235,9 +238,10 @@ mod tests {
             let found = bearer(tx, &SecretHash::of("a"), 2)?.unwrap();
             assert_eq!((found.user.key, found.device_id.as_str(), is_stale(&found)), (alice, "PHONE", false));
             assert_eq!(stale(tx, "b"), None);
-            assert!(is_there(tx, &SecretHash::of("a"))? && !is_there(tx, &SecretHash::of("b"))?);
+            let owner = |name: &str| user(tx, &SecretHash::of(name)).map(|user| user.map(|user| user.key));
+            assert_eq!((owner("a")?, owner("b")?), (Some(alice), None));
             devices::remove(tx, alice, "PHONE")?;
-            assert!(!is_there(tx, &SecretHash::of("a"))?);
+            assert_eq!(owner("a")?, None);
             assert_eq!(stale_refresh(tx, "b"), None);
             Ok(())
         });
@@ -332,10 +336,10 @@ mod tests {
     #[test]
     fn completed_uia_is_remembered_for_the_token_alone() {
         logged_in(|tx, _| {
-            mark_uia(tx, &SecretHash::of("a"), 42)?;
-            assert_eq!(bearer(tx, &SecretHash::of("a"), 43)?.unwrap().uia_at, Some(42));
+            mark_uia(tx, &SecretHash::of("a"), 42, 7)?;
+            assert_eq!(bearer(tx, &SecretHash::of("a"), 43)?.unwrap().uia, Some((42, 7)));
             rotate(tx, "a", "b")?;
-            assert_eq!(bearer(tx, &SecretHash::of("b"), 44)?.unwrap().uia_at, None);
+            assert_eq!(bearer(tx, &SecretHash::of("b"), 44)?.unwrap().uia, None);
             Ok(())
         });
     }

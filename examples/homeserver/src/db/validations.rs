@@ -8,7 +8,7 @@ use super::{Result, Tx, UserKey};
 use matrix_uia::Timestamp;
 use matrix_uia::endpoint::threepid::{Validation, ValidationRules};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::operation::Reference;
+use matrix_uia::server::reference::Reference;
 use rusqlite::{OptionalExtension as _, Row, named_params};
 
 /// A validation as it was found.

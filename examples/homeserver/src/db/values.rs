@@ -2,7 +2,7 @@
 
 use crate::password::PasswordHash;
 use crate::secrets::SecretHash;
-use matrix_uia::server::operation::{Reference, UserRef};
+use matrix_uia::server::reference::{Reference, UserRef};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 /// The row of a user. Never reused, so it stays who it was.
@@ -18,7 +18,8 @@ impl From<UserKey> for UserRef {
 
 impl From<UserRef> for UserKey {
     fn from(user: UserRef) -> Self {
-        Self(user.get().cast_signed())
+        // Every reference here was made of a row's number; row 0 is nobody's.
+        Self(user.number().unwrap_or(0).cast_signed())
     }
 }
 

@@ -7,7 +7,9 @@ use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use matrix_uia::endpoint::account::Action;
+use matrix_uia::Text;
+use matrix_uia::endpoint::whoami::WhoamiResponse;
+use matrix_uia::server::account::Action;
 use serde_json::json;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#capabilities-negotiation>
@@ -31,9 +33,12 @@ pub(super) async fn capabilities(State(app): State<SharedApp>, peer: Peer) -> Re
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3accountwhoami>
 pub(super) async fn whoami(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
     let who = who::required(&app, &peer, Action::WhoAmI).await?;
-    let mut body = json!({ "user_id": app.user_id(&who.user.localpart), "is_guest": who.user.guest });
-    if let (Some(body), Some(device_id)) = (body.as_object_mut(), who.device_id) {
-        body.insert("device_id".to_owned(), device_id.into());
-    }
-    Ok(answer::json(StatusCode::OK, body.to_string()))
+    let user_id = app.user_id(&who.user.localpart);
+    let mut whoami = WhoamiResponse::new(Text::new(&user_id));
+    whoami.is_guest = who.user.guest;
+    whoami.device_id = who.device_id.as_deref().map(Text::new);
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ = whoami.write(&mut body);
+    Ok(answer::json(StatusCode::OK, body))
 }

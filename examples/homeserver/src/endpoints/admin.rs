@@ -12,7 +12,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
-use matrix_uia::server::account::{AccountStatus, Action, Moderated, Moderation, Moderator};
+use matrix_uia::endpoint::moderation::{Moderated, Moderation, Moderator};
+use matrix_uia::server::account::{AccountStatus, Action};
 
 /// The paths, after `/_matrix/client/v1/admin`.
 pub(super) fn routes() -> Router<SharedApp> {

@@ -8,31 +8,27 @@ use crate::db::devices::{self, Device};
 use crate::failure::Failure;
 use crate::http::{JsonBody, Named, answer};
 use crate::logins;
-use crate::sessions::Kept;
-use crate::uia::{Done, Endpoint, Exchange, empty, succeeded_at};
-use crate::who::{self, Peer, Who, user_ref};
+use crate::password::PasswordHash;
+use crate::uia::{self, empty};
+use crate::who::{self, Peer, Who};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::account::Action;
 use matrix_uia::endpoint::devices::{
-    DeleteDeviceRequest, DeleteDevicesRequest, DeviceUpdate, UpdateDeviceRequest, missing_devices,
-    unknown_device,
+    DeleteDeviceRequest, DeleteDevicesRequest, DeviceDeletion, DeviceResponse, DeviceUpdate, DevicesResponse,
+    UpdateDeviceRequest, unknown_device,
 };
-use matrix_uia::server::operation::{Operation, Reference};
-use matrix_uia::server::session::{Exempt, Params};
-use matrix_uia::{Call, Denied, Flows, Grant, Guard, Text};
-use serde_json::{Value, json};
+use matrix_uia::server::account::Action;
+use matrix_uia::server::drive::Step;
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::{Text, Timestamp};
 
-fn shown(device: &Device) -> Value {
-    let mut shown = json!({ "device_id": device.device_id, "last_seen_ts": device.last_seen_ts });
-    let optional = [("display_name", &device.display_name), ("last_seen_ip", &device.last_seen_ip)];
-    for (key, value) in optional {
-        // The spec has what isn't known absent, not null.
-        if let (Some(shown), Some(value)) = (shown.as_object_mut(), value) {
-            shown.insert(key.to_owned(), value.as_str().into());
-        }
-    }
+fn shown(device: &Device) -> DeviceResponse<'_> {
+    let mut shown = DeviceResponse::new(Text::new(&device.device_id));
+    shown.display_name = device.display_name.as_deref().map(Text::new);
+    shown.last_seen_ip = device.last_seen_ip.as_deref().map(Text::new);
+    shown.last_seen_ts = Some(Timestamp::from_millis(device.last_seen_ts));
     shown
 }
 
@@ -40,7 +36,10 @@ pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Result<Res
     let who = who::required(&app, &peer, Action::ManageDevices).await?;
     let devices = app.db.transaction(|tx| devices::list(tx, who.user.key)).await?;
     let devices: Vec<_> = devices.iter().map(shown).collect();
-    Ok(answer::json(StatusCode::OK, json!({ "devices": devices }).to_string()))
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ = DevicesResponse::new(&devices).write(&mut body);
+    Ok(answer::json(StatusCode::OK, body))
 }
 
 pub(super) async fn get(
@@ -51,7 +50,10 @@ pub(super) async fn get(
     let who = who::required(&app, &peer, Action::ManageDevices).await?;
     let device = app.db.transaction(|tx| devices::get(tx, who.user.key, &id)).await?;
     let device = device.ok_or(unknown_device())?;
-    Ok(answer::json(StatusCode::OK, shown(&device).to_string()))
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ = shown(&device).write(&mut body);
+    Ok(answer::json(StatusCode::OK, body))
 }
 
 pub(super) async fn put(
@@ -93,10 +95,8 @@ pub(super) async fn delete(
 
 async fn delete_one(app: &App, peer: &Peer, id: String, body: &[u8]) -> Result<Response, Failure> {
     let who = who::required(app, peer, Action::ManageDevices).await?;
-    let request = DeleteDeviceRequest::parse(body)?;
-    let call = request.call(&app.policies.key, who.subject(), &id);
-    let endpoint = Deletion { who, devices: Some(vec![id]), in_path: true };
-    delete_them(app, peer, &app.policies.delete_device, call, endpoint).await
+    let request = DeleteDeviceRequest::parse(body)?.check(&id)?;
+    sign_out(uia::begin(app, peer, Some(&who), &app.policies.delete_device, &request), &who).await
 }
 
 pub(super) async fn delete_devices(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -105,61 +105,31 @@ pub(super) async fn delete_devices(State(app): State<SharedApp>, peer: Peer, bod
 
 async fn delete_several(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let who = who::required(app, peer, Action::ManageDevices).await?;
-    let request = DeleteDevicesRequest::parse(body)?;
-    let call = request.call(&app.policies.key, who.subject());
-    let devices = request.devices.map(|ids| ids.iter().map(|id| id.to_cow().into_owned()).collect());
-    let endpoint = Deletion { who, devices, in_path: false };
-    delete_them(app, peer, &app.policies.delete_devices, call, endpoint).await
+    let request = DeleteDevicesRequest::parse(body)?.check()?;
+    sign_out(uia::begin(app, peer, Some(&who), &app.policies.delete_devices, &request), &who).await
 }
 
-async fn delete_them<Op: Operation>(
-    app: &App,
-    peer: &Peer,
-    flows: &Flows<'static, Op>,
-    call: Call<'_, Op>,
-    mut endpoint: Deletion,
-) -> Result<Response, Failure> {
-    let user = user_ref(&endpoint.who.user);
-    let guard = Guard::new(flows, &app.policies.rules);
-    let exempt = if endpoint.who.is_appservice() {
-        Some(Exempt::ApplicationService.assume_exempt(Some(user)))
-    } else {
-        endpoint.who.uia_at.and_then(|at| guard.recent(user, at, peer.arrived))
-    };
-    let Some(grant) = exempt else {
-        let token = endpoint.who.token;
-        return Ok(Exchange { app, flows, call, peer, token }.run(&mut endpoint).await);
-    };
-    match app.db.transaction(|tx| endpoint.redeem(tx, grant, &mut Kept::default())).await? {
-        Done::Succeeded(response, _) => Ok(response),
-        Done::Denied(denied) => Err(denied.reject().into()),
-    }
-}
-
-struct Deletion {
-    who: Who,
-    devices: Option<Vec<String>>,
-    /// One that the path names is bound with it, and never left out.
-    in_path: bool,
-}
-
-impl<Op: Operation> Endpoint<Op> for Deletion {
-    fn keep(&mut self) -> Result<Kept, Failure> {
-        Ok(Kept { params: json!(self.devices), ..Kept::default() })
-    }
-
-    fn redeem(&mut self, tx: &Tx, grant: Grant<Op>, kept: &mut Kept) -> Result<Done, Failure> {
-        let devices = match grant.params() {
-            Params::Kept if !self.in_path => serde_json::from_value(kept.params.clone()).ok(),
-            _ => self.devices.clone(),
-        };
-        let receipt = grant.redeem();
-        let Some(devices) = devices else {
-            return Ok(Done::Denied(Denied::for_params(missing_devices(), receipt)));
-        };
-        for device in &devices {
-            devices::remove(tx, self.who.user.key, device)?;
+async fn sign_out<'r, E>(mut run: uia::Request<'r, E>, who: &Who) -> Result<Response, Failure>
+where
+    E: Endpoint<Plan<PasswordHash> = DeviceDeletion>,
+{
+    while let Some(step) = run.next().await? {
+        match step {
+            Step::Admit(admit) => run.go_on(who.admit(admit)),
+            Step::Perform(granted) => {
+                let (deletion, call) = granted.into_parts();
+                let done = remove(run.host.tx()?, &deletion);
+                uia::ended(&mut run, call, done)?;
+            }
+            Step::Repeat(repeat) => run.go_on(repeat.repeated()),
         }
-        Ok(Done::Succeeded(empty(), receipt.succeeded(Reference::new(0), succeeded_at())))
     }
+    Ok(empty())
+}
+
+fn remove(tx: &Tx, deletion: &DeviceDeletion) -> Result<Outcome, Failure> {
+    for device in &deletion.devices {
+        devices::remove(tx, deletion.user.into(), device)?;
+    }
+    Ok(Outcome::NOTHING)
 }

@@ -5,26 +5,22 @@
 //! stands for the provider that a real server would send its user to.
 
 use crate::app::{App, SharedApp};
-use crate::db::users::{self, User};
-use crate::db::{Tx, UserKey, registration_tokens};
 use crate::failure::Failure;
 use crate::http::{Named, page, same_origin};
 use crate::phones;
 use crate::secrets::opaque_id;
-use crate::sessions::Stored;
 use crate::threepids::{self, Wanted};
-use crate::verify::verify;
-use crate::who::{self, Peer};
+use crate::visits::{self, Seen};
+use crate::who::Peer;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::ACCEPT_LANGUAGE;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::threepid::{Medium, Purpose, Threepid};
 use matrix_uia::pages::{Form, Languages, LoginPage, Page, StagePage};
-use matrix_uia::server::account::Action;
 use matrix_uia::server::flows::TermsVersion;
-use matrix_uia::server::operation::Subject;
-use matrix_uia::server::session::{NotCompleted, Outside, Proof, Visit, Visited, Write};
+use matrix_uia::server::page::{Approval, Visit};
+use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::wire::AuthType;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Secret, SessionId, Text};
@@ -83,52 +79,13 @@ fn refused(failure: Failure) -> Response {
     }
 }
 
-/// A session that somebody is at, and its account as it is now.
-struct Found<'a> {
-    stored: Stored,
-    outside: Outside<'a>,
-    account: Option<Subject>,
-    /// Whom the page is for.
-    user: Option<User>,
-}
-
-impl<'a> Found<'a> {
-    /// The session, unless its account may not go on (rule A1).
-    fn load(tx: &Tx, app: &'a App, id: &SessionId) -> Result<Option<Self>, Failure> {
-        let Some(stored) = app.sessions.load(tx, id)? else { return Ok(None) };
-        let Some(outside) = app.policies.outside(&stored.session) else { return Ok(None) };
-        let user = match stored.session.user() {
-            Some(user) => users::by_key(tx, UserKey::from(user))?,
-            None => None,
-        };
-        match user.as_ref().map_or(Ok(()), |user| who::status(user).gate(Action::WhoAmI)) {
-            Ok(()) => {}
-            Err(reject) if reject.code() == ErrorCode::UserLocked => return Err(reject.into()),
-            // Its sessions went with it.
-            Err(_) => return Ok(None),
-        }
-        let account = stored.session.subject().zip(user.as_ref()).map(|(_, user)| who::subject(user));
-        Ok(Some(Self { stored, outside, account, user }))
-    }
-
-    fn user_id(&self, app: &App) -> Option<String> {
-        self.user.as_ref().map(|user| app.user_id(&user.localpart))
-    }
-}
-
 fn id_of(session: &str) -> Result<SessionId, MatrixError> {
-    SessionId::parse(Text::new(session)).ok_or(NotCompleted::Unknown.reject())
+    SessionId::parse(Text::new(session)).ok_or(PageRefusal::Unknown.error())
 }
 
 async fn show(app: &App, peer: &Peer, auth_type: &str, session: &str) -> Result<Response, Failure> {
-    let id = id_of(session)?;
-    let found =
-        app.db.transaction(|tx| Found::load(tx, app, &id)).await?.ok_or(NotCompleted::Unknown.reject())?;
-    let at = At { app, peer, visit: Visit::new(id, AuthType::from(auth_type), found.account), sent: None };
-    match found.outside.look(at.visit, Some(found.stored.session.clone()), peer.arrived) {
-        Ok(()) => Ok(page(Page::Stage(at.stage(&found, found.user_id(app).as_deref())))),
-        Err(reason) => Ok(at.not_passed(&found, reason)),
-    }
+    let look = Visit::look(id_of(session)?, AuthType::from(auth_type));
+    At { app, peer, sent: None }.visit(look).await
 }
 
 async fn submit(
@@ -139,86 +96,80 @@ async fn submit(
     form: &Form<'_>,
 ) -> Result<Response, Failure> {
     same_origin(&peer.headers)?;
-    let id = id_of(session)?;
-    // Found first: who the session's user is, the form need not say.
-    let found =
-        app.db.transaction(|tx| Found::load(tx, app, &id)).await?.ok_or(NotCompleted::Unknown.reject())?;
-    let user = found.user_id(app);
-    let shown = form.get("terms").and_then(TermsVersion::parse);
-    let visit = Visit::new(id, AuthType::from(auth_type), found.account).shown(shown);
-    let at = At { app, peer, visit, sent: form.get("sid").zip(form.get("client_secret").map(Secret::from)) };
-    match visit.auth_type() {
-        AuthType::Sso | AuthType::OAuth | AuthType::Custom(_) => {
-            return app.db.transaction(|tx| at.approve(tx)).await;
+    let (id, auth_type) = (id_of(session)?, AuthType::from(auth_type));
+    let at = At { app, peer, sent: form.get("sid").zip(form.get("client_secret").map(Secret::from)) };
+    match auth_type {
+        // The provider says that it is they. There is none here: the page's button is what stands for it.
+        AuthType::Sso | AuthType::OAuth => {
+            at.visit(Visit::assume_approved(id, auth_type, Approval::SessionUser)).await
         }
+        AuthType::Custom(_) => at.visit(Visit::assume_approved(id, auth_type, Approval::Anybody)).await,
         AuthType::EmailIdentity | AuthType::Msisdn if at.sent.is_none() => {
-            return at.send(&found, form).await;
+            at.send(Visit::look(id, auth_type), form).await
         }
-        _ => {}
+        _ => {
+            // Who the session's user is, the form need not say.
+            let (_, seen) = visits::visit(app, peer, Visit::look(id, auth_type)).await?;
+            let user_id = seen.as_ref().and_then(|seen| seen.user_id.as_deref());
+            let shown = form.get("terms").and_then(TermsVersion::parse);
+            at.visit(Visit::form(id, auth_type, form.auth_data(auth_type, user_id), shown)).await
+        }
     }
-    let data = form.auth_data(visit.auth_type(), user.as_deref());
-    let first = app
-        .db
-        .transaction(|tx| {
-            let Some(found) = Found::load(tx, app, &id)? else { return Ok(Err(gone())) };
-            match found.outside.attempt(visit, data, Some(found.stored.session.clone()), peer.arrived) {
-                Visited::Verify(inquiry) => Ok(Ok(inquiry)),
-                visited => at.settle(tx, found, visited).map(Err),
-            }
-        })
-        .await?;
-    let inquiry = match first {
-        Ok(inquiry) => inquiry,
-        Err(answer) => return Ok(answer),
-    };
-    let verdict = verify(app, peer, inquiry.question()).await?;
-    let answered = inquiry.resolve(verdict);
-    app.db
-        .transaction(|tx| {
-            let Some(found) = Found::load(tx, app, &id)? else {
-                registration_tokens::give_back(tx, id.as_bytes())?;
-                return Ok(gone());
-            };
-            let visited = answered.apply(found.account, Some(found.stored.session.clone()), peer.arrived);
-            at.settle(tx, found, visited)
-        })
-        .await
 }
 
 /// Where somebody is, and with what.
 struct At<'a> {
     app: &'a App,
     peer: &'a Peer,
-    visit: Visit<'a>,
     /// The validation whose link they have been asked to follow.
     sent: Option<(Text<'a>, Secret<'a>)>,
 }
 
 impl At<'_> {
-    /// The provider says that it is they. There is none here: the page's button is what stands for it.
-    fn approve(&self, tx: &Tx) -> Result<Response, Failure> {
-        let Some(found) = Found::load(tx, self.app, &self.visit.session_id())? else { return Ok(gone()) };
-        let proof = match (self.visit.auth_type(), found.stored.session.user()) {
-            (AuthType::Sso | AuthType::OAuth, Some(user)) => Proof::User(user),
-            _ => Proof::Nothing,
+    /// The page that says how a visit went: the stage's again, where another attempt makes sense.
+    async fn visit(&self, visit: Visit<'_>) -> Result<Response, Failure> {
+        let (outcome, seen) = visits::visit(self.app, self.peer, visit).await?;
+        Ok(self.answer(visit, outcome, seen.as_ref()))
+    }
+
+    fn answer(&self, visit: Visit<'_>, outcome: PageOutcome, seen: Option<&Seen<'_>>) -> Response {
+        let reason = match outcome {
+            // The button was pressed twice, or the page opened again.
+            PageOutcome::Passed | PageOutcome::Refused(PageRefusal::Already) => return page(Page::Done),
+            PageOutcome::Open => None,
+            PageOutcome::Refused(reason) => Some(reason),
         };
-        let stored = Some(found.stored.session.clone());
-        match found.outside.complete(self.visit, proof, stored, self.peer.arrived) {
-            Ok(completed) => self.store(tx, found, completed.write()).map(|()| page(Page::Done)),
-            Err(reason) => Ok(self.not_passed(&found, reason)),
-        }
+        let refused = |reason: PageRefusal| page(Page::Refused(reason.error()));
+        let Some(seen) = seen else { return refused(reason.unwrap_or(PageRefusal::Unknown)) };
+        let stage = self.stage(visit, seen);
+        page(Page::Stage(match (reason, self.sent) {
+            (None, _) => stage,
+            (
+                Some(
+                    reason @ (PageRefusal::Unknown
+                    | PageRefusal::Account(_)
+                    | PageRefusal::OutOfOrder
+                    | PageRefusal::Closed(_)),
+                ),
+                _,
+            ) => return refused(reason),
+            (Some(PageRefusal::Pending), Some((sid, client_secret))) => {
+                stage.sent(sid, client_secret).because(PageRefusal::Pending)
+            }
+            (Some(reason), _) => stage.because(reason),
+        }))
     }
 
     /// Sends a message to the address that was typed in, and shows the page that waits for its link.
-    async fn send(&self, found: &Found<'_>, form: &Form<'_>) -> Result<Response, Failure> {
-        let looked = found.outside.look(self.visit, Some(found.stored.session.clone()), self.peer.arrived);
-        if let Err(reason) = looked {
-            return Ok(self.not_passed(found, reason));
-        }
+    async fn send(&self, look: Visit<'_>, form: &Form<'_>) -> Result<Response, Failure> {
+        let (outcome, seen) = visits::visit(self.app, self.peer, look).await?;
+        let (PageOutcome::Open, Some(seen)) = (outcome, &seen) else {
+            return Ok(self.answer(look, outcome, seen.as_ref()));
+        };
         // The page keeps the secret, as a client would.
         let client_secret = opaque_id();
-        let wanted = address(self.visit.auth_type(), form).map(|threepid| Wanted {
-            purpose: Purpose::of_stage(found.outside.operation()),
+        let wanted = address(look.auth_type(), form).map(|threepid| Wanted {
+            purpose: Purpose::of_stage(seen.policy.operation()),
             requester: None,
             threepid,
             client_secret: Secret::new(&client_secret),
@@ -230,8 +181,7 @@ impl At<'_> {
             Ok(wanted) => threepids::request(self.app, self.peer, wanted).await,
             Err(reject) => Err(reject.into()),
         };
-        let user = found.user_id(self.app);
-        let stage = self.stage(found, user.as_deref());
+        let stage = self.stage(look, seen);
         match sent {
             Ok(sid) => Ok(page(Page::Stage(stage.sent(Text::new(&sid), Secret::new(&client_secret))))),
             Err(Failure::Reject(reject)) => Ok(page(Page::Stage(stage.not_sent(reject)))),
@@ -239,51 +189,10 @@ impl At<'_> {
         }
     }
 
-    fn settle(&self, tx: &Tx, found: Found<'_>, visited: Visited<'_>) -> Result<Response, Failure> {
-        match visited {
-            Visited::Passed(completed) => {
-                self.store(tx, found, completed.write())?;
-                Ok(page(Page::Done))
-            }
-            Visited::Not(not) => {
-                if let Some(Proof::Token(_)) = not.unused_proof() {
-                    registration_tokens::give_back(tx, self.visit.session_id().as_bytes())?;
-                }
-                let answer = self.not_passed(&found, not.reason());
-                self.store(tx, found, not.write())?;
-                Ok(answer)
-            }
-            _ => Err(MatrixError::unavailable().into()),
-        }
-    }
-
-    fn store(&self, tx: &Tx, found: Found<'_>, write: Write<'_>) -> Result<(), Failure> {
-        let stored = self.app.sessions.write(tx, write, found.stored.kept, self.peer.arrived)?;
-        if stored { Ok(()) } else { Err(MatrixError::unavailable().into()) }
-    }
-
-    /// The page again, where another attempt makes sense, or the one that says why none does.
-    fn not_passed(&self, found: &Found<'_>, reason: NotCompleted) -> Response {
-        let user = found.user_id(self.app);
-        let stage = self.stage(found, user.as_deref());
-        match reason {
-            // The button was pressed twice, or the page opened again.
-            NotCompleted::Already => page(Page::Done),
-            NotCompleted::Unknown | NotCompleted::OutOfOrder | NotCompleted::Closed(_) => {
-                page(Page::Refused(reason.reject()))
-            }
-            NotCompleted::Pending => page(Page::Stage(match self.sent {
-                Some((sid, client_secret)) => stage.sent(sid, client_secret).because(reason),
-                None => stage.because(reason),
-            })),
-            _ => page(Page::Stage(stage.because(reason))),
-        }
-    }
-
-    fn stage<'p>(&'p self, found: &Found<'p>, user: Option<&'p str>) -> StagePage<'p> {
+    fn stage<'p>(&'p self, visit: Visit<'p>, seen: &'p Seen<'p>) -> StagePage<'p> {
         let languages = self.peer.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let languages = Languages::parse(languages.unwrap_or_default());
-        StagePage::new(&found.outside, self.visit).of_user(user).in_languages(languages)
+        StagePage::new(&seen.policy, visit).of_user(seen.user_id.as_deref()).in_languages(languages)
     }
 }
 
@@ -293,8 +202,4 @@ fn address(auth_type: AuthType<'_>, form: &Form<'_>) -> Result<Threepid, MatrixE
         AuthType::Msisdn => phones::threepid(&field("country").to_uppercase(), &field("phone_number")),
         _ => Threepid::parse(Medium::Email, Text::new(field("email").trim())),
     }
-}
-
-fn gone() -> Response {
-    page(Page::Refused(NotCompleted::Unknown.reject()))
 }

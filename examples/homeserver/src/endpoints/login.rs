@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
 use crate::logins::{Wanted, log_in, response};
 use crate::secrets::SecretHash;
-use crate::verify::{Checked, check_password, named_key};
+use crate::verify::{Checked, check_password, whom};
 use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -37,7 +37,9 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 async fn login(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let request = app.policies.login.read(body)?;
     match request.attempt {
-        Attempt::Password { identifier, password } => by_password(app, &request, identifier, password).await,
+        Attempt::Password { identifier, password } => {
+            by_password(app, peer, &request, identifier, password).await
+        }
         Attempt::Token { token } => by_token(app, peer, &request, token).await,
         Attempt::ApplicationService { identifier } => by_appservice(app, peer, &request, identifier).await,
         _ => Err(MatrixError::unavailable().into()),
@@ -46,12 +48,14 @@ async fn login(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure>
 
 async fn by_password(
     app: &App,
+    peer: &Peer,
     request: &LoginRequest<'_>,
     identifier: UserIdentifier<'_>,
     password: Secret<'_>,
 ) -> Result<Response, Failure> {
-    let attempt = app.limits.failed_auth.attempt(&named_key(app, identifier).await?)?;
-    let checked = check_password(app, identifier, &password.expose().to_cow()).await?;
+    let whom = app.db.transaction(|tx| whom(tx, app, identifier)).await?;
+    let attempt = app.limits.attempt(Some(&whom), peer.counted())?;
+    let checked = check_password(app, identifier, password).await?;
     let (user, right) = match &checked {
         Checked::Right(user) => (Some(user), true),
         Checked::Wrong(user) => (Some(user), false),
@@ -78,7 +82,7 @@ async fn by_token(
     request: &LoginRequest<'_>,
     token: Secret<'_>,
 ) -> Result<Response, Failure> {
-    let attempt = app.limits.failed_auth.attempt(&format!("address {}", peer.address))?;
+    let attempt = app.limits.attempt(None, peer.counted())?;
     let hash = SecretHash::of(token.expose().to_cow().as_bytes());
     let response = app
         .db

@@ -2,20 +2,19 @@
 
 use crate::app::{App, SharedApp};
 use crate::clock;
-use crate::db::{Tx, login_tokens, users};
+use crate::db::{UserKey, login_tokens};
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
 use crate::secrets::Token;
-use crate::sessions::Kept;
-use crate::uia::{Done, Endpoint, Exchange, succeeded_at};
-use crate::who::{self, Peer, Who};
+use crate::uia;
+use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::login::{GetLoginTokenRequest, GetLoginTokenResponse};
 use matrix_uia::server::account::Action;
-use matrix_uia::server::operation::{GetLoginToken, Reference};
-use matrix_uia::{Denied, Grant, MatrixError, Millis, Secret};
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::{Millis, Secret};
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
     get_token(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
@@ -24,33 +23,18 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 async fn get_token(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     app.policies.login.check_get_token()?;
     let who = who::required(app, peer, Action::GetLoginToken).await?;
-    let call = GetLoginTokenRequest::parse(body)?.call(who.subject());
-    let (flows, token) = (&app.policies.get_login_token, who.token);
-    Ok(Exchange { app, flows, call, peer, token }.run(&mut Getting { app, who }).await)
-}
-
-struct Getting<'r> {
-    app: &'r App,
-    who: Who,
-}
-
-impl Endpoint<GetLoginToken> for Getting<'_> {
-    fn redeem(&mut self, tx: &Tx, grant: Grant<GetLoginToken>, _: &mut Kept) -> Result<Done, Failure> {
-        let receipt = grant.redeem();
-        let status = users::by_key(tx, self.who.user.key)?.as_ref().map(who::status);
-        let allowed = status
-            .map_or(Err(MatrixError::unknown_token(false)), |status| status.gate(Action::GetLoginToken));
-        if let Err(reject) = allowed {
-            return Ok(Done::Denied(Denied::new(reject, receipt)));
-        }
-        let (token, now) = (Token::login(), clock::now_ms());
-        let lifetime = self.app.config.login_token.lifetime_ms;
-        login_tokens::put(tx, &token.hash, self.who.user.key, now.saturating_add(lifetime), now)?;
-        let mut body = String::new();
-        // A `String` takes whatever is written.
-        let _ = GetLoginTokenResponse::new(Secret::new(token.text.expose()), Millis::new(lifetime))
-            .write(&mut body);
-        let response = answer::json(StatusCode::OK, body);
-        Ok(Done::Succeeded(response, receipt.succeeded(Reference::new(0), succeeded_at())))
+    let request = GetLoginTokenRequest::parse(body)?.check(app.config.login_token.enabled)?;
+    let (token, lifetime) = (Token::login(), app.config.login_token.lifetime_ms);
+    let mut run = uia::begin(app, peer, Some(&who), &app.policies.get_login_token, &request);
+    while let Some(granted) = run.granted().await? {
+        let (grant, call) = granted.into_parts();
+        let (user, now) = (UserKey::from(grant.user), clock::now_ms());
+        let done = login_tokens::put(run.host.tx()?, &token.hash, user, now.saturating_add(lifetime), now);
+        uia::ended(&mut run, call, done.map(|()| Outcome::NOTHING).map_err(Failure::from))?;
     }
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ =
+        GetLoginTokenResponse::new(Secret::new(token.text.expose()), Millis::new(lifetime)).write(&mut body);
+    Ok(answer::json(StatusCode::OK, body))
 }

@@ -7,7 +7,7 @@ use crate::uia::empty;
 use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::response::Response;
-use matrix_uia::endpoint::account::Action;
+use matrix_uia::server::account::Action;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3logout>
 pub(super) async fn one(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {

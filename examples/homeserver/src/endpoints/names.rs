@@ -10,7 +10,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use matrix_uia::Text;
-use matrix_uia::endpoint::register::{Kind, Localpart, missing_query, write_available, write_validity};
+use matrix_uia::endpoint::register::{
+    AvailabilityResponse, Kind, Localpart, TokenValidityResponse, missing_query,
+};
 
 /// Whether people may have that name, and nobody has it yet.
 ///
@@ -31,7 +33,7 @@ pub(super) async fn available(State(app): State<SharedApp>, peer: Peer) -> Resul
     app.db.transaction(|tx| is_free(&app, tx, &name)).await?;
     let mut body = String::new();
     // A `String` takes whatever is written.
-    let _ = write_available(&mut body);
+    let _ = AvailabilityResponse::new(true).write(&mut body);
     Ok(answer::json(StatusCode::OK, body))
 }
 
@@ -40,15 +42,14 @@ pub(super) async fn token_validity(State(app): State<SharedApp>, peer: Peer) -> 
     app.policies.registration.check(Kind::User)?;
     let token = peer.query("token").ok_or(missing_query())?;
     // Whoever tries token after token here would have one to register with.
-    let key = format!("address {}", peer.address);
-    let attempt = app.limits.failed_auth.attempt(&key)?;
+    let attempt = app.limits.attempt(None, peer.counted())?;
     let valid = is_valid(&app, &token).await?;
     if valid {
         attempt.forgive();
     }
     let mut body = String::new();
     // A `String` takes whatever is written.
-    let _ = write_validity(&mut body, valid);
+    let _ = TokenValidityResponse::new(valid).write(&mut body);
     Ok(answer::json(StatusCode::OK, body))
 }
 

@@ -12,13 +12,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use matrix_uia::MatrixError;
 use matrix_uia::endpoint::appservice::{ServiceToken, may_register};
-use matrix_uia::endpoint::register::{GuestRequest, Kind, Localpart, RegisterRequest};
+use matrix_uia::endpoint::register::{Kind, Localpart, RegisterGuestRequest, RegisterRequest};
 use matrix_uia::wire::error::ErrorCode;
 
 /// A guest: no parameter counts but a device's name.
 pub(super) async fn guest(app: &App, body: &[u8]) -> Result<Response, Failure> {
     app.policies.registration.check(Kind::Guest)?;
-    let name = GuestRequest::parse(body)?.initial_device_display_name;
+    let name = RegisterGuestRequest::parse(body)?.initial_device_display_name;
     app.db
         .transaction(|tx| {
             let localpart = secrets::localpart();

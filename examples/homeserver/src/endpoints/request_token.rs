@@ -12,9 +12,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
-use matrix_uia::endpoint::account::Action;
-use matrix_uia::endpoint::threepid::{GivenAddress, Medium, Purpose, RequestToken, RequestTokenResponse};
-use matrix_uia::server::operation::UserRef;
+use matrix_uia::endpoint::threepid::{
+    GivenAddress, Medium, Purpose, RequestTokenRequest, RequestTokenResponse, Threepid,
+};
+use matrix_uia::server::account::Action;
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Text};
 
@@ -43,9 +45,9 @@ async fn request(
     medium: Medium,
 ) -> Result<Response, Failure> {
     let requester = admit(app, peer, purpose).await?;
-    let request = RequestToken::parse(medium, body)?;
+    let request = RequestTokenRequest::parse(medium, body)?;
     let threepid = match request.address {
-        GivenAddress::Email(email) => email,
+        GivenAddress::Email(email) => Threepid::parse(Medium::Email, email)?,
         GivenAddress::Phone { country, number } => phones::threepid(&country.to_cow(), &number.to_cow())?,
         _ => return Err(MatrixError::unrecognized().into()),
     };

@@ -11,15 +11,15 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::threepid::SubmitToken;
+use matrix_uia::endpoint::threepid::{SubmitTokenRequest, SubmitTokenResponse};
 use matrix_uia::pages::{Form, LinkPage, Page};
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Secret};
 
 /// The three values of a link or a form.
-fn three<'f>(form: &Form<'f>) -> Result<SubmitToken<'f>, MatrixError> {
+fn three<'f>(form: &Form<'f>) -> Result<SubmitTokenRequest<'f>, MatrixError> {
     let secret = |name| form.get(name).map(Secret::from);
-    SubmitToken::new(form.get("sid"), secret("client_secret"), secret("token"))
+    SubmitTokenRequest::new(form.get("sid"), secret("client_secret"), secret("token"))
 }
 
 /// `GET`: a page with a button.
@@ -65,8 +65,11 @@ fn is_form(headers: &HeaderMap) -> bool {
 
 async fn json(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     // A client's user is where they were: only a browser is sent on.
-    let _next_link = threepids::submit(app, peer, &SubmitToken::parse(body)?).await?;
-    Ok(answer::json(StatusCode::OK, SubmitToken::SUCCESS))
+    let _next_link = threepids::submit(app, peer, &SubmitTokenRequest::parse(body)?).await?;
+    let mut body = String::new();
+    // A `String` takes whatever is written.
+    let _ = SubmitTokenResponse::new(true).write(&mut body);
+    Ok(answer::json(StatusCode::OK, body))
 }
 
 async fn form(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {

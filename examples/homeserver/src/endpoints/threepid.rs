@@ -2,36 +2,38 @@
 //! <https://spec.matrix.org/v1.19/client-server-api/#adding-account-administrative-contact-information>
 
 use crate::app::{App, SharedApp};
+use crate::clock;
 use crate::db::{Tx, UserKey, threepids as table, validations};
 use crate::deactivations;
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
-use crate::sessions::Kept;
 use crate::threepids;
-use crate::uia::{Done, Endpoint, Exchange, empty, succeeded_at};
+use crate::uia::{self, empty};
 use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use matrix_uia::endpoint::account::Action;
+use matrix_uia::Timestamp;
 use matrix_uia::endpoint::threepid::{
-    self as core, AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, KeptAddition,
-    ListedThreepid,
+    AddThreepidRequest, Addition, DeleteThreepidRequest, DeleteThreepidResponse, ListedThreepid,
+    ThreepidsResponse,
 };
-use matrix_uia::server::operation::{AddThreepid, Reference, UserRef};
-use matrix_uia::{Grant, Timestamp};
+use matrix_uia::server::account::Action;
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::reference::UserRef;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3account3pid>
 pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
     let who = who::required(&app, &peer, Action::ListThreepids).await?;
     let list = app.db.transaction(|tx| table::list(tx, who.user.key)).await?;
     let at = Timestamp::from_millis;
-    let list = list
+    let list: Vec<_> = list
         .into_iter()
-        .map(|owned| ListedThreepid::new(owned.threepid, at(owned.validated_at), at(owned.added_at)));
+        .map(|owned| ListedThreepid::new(owned.threepid, at(owned.validated_at), at(owned.added_at)))
+        .collect();
     let mut body = String::new();
     // A `String` takes whatever is written.
-    let _ = core::write_list(&mut body, list);
+    let _ = ThreepidsResponse::new(&list).write(&mut body);
     Ok(answer::json(StatusCode::OK, body))
 }
 
@@ -42,50 +44,31 @@ pub(super) async fn add(State(app): State<SharedApp>, peer: Peer, body: JsonBody
 
 async fn try_add(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let who = who::required(app, peer, Action::AddThreepid).await?;
-    let request = AddThreepidRequest::parse(body)?;
-    request.check(app.config.capabilities.threepid_changes)?;
-    let call = request.call(&app.policies.key, who.subject());
-    let exchange = Exchange { app, flows: &app.policies.add_threepid, call, peer, token: who.token };
-    Ok(exchange.run(&mut Adding { app, peer, request }).await)
+    let request = AddThreepidRequest::parse(body)?.check(app.config.capabilities.threepid_changes)?;
+    let mut run = uia::begin(app, peer, Some(&who), &app.policies.add_threepid, &request);
+    while let Some(granted) = run.granted().await? {
+        let (addition, call) = granted.into_parts();
+        let done = bind(app, run.host.tx()?, addition);
+        uia::ended(&mut run, call, done)?;
+    }
+    Ok(empty())
 }
 
-struct Adding<'r> {
-    app: &'r App,
-    peer: &'r Peer,
-    request: AddThreepidRequest<'r>,
-}
-
-impl Endpoint<AddThreepid> for Adding<'_> {
-    fn keep(&mut self) -> Result<Kept, Failure> {
-        let kept = KeptAddition::of(&self.request, &self.app.policies.key);
-        Ok(Kept { params: serde_json::to_value(kept).unwrap_or_default(), ..Kept::default() })
+fn bind(app: &App, tx: &Tx, addition: Addition) -> Result<Outcome, Failure> {
+    let found = validations::by_sid(tx, addition.sid())?;
+    let (reference, found) = found.map(|found| (found.reference, found.validation)).unzip();
+    let found = found.flatten();
+    let owner = match &found {
+        Some(validation) => table::owner(tx, validation.threepid())?.map(UserRef::from),
+        None => None,
+    };
+    let binding = addition.bind(found, owner, &app.policies.validations, clock::now())?;
+    if let Some(reference) = reference {
+        validations::remove(tx, reference)?;
     }
-
-    fn redeem(&mut self, tx: &Tx, grant: Grant<AddThreepid>, kept: &mut Kept) -> Result<Done, Failure> {
-        let params: Option<KeptAddition> = serde_json::from_value(kept.params.clone()).ok().flatten();
-        let addition = match core::add(grant, &self.request, params, &self.app.policies.key) {
-            Ok(addition) => addition,
-            Err(denied) => return Ok(Done::Denied(denied)),
-        };
-        let found = validations::by_sid(tx, addition.sid())?;
-        let (reference, found) = found.map(|found| (found.reference, found.validation)).unzip();
-        let found = found.flatten();
-        let owner = match &found {
-            Some(validation) => table::owner(tx, validation.threepid())?.map(UserRef::from),
-            None => None,
-        };
-        let rules = &self.app.policies.validations;
-        let binding = match addition.bind(found, owner, rules, self.peer.arrived) {
-            Ok(binding) => binding,
-            Err(denied) => return Ok(Done::Denied(denied)),
-        };
-        if let Some(reference) = reference {
-            validations::remove(tx, reference)?;
-        }
-        let validated_at = binding.validated_at().as_millis();
-        threepids::add(tx, UserKey::from(binding.user()), binding.threepid().clone(), validated_at)?;
-        Ok(Done::Succeeded(empty(), binding.receipt().succeeded(Reference::new(0), succeeded_at())))
-    }
+    let validated_at = binding.validated_at().as_millis();
+    threepids::add(tx, UserKey::from(binding.user()), binding.threepid().clone(), validated_at)?;
+    Ok(Outcome::NOTHING)
 }
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete>

@@ -5,6 +5,7 @@ mod arrival;
 mod body;
 mod contain;
 mod cors;
+mod forwarded;
 mod log;
 mod page;
 mod path;
@@ -13,6 +14,7 @@ mod token;
 
 pub use arrival::Arrived;
 pub use body::JsonBody;
+pub use forwarded::client_address;
 pub use page::{page, same_origin};
 pub use path::Named;
 pub use server::{serve, stop_signal};
