@@ -18,7 +18,7 @@ use matrix_uia::server::operation::Operation;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::seal::Sealer;
-use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, Store as _};
+use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Store as _};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::{Auth, Locality};
 use matrix_uia::{BindingKey, Call, Flows, Grant, Rules, Secret, SessionId, Timestamp};
@@ -120,7 +120,7 @@ impl<'r> Host<'r, EmptyRequest<'r>> for &mut Server {
         _: Option<&()>,
     ) -> Result<Committed, Infallible> {
         let now = self.now();
-        Ok(match self.sessions.commit(changes.iter(), None, now) {
+        Ok(match self.sessions.commit(changes.iter(), None, OwnerKey::NOBODY, now) {
             Ok(_) => Committed::Stored,
             Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
             Err(_) => Committed::Lost,

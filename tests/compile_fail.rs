@@ -7,8 +7,8 @@
 //! fail under every version.
 
 use matrix_uia::Grant;
-use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::exchange::{Commit, Exchange, Performing, Repeat, Verify};
+use matrix_uia::server::operation::ChangePassword;
 
 #[test]
 #[cfg_attr(miri, ignore = "starts the compiler")]

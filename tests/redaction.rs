@@ -6,22 +6,22 @@ use std::fmt::Debug;
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::endpoint::devices::DeleteDevicesRequest;
 use matrix_uia::endpoint::login::{Attempt, GetLoginTokenRequest, GetLoginTokenResponse, LoginRequest};
-use matrix_uia::server::account::Caller;
-use matrix_uia::server::commit::Committed;
-use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::HostKind;
-use matrix_uia::server::grant::Outcome;
-use matrix_uia::server::seal::Sealer;
 use matrix_uia::endpoint::password::{self, ChangePasswordRequest, PasswordStrength};
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::endpoint::register::{Localpart, LoginResponse, RegisterRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
 use matrix_uia::endpoint::threepid::{
-    AddThreepidRequest, Delivery, GivenAddress, Medium, Purpose, RequestTokenRequest,
+    AddThreepidRequest, AddressAuthority, Delivery, GivenAddress, Medium, Purpose, RequestTokenRequest,
     Requested, SubmitTokenRequest, Threepid, TokenRequestKey, Validation, ValidationRules,
 };
+use matrix_uia::server::account::Caller;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::{ChangePassword, Register};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
@@ -121,7 +121,9 @@ fn no_request_shows_what_it_brings() {
     let marked = mark(34);
     let digest = key.validation_token(Secret::new(&marked));
     let rules = ValidationRules::default();
-    let begun = Validation::request(None, &asked, Delivery::Token, digest, &rules, Timestamp::default());
+    let policies = AddressAuthority::new();
+    let now = Timestamp::default();
+    let begun = Validation::request(None, &asked, Delivery::Token, digest, &policies, &rules, now);
     hides(&begun);
     let Requested::New(validation) = begun else { panic!("it is new") };
     assert!(!serde_json::to_string(&validation).unwrap().contains(MARK));
@@ -363,7 +365,8 @@ fn no_page_and_no_form_shows_what_it_carries() {
     let PageExchange::Load(load) = PageExchange::begin(visit, now) else { panic!("it begins with a load") };
     let found = load.found(Some((server.session(&session), policy)), now);
     let PageExchange::Account(account) = found else { panic!("it is alice's") };
-    let alice = Account::new(server.account_named("alice"), matrix_uia::server::account::AccountStatus::default());
+    let alice =
+        Account::new(server.account_named("alice"), matrix_uia::server::account::AccountStatus::default());
     let asks = account.found(Some(alice));
     hides(&asks);
     let PageExchange::Verify(verify) = asks else { panic!("a password is asked about") };

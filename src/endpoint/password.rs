@@ -316,6 +316,7 @@ mod tests {
     fn every_requirement_is_asked_for() {
         let strict = PasswordStrength {
             minimum_length: 1,
+            maximum_bytes: MAX_PASSWORD_LEN,
             require_digit: true,
             require_symbol: true,
             require_lowercase: true,

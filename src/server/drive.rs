@@ -11,15 +11,16 @@
 
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use super::account::{Account, Caller};
 use super::call::Call;
-use super::commit::{Change, Committed};
+use super::commit::{Change, Committed, changes};
 use super::digest::BindingKey;
 use super::endpoint::Endpoint;
-use super::exchange::{Admit, Commit, Exchange, HostKind, Performing, Repeat};
+use super::exchange::{Admit, Exchange, HostKind, Perform, Performing, Repeat};
 use super::flows::Flows;
 use super::grant::{Outcome, Refusal};
 use super::operation::Operation;
@@ -29,6 +30,8 @@ use super::respond::Respond;
 use super::rules::Rules;
 use super::seal::{SealedPassword, Sealer};
 use super::session::{Revision, Session, SessionId};
+pub use super::transition::end::Recalled;
+use super::transition::work::{Todo, Work};
 use super::verdict::Verdict;
 use crate::wire::error::MatrixError;
 use crate::{Secret, Timestamp};
@@ -55,18 +58,6 @@ pub enum Verified<'r> {
     Outside(Verdict<'r>),
     /// In the transaction that began with the load, which still goes on.
     InTransaction(Verdict<'r>),
-}
-
-/// What the record of a call says, whose claim has lapsed.
-#[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_enums, reason = "yes, no, or nobody knows: there is no fourth case")]
-pub enum Recalled {
-    /// The call was carried out, with this outcome.
-    CarriedOut(Outcome),
-    /// It was not.
-    NotCarriedOut,
-    /// Nobody can tell.
-    Unknown,
 }
 
 /// What is looked up and stored for one request of an endpoint `E`. A value of it lives as
@@ -118,12 +109,19 @@ pub trait Host<'r, E: Endpoint>: Send {
 }
 
 /// The changes of a commit.
-pub struct Changes<'c, 'r, Op: Operation>(&'c Commit<'r, Op>);
+pub struct Changes<'c, 'r, Op> {
+    work: &'c Work<'r>,
+    operation: PhantomData<fn() -> Op>,
+}
 
-impl<'c, Op: Operation> Changes<'c, '_, Op> {
+impl<'c, 'r, Op: Operation> Changes<'c, 'r, Op> {
+    const fn of(work: &'c Work<'r>) -> Self {
+        Self { work, operation: PhantomData }
+    }
+
     /// Each of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = Change<'c>> + Clone {
-        self.0.changes()
+        changes(self.work)
     }
 }
 
@@ -175,7 +173,9 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
     pub host: H,
     request: &'r E,
     key: &'r BindingKey,
-    next: Option<Exchange<'r, E::Op>>,
+    /// `None` while the handler has it, and once it is answered.
+    work: Option<Result<Work<'r>, Respond<'r>>>,
+    todo: Todo<'r>,
     stored: Option<E::Stored>,
     hash: Option<H::Hash>,
     /// Whether the record of the claimed call has been asked for in this transaction.
@@ -214,8 +214,18 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         arrived: Timestamp,
     ) -> Self {
         let Guarded { flows, rules, key, kind } = guarded;
-        let next = Some(Exchange::begin(flows, rules, kind, request.call(key), fresh, arrived));
-        Self { host, request, key, next, stored: None, hash: None, record_asked: false }
+        let mut run = Self {
+            host,
+            request,
+            key,
+            work: None,
+            todo: Todo::Respond,
+            stored: None,
+            hash: None,
+            record_asked: false,
+        };
+        run.go_on(Exchange::begin(flows, rules, kind, request.call(key), fresh, arrived));
+        run
     }
 
     /// The next thing for the handler to do; `None` once the call has succeeded and all of
@@ -232,12 +242,15 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         async move {
             loop {
                 self.ask_host().await.map_err(Stop::Host)?;
-                match self.next.take() {
-                    Some(Exchange::Admit(admit)) => return Ok(Some(Step::Admit(admit))),
-                    Some(Exchange::Repeat(repeat)) => return Ok(Some(Step::Repeat(repeat))),
-                    other => self.next = other,
-                }
-                if let Some(end) = self.grant() {
+                if matches!(self.todo, Todo::Admit | Todo::Repeat)
+                    && let Some(Ok(work)) = self.work.take()
+                {
+                    match Exchange::prepared(work, self.todo) {
+                        Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
+                        Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
+                        other => self.go_on(other),
+                    }
+                } else if let Some(end) = self.grant() {
                     return end.map(|granted| granted.map(Step::Perform));
                 }
             }
@@ -255,7 +268,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         async move {
             loop {
                 self.ask_host().await.map_err(Stop::Host)?;
-                if matches!(&self.next, Some(Exchange::Admit(_) | Exchange::Repeat(_))) {
+                if matches!(self.todo, Todo::Admit | Todo::Repeat) {
                     self.answer(Said::Yes);
                 } else if let Some(end) = self.grant() {
                     return end;
@@ -266,44 +279,46 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
 
     /// Asks the host as long as it is its turn.
     ///
-    /// The exchange stays where it is meanwhile: it is large, and a future that held it
-    /// would be copied about with it.
+    /// The request stays where it is meanwhile: it is large, and a future that held it would
+    /// be copied about with it.
     async fn ask_host(&mut self) -> Result<(), H::Error> {
         loop {
-            match &self.next {
-                Some(Exchange::Load(load)) => {
-                    let loaded = self.host.load(load.session_id()).await?;
+            let Some(Ok(work)) = &self.work else { return Ok(()) };
+            match &self.todo {
+                Todo::Load => {
+                    let loaded = self.host.load(work.to_load()).await?;
                     self.loaded(loaded);
                 }
-                Some(Exchange::Account(account)) => {
-                    let found = self.host.account(account.user()).await?;
+                Todo::Account => {
+                    let user = work.account_to_ask().unwrap_or(UserRef::new(0));
+                    let found = self.host.account(user).await?;
                     self.answer(Said::Account(found));
                 }
-                Some(Exchange::Recall(recall)) => {
-                    let recalled = self.host.recall(recall.session_id()).await?;
+                Todo::Recall => {
+                    let recalled = self.host.recall(work.id).await?;
                     self.answer(Said::Recalled(recalled));
                 }
-                Some(Exchange::Verify(verify)) => {
-                    let verified = self.host.verify(verify.question()).await?;
+                Todo::Verify(question) => {
+                    let verified = self.host.verify(question).await?;
                     self.answer(Said::Verified(verified));
                 }
-                Some(Exchange::Hash(hash)) => {
-                    let session = hash.session_id();
+                Todo::Hash => {
+                    let session = work.id;
                     self.host.release().await;
                     self.hash_password(session).await?;
                     self.answer(Said::Hashed);
                 }
-                Some(Exchange::Commit(commit)) => {
-                    let keeps = keeps(commit);
+                Todo::Commit => {
+                    let keeps = keeps(work);
                     if let Some((id, revision)) = keeps {
                         let sealer = Sealer::new(id, revision);
                         self.stored = Some(self.request.to_stored(self.key, self.stored.take(), sealer));
                     }
                     let stored = self.stored.as_ref().filter(|_| keeps.is_some());
-                    let committed = self.host.commit(Changes(commit), stored).await?;
+                    let committed = self.host.commit(Changes::of(work), stored).await?;
                     self.answer(Said::Committed(committed));
                 }
-                Some(Exchange::Perform(perform)) => match perform.record_under() {
+                Todo::Perform => match work.record_under() {
                     Some(session) if !self.record_asked => {
                         let recalled = self.host.recall(session).await?;
                         self.record_asked = true;
@@ -313,14 +328,17 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     }
                     _ => return Ok(()),
                 },
-                _ => return Ok(()),
+                Todo::Admit | Todo::Repeat | Todo::Respond => return Ok(()),
             }
         }
     }
 
     /// Goes on with the answer to a question.
     pub fn go_on(&mut self, exchange: Exchange<'r, E::Op>) {
-        self.next = Some(exchange);
+        match exchange.into_parts() {
+            Ok((work, todo)) => (self.work, self.todo) = (Some(Ok(work)), todo),
+            Err(respond) => (self.work, self.todo) = (Some(Err(respond)), Todo::Respond),
+        }
     }
 
     /// Reports how a granted call ended. Whether that holds, the next step says: the commit
@@ -347,53 +365,42 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     }
 
     /// Answers the question that is asked.
-    #[inline(never)]
     fn answer(&mut self, said: Said<'r>) {
-        let Some(exchange) = self.next.take() else { return };
-        self.next = Some(match (exchange, said) {
-            (Exchange::Load(load), Said::Loaded(session, caller, now)) => load.found(session, caller, now),
-            (Exchange::Account(account), Said::Account(found)) => account.found(found),
-            (Exchange::Recall(recall), Said::Recalled(recalled)) => match recalled {
-                Recalled::CarriedOut(outcome) => recall.carried_out(outcome),
-                Recalled::NotCarriedOut => recall.not_carried_out(),
-                Recalled::Unknown => recall.unknown(),
-            },
-            (Exchange::Verify(verify), Said::Verified(verified)) => match verified {
-                Verified::Outside(verdict) => verify.verdict(verdict),
-                Verified::InTransaction(verdict) => verify.verdict_in_transaction(verdict),
-            },
-            (Exchange::Hash(hash), Said::Hashed) => hash.hashed(),
-            (Exchange::Commit(commit), Said::Committed(committed)) => commit.committed(committed),
-            (Exchange::Perform(perform), Said::Already(outcome)) => perform.grant().1.already(outcome),
-            (Exchange::Admit(admit), Said::Yes) => admit.admitted(),
-            (Exchange::Repeat(repeat), Said::Yes) => repeat.repeated(),
-            (exchange, _) => exchange,
-        });
+        if let Some(Ok(work)) = &mut self.work {
+            take_in(work, &mut self.todo, said);
+        }
     }
 
     /// The grant or the end of the request, when it has come to that.
     #[inline(never)]
     fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
-        Some(match self.next.take() {
-            Some(Exchange::Perform(perform)) => {
-                let (grant, performing) = perform.grant();
+        let work = match self.work.take() {
+            Some(Ok(work)) => work,
+            Some(Err(Respond::Performed)) => return Some(Ok(None)),
+            Some(Err(respond)) => return Some(Err(Stop::Respond(respond))),
+            None => return Some(Err(Stop::Respond(Respond::Error(MatrixError::unavailable())))),
+        };
+        match self.todo {
+            Todo::Perform => {
+                let (grant, performing) = Perform::of(work).grant();
                 let record_under = grant.record_under();
                 match self.request.plan(self.key, grant, self.stored.clone(), self.hash.clone()) {
-                    Ok(plan) => Ok(Some(Granted { plan, record_under, performing })),
+                    Ok(plan) => Some(Ok(Some(Granted { plan, record_under, performing }))),
                     Err(refusal) => {
-                        self.next = Some(performing.refused(refusal));
-                        return None;
+                        self.go_on(performing.refused(refusal));
+                        None
                     }
                 }
             }
-            Some(Exchange::Respond(Respond::Performed)) => Ok(None),
-            Some(Exchange::Respond(respond)) => Err(Stop::Respond(respond)),
-            None => Err(Stop::Respond(Respond::Error(MatrixError::unavailable()))),
-            other => {
-                self.next = other;
-                return None;
+            Todo::Respond => Some(match Respond::of(work) {
+                Respond::Performed => Ok(None),
+                respond => Err(Stop::Respond(respond)),
+            }),
+            _ => {
+                self.work = Some(Ok(work));
+                None
             }
-        })
+        }
     }
 
     async fn hash_password(&mut self, session: SessionId) -> Result<(), H::Error> {
@@ -422,12 +429,33 @@ enum Said<'r> {
     Yes,
 }
 
-/// The session beside which the request's parameters are to be kept.
-fn keeps<Op: Operation>(commit: &Commit<'_, Op>) -> Option<(SessionId, Revision)> {
-    commit.changes().find_map(|change| match change {
-        Change::Put { id, session, keep: true, .. } => Some((id, session.revision())),
-        _ => None,
-    })
+/// Takes in what the host said to the question that is asked, and asks the next. No part of
+/// it depends on the endpoint or the host: there is one copy of its code.
+#[inline(never)]
+fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
+    *todo = match (&*todo, said) {
+        (Todo::Load, Said::Loaded(session, caller, now)) => work.loaded(session, caller, now),
+        (Todo::Account, Said::Account(found)) => work.account(found),
+        (Todo::Recall, Said::Recalled(recalled)) => work.recalled(recalled),
+        (Todo::Verify(question), Said::Verified(verified)) => match verified {
+            Verified::Outside(verdict) => work.verified(question, verdict, false),
+            Verified::InTransaction(verdict) => work.verified(question, verdict, true),
+        },
+        (Todo::Hash, Said::Hashed) => work.hashed(),
+        (Todo::Commit, Said::Committed(committed)) => work.committed(committed),
+        (Todo::Perform, Said::Already(outcome)) => work.carried_out_before(outcome),
+        (Todo::Admit, Said::Yes) => work.admitted(),
+        (Todo::Repeat, Said::Yes) => work.repeated(),
+        // Every question is answered where it is asked.
+        _ => return,
+    };
+    work.prepare(todo);
+}
+
+/// The session beside which the request's parameters are to be kept, and at which revision.
+fn keeps(work: &Work<'_>) -> Option<(SessionId, Revision)> {
+    let session = work.session.as_ref().filter(|_| work.put && work.keep)?;
+    Some((work.id, session.revision()))
 }
 
 impl<'r, E: Endpoint, H: Send> Granted<'r, E, H> {
@@ -439,7 +467,7 @@ impl<'r, E: Endpoint, H: Send> Granted<'r, E, H> {
 
 impl<'r, H: Host<'r, E>, E: Endpoint> fmt::Debug for Run<'r, H, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("Run").finish_non_exhaustive()
     }
 }
 
@@ -486,7 +514,7 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
                     Ok(found) => account.found(found),
                     Err(error) => return Stop::Host(error),
                 },
-                Exchange::Commit(commit) => match host.commit(Changes(&commit), None).await {
+                Exchange::Commit(commit) => match host.commit(Changes::of(commit.work()), None).await {
                     Ok(committed) => commit.committed(committed),
                     Err(error) => return Stop::Host(error),
                 },

@@ -26,7 +26,7 @@ use super::respond::Respond;
 use super::rules::Rules;
 use super::session::{Session, SessionId};
 use super::transition::end::Recalled;
-use super::transition::work::{Admission, Answered, Input, Request, Side, Todo, Work};
+use super::transition::work::{Admission, Input, Request, Side, Todo, Work};
 use super::verdict::Verdict;
 use crate::Timestamp;
 use crate::wire::Auth;
@@ -139,11 +139,14 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     }
 
     fn ask(mut work: Work<'r>, todo: Todo<'r>) -> Self {
+        work.prepare(&todo);
+        Self::prepared(work, todo)
+    }
+
+    /// The question that has been made ready.
+    pub(super) fn prepared(work: Work<'r>, todo: Todo<'r>) -> Self {
         match todo {
-            Todo::Load => {
-                work.reset();
-                Self::Load(Load::of(work))
-            }
+            Todo::Load => Self::Load(Load::of(work)),
             Todo::Account => Self::Account(LookUpAccount::of(work)),
             Todo::Admit => Self::Admit(Admit::of(work)),
             Todo::Recall => Self::Recall(Recall::of(work)),
@@ -151,11 +154,25 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             Todo::Hash => Self::Hash(Hash::of(work)),
             Todo::Perform => Self::Perform(Perform::of(work)),
             Todo::Repeat => Self::Repeat(Repeat::of(work)),
-            Todo::Commit => {
-                work.seal_changes();
-                Self::Commit(Commit::of(work))
-            }
+            Todo::Commit => Self::Commit(Commit::of(work)),
+            Todo::Respond => Self::Respond(Respond::of(work)),
         }
+    }
+
+    /// The request and what is asked about it; the answer, if there is nothing to ask.
+    pub(super) fn into_parts(self) -> Result<(Work<'r>, Todo<'r>), Respond<'r>> {
+        Ok(match self {
+            Self::Load(it) => (it.state.work, Todo::Load),
+            Self::Account(it) => (it.state.work, Todo::Account),
+            Self::Admit(it) => (it.state.work, Todo::Admit),
+            Self::Recall(it) => (it.state.work, Todo::Recall),
+            Self::Verify(it) => (it.state.work, Todo::Verify(it.question)),
+            Self::Hash(it) => (it.state.work, Todo::Hash),
+            Self::Perform(it) => (it.state.work, Todo::Perform),
+            Self::Repeat(it) => (it.state.work, Todo::Repeat),
+            Self::Commit(it) => (it.state.work, Todo::Commit),
+            Self::Respond(respond) => return Err(respond),
+        })
     }
 }
 
@@ -180,7 +197,7 @@ macro_rules! questions {
             }
 
             impl<'r, Op: Operation> $name<'r, Op> {
-                const fn of(work: Work<'r>) -> Self {
+                pub(super) const fn of(work: Work<'r>) -> Self {
                     Self { state: State::of(work) }
                 }
             }
@@ -247,8 +264,7 @@ impl<'r, Op: Operation> LookUpAccount<'r, Op> {
 impl<'r, Op: Operation> Admit<'r, Op> {
     /// The call is let in.
     pub fn admitted(mut self) -> Exchange<'r, Op> {
-        self.state.work.admission = Admission::Admitted;
-        let todo = self.state.work.go_on();
+        let todo = self.state.work.admitted();
         Exchange::ask(self.state.work, todo)
     }
 
@@ -345,23 +361,16 @@ impl<'r, Op: Operation> Verify<'r, Op> {
     /// The verdict, found outside of the transaction, which is to be ended first: nothing
     /// has been written in it.
     pub fn verdict(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        self.answer(verdict, false);
-        Exchange::ask(self.state.work, Todo::Load)
+        let todo = self.state.work.verified(&self.question, verdict, false);
+        Exchange::ask(self.state.work, todo)
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
     /// committed with the session that holds it. If the transaction ends otherwise, the stage
     /// is asked about again.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        self.answer(verdict, true);
-        let todo = self.state.work.judged_here();
+        let todo = self.state.work.verified(&self.question, verdict, true);
         Exchange::ask(self.state.work, todo)
-    }
-
-    fn answer(&mut self, verdict: Verdict<'r>, in_transaction: bool) {
-        let Question { id, stage, .. } = self.question;
-        let (polled, caller) = (self.question.is_poll(), self.state.work.caller);
-        self.state.work.answered = Some(Answered { id, stage, polled, verdict, caller, in_transaction });
     }
 }
 
@@ -381,8 +390,8 @@ impl<'r, Op: Operation> Hash<'r, Op> {
     /// The hash is ready, or there was no password to hash. The transaction is to be undone
     /// first: a verdict may have reserved something in it, and is asked for again.
     pub fn hashed(mut self) -> Exchange<'r, Op> {
-        self.state.work.hashed();
-        Exchange::ask(self.state.work, Todo::Load)
+        let todo = self.state.work.hashed();
+        Exchange::ask(self.state.work, todo)
     }
 }
 
@@ -390,7 +399,7 @@ impl<'r, Op: Operation> Perform<'r, Op> {
     /// As [`Grant::record_under`].
     #[must_use]
     pub fn record_under(&self) -> Option<SessionId> {
-        Grant::<Op>::new(&self.state.work).record_under()
+        self.state.work.record_under()
     }
 
     /// The grant, and what takes the end of the call.
@@ -429,8 +438,7 @@ impl<'r, Op: Operation> Performing<'r, Op> {
     /// The record under [`Grant::record_under`] was there already: another request has
     /// carried the call out.
     pub fn already(mut self, outcome: Outcome) -> Exchange<'r, Op> {
-        self.state.work.undo = true;
-        let todo = self.state.work.recalled(Recalled::CarriedOut(outcome));
+        let todo = self.state.work.carried_out_before(outcome);
         Exchange::ask(self.state.work, todo)
     }
 }
@@ -462,7 +470,7 @@ impl<'r, Op: Operation> Repeat<'r, Op> {
 
     /// The answer is made again.
     pub fn repeated(mut self) -> Exchange<'r, Op> {
-        let todo = self.state.work.commit(super::respond::Answer::Performed);
+        let todo = self.state.work.repeated();
         Exchange::ask(self.state.work, todo)
     }
 
@@ -486,24 +494,12 @@ impl<'r, Op: Operation> Commit<'r, Op> {
     /// stored, even if the session could not be written: its claim lapses, and the record
     /// says what became of the call.
     pub fn committed(mut self, committed: Committed) -> Exchange<'r, Op> {
-        match committed {
-            Committed::Stored => {
-                self.state.work.stored();
-                if self.state.work.answer.is_some() {
-                    Exchange::Respond(Respond::of(self.state.work))
-                } else {
-                    Exchange::ask(self.state.work, Todo::Load)
-                }
-            }
-            Committed::Lost => Exchange::ask(self.state.work, Todo::Load),
-            Committed::Full(wait) => {
-                if self.state.work.full(wait) {
-                    Exchange::ask(self.state.work, Todo::Commit)
-                } else {
-                    Exchange::Respond(Respond::of(self.state.work))
-                }
-            }
-        }
+        let todo = self.state.work.committed(committed);
+        Exchange::ask(self.state.work, todo)
+    }
+
+    pub(super) const fn work(&self) -> &Work<'r> {
+        &self.state.work
     }
 }
 

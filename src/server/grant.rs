@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use super::operation::Operation;
 use super::reference::{Reference, Subject, UserRef};
 use super::session::{Passed, Proof, SessionId};
-use super::transition::work::{Admission, Work, Write};
+use super::transition::work::{Admission, Work};
 use crate::wire::error::MatrixError;
 
 /// Proof that every stage of one flow has passed, in one session, for the operation `Op`
@@ -55,7 +55,7 @@ impl<Op: Operation> Grant<Op> {
             account: work.caller.or_else(|| session.and_then(|session| session.account())),
             by_token: work.caller.is_some(),
             session: session.map(|_| work.id),
-            claimed: matches!(work.write, Write::Replace(_)) && !exempt,
+            claimed: work.record_under().is_some(),
             needs_stored: !exempt && work.needs_stored(),
             passed: session.map_or(Passed::new(), |session| session.passed),
         };

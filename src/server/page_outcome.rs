@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::verdict::{StageError, StageFailure};
+use super::verdict::StageFailure;
 use crate::Millis;
 use crate::wire::Malformed;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -73,10 +73,7 @@ impl PageRefusal {
             Self::Malformed(Malformed::Invalid(_)) => {
                 MatrixError::new(ErrorCode::InvalidParam, "What you entered can't be right. Please check it.")
             }
-            Self::Failed(failure) => {
-                let StageError(code, message) = failure.error();
-                MatrixError::new(code, message).with_status(403)
-            }
+            Self::Failed(failure) => MatrixError::of(failure.fault()).with_status(403),
             Self::Pending => MatrixError::new(ErrorCode::SessionNotValidated, "This has not happened yet."),
             Self::TermsChanged => MatrixError::new(
                 ErrorCode::TermsNotSigned,

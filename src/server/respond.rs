@@ -5,6 +5,7 @@ use core::fmt;
 use super::flows::Policy;
 use super::session::{Session, SessionId};
 use super::transition::work::Work;
+use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, Raw};
 
@@ -15,7 +16,7 @@ pub(crate) enum Answer<'r> {
     Performed,
     Challenge {
         show_completed: bool,
-        error: Option<(ErrorCode, &'static str)>,
+        error: Option<Fault>,
         extra: Option<Raw<'r>>,
     },
     Error(MatrixError),
@@ -80,7 +81,7 @@ pub struct Challenge<'r> {
     id: SessionId,
     session: Session,
     show_completed: bool,
-    error: Option<(ErrorCode, &'static str)>,
+    error: Option<Fault>,
     extra: Option<Raw<'r>>,
 }
 
@@ -104,7 +105,7 @@ impl Challenge<'_> {
     #[must_use]
     pub const fn error_code(&self) -> Option<ErrorCode> {
         match self.error {
-            Some((code, _)) => Some(code),
+            Some(fault) => Some(fault.code()),
             None => None,
         }
     }
@@ -133,12 +134,12 @@ impl Challenge<'_> {
             }
             out.write_char(']')?;
         }
-        if let Some((code, message)) = self.error {
+        if let Some(fault) = self.error {
             out.write_str(",\"errcode\":\"")?;
-            out.write_str(code.name())?;
+            out.write_str(fault.name())?;
             // A sentence of ours: none needs an escape, which a test looks after.
             out.write_str("\",\"error\":\"")?;
-            out.write_str(message)?;
+            out.write_str(fault.message)?;
             out.write_char('"')?;
         }
         if let Some(extra) = self.extra {

@@ -3,6 +3,7 @@
 use super::reference::{Reference, Subject};
 use super::session::Proof;
 use crate::Millis;
+use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::Raw;
 
@@ -95,36 +96,32 @@ pub enum StageFailure {
     Other,
 }
 
-/// What a 401 says beside the state: a code and a sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StageError(pub(crate) ErrorCode, pub(crate) &'static str);
-
 impl StageFailure {
-    pub(crate) const fn error(self) -> StageError {
+    /// What a 401 says beside the state.
+    pub(crate) const fn fault(self) -> Fault {
         match self {
             Self::Credentials | Self::UnknownThreepid => {
-                StageError(ErrorCode::Forbidden, "Invalid username or password.")
+                Fault::new(ErrorCode::Forbidden, "Invalid username or password.")
             }
-            Self::OtherUser => StageError(
+            Self::OtherUser => Fault::new(
                 ErrorCode::Forbidden,
                 "These are not the credentials of the user who makes the request.",
             ),
-            Self::Captcha => StageError(ErrorCode::CaptchaInvalid, "The captcha was not accepted."),
+            Self::Captcha => Fault::new(ErrorCode::CaptchaInvalid, "The captcha was not accepted."),
             Self::Threepid => {
-                StageError(ErrorCode::ThreepidAuthFailed, "The address could not be validated.")
+                Fault::new(ErrorCode::ThreepidAuthFailed, "The address could not be validated.")
             }
-            Self::UnownedThreepid => StageError(ErrorCode::ThreepidNotFound, "No account has this address."),
-            Self::Token => StageError(ErrorCode::Unauthorized, "The registration token is not valid."),
-            Self::Other => StageError(ErrorCode::Unauthorized, "The authentication was not accepted."),
+            Self::UnownedThreepid => Fault::new(ErrorCode::ThreepidNotFound, "No account has this address."),
+            Self::Token => Fault::new(ErrorCode::Unauthorized, "The registration token is not valid."),
+            Self::Other => Fault::new(ErrorCode::Unauthorized, "The authentication was not accepted."),
         }
     }
 
     /// The error that is answered in place of a 401 with the state.
     pub(crate) const fn refusal(self) -> Option<MatrixError> {
-        let StageError(code, message) = self.error();
         match self {
-            Self::OtherUser | Self::UnknownThreepid => Some(MatrixError::new(code, message)),
-            Self::UnownedThreepid => Some(MatrixError::new(code, message).with_status(404)),
+            Self::OtherUser | Self::UnknownThreepid => Some(MatrixError::of(self.fault())),
+            Self::UnownedThreepid => Some(MatrixError::of(self.fault()).with_status(404)),
             _ => None,
         }
     }

@@ -2,10 +2,10 @@
 //! under the anchor of its section.
 
 use matrix_uia::endpoint::login::{Attempt, GetLoginTokenResponse, LoginRequest, Offer};
+use matrix_uia::endpoint::moderation::Moderation;
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::endpoint::register::{AvailabilityResponse, RegisterRequest, TokenValidityResponse};
 use matrix_uia::endpoint::signing_keys::{SigningKeys, UploadSigningKeysRequest};
-use matrix_uia::endpoint::moderation::Moderation;
 use matrix_uia::server::account::{AccountStatus, Event};
 use matrix_uia::wire::{Auth, UserIdentifier};
 use matrix_uia::{Millis, Secret};
@@ -131,7 +131,10 @@ fn post_matrixclientv3keysdevice_signingupload() {
 }"#;
     let request = UploadSigningKeysRequest::parse(body).unwrap();
     assert!(matches!(request.auth, Auth::Attempt { .. }));
-    assert_eq!(request.check("@alice:example.com").map(|checked| checked.admit(&SigningKeys::default(), [])), Ok(Ok(())));
+    assert_eq!(
+        request.check("@alice:example.com").map(|checked| checked.admit(&SigningKeys::default(), [])),
+        Ok(Ok(()))
+    );
     let keys: Vec<String> = request.keys.iter().map(|(_, key)| key.public_key.to_string()).collect();
     assert_eq!(
         keys,

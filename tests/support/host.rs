@@ -11,8 +11,8 @@ use matrix_uia::server::drive::{
 };
 use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::grant::{Exempt, Outcome, Refusal};
+use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;

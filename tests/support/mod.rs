@@ -23,6 +23,7 @@ use matrix_uia::pages::{Document, Nonce, Page};
 use matrix_uia::server::call::Call;
 use matrix_uia::server::check::AddressBy;
 use matrix_uia::server::drive::Recalled;
+use matrix_uia::server::drive_page;
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::flows::TermsVersion;
@@ -30,7 +31,6 @@ use matrix_uia::server::grant::{Grant, Refusal};
 use matrix_uia::server::operation::{
     ChangePassword, Deactivate, DeleteDevice, DeleteDevices, Operation, Register,
 };
-use matrix_uia::server::drive_page;
 use matrix_uia::server::page::{Approval, PagePolicy, Visit};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::server::question::{Check, Question};

@@ -124,6 +124,12 @@ impl Db {
         self.logins.insert(login.token.clone(), login);
     }
 
+    /// Logs all devices of a user out, but the one that has this token.
+    pub fn log_out(&mut self, user: UserRef, but: Option<&str>) {
+        self.version = self.version.wrapping_add(1);
+        self.logins.retain(|token, login| login.user != user || Some(token.as_str()) == but);
+    }
+
     pub fn set_password(&mut self, user: UserRef, hash: Option<String>) {
         if let Some(account) = self.accounts.get_mut(&user) {
             account.hash = hash;

@@ -12,7 +12,7 @@ use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::respond::Respond;
-use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, Store};
+use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, OwnerKey, Store};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::Locality;
 use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
@@ -166,7 +166,7 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
         stored: Option<&StoredPasswordChange>,
     ) -> Result<Committed, MatrixError> {
         let now = self.now;
-        Ok(match self.sessions.commit(changes.iter(), stored.cloned(), now) {
+        Ok(match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now) {
             Ok(_) => Committed::Stored,
             Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
             Err(_) => Committed::Lost,

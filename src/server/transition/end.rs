@@ -33,10 +33,6 @@ impl<'r> Work<'r> {
         self.answer = None;
     }
 
-    pub(crate) fn hashed(&mut self) {
-        self.hashed = Some(self.effective());
-    }
-
     /// The call succeeded.
     pub(crate) fn succeeded(&mut self, outcome: Outcome, now: Timestamp) -> Todo<'r> {
         let exempt = self.admission == Admission::Exempt;
@@ -71,7 +67,7 @@ impl<'r> Work<'r> {
                 self.put = true;
                 self.commit(Answer::Error(error))
             }
-            Write::Insert if worth_keeping => self.challenge(Some((error.code(), error.message()))),
+            Write::Insert if worth_keeping => self.challenge(Some(error.fault())),
             Write::Insert | Write::Keep => {
                 self.give_up();
                 self.commit(Answer::Error(error))
@@ -150,7 +146,7 @@ impl<'r> Work<'r> {
     }
 
     /// The store is full. `false` if there is nothing more to write.
-    pub(crate) fn full(&mut self, wait: Millis) -> bool {
+    pub(super) fn full(&mut self, wait: Millis) -> bool {
         self.give_up();
         (self.spend, self.undo) = (None, false);
         self.answer = Some(Answer::Error(MatrixError::limited(wait)));
@@ -167,7 +163,7 @@ impl<'r> Work<'r> {
         }
     }
 
-    pub(crate) fn stored(&mut self) {
+    pub(super) fn stored(&mut self) {
         if let Some(session) = &self.session
             && session.is_claimed()
             && self.put
@@ -177,10 +173,14 @@ impl<'r> Work<'r> {
     }
 }
 
-/// What became of a claimed call.
-#[derive(Clone, Copy)]
-pub(crate) enum Recalled {
+/// What the record of a call says, whose claim has lapsed.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "yes, no, or nobody knows: there is no fourth case")]
+pub enum Recalled {
+    /// The call was carried out, with this outcome.
     CarriedOut(Outcome),
+    /// It was not.
     NotCarriedOut,
+    /// Nobody can tell.
     Unknown,
 }

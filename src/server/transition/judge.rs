@@ -6,7 +6,8 @@ use crate::server::operation::Register;
 use crate::server::question::{Check, Question};
 use crate::server::respond::Answer;
 use crate::server::session::{Phase, Proof};
-use crate::server::verdict::{Evidence, StageError, StageFailure, Verdict};
+use crate::server::verdict::{Evidence, StageFailure, Verdict};
+use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::Raw;
 use crate::wire::{AuthData, AuthType, Malformed, StageId};
@@ -34,15 +35,19 @@ impl<'r> Work<'r> {
             return self.go_on_or_challenge();
         }
         if !known || !self.is_next(stage) {
-            return self.no_attempt(ErrorCode::InvalidParam, NOT_NEXT);
+            return self.no_attempt(Fault::new(ErrorCode::InvalidParam, NOT_NEXT));
         }
         let (user, by_token) = (session.user(), session.by_token);
         let awaited = session.awaiting().filter(|(waiting, _)| *waiting == stage).map(|(_, it)| it);
         let registers = session.operation == Register::ID;
         let address = |creds| AddressCheck::new(AddressBy::Credentials(creds), user, registers);
         let check = match data {
-            Err(Malformed::Missing(_)) => return self.no_attempt(ErrorCode::MissingParam, MISSING),
-            Err(Malformed::Invalid(_)) => return self.no_attempt(ErrorCode::InvalidParam, INVALID),
+            Err(Malformed::Missing(_)) => {
+                return self.no_attempt(Fault::new(ErrorCode::MissingParam, MISSING));
+            }
+            Err(Malformed::Invalid(_)) => {
+                return self.no_attempt(Fault::new(ErrorCode::InvalidParam, INVALID));
+            }
             Ok(AuthData::Dummy) => return self.pass(stage, Evidence::nothing()),
             // Whoever accepts must have been shown what is accepted.
             Ok(AuthData::Terms) if self.terms_seen => return self.pass(stage, Evidence::nothing()),
@@ -61,12 +66,12 @@ impl<'r> Work<'r> {
     }
 
     /// What can't be an attempt changes nothing (rule U6), so it binds nothing either.
-    fn no_attempt(&mut self, code: ErrorCode, message: &'static str) -> Todo<'r> {
+    fn no_attempt(&mut self, fault: Fault) -> Todo<'r> {
         if matches!(self.write, Write::Replace(_)) {
             self.unbind();
             self.changed = false;
         }
-        self.challenge(Some((code, message)))
+        self.challenge(Some(fault))
     }
 
     fn ask(&mut self, stage: StageId, check: Check<'r>, by_token: bool) -> Todo<'r> {
@@ -117,16 +122,14 @@ impl<'r> Work<'r> {
             Verdict::Passed(evidence) if self.accepts(stage, evidence) => return self.pass(stage, evidence),
             Verdict::Passed(evidence) => {
                 self.unused = Some(evidence.proof).filter(|proof| proof.is_reservation());
-                let StageError(code, message) = StageFailure::OtherUser.error();
-                return self.fail(polled, MatrixError::new(code, message));
+                return self.fail(polled, MatrixError::of(StageFailure::OtherUser.fault()));
             }
             Verdict::Failed(failure) => {
                 if let Some(error) = failure.refusal() {
                     return self.fail(polled, error);
                 }
                 self.count(polled);
-                let StageError(code, message) = failure.error();
-                return self.challenge(Some((code, message)));
+                return self.challenge(Some(failure.fault()));
             }
             Verdict::Unavailable => return self.refuse(MatrixError::unavailable()),
             Verdict::Limited(wait) => return self.refuse(MatrixError::limited(wait)),
@@ -182,14 +185,14 @@ impl<'r> Work<'r> {
         self.commit(Answer::Error(error))
     }
 
-    pub(super) fn challenge(&mut self, error: Option<(ErrorCode, &'static str)>) -> Todo<'r> {
+    pub(super) fn challenge(&mut self, error: Option<Fault>) -> Todo<'r> {
         self.challenge_as(true, error, None)
     }
 
     pub(super) fn challenge_as(
         &mut self,
         show_completed: bool,
-        error: Option<(ErrorCode, &'static str)>,
+        error: Option<Fault>,
         extra: Option<Raw<'r>>,
     ) -> Todo<'r> {
         self.put = match self.write {

@@ -10,6 +10,7 @@ use crate::server::respond::Answer;
 use crate::server::rules::UnknownSession;
 use crate::server::session::Session;
 use crate::server::verdict::Verdict;
+use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 const UNKNOWN_SESSION: &str = "Unknown or expired session.";
@@ -50,14 +51,6 @@ impl<'r> Work<'r> {
 
     fn is_consumed(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.consumed_at().is_some())
-    }
-
-    /// The verdict was found in the transaction of this load.
-    pub(crate) fn judged_here(&mut self) -> Todo<'r> {
-        match self.account_to_ask() {
-            Some(_) => Todo::Account,
-            None => self.go_on(),
-        }
     }
 
     /// The user whose account has to be looked at, beside that of the token.
@@ -114,10 +107,11 @@ impl<'r> Work<'r> {
         self.go_on()
     }
 
-    /// Whether the call is over, or can only be answered as one whose session isn't known.
+    /// Whether the call is over or under way, or can only be answered as one whose session
+    /// isn't known: then what it has made, such as the name in use, is no reason to refuse it.
     fn is_over(&self) -> bool {
         match &self.session {
-            Some(_) => self.is_consumed(),
+            Some(session) => self.is_consumed() || session.is_claimed(),
             None => self.request.call.session.is_some(),
         }
     }
@@ -194,10 +188,10 @@ impl<'r> Work<'r> {
 
     /// Rule U12.
     pub(crate) fn unknown(&mut self) -> Todo<'r> {
-        let error = (ErrorCode::Unknown, UNKNOWN_SESSION);
+        let error = Fault::new(ErrorCode::Unknown, UNKNOWN_SESSION);
         let page = self.request.side != Side::Client;
         if page || self.request.rules.unknown_session == UnknownSession::Reject {
-            return self.commit(Answer::Error(MatrixError::new(error.0, error.1)));
+            return self.commit(Answer::Error(MatrixError::of(error)));
         }
         self.begin();
         self.challenge_as(true, Some(error), None)

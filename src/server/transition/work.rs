@@ -153,6 +153,8 @@ pub(crate) enum Todo<'r> {
     Perform,
     Repeat,
     Commit,
+    /// Nothing: the answer is to be sent.
+    Respond,
 }
 
 impl<'r> Work<'r> {
@@ -186,10 +188,53 @@ impl<'r> Work<'r> {
 
     /// Forgets what was loaded and what was to be committed, and a verdict that was found in
     /// the transaction that is over: its reservation is stored with the session or undone.
+    /// In place, as it is large.
     pub(crate) fn reset(&mut self) {
-        let Self { request, answered, hashed, refusal, claim, .. } = *self;
-        let answered = answered.filter(|answered| !answered.in_transaction);
-        *self = Self { answered, hashed, refusal, claim, ..Self::new(request) };
+        let Self {
+            request,
+            answered,
+            hashed: _,
+            refusal: _,
+            claim: _,
+            now: _,
+            caller,
+            named,
+            named_asked,
+            admission,
+            id,
+            session,
+            write,
+            changed,
+            keep,
+            terms_seen,
+            before,
+            put,
+            spend,
+            undo,
+            leaving,
+            unused,
+            answer,
+        } = self;
+        *answered = answered.filter(|answered| !answered.in_transaction);
+        (*caller, *named, *named_asked) = (None, None, false);
+        *admission = Admission::NotAsked;
+        *id = request.fresh;
+        *session = None;
+        (*write, *changed, *keep, *terms_seen) = (Write::Keep, false, false, true);
+        *before = Before::default();
+        (*put, *undo) = (false, false);
+        *spend = None;
+        *leaving = None;
+        *unused = None;
+        *answer = None;
+    }
+
+    /// The session under which the record of the call is left, if a claim is stored.
+    pub(crate) fn record_under(&self) -> Option<SessionId> {
+        let claimed = matches!(self.write, Write::Replace(_))
+            && self.admission != Admission::Exempt
+            && !self.request.one_transaction;
+        self.session.as_ref().filter(|_| claimed).map(|_| self.id)
     }
 
     /// The session to load.
