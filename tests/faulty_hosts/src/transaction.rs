@@ -11,7 +11,7 @@ use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::session::Proof;
-use matrix_uia::server::store::{NotStored, Store as _};
+use matrix_uia::server::store::{NotStored, OwnerKey, Store as _};
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Locality, UserIdentifier};
 use matrix_uia::{MatrixError, Millis, Secret, SessionId, Timestamp};
@@ -287,7 +287,7 @@ impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
     fn store(&mut self, changes: &[Change<'_>], kept: Option<String>) -> Committed {
         let mut db = self.host.db();
         let now = self.host.outside.now();
-        match db.sessions.commit(changes.iter().copied(), kept, now) {
+        match db.sessions.commit(changes.iter().copied(), kept, OwnerKey::NOBODY, now) {
             Ok(stored) => {
                 if let Some((id, _)) = stored.evicted {
                     db.give_back_all(&id);
