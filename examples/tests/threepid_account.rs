@@ -164,6 +164,32 @@ fn one_proof_is_for_one_session() {
 }
 
 #[test]
+fn u25_an_address_is_given_back_by_a_session_that_ended_and_passes_a_stage_of_another() {
+    for store in ["memory", "sqlite"] {
+        let flow = ["m.login.email.identity", "m.login.dummy"];
+        let mut setup = sending(json!({ "flows": { "deactivate_without_token": [flow] } }));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let token = client.token("alice", "wonderland");
+        client.post(EMAIL[1], None, &email("alice@example.org", 1)).ok();
+        setup.last_message().submit(client).ok();
+        let auth = json!({ "type": flow[0], "threepid_creds": setup.last_message().creds() });
+        let deactivate = |auth: &Value| client.post("account/deactivate", None, &json!({ "auth": auth }));
+        let session = deactivate(&auth).continued(&[flow[0]]);
+        deactivate(&auth).failed(&[], "M_THREEPID_AUTH_FAILED");
+        // What a stage proved is over with the account's epoch (rule U24).
+        client.change_password(&token, "looking-glass", password_auth("alice", "wonderland")).ok();
+        let dummy = json!({ "type": flow[1], "session": session });
+        deactivate(&dummy).failed(&[], "M_UNKNOWN");
+        assert!(client.is_live(&token));
+        let session = deactivate(&auth).continued(&[flow[0]]);
+        deactivate(&json!({ "type": flow[1], "session": session })).ok();
+        assert!(!client.is_live(&token));
+    }
+}
+
+#[test]
 fn an_address_proves_who_its_owner_is_where_a_user_is_asked_for() {
     let by_email = json!([["m.login.email.identity"]]);
     let setup = sending(json!({ "flows": { "add_3pid": by_email, "deactivate_without_token": by_email } }));

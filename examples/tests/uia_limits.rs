@@ -42,38 +42,80 @@ fn u16_a_session_lives_so_long_from_its_making() {
 }
 
 #[test]
-fn u16_at_the_limit_the_oldest_without_a_passed_stage_makes_room() {
+fn u16_at_the_limit_the_oldest_that_proved_nothing_makes_room() {
     for store in STORES {
         let mut setup = Setup::new(json!({
             "uia": { "session_limit": 3, "unknown_session": "reject" },
-            "flows": { "register": [["m.login.terms", "m.login.dummy"]] },
-            "params": { "m.login.terms": { "policies": {} } },
+            "flows": { "register": [["m.login.terms", "m.login.recaptcha", "m.login.dummy"]] },
+            "params": { "m.login.terms": { "policies": {} }, "m.login.recaptcha": { "public_key": "key" } },
+            "recaptcha_accepts": ["good-captcha"],
+            "trusted_proxies": ["127.0.0.0/8"],
         }));
         setup.sessions = Some(store);
         let server = setup.start();
         let client = server.client();
-        let post =
-            |auth: Value| client.post("register", None, &json!({ "password": "christmas", "auth": auth }));
+        let post_from = |peer: u8, auth: Value| {
+            let body = json!({ "password": "christmas", "auth": auth }).to_string();
+            let headers = format!("Content-Type: application/json\r\nX-Forwarded-For: 203.0.113.{peer}\r\n");
+            client.raw("POST", "register", &headers, body.as_bytes())
+        };
+        let post = |auth: Value| post_from(1, auth);
         let terms = |session: &str| post(json!({ "type": "m.login.terms", "session": session }));
+        let captcha = |session: &str| {
+            post(json!({ "type": "m.login.recaptcha", "response": "good-captcha", "session": session }))
+        };
         let poll = |session: &str| post(json!({ "session": session }));
+        let (agreed, human) = (["m.login.terms"], ["m.login.terms", "m.login.recaptcha"]);
 
-        let passed = post(json!({})).asked();
-        terms(&passed).continued(&["m.login.terms"]);
+        let proved = post(json!({})).asked();
+        terms(&proved).continued(&agreed);
+        captcha(&proved).continued(&human);
         let second = post(json!({})).asked();
+        // Anybody passes this stage (lesson 72): it is worth no more than none.
+        terms(&second).continued(&agreed);
         let third = post(json!({})).asked();
-        let fourth = post(json!({})).asked();
+        let fourth = post_from(2, json!({})).asked();
         poll(&second).rejected(400, "M_UNKNOWN");
-        poll(&passed).continued(&["m.login.terms"]);
+        poll(&proved).continued(&human);
         poll(&third).continued(&[]);
         poll(&fourth).continued(&[]);
-        // When each has a passed stage, none makes room.
-        terms(&third).continued(&["m.login.terms"]);
-        terms(&fourth).continued(&["m.login.terms"]);
-        post(json!({})).rejected(429, "M_LIMIT_EXCEEDED");
-        for session in [&passed, &third, &fourth] {
-            poll(session).continued(&["m.login.terms"]);
+        // Where each has proved something, none makes room but for one of the same peer's.
+        for session in [&third, &fourth] {
+            terms(session).continued(&agreed);
+            captcha(session).continued(&human);
         }
+        post_from(3, json!({})).rejected(429, "M_LIMIT_EXCEEDED");
+        for session in [&proved, &third, &fourth] {
+            poll(session).continued(&human);
+        }
+        post(json!({})).asked();
+        poll(&proved).rejected(400, "M_UNKNOWN");
         post(dummy_auth(&third)).ok();
+    }
+}
+
+#[test]
+fn u16_one_peer_s_sessions_make_room_for_each_other_and_not_for_another_user_s() {
+    for store in STORES {
+        let mut setup = Setup::new(json!({ "uia": { "sessions_per_owner": 2 } }));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let [alice, bob] = [("alice", "wonderland"), ("bob", "builder-bob")];
+        let ask = |token: &str| {
+            client.post("account/password", Some(token), &json!({ "new_password": "looking-glass" })).asked()
+        };
+        let tokens = [alice, bob].map(|(name, password)| client.token(name, password));
+        let [theirs, others] = [0, 1].map(|user| (0..4).map(|_| ask(&tokens[user])).collect::<Vec<_>>());
+        let poll = |token: &str, session: &str| {
+            let body = json!({ "new_password": "looking-glass", "auth": { "session": session } });
+            client.post("account/password", Some(token), &body).json()["errcode"].clone()
+        };
+        for (token, sessions) in [(&tokens[0], theirs), (&tokens[1], others)] {
+            let gone = sessions.iter().rev().map(|session| poll(token, session) == "M_UNKNOWN");
+            // Asking for one that is gone begins another, so the youngest are asked for first.
+            assert_eq!(gone.collect::<Vec<_>>(), [false, false, true, true], "{store}");
+        }
     }
 }
 

@@ -6,17 +6,13 @@ use crate::clock;
 use crate::db::{Tx, records, tokens, users};
 use crate::failure::Failure;
 use crate::http::answer;
-use crate::limits::{AuthAttempt, Limited, Whom};
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::threepids;
-use crate::verify::{self, Named};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::register::Registration;
-use matrix_uia::endpoint::threepid::Medium;
 use matrix_uia::server::account::{Account, Caller};
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
@@ -24,9 +20,8 @@ use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::Performing;
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::Register;
-use matrix_uia::server::question::{Check, LimitKey, Question};
+use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Subject, UserRef};
-use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::{Call, Flows, MatrixError, Secret, Session, SessionId, Timestamp};
 
 /// How often one request may lose a race before it is given up. Each time somebody else has won.
@@ -35,8 +30,8 @@ const PATIENCE: u8 = 32;
 /// What stands behind one request: who makes it, and its transaction.
 #[derive(Debug)]
 pub struct UiaHost<'r> {
-    app: &'r App,
-    peer: &'r Peer,
+    pub app: &'r App,
+    pub peer: &'r Peer,
     asker: Asker,
     tx: Option<Tx>,
     /// The account of the access token, as it was loaded.
@@ -205,72 +200,6 @@ impl<'r> UiaHost<'r> {
             tokens::mark_uia(self.tx()?, token, clock::now_ms(), caller.epoch)?;
         }
         Ok(())
-    }
-
-    /// Answers a question, unless too many answers were no lately.
-    pub async fn answer<'q>(&mut self, question: &Question<'q>) -> Result<Verified<'q>, Failure> {
-        let attempt = match self.attempt(question)? {
-            Ok(attempt) => attempt,
-            Err(limited) => return Ok(Verified::InTransaction(Verdict::Limited(limited.wait()))),
-        };
-        let answer = self.look_up(question).await;
-        let failed = matches!(
-            answer,
-            Ok(Verified::Outside(Verdict::Failed(_)) | Verified::InTransaction(Verdict::Failed(_)))
-        );
-        if let Some(attempt) = attempt.filter(|_| !failed) {
-            attempt.forgive();
-        }
-        answer
-    }
-
-    /// Counts an attempt against everything that it touches; `None` if nothing is attempted.
-    fn attempt(&self, question: &Question<'_>) -> Result<Result<Option<AuthAttempt<'r>>, Limited>, Failure> {
-        let (mut whom, mut from) = (None, None);
-        for key in question.limit_keys() {
-            match key {
-                LimitKey::TokenUser(user) => whom = Some(Whom::user(user)),
-                LimitKey::Named(identifier) => whom = Some(verify::whom(self.tx()?, self.app, identifier)?),
-                LimitKey::Address => from = Some(self.peer.counted()),
-            }
-        }
-        let Some(from) = from else { return Ok(Ok(None)) };
-        Ok(self.app.limits.attempt(whom.as_ref(), from).map(Some))
-    }
-
-    async fn look_up<'q>(&mut self, question: &Question<'q>) -> Result<Verified<'q>, Failure> {
-        let app = self.app;
-        let verdict = match question.check() {
-            Check::Password(check) => {
-                let Named { named, hash } = verify::named(self.tx()?, app, check.identifier())?;
-                let comparison = check.named(named);
-                self.give_up();
-                let hash = hash.filter(|_| comparison.against().is_some());
-                let password = normal_form(comparison.password());
-                let matches = app.passwords.verify(password.expose(), hash).await?;
-                return Ok(Verified::Outside(comparison.verdict(matches)));
-            }
-            Check::Recaptcha { response } => {
-                self.give_up();
-                let response = response.expose().to_cow();
-                let accepted =
-                    app.config.recaptcha_accepts.iter().any(|good| good.matches(response.as_bytes()));
-                let failed = Verdict::Failed(StageFailure::Captcha);
-                let verdict = if accepted { Verdict::Passed(Evidence::nothing()) } else { failed };
-                return Ok(Verified::Outside(verdict));
-            }
-            Check::Email(check) => threepids::claim(self.tx()?, app, question, Medium::Email, check)?,
-            Check::Msisdn(check) => threepids::claim(self.tx()?, app, question, Medium::Msisdn, check)?,
-            Check::RegistrationToken { token } => {
-                verify::reserve(self.tx()?, app, token, question.session_id())?
-            }
-            // It passes by its page.
-            Check::Awaited { reference } => Verdict::Pending(reference),
-            Check::Custom { .. } => Verdict::Failed(StageFailure::Other),
-        };
-        // What was reserved belongs to the session, whatever becomes of its call.
-        self.tx()?.mark()?;
-        Ok(Verified::InTransaction(verdict))
     }
 
     /// Carries every change out and ends the transaction.

@@ -53,15 +53,11 @@ async fn with_uia(app: &App, peer: &Peer, mut request: RegisterRequest<'_>) -> R
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
     while let Some(step) = run.next().await? {
         match step {
-            Step::Admit(admit) => {
-                let free =
-                    request.username.as_ref().map_or(Ok(()), |name| is_free(app, run.host.tx()?, name));
-                match free {
-                    Ok(()) => run.go_on(admit.admitted()),
-                    Err(Failure::Reject(error)) => run.go_on(admit.refused(Refusal::for_params(error))),
-                    Err(failure) => return Err(failure),
-                }
-            }
+            Step::Admit(admit) => match may_take(app, run.host.tx()?, request.username.as_ref()) {
+                Ok(()) => run.go_on(admit.admitted()),
+                Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
+                Err(failure) => return Err(failure),
+            },
             Step::Perform(granted) => {
                 let (account, call) = granted.into_parts();
                 let done = make(app, run.host.tx()?, &account).map(|(outcome, answer, again)| {
@@ -95,9 +91,7 @@ fn make(
     account: &NewAccount<PasswordHash>,
 ) -> Result<(Outcome, String, String), Failure> {
     // Asked again: the name may have been taken since it was free, and what was kept was never asked about.
-    if let Some(name) = &account.username {
-        is_free(app, tx, name).map_err(for_params)?;
-    }
+    may_take(app, tx, account.username.as_ref())?;
     let proved = threepids::proved(tx, &account.threepids)?;
     let localpart =
         account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
@@ -138,9 +132,10 @@ fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
     response(&app.user_id(localpart), login)
 }
 
-fn for_params(failure: Failure) -> Failure {
-    match failure {
-        Failure::Reject(error) => Refusal::for_params(error).into(),
-        failure => failure,
+/// Whether people may have the name, if they ask for one, and nobody has it. They may ask for another.
+fn may_take(app: &App, tx: &Tx, name: Option<&Localpart>) -> Result<(), Failure> {
+    match name.map_or(Ok(()), |name| is_free(app, tx, name)) {
+        Err(Failure::Reject(error)) => Err(Refusal::for_params(error).into()),
+        free => free,
     }
 }
