@@ -9,6 +9,8 @@ pub(crate) struct DecodeError(pub(crate) &'static str);
 impl DecodeError {
     /// The form is that of an earlier version of this crate, or a later one.
     pub(crate) const VERSION: Self = Self("written in another version's form");
+    /// Something was changed after it was written.
+    pub(crate) const DAMAGED: Self = Self("changed since it was written");
 }
 
 impl fmt::Display for DecodeError {

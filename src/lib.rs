@@ -197,6 +197,9 @@ pub mod pages;
 pub mod ruma;
 mod secret;
 pub mod server;
+mod stored;
+#[cfg(all(feature = "testkit", target_has_atomic = "64"))]
+pub mod testkit;
 mod text;
 mod time;
 pub mod wire;
@@ -229,7 +232,7 @@ pub use server::grant::Grant;
 pub use server::rules::Rules;
 pub use server::session::{Session, SessionId};
 pub use text::{Chars, Text};
-pub use time::{Millis, Timestamp};
+pub use time::{CLOCK_TOLERANCE, Millis, Timestamp};
 pub use wire::error::MatrixError;
 
 /// The front page's limits are those of the code:

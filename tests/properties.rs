@@ -9,6 +9,7 @@ mod pages;
 mod pair;
 mod refresh;
 mod seen;
+mod stored;
 mod validation;
 mod world;
 

@@ -11,8 +11,8 @@ use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::endpoint::register::{Localpart, LoginResponse, RegisterRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
 use matrix_uia::endpoint::threepid::{
-    AddThreepidRequest, Delivery, GivenAddress, Medium, Purpose, RequestTokenRequest, Requested,
-    SubmitTokenRequest, Threepid, TokenRequestKey, Validation, ValidationRules,
+    AddThreepidRequest, AddressAuthority, Delivery, GivenAddress, Medium, Purpose, RequestTokenRequest,
+    Requested, SubmitTokenRequest, Threepid, TokenRequestKey, Validation, ValidationRules,
 };
 use matrix_uia::server::account::Caller;
 use matrix_uia::server::commit::Committed;
@@ -121,7 +121,9 @@ fn no_request_shows_what_it_brings() {
     let marked = mark(34);
     let digest = key.validation_token(Secret::new(&marked));
     let rules = ValidationRules::default();
-    let begun = Validation::request(None, &asked, Delivery::Token, digest, &rules, Timestamp::default());
+    let policies = AddressAuthority::new();
+    let now = Timestamp::default();
+    let begun = Validation::request(None, &asked, Delivery::Token, digest, &policies, &rules, now);
     hides(&begun);
     let Requested::New(validation) = begun else { panic!("it is new") };
     assert!(!serde_json::to_string(&validation).unwrap().contains(MARK));

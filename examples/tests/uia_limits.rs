@@ -251,9 +251,8 @@ fn u18_recent_authentication_spares_devices_and_nothing_else() {
     let token = client.token("alice", "wonderland");
     let fresh = client.login("alice", "wonderland").ok();
     client.post("delete_devices", Some(&token), &json!({ "devices": ["X"] })).asked();
-    let body = json!({ "new_password": "looking-glass", "logout_devices": false,
-        "auth": password_auth("alice", "wonderland") });
-    client.post("account/password", Some(&token), &body).ok();
+    let body = json!({ "devices": ["X"], "auth": password_auth("alice", "wonderland") });
+    client.post("delete_devices", Some(&token), &body).ok();
     client.post("delete_devices", Some(&token), &json!({ "devices": ["X"] })).ok();
     let device = text(&fresh, "device_id");
     client.send("DELETE", &format!("devices/{device}"), Some(&token), None).ok();
@@ -261,8 +260,31 @@ fn u18_recent_authentication_spares_devices_and_nothing_else() {
     client.post("account/password", Some(&token), &json!({ "new_password": "another-glass" })).asked();
     client.post("account/deactivate", Some(&token), &json!({})).asked();
     // It is the token's, not the user's (lesson 37).
-    let other = client.token("alice", "looking-glass");
+    let other = client.token("alice", "wonderland");
     client.post("delete_devices", Some(&other), &json!({ "devices": ["X"] })).asked();
+}
+
+#[test]
+fn u18_recent_authentication_ends_with_a_change_of_credentials() {
+    let users = json!([{ "localpart": "alice", "password": "wonderland",
+        "threepids": [{ "medium": "email", "address": "alice@example.org" }] }]);
+    let server = Setup::new(json!({ "uia": { "recent_auth_ms": 60_000 }, "users": users })).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let devices = json!({ "devices": ["X"] });
+    let authenticate = |password: &str| {
+        let auth = password_auth("alice", password);
+        client.post("delete_devices", Some(&token), &with(&devices, "auth", auth)).ok();
+        client.post("delete_devices", Some(&token), &devices).ok();
+    };
+    authenticate("wonderland");
+    // Lesson 85: the change itself was authenticated with what it has replaced.
+    client.change_password(&token, "looking-glass", password_auth("alice", "wonderland")).ok();
+    client.post("delete_devices", Some(&token), &devices).asked();
+    authenticate("looking-glass");
+    let address = json!({ "medium": "email", "address": "alice@example.org" });
+    client.post("account/3pid/delete", Some(&token), &address).ok();
+    client.post("delete_devices", Some(&token), &devices).asked();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::endpoint::threepid::{Purpose, SubmitTokenRequest};
+use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Document, Form, Languages, LinkPage, LoginPage, Nonce, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::session::Visit;
@@ -43,7 +43,9 @@ fn shapes(a: &str, b: &str, c: &str) -> Vec<Vec<(String, Vec<String>)>> {
     });
     let three =
         SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
-    let link = shape(Page::Link(LinkPage::new(&three, a, Purpose::Add)));
+    let policies = AddressAuthority::new();
+    let named = policies.of(Purpose::Add, Medium::Email);
+    let link = shape(Page::Link(LinkPage::new(&three, a, named)));
     let linked = shape(Page::Linked(WebUrl::parse(Text::new(c))));
     stages.into_iter().chain([link, linked]).collect()
 }

@@ -16,8 +16,6 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::reference::Subject;
 use crate::wire::error::{ErrorCode, MatrixError};
 
@@ -53,8 +51,7 @@ pub enum Caller {
 }
 
 /// Where the account is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a new state has to break every match: a decision is owed")]
 pub enum Lifecycle {
     /// In use.
@@ -66,7 +63,26 @@ pub enum Lifecycle {
     Deactivated,
 }
 
+impl Lifecycle {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Deactivating, Self::Deactivated];
+
+    /// The name by which a stored status has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deactivating => "deactivating",
+            Self::Deactivated => "deactivated",
+        }
+    }
+}
+
 /// The status of an account: a plain value the host stores with it.
+///
+/// It serialises with a version and a checksum. Reading it back fails if the form is another
+/// version's, was changed, or is no status that [`on`](Self::on) leads to. A host with a
+/// column for each field has the names of [`Lifecycle`] for the first.
 ///
 /// ```
 /// use matrix_uia::server::account::{AccountStatus, Action, Event};
@@ -76,7 +92,7 @@ pub enum Lifecycle {
 /// assert!(locked.gate(Action::Logout).is_ok());
 /// # Ok::<(), matrix_uia::server::account::InvalidTransition>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct AccountStatus {
     /// Where the account is in its life.

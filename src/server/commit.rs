@@ -127,8 +127,10 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
 pub enum Committed {
     /// All of them are stored.
     Stored,
-    /// None of them is stored: somebody else was faster.
+    /// None of them is stored, and the transaction is undone, with what a verdict reserved in
+    /// it: somebody else was faster.
     Lost,
-    /// None of them is stored: there is no room for the session until so much later.
+    /// None of them is stored, and the transaction is undone, with what a verdict reserved in
+    /// it: there is no room for the session until so much later.
     Full(crate::Millis),
 }

@@ -2,6 +2,7 @@
 //! request.
 
 pub mod account;
+mod account_stored;
 pub mod call;
 pub mod check;
 pub mod commit;

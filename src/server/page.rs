@@ -24,7 +24,7 @@ use super::respond::Answer;
 use super::rules::Rules;
 use super::session::{Session, SessionId};
 use super::transition::work::{Answered, Input, Request, Side, Todo, Work};
-use super::verdict::{Evidence, Verdict};
+use super::verdict::{Evidence, StageFailure, Verdict};
 use crate::Timestamp;
 use crate::wire::{AuthData, AuthType, Malformed, Raw};
 
@@ -417,6 +417,7 @@ fn conclude(work: &Work<'_>, at: PageLoad<'_>) -> PageOutcome {
     }
     let verdict = at.answered.map(|answered| answered.verdict);
     PageOutcome::Refused(match (verdict, work.answer) {
+        (Some(Verdict::Failed(StageFailure::OtherUser)), _) => PageRefusal::WrongUser,
         (Some(Verdict::Failed(failure)), _) => PageRefusal::Failed(failure),
         (Some(Verdict::Limited(wait)), _) => PageRefusal::Limited(wait),
         (Some(Verdict::Unavailable), _) => PageRefusal::Unavailable,

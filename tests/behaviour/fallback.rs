@@ -1,6 +1,6 @@
 //! Rules F1 to F6: the pages, and what their forms do to a session.
 
-use matrix_uia::endpoint::threepid::{Purpose, SubmitTokenRequest};
+use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Form, Languages, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::flows::Flows;
 use matrix_uia::server::operation::{Deactivate, Operation, Register, UploadSigningKeys};
@@ -280,9 +280,10 @@ fn f04_the_login_page_forwards_parameters_and_no_credentials() {
 #[test]
 fn f05_a_validation_link_opens_a_page_with_one_button() {
     let three = submitted("s1", "c1", "t1");
-    let page = LinkPage::new(&three, "a'b@example.org", Purpose::Reset);
+    let policies = AddressAuthority::new();
+    let page = LinkPage::new(&three, "a'b@example.org", policies.of(Purpose::Reset, Medium::Email));
     let (status, html) = document(Page::Link(page.leading_on(true)));
-    assert!(html.text().contains("a'b@example.org") && html.text().contains("reset the password"));
+    assert!(html.text().contains("a'b@example.org") && html.text().contains("change your password"));
     assert_eq!((status, html.all("button").count(), html.all("script").count()), (200, 1, 0));
     let form = html.all("form").next().unwrap();
     assert_eq!(form.attributes.get("method").map(String::as_str), Some("post"));
@@ -378,6 +379,8 @@ fn f02_no_page_says_more_than_it_must() {
     let (status, html) = document(Page::Refused(locked));
     assert_eq!((status, html.all("form").count(), html.all("script").count()), (401, 0, 0));
     let three = submitted("s", "marked-1", "marked-2");
-    let debug = format!("{:?}", LinkPage::new(&three, "alice@example.org", Purpose::Add));
+    let policies = AddressAuthority::new();
+    let named = policies.of(Purpose::Add, Medium::Email);
+    let debug = format!("{:?}", LinkPage::new(&three, "alice@example.org", named));
     assert!(!debug.contains("marked"), "{debug}");
 }

@@ -1,6 +1,6 @@
 //! The lessons about pages, and about what is completed outside of a request.
 
-use matrix_uia::endpoint::threepid::{Purpose, SubmitTokenRequest};
+use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{LinkPage, Page, StagePage};
 use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
@@ -11,7 +11,7 @@ use matrix_uia::server::page_outcome::PageRefusal;
 use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::StageFailure;
 use matrix_uia::wire::{Auth, AuthData, AuthType};
-use matrix_uia::{Rules, Secret};
+use matrix_uia::{Flows, Rules, Secret};
 use serde_json::{Value, json};
 
 use super::{ALICE, BOB, CODE, carol, change, with_flows};
@@ -65,7 +65,9 @@ fn lesson_26_looking_at_a_page_changes_nothing() {
     // And the page behind the link in an e-mail.
     let three =
         SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
-    let (_, html) = document(Page::Link(LinkPage::new(&three, "alice@example.org", Purpose::Reset)));
+    let policies = AddressAuthority::new();
+    let named = policies.of(Purpose::Reset, Medium::Email);
+    let (_, html) = document(Page::Link(LinkPage::new(&three, "alice@example.org", named)));
     assert_eq!(html.all("form").next().unwrap().attributes["method"], "post");
     assert_eq!((html.all("script").count(), html.all("button").count()), (0, 1));
 }
@@ -95,7 +97,9 @@ fn lesson_32_markup_in_a_parameter_is_text_wherever_it_stands() {
     // Nothing but what a validation can have comes as far as its page, and its address is text there.
     let three = |value| SubmitTokenRequest::new(Some(value), Some(Secret::new("c")), Some(Secret::new("t")));
     assert!(three(markup.into()).is_err());
-    let (_, html) = document(Page::Link(LinkPage::new(&three("s".into()).unwrap(), markup, Purpose::Add)));
+    let policies = AddressAuthority::new();
+    let named = policies.of(Purpose::Add, Medium::Email);
+    let (_, html) = document(Page::Link(LinkPage::new(&three("s".into()).unwrap(), markup, named)));
     assert!(html.text().contains(markup));
 }
 
@@ -216,4 +220,29 @@ fn lesson_23_what_a_page_reserved_in_vain_is_given_back() {
     let session = server.register(carol(Value::Null)).session().to_owned();
     assert_eq!(server.submit(flows, (&session, "m.login.registration_token", None), data), Ok(()));
     assert_eq!(server.tokens["t"].pending, 1);
+}
+
+#[test]
+fn lesson_86_the_page_of_a_link_names_everything_before_its_button() {
+    let buffers: &mut [[u8; 256]; 2] = &mut [[0; 256]; 2];
+    let [first, second] = buffers;
+    let email = [["m.login.email.identity"]];
+    let deactivate = Flows::<Deactivate>::in_buffer(email, None, first).unwrap();
+    let devices = Flows::<DeleteDevices>::in_buffer(email, None, second).unwrap();
+    let policies = AddressAuthority::new().with(&deactivate).unwrap().with(&devices).unwrap();
+    let three =
+        SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
+    for (purpose, named) in [
+        (Purpose::Reset, &["change your password", "deactivate your account", "sign out devices"][..]),
+        (Purpose::Register, &["create an account"]),
+        (Purpose::Add, &["add this address to their account"]),
+    ] {
+        let authorised = policies.of(purpose, Medium::Email);
+        let (_, html) = document(Page::Link(LinkPage::new(&three, "alice@example.org", authorised)));
+        let items: Vec<_> = html.all("li").map(|item| item.text.trim().to_owned()).collect();
+        assert_eq!(items, named, "{purpose:?}");
+        let whole = html.text();
+        let button = whole.find("Confirm this address").unwrap();
+        assert!(named.iter().all(|words| whole.find(words).is_some_and(|at| at < button)));
+    }
 }

@@ -14,6 +14,7 @@ mod once;
 mod progress;
 mod refusals;
 mod secrets;
+mod stored;
 mod table;
 mod threepid;
 mod ways_in;

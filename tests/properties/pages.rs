@@ -1,6 +1,6 @@
 //! Any text in any place of a page: it stays the text of that place.
 
-use matrix_uia::endpoint::threepid::{Purpose, SubmitTokenRequest};
+use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Form, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::session::Visit;
@@ -136,7 +136,9 @@ proptest! {
     fn no_text_leaves_its_place_behind_a_link(token in text(), address in text(), next in text()) {
         let page = |token: &str, address: &str| {
             let three = SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new(token))).ok()?;
-            Some(document(Page::Link(LinkPage::new(&three, address, Purpose::Register))).1)
+            let policies = AddressAuthority::new();
+            let named = policies.of(Purpose::Register, Medium::Email);
+            Some(document(Page::Link(LinkPage::new(&three, address, named))).1)
         };
         // What no token is gets no page.
         let token = if page(&token, "a").is_some() { token } else { "t".to_owned() };

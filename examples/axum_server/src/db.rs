@@ -9,7 +9,7 @@ use matrix_uia::endpoint::deactivate::{Deactivation, Effect};
 use matrix_uia::server::account::{Account as UiaAccount, AccountStatus, Caller, Event};
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::reference::{Subject, UserRef};
-use matrix_uia::server::store::{HashedStore, NotStored, Store as _};
+use matrix_uia::server::store::{HashedStore, NotStored, OwnerKey, Store as _};
 use matrix_uia::{MatrixError, SessionId, Timestamp};
 use std::collections::HashMap;
 
@@ -78,7 +78,7 @@ impl Db {
         if self.version != read_at || !changes.clone().all(spendable) {
             return Committed::Lost;
         }
-        match self.sessions.commit(changes.clone(), kept, now) {
+        match self.sessions.commit(changes.clone(), kept, OwnerKey::NOBODY, now) {
             Ok(stored) => stored.evicted.iter().for_each(|(id, _)| self.give_back(id)),
             Err(NotStored::Full { wait, .. }) => return Committed::Full(wait),
             Err(_) => return Committed::Lost,
@@ -122,6 +122,12 @@ impl Db {
         self.version = self.version.wrapping_add(1);
         self.logins.retain(|_, it| it.user != login.user || it.device != login.device);
         self.logins.insert(login.token.clone(), login);
+    }
+
+    /// Logs all devices of a user out, but the one that has this token.
+    pub fn log_out(&mut self, user: UserRef, but: Option<&str>) {
+        self.version = self.version.wrapping_add(1);
+        self.logins.retain(|token, login| login.user != user || Some(token.as_str()) == but);
     }
 
     pub fn set_password(&mut self, user: UserRef, hash: Option<String>) {

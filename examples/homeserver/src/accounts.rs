@@ -21,7 +21,7 @@ pub async fn create_missing(db: &Db, users: &[User], passwords: &Passwords, now_
         // Hashing takes its time, so it isn't done under the database's lock.
         let password = match &user.password {
             Some(password) if user.status != Status::Deactivated => {
-                Some(passwords.hash(normal_form(matrix_uia::Secret::new(password.expose())).expose()).await)
+                Some(passwords.hash_in_turn(normal_form(password.lend()).expose()).await)
             }
             _ => None,
         };
@@ -78,7 +78,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn accounts_are_made_as_configured() {
-        let (db, passwords) = (Db::in_memory().unwrap(), Passwords::new());
+        let (db, passwords) = (Db::in_memory().unwrap(), Passwords::new(8));
         let users = Config::parse(USERS.as_bytes()).unwrap().users;
         create_missing(&db, &users, &passwords, 7).await.unwrap();
         let tx = db.begin().await.unwrap();
@@ -87,7 +87,7 @@ mod tests {
 
         let alice = found("alice");
         assert!(alice.admin && !alice.locked && !alice.suspended);
-        assert!(passwords.verify("wonderland", hash("alice")).await);
+        assert!(passwords.verify("wonderland", hash("alice")).await.unwrap());
         let of_alice = threepids::list(&tx, alice.key).unwrap();
         let bound: Vec<_> = of_alice.iter().map(|t| (t.threepid.medium(), t.bound, t.added_at)).collect();
         assert_eq!(bound, [(Medium::Email, true, 7), (Medium::Msisdn, false, 7)]);
@@ -103,10 +103,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_account_that_exists_is_left_as_it_is() {
-        let (db, passwords) = (Db::in_memory().unwrap(), Passwords::new());
+        let (db, passwords) = (Db::in_memory().unwrap(), Passwords::new(8));
         let users = Config::without_file().users;
         create_missing(&db, &users, &passwords, 1).await.unwrap();
-        let changed = passwords.hash("looking-glass").await;
+        let changed = passwords.hash("looking-glass").await.unwrap();
         let tx = db.begin().await.unwrap();
         let alice = users::by_localpart(&tx, "alice").unwrap().unwrap().key;
         users::set_password(&tx, alice, Some(&changed)).unwrap();

@@ -42,13 +42,8 @@ impl App {
         passwords: Passwords,
     ) -> Result<SharedApp, String> {
         let policies = Policies::new(&config, &key)?;
-        let sessions = Sessions::new(
-            sessions,
-            config.uia.session_limit,
-            &policies.rules,
-            &policies.validations,
-            binding_key(&key),
-        );
+        let sessions =
+            Sessions::new(sessions, &config.uia, &policies.rules, &policies.validations, binding_key(&key));
         let limits = Limits::new(config.rate_limits);
         let outbox = config.outbox.clone().map(Outbox::open).transpose()?;
         let origin = OnceLock::new();

@@ -75,6 +75,7 @@ impl FromStr for Sessions {
             "memory" => Ok(Self::Memory),
             "sqlite" => Ok(Self::Sqlite),
             _ if url.starts_with("redis:") => Err("redis is not available yet; use memory or sqlite"),
+            _ if url.starts_with("postgres:") => Err("postgres is not available yet; use memory or sqlite"),
             _ => Err("no such store; use memory or sqlite"),
         }
     }
@@ -140,6 +141,10 @@ mod tests {
             (
                 &["--sessions", "redis://:hunter2@localhost:6379"],
                 "--sessions: redis is not available yet; use memory or sqlite",
+            ),
+            (
+                &["--sessions", "postgres://alice:hunter2@localhost/uia"],
+                "--sessions: postgres is not available yet; use memory or sqlite",
             ),
             (&["--sessions", "hunter2"], "--sessions: no such store; use memory or sqlite"),
             (&["--colour"], "--colour: no such flag; --help lists them"),

@@ -1,8 +1,10 @@
 //! Passwords: Argon2id, off the threads that serve requests and on no more cores than there are.
 
+use crate::failure::Failure;
 use crate::secrets::{Secret, entropy};
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use matrix_uia::{MatrixError, Millis};
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +51,9 @@ pub struct Passwords {
     /// One permit a core: more work at once would not end sooner, and would let a flood of requests
     /// take all memory.
     cores: Arc<Semaphore>,
+    /// One permit for each that is being hashed or waits for it. A client that hangs up doesn't take its
+    /// password out of the queue: without a bound, who hung up often enough would keep all others waiting.
+    places: Semaphore,
     /// What the hashes before have worked in, for those to come: one piece a core at most. Glibc's allocator
     /// finds no use for an aligned piece of this size that was given back, and takes another 19 MiB from the
     /// system each time: two thousand logins took all there was.
@@ -57,15 +62,45 @@ pub struct Passwords {
     nobody: PasswordHash,
 }
 
+/// As many passwords wait as may. Another one may be tried in [`AGAIN_IN`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Overloaded;
+
+/// A guess: the time that a queue of the usual length takes.
+const AGAIN_IN: Millis = Millis::new(1_000);
+
+impl From<Overloaded> for Failure {
+    fn from(_: Overloaded) -> Self {
+        MatrixError::limited(AGAIN_IN).into()
+    }
+}
+
 impl Passwords {
-    pub fn new() -> Self {
+    /// With `queue` places to wait in.
+    pub fn new(queue: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let nobody = Memory::default().hash(&entropy::<32>());
-        Self { cores: Arc::new(Semaphore::new(cores)), memory: Arc::default(), nobody }
+        let places = queue.saturating_add(cores).min(Semaphore::MAX_PERMITS);
+        Self {
+            cores: Arc::new(Semaphore::new(cores)),
+            places: Semaphore::new(places),
+            memory: Arc::default(),
+            nobody,
+        }
     }
 
     /// Hashes a password with a fresh salt.
-    pub async fn hash(&self, password: &str) -> PasswordHash {
+    ///
+    /// # Errors
+    ///
+    /// [`Overloaded`]: it has not been hashed.
+    pub async fn hash(&self, password: &str) -> Result<PasswordHash, Overloaded> {
+        let _place = self.places.try_acquire().map_err(|_| Overloaded)?;
+        Ok(self.hash_in_turn(password).await)
+    }
+
+    /// The same, however many wait: for the server's own start.
+    pub async fn hash_in_turn(&self, password: &str) -> PasswordHash {
         let password = Secret::new(password.to_owned());
         self.on_a_core(move |memory| memory.hash(password.expose().as_bytes())).await
     }
@@ -75,15 +110,20 @@ impl Passwords {
     /// `None`, for an unknown user or one without a password, takes the same work and is always wrong:
     /// the time of the answer doesn't tell which names exist. The empty password and one over
     /// [`MAX_BYTES`] are wrong without any work, whoever asks.
-    pub async fn verify(&self, password: &str, hash: Option<PasswordHash>) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// [`Overloaded`]: nothing has been compared.
+    pub async fn verify(&self, password: &str, hash: Option<PasswordHash>) -> Result<bool, Overloaded> {
         if password.is_empty() || password.len() > MAX_BYTES {
-            return false;
+            return Ok(false);
         }
+        let _place = self.places.try_acquire().map_err(|_| Overloaded)?;
         let may_match = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
         let password = Secret::new(password.to_owned());
         let verify = move |memory: &mut Memory| memory.verify(password.expose().as_bytes(), hash.as_str());
-        self.on_a_core(verify).await && may_match
+        Ok(self.on_a_core(verify).await && may_match)
     }
 
     /// The permit goes with the work, not with who waits for it: a client that hangs up ends the wait,
@@ -166,12 +206,12 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_password_itself_is_right() {
-        let passwords = Passwords::new();
-        let hash = passwords.hash("wonderland").await;
+        let passwords = Passwords::new(8);
+        let hash = passwords.hash("wonderland").await.unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
-        assert!(passwords.verify("wonderland", Some(hash.clone())).await);
-        assert!(!passwords.verify("Wonderland", Some(hash.clone())).await);
-        assert_ne!(hash, passwords.hash("wonderland").await, "salted");
+        assert!(passwords.verify("wonderland", Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify("Wonderland", Some(hash.clone())).await.unwrap());
+        assert_ne!(hash, passwords.hash("wonderland").await.unwrap(), "salted");
     }
 
     #[test]
@@ -183,38 +223,43 @@ mod tests {
 
     #[tokio::test]
     async fn no_password_is_right_for_an_account_without_one() {
-        let passwords = Passwords::new();
-        assert!(!passwords.verify("wonderland", None).await);
-        assert!(!passwords.verify("", None).await);
+        let passwords = Passwords::new(8);
+        assert!(!passwords.verify("wonderland", None).await.unwrap());
+        assert!(!passwords.verify("", None).await.unwrap());
     }
 
     #[tokio::test]
     async fn the_bounds_hold_even_where_the_hash_would_match() {
-        let passwords = Passwords::new();
+        let passwords = Passwords::new(8);
         let longest = "x".repeat(MAX_BYTES);
         let too_long = "x".repeat(MAX_BYTES + 1);
         for (password, right) in [("", false), (longest.as_str(), true), (too_long.as_str(), false)] {
-            let hash = passwords.hash(password).await;
-            assert_eq!(passwords.verify(password, Some(hash)).await, right, "{} bytes", password.len());
+            let hash = passwords.hash(password).await.unwrap();
+            assert_eq!(
+                passwords.verify(password, Some(hash)).await.unwrap(),
+                right,
+                "{} bytes",
+                password.len()
+            );
         }
     }
 
     #[tokio::test]
     async fn a_stored_text_that_is_no_hash_matches_nothing() {
-        let passwords = Passwords::new();
+        let passwords = Passwords::new(8);
         let stored = PasswordHash::from_stored("wonderland".to_owned());
-        assert!(!passwords.verify("wonderland", Some(stored)).await);
+        assert!(!passwords.verify("wonderland", Some(stored)).await.unwrap());
     }
 
     #[tokio::test]
     async fn memory_used_before_makes_no_difference() {
         use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-        let passwords = Passwords::new();
+        let passwords = Passwords::new(8);
         for password in ["wonderland", "looking-glass", "wonderland"] {
-            let hash = passwords.hash(password).await;
+            let hash = passwords.hash(password).await.unwrap();
             assert!(Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok());
-            assert!(!passwords.verify("white-rabbit", Some(hash.clone())).await);
-            assert!(passwords.verify(password, Some(hash)).await);
+            assert!(!passwords.verify("white-rabbit", Some(hash.clone())).await.unwrap());
+            assert!(passwords.verify(password, Some(hash)).await.unwrap());
         }
         // Stored with other parameters than today's.
         let params = Params::new(64, 3, 1, Some(24)).unwrap();
@@ -222,20 +267,48 @@ mod tests {
         let hash = other.hash_password_with_salt(b"wonderland", b"sixteen bytes...").unwrap();
         for (password, right) in [("wonderland", true), ("looking-glass", false)] {
             let hash = PasswordHash::from_stored(hash.to_string());
-            assert_eq!(passwords.verify(password, Some(hash)).await, right);
+            assert_eq!(passwords.verify(password, Some(hash)).await.unwrap(), right);
         }
         assert_eq!(passwords.memory.lock().unwrap().len(), 1, "one after the other, in one piece");
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_wait_that_is_given_up_does_not_leak_its_permit() {
-        let passwords = Passwords::new();
+        let passwords = Passwords::new(8);
         let all = passwords.cores.available_permits();
         let soon = std::time::Duration::from_millis(1);
-        let _ = tokio::time::timeout(soon, passwords.hash("wonderland")).await;
-        passwords.hash("wonderland").await;
+        let _given_up = tokio::time::timeout(soon, passwords.hash("wonderland")).await;
+        passwords.hash("wonderland").await.unwrap();
         while passwords.cores.available_permits() < all {
             tokio::time::sleep(soon).await;
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn beyond_the_queue_a_password_is_turned_away_and_not_kept_waiting() {
+        let passwords = Arc::new(Passwords::new(2));
+        let places = passwords.places.available_permits();
+        let waves = (0..places * 5).map(|_| {
+            let passwords = Arc::clone(&passwords);
+            tokio::spawn(async move { passwords.hash("wonderland").await.is_ok() })
+        });
+        let mut hashed = 0;
+        for wave in waves.collect::<Vec<_>>() {
+            hashed += usize::from(wave.await.unwrap());
+        }
+        assert!((places..places * 5).contains(&hashed), "{hashed} of {}", places * 5);
+        assert_eq!(passwords.places.available_permits(), places);
+        assert!(passwords.hash("wonderland").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_a_queue_there_are_only_the_cores() {
+        let passwords = Passwords::new(0);
+        let _all =
+            passwords.places.acquire_many(u32::try_from(passwords.places.available_permits()).unwrap());
+        let _all = _all.await.unwrap();
+        assert_eq!(passwords.hash("wonderland").await, Err(Overloaded));
+        assert_eq!(passwords.verify("wonderland", None).await, Err(Overloaded));
+        assert_eq!(passwords.verify("", None).await, Ok(false), "which is no work");
     }
 }

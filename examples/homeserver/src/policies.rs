@@ -3,7 +3,7 @@
 use crate::config::{self, Config};
 use crate::secrets::ServerKey;
 use matrix_uia::endpoint::password::PasswordStrength;
-use matrix_uia::endpoint::threepid::ValidationRules;
+use matrix_uia::endpoint::threepid::{AddressAuthority, Domain, ValidationRules};
 use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
     UploadSigningKeys,
@@ -12,7 +12,7 @@ use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::rules::{BodyBinding, UnknownSession};
 use matrix_uia::wire::Raw;
 use matrix_uia::{
-    BindingKey, Flows, Millis, Rules, Session, StageOrder, endpoint::login, endpoint::register,
+    BindingKey, CapacityError, Flows, Millis, Rules, Session, StageOrder, endpoint::login, endpoint::register,
 };
 
 /// What every operation is guarded with.
@@ -20,6 +20,9 @@ use matrix_uia::{
 pub struct Policies {
     pub rules: Rules,
     pub validations: ValidationRules,
+    /// What a validated address can authorise: everything below that has an address stage.
+    pub addresses: AddressAuthority,
+    pub denied_domains: Vec<Domain>,
     pub key: BindingKey,
     pub strength: PasswordStrength,
     /// Which types of login there are.
@@ -47,9 +50,11 @@ impl Policies {
         let params = Raw::parse(&params).map_err(|error| format!("config: params: {error}"))?;
         let flows = &config.flows;
         let without_token = flows.deactivate_without_token.as_ref();
-        Ok(Self {
+        let mut policies = Self {
             rules: rules(&config.uia),
             validations: validations(&config.uia),
+            addresses: AddressAuthority::new(),
+            denied_domains: denied_domains(&config.threepid_denied_domains)?,
             key: binding_key(key),
             strength: strength(config.password_policy),
             login: login_offer(config),
@@ -66,7 +71,27 @@ impl Policies {
             add_threepid: build("add_3pid", &flows.add_3pid, params)?,
             device_signing: build("device_signing", &flows.device_signing, params)?,
             get_login_token: build("get_login_token", &flows.get_login_token, params)?,
-        })
+        };
+        policies.addresses =
+            policies.address_authority().map_err(|error| format!("config: flows: {error}"))?;
+        Ok(policies)
+    }
+
+    fn address_authority(&self) -> Result<AddressAuthority, CapacityError> {
+        let policies = AddressAuthority::new()
+            .with(&self.register)?
+            .with(&self.password)?
+            .with(&self.password_reset)?
+            .with(&self.deactivate)?
+            .with(&self.delete_device)?
+            .with(&self.delete_devices)?
+            .with(&self.add_threepid)?
+            .with(&self.device_signing)?
+            .with(&self.get_login_token)?;
+        match &self.deactivate_without_token {
+            Some(flows) => policies.with(flows),
+            None => Ok(policies),
+        }
     }
 
     /// What a session is guarded with, as a page sees it: by its operation, and whether a token began it.
@@ -122,6 +147,7 @@ fn rules(uia: &config::Uia) -> Rules {
         config::Replay::Refuse => Millis::new(0),
     };
     rules.max_failed_attempts = u16::try_from(uia.max_failed_attempts).unwrap_or(u16::MAX);
+    rules.claim_for = Millis::new(uia.claim_for_ms);
     rules.recent_auth = Millis::new(uia.recent_auth_ms);
     rules
 }
@@ -140,6 +166,15 @@ fn registration_offer(config: &Config) -> register::Offer {
     offer.users = config.registration.enabled;
     offer.guests = config.registration.guests;
     offer
+}
+
+fn denied_domains(domains: &[String]) -> Result<Vec<Domain>, String> {
+    let parse = |domain: &String| {
+        Domain::parse(domain.as_str().into()).map_err(|_| {
+            format!("config: threepid_denied_domains: {domain}: write it in ASCII, with A-labels")
+        })
+    };
+    domains.iter().map(parse).collect()
 }
 
 /// A validation lives as long as a session that may be waiting for it.

@@ -60,6 +60,11 @@ impl Secret {
         &self.0
     }
 
+    /// The same as the crate takes it.
+    pub fn lend(&self) -> matrix_uia::Secret<'_> {
+        matrix_uia::Secret::new(&self.0)
+    }
+
     /// Whether `presented` is this secret, in a time that tells nothing about how much of it is right.
     pub fn matches(&self, presented: impl AsRef<[u8]>) -> bool {
         // What a comparison of two hashes gives away is of no use to who can't choose the hash.

@@ -2,16 +2,20 @@
 
 use crate::args;
 use crate::clock;
+use crate::config;
 use crate::db::records::{self, Record};
-use crate::db::sessions::{self as table, Inserted, StoredSession};
+use crate::db::sessions::{self as table, Bounds, Inserted, StoredSession};
 use crate::db::{Result, Tx, UserKey};
 use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
-use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, Store as _};
+use matrix_uia::server::reference::UserRef;
+use matrix_uia::server::session::Worth;
+use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Store as _};
 use matrix_uia::{BindingKey, Millis, Rules, Session, SessionId, Timestamp};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many sessions that have run out one request removes.
@@ -37,22 +41,24 @@ pub struct Sessions {
 #[derive(Debug)]
 enum Place {
     Memory(Mutex<HashedStore<String>>),
-    Database { limit: usize },
+    Database(Bounds),
 }
 
 impl Sessions {
     pub fn new(
         place: args::Sessions,
-        limit: usize,
+        uia: &config::Uia,
         rules: &Rules,
         validations: &ValidationRules,
         key: BindingKey,
     ) -> Self {
+        let bounds = Bounds { all: uia.session_limit, per_owner: uia.sessions_per_owner };
         let place = match place {
             args::Sessions::Memory => {
-                Place::Memory(Mutex::new(HashedStore::new(Lifetimes::of(rules), limit)))
+                let store = HashedStore::new(Lifetimes::of(rules), bounds.all);
+                Place::Memory(Mutex::new(store.with_sessions_per_owner(bounds.per_owner)))
             }
-            args::Sessions::Sqlite => Place::Database { limit },
+            args::Sessions::Sqlite => Place::Database(bounds),
         };
         Self { place, rules: rules.clone(), validations: validations.clone(), key }
     }
@@ -62,7 +68,16 @@ impl Sessions {
     pub const fn kind(&self) -> HostKind {
         match self.place {
             Place::Memory(_) => HostKind::CLAIMS,
-            Place::Database { .. } => HostKind::assume_one_transaction(),
+            Place::Database(_) => HostKind::assume_one_transaction(),
+        }
+    }
+
+    /// Against whose bound a session counts that a request begins: its user's or, without a token, its peer's.
+    pub fn owner(&self, user: Option<UserRef>, peer: IpAddr) -> OwnerKey {
+        match (user, peer) {
+            (Some(user), _) => OwnerKey::of_user(&self.key, user),
+            (None, IpAddr::V4(address)) => OwnerKey::of_address(&self.key, &address.octets()),
+            (None, IpAddr::V6(address)) => OwnerKey::of_address(&self.key, &address.octets()),
         }
     }
 
@@ -76,7 +91,7 @@ impl Sessions {
             Place::Memory(store) => Ok(lock(store)
                 .load(id)
                 .map(|record| Found { session: record.session.clone(), kept: record.kept.clone() })),
-            Place::Database { .. } => Ok(table::load(tx, self.digest(id).as_bytes())?.and_then(read)),
+            Place::Database(_) => Ok(table::load(tx, self.digest(id).as_bytes())?.and_then(read)),
         }
     }
 
@@ -90,6 +105,7 @@ impl Sessions {
         tx: Tx,
         changes: impl Iterator<Item = Change<'c>> + Clone,
         kept: Option<String>,
+        owner: OwnerKey,
         result: &str,
     ) -> Result<Committed> {
         let now = clock::now();
@@ -97,8 +113,8 @@ impl Sessions {
             return Ok(Committed::Lost);
         }
         let store = match &self.place {
-            Place::Database { limit } => {
-                let committed = self.write_rows(&tx, changes, kept.as_deref(), *limit, now)?;
+            Place::Database(bounds) => {
+                let committed = self.write_rows(&tx, changes, kept.as_deref(), owner, *bounds, now)?;
                 if committed == Committed::Stored {
                     tx.commit()?;
                 }
@@ -109,10 +125,10 @@ impl Sessions {
         if changes.clone().any(|change| is_success(&change)) {
             tx.commit()?;
             // Nobody has to be told that it failed: the claim lapses.
-            let _recalled_otherwise = lock(store).commit(changes, kept, now);
+            let _recalled_otherwise = lock(store).commit(changes, kept, owner, now);
             return Ok(Committed::Stored);
         }
-        let stored = lock(store).commit(changes, kept, now);
+        let stored = lock(store).commit(changes, kept, owner, now);
         match stored {
             Ok(stored) => {
                 if let Some((id, record)) = stored.evicted {
@@ -172,22 +188,28 @@ impl Sessions {
         tx: &Tx,
         changes: impl Iterator<Item = Change<'c>>,
         kept: Option<&str>,
-        limit: usize,
+        owner: OwnerKey,
+        bounds: Bounds,
         now: Timestamp,
     ) -> Result<Committed> {
         for change in changes {
             let done = match change {
                 Change::Put { id, expected: None, session, keep } => {
-                    let row = self.row(&id, session, kept.filter(|_| keep))?;
-                    match table::insert(tx, &row, limit)? {
-                        Inserted::Stored => true,
+                    let row = self.row(&id, session, owner, kept.filter(|_| keep))?;
+                    match table::insert(tx, &row, bounds)? {
+                        Inserted::Stored(evicted) => {
+                            if let Some(evicted) = evicted {
+                                self.give_back_row(tx, evicted)?;
+                            }
+                            true
+                        }
                         Inserted::Full { until } => {
                             return Ok(Committed::Full(Timestamp::from_millis(until).since(now).max(SOON)));
                         }
                     }
                 }
                 Change::Put { id, expected: Some(expected), session, keep } => {
-                    let row = self.row(&id, session, kept.filter(|_| keep))?;
+                    let row = self.row(&id, session, owner, kept.filter(|_| keep))?;
                     table::replace(tx, &row, u64::from(expected.get()), keep)?
                 }
                 Change::Remove { id, expected } => {
@@ -212,7 +234,7 @@ impl Sessions {
                     self.give_back(tx, self.digest(&id), &record.session)?;
                 }
             }
-            Place::Database { .. } => {
+            Place::Database(_) => {
                 for row in table::remove_by_user(tx, user)? {
                     self.give_back_row(tx, row)?;
                 }
@@ -234,7 +256,7 @@ impl Sessions {
                 }
                 Ok(!expired.is_empty())
             }
-            Place::Database { .. } => {
+            Place::Database(_) => {
                 let expired = table::take_expired(tx, now.as_millis(), EXPIRE_AT_ONCE)?;
                 let any = !expired.is_empty();
                 for row in expired {
@@ -257,7 +279,13 @@ impl Sessions {
         }
     }
 
-    fn row(&self, id: &SessionId, session: &Session, kept: Option<&str>) -> Result<StoredSession> {
+    fn row(
+        &self,
+        id: &SessionId,
+        session: &Session,
+        owner: OwnerKey,
+        kept: Option<&str>,
+    ) -> Result<StoredSession> {
         let json = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
         let consumed = session.consumed_at().is_some();
         Ok(StoredSession {
@@ -265,7 +293,12 @@ impl Sessions {
             revision: u64::from(session.revision().get()),
             // A consumed session outlives its user's fence: it is what the answer is found by.
             user: session.user().filter(|_| !consumed).map(UserKey::from),
-            passed: session.has_passed_stage() || consumed,
+            owner: owner.get().cast_signed(),
+            worth: match session.worth() {
+                Worth::Nothing => table::NOTHING,
+                Worth::Proved => table::PROVED,
+                Worth::Held => table::HELD,
+            },
             made_at: session.made().as_millis(),
             ends_at: session.ends(&self.rules).as_millis(),
             session: serde_json::to_string(session).map_err(json)?,

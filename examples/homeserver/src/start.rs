@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::args::Args;
 use crate::config::Config;
 use crate::db::{Db, server_key};
+use crate::http::BoundedListener;
 use crate::password::Passwords;
 use crate::{accounts, clock, deactivations, endpoints, fault, http, welcome};
 use std::io::Write as _;
@@ -42,7 +43,7 @@ async fn serve() -> Result<(), String> {
         Some(dir) => Db::in_dir(dir).map_err(|error| in_data(&error))?,
         None => Db::in_memory().map_err(|error| in_data(&error))?,
     };
-    let passwords = Passwords::new();
+    let passwords = Passwords::new(config.edges.hash_queue);
     accounts::create_missing(&db, &config.users, &passwords, clock::now_ms())
         .await
         .map_err(|error| in_data(&error))?;
@@ -65,6 +66,8 @@ async fn serve() -> Result<(), String> {
     let _ =
         writeln!(std::io::stdout(), "listening on http://{address}").and_then(|()| std::io::stdout().flush());
 
-    let router = http::finish(endpoints::routes(app));
+    let edges = app.config.edges;
+    let listener = BoundedListener::new(listener, &edges, app.config.trusted_proxies.clone());
+    let router = http::finish(endpoints::routes(app), &edges);
     http::serve(listener, router, stop).await.map_err(|error| format!("--listen: {error}; start it again"))
 }

@@ -11,8 +11,8 @@ use crate::outbox::{Message, TokenMessage};
 use crate::secrets;
 use crate::who::{self, Peer};
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitTokenRequest, Submitted, Threepid,
-    TokenRequestContext, TokenRequestKey, Validation,
+    ClaimBy, Claimant, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitTokenRequest, Submitted,
+    Threepid, TokenRequestContext, TokenRequestKey, Validation,
 };
 use matrix_uia::server::check::{AddressBy, AddressCheck};
 use matrix_uia::server::digest::Digest;
@@ -51,10 +51,10 @@ pub async fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<Strin
         app.limits.request_token.check(&key)?;
     }
     let now = peer.arrived;
-    let rules = &app.policies.validations;
+    let (policies, rules) = (&app.policies.addresses, &app.policies.validations);
     app.db
         .transaction(|tx| {
-            validations::forget(tx, now)?;
+            validations::forget(tx, rules, now)?;
             let sending = circumstances(tx, app, &wanted)?.decide()?;
             let Wanted { purpose, requester, threepid, client_secret, send_attempt, next_link, .. } = wanted;
             let asked = TokenRequestKey::new(
@@ -70,7 +70,8 @@ pub async fn request(app: &App, peer: &Peer, wanted: Wanted<'_>) -> Result<Strin
             let fresh = secrets::opaque_id();
             let token = app.key.validation_token(&fresh);
             let token = app.policies.key.validation_token(Secret::new(token.expose()));
-            let requested = Validation::request(found.flatten(), &asked, sending, token, rules, now);
+            let requested =
+                Validation::request(found.flatten(), &asked, sending, token, policies, rules, now);
             let sid = match (requested, place) {
                 (Requested::AlreadySent, Some((_, sid))) => return Ok(sid),
                 (Requested::Again(validation), Some((reference, sid))) => {
@@ -103,7 +104,7 @@ fn circumstances(tx: &Tx, app: &App, wanted: &Wanted<'_>) -> rusqlite::Result<To
     Ok(TokenRequestContext {
         purpose: wanted.purpose,
         owner,
-        allowed: !config.threepid_denied_domains.iter().any(|domain| wanted.threepid.is_in_domain(domain)),
+        allowed: !app.policies.denied_domains.iter().any(|domain| wanted.threepid.is_in_domain(domain)),
         // The message is this server's own; which other one would have been trusted is of interest to none.
         trusted: !config.strict_id_server || wanted.id_server.is_none_or(trusted),
         sendable: app.outbox.is_some(),
@@ -217,9 +218,13 @@ pub fn claim<'q>(
     };
     let Some(Stored { reference, validation, .. }) = found else { return Ok(check.refused()) };
     let rules = &app.policies.validations;
-    let session = app.policies.key.claimant(question.session_id());
-    let purpose = Purpose::of_stage(question.operation());
-    let claimed = Validation::claim(validation, by, purpose, session, question.user(), rules, clock::now());
+    let claimant = Claimant {
+        operation: question.operation(),
+        session: app.policies.key.claimant(question.session_id()),
+        user: question.user(),
+    };
+    let policies = &app.policies.addresses;
+    let claimed = Validation::claim(validation, by, claimant, policies, rules, clock::now());
     let granted = match claimed {
         Claimed::Granted(granted) => granted,
         Claimed::NotYet => return Ok(check.pending(reference)),

@@ -247,7 +247,7 @@ impl<'r> UiaHost<'r> {
                 self.give_up();
                 let hash = hash.filter(|_| comparison.against().is_some());
                 let password = normal_form(comparison.password());
-                let matches = app.passwords.verify(password.expose(), hash).await;
+                let matches = app.passwords.verify(password.expose(), hash).await?;
                 return Ok(Verified::Outside(comparison.verdict(matches)));
             }
             Check::Recaptcha { response } => {
@@ -283,7 +283,9 @@ impl<'r> UiaHost<'r> {
             Some(tx) => tx,
             None => self.app.db.begin().await?,
         };
-        let committed = self.app.sessions.commit(tx, changes, kept, &std::mem::take(&mut self.result))?;
+        let sessions = &self.app.sessions;
+        let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
+        let committed = sessions.commit(tx, changes, kept, owner, &std::mem::take(&mut self.result))?;
         if committed == Committed::Lost {
             self.lost = self.lost.saturating_add(1);
             if self.lost > PATIENCE {
@@ -323,7 +325,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash, Failure> {
-        Ok(self.app.passwords.hash(normal_form(password).expose()).await)
+        Ok(self.app.passwords.hash(normal_form(password).expose()).await?)
     }
 
     async fn recall(&mut self, session: SessionId) -> Result<Recalled, Failure> {

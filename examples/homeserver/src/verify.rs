@@ -91,7 +91,7 @@ pub async fn check_password(
             Ok((user, hash))
         })
         .await?;
-    let right = app.passwords.verify(normal_form(password).expose(), hash).await;
+    let right = app.passwords.verify(normal_form(password).expose(), hash).await?;
     Ok(match user {
         Some(user) if right => Checked::Right(user),
         Some(user) => Checked::Wrong(user),

@@ -6,7 +6,7 @@ use crate::config::Appservice;
 use crate::db::users::{self, Phase, User};
 use crate::db::{devices, tokens};
 use crate::failure::Failure;
-use crate::http::{Arrived, bearer_token, client_address};
+use crate::http::{Arrived, Caller, bearer_token, client_address};
 use crate::network;
 use crate::secrets::SecretHash;
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -22,7 +22,8 @@ use matrix_uia::server::operation::Operation;
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Timestamp};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What every handler wants to know of a request before it reads the body.
 #[derive(Debug)]
@@ -38,8 +39,9 @@ impl FromRequestParts<SharedApp> for Peer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
-        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let connection = connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+        let connection = parts.extensions.get::<ConnectInfo<Caller>>();
+        let connection =
+            connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(caller)| caller.address.ip());
         let arrived = parts.extensions.get::<Arrived>().map_or_else(clock::now, |arrived| arrived.0);
         Ok(Self {
             headers: parts.headers.clone(),
@@ -54,6 +56,30 @@ impl Peer {
     /// What its address counts as where something is limited.
     pub fn counted(&self) -> IpAddr {
         network::counted(self.address)
+    }
+
+    /// The request's access token: in its header or, unless the config refuses that, in its query. Both are
+    /// the spec's (rule L6). A query is logged nowhere.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_INVALID_PARAM` if there are two that differ. 401 `M_MISSING_TOKEN` if there is a place for one
+    /// with nothing in it. Such a client means to say who it is, so it is not served as one that doesn't; but
+    /// a client that is told its token is unknown throws its data away.
+    fn token(&self, app: &App) -> Result<Option<Cow<'_, [u8]>>, MatrixError> {
+        let header = bearer_token(&self.headers).map(Cow::Borrowed);
+        let query = if app.config.query_tokens { self.query("access_token") } else { None };
+        let query = query.map(|query| Cow::Owned(query.trim().as_bytes().to_vec()));
+        let is_there = header.is_some() || query.is_some();
+        let filled = |token: &Cow<'_, [u8]>| !token.is_empty();
+        match (header.filter(filled), query.filter(filled)) {
+            (Some(header), Some(query)) if header != query => Err(MatrixError::new(
+                ErrorCode::InvalidParam,
+                "The header has one access token, the query another.",
+            )),
+            (None, None) if is_there => Err(MatrixError::missing_token()),
+            (header, query) => Ok(header.or(query)),
+        }
     }
 
     /// The value of a query parameter, decoded.
@@ -115,10 +141,10 @@ impl Who {
 ///
 /// 401 `M_UNKNOWN_TOKEN` if the token is nobody's (any more), and what the account's status says.
 pub async fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
-    let Some(token) = bearer_token(&peer.headers) else { return Ok(None) };
-    let who = match appservice_of(app, token) {
+    let Some(token) = peer.token(app)? else { return Ok(None) };
+    let who = match appservice_of(app, &token) {
         Some(service) => of_appservice(app, peer, service).await?,
-        None => of_device(app, peer, SecretHash::of(token), action).await?,
+        None => of_device(app, peer, SecretHash::of(&token), action).await?,
     };
     status(&who.user).gate(action)?;
     Ok(Some(who))
@@ -135,18 +161,22 @@ pub async fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Fai
 
 /// Whether the request's token is an application service's.
 pub fn is_appservice(app: &App, peer: &Peer) -> bool {
-    bearer_token(&peer.headers).is_some_and(|token| appservice_of(app, token).is_some())
+    peer.token(app).is_ok_and(|token| token.is_some_and(|token| appservice_of(app, &token).is_some()))
 }
 
 /// What the request's token is where an application service's is asked for, which names `localpart`.
-pub fn service_token(app: &App, peer: &Peer, localpart: Option<&str>) -> ServiceToken {
-    let Some(token) = bearer_token(&peer.headers) else { return ServiceToken::Missing };
-    match appservice_of(app, token) {
+///
+/// # Errors
+///
+/// As of a request with two tokens.
+pub fn service_token(app: &App, peer: &Peer, localpart: Option<&str>) -> Result<ServiceToken, MatrixError> {
+    let Some(token) = peer.token(app)? else { return Ok(ServiceToken::Missing) };
+    Ok(match appservice_of(app, &token) {
         Some(service) => {
             ServiceToken::Service { in_namespace: localpart.is_some_and(|name| service.owns(name)) }
         }
         None => ServiceToken::Other,
-    }
+    })
 }
 
 fn appservice_of<'a>(app: &'a App, token: &[u8]) -> Option<&'a Appservice> {

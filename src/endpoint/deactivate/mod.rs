@@ -12,13 +12,16 @@
 //!
 //! [`POST /account/deactivate`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 
+mod effect;
 mod plan;
 mod progress;
 mod request;
 mod response;
+mod stored;
 
+pub use effect::Effect;
 pub use plan::StoredDeactivation;
-pub use progress::{Deactivation, Effect};
+pub use progress::Deactivation;
 pub(crate) use request::check_id_server;
 pub use request::{DeactivateRequest, IdServer, MAX_ID_SERVER_LEN};
 pub use response::{DeactivateResponse, UnbindResult};

@@ -1,92 +1,32 @@
-//! The deactivation itself: what is left to be done.
+//! A deactivation that has begun: what is left to be done.
 
-use serde::{Deserialize, Serialize};
-
+use super::effect::Effect;
 use super::request::IdServer;
 use super::response::{DeactivateResponse, UnbindResult};
 use crate::server::reference::UserRef;
 
-/// One thing to be done. Each may be done twice without harm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "an effect nobody carries out has to break the build")]
-pub enum Effect {
-    /// Put the account's status on [`Event::Fence`], count its epoch up, and end its
-    /// open UIA sessions. From here on no login, no reset, no token, no new session.
-    ///
-    /// [`Event::Fence`]: crate::server::account::Event::Fence
-    Fence,
-    /// Unbind each 3PID where [`Deactivation::unbind_at`] says, then call
-    /// [`Deactivation::unbound`].
-    UnbindThreepids,
-    /// Remove the 3PIDs from the account, and pending validations of it: the addresses
-    /// are free again.
-    RemoveThreepids,
-    /// End all devices, access and refresh tokens.
-    EndDevices,
-    /// Remove the password.
-    RemovePassword,
-    /// Remove pushers.
-    RemovePushers,
-    /// Remove key backups.
-    RemoveKeyBackups,
-    /// Remove account data.
-    RemoveAccountData,
-    /// Remove the profile. Only with erasure.
-    RemoveProfile,
-    /// Remove the entry in the user directory.
-    RemoveDirectoryEntry,
-    /// Reject invites and knocks, leave all rooms.
-    LeaveRooms,
-    /// Put the account's status on [`Event::Erase`]. Only with erasure.
-    ///
-    /// [`Event::Erase`]: crate::server::account::Event::Erase
-    MarkErased,
-    /// Put the account's status on [`Event::Finish`].
-    ///
-    /// [`Event::Finish`]: crate::server::account::Event::Finish
-    MarkDeactivated,
-}
-
-impl Effect {
-    /// All effects, in the order that is safe.
-    const ORDER: [Self; 13] = [
-        Self::Fence,
-        Self::UnbindThreepids,
-        Self::RemoveThreepids,
-        Self::EndDevices,
-        Self::RemovePassword,
-        Self::RemovePushers,
-        Self::RemoveKeyBackups,
-        Self::RemoveAccountData,
-        Self::RemoveProfile,
-        Self::RemoveDirectoryEntry,
-        Self::LeaveRooms,
-        Self::MarkErased,
-        Self::MarkDeactivated,
-    ];
-
-    const fn only_with_erasure(self) -> bool {
-        matches!(self, Self::RemoveProfile | Self::MarkErased)
-    }
-}
-
 /// A deactivation that has begun: the value the host stores until it is finished.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+///
+/// The stored form names the effect that comes next. A release that has more effects goes
+/// on with a value of an earlier one where that stopped. Reading fails if the form is
+/// another version's, was changed, or combines what can't be.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a dropped deactivation leaves the account half-way"]
 pub struct Deactivation {
     pub(super) user: UserRef,
+    /// Not empty: what can't be read back must not be stored.
     pub(super) id_server: Option<IdServer>,
     pub(super) erase: bool,
-    /// How many effects of [`Effect::ORDER`] are behind.
-    done: u8,
-    /// Whether an identity server could not unbind.
-    unbind_failed: bool,
+    /// Always an effect that [belongs](Effect::belongs) to it.
+    pub(super) next: Option<Effect>,
+    /// Whether an identity server could not unbind. Known once that effect is behind.
+    pub(super) unbind_failed: bool,
 }
 
 impl Deactivation {
-    pub(super) const fn begin(user: UserRef, id_server: Option<IdServer>, erase: bool) -> Self {
-        Self { user, id_server, erase, done: 0, unbind_failed: false }
+    pub(super) fn begin(user: UserRef, id_server: Option<IdServer>, erase: bool) -> Self {
+        let id_server = id_server.filter(|server| !server.is_empty());
+        Self { user, id_server, erase, next: Some(Effect::Fence), unbind_failed: false }
     }
 
     /// Who is deactivated.
@@ -103,9 +43,8 @@ impl Deactivation {
 
     /// What is to be done next; `None` when all is done.
     #[must_use]
-    pub fn effect(&self) -> Option<Effect> {
-        let left = Effect::ORDER.iter().skip(usize::from(self.done)).copied();
-        left.into_iter().find(|effect| self.erase || !effect.only_with_erasure())
+    pub const fn effect(&self) -> Option<Effect> {
+        self.next
     }
 
     /// The identity server at which a 3PID is to be unbound that was bound at `bound_at`
@@ -136,10 +75,7 @@ impl Deactivation {
     }
 
     fn advanced(mut self) -> Self {
-        let next = self.effect().and_then(|effect| Effect::ORDER.iter().position(|it| *it == effect));
-        if let Some(index) = next {
-            self.done = u8::try_from(index).unwrap_or(u8::MAX).saturating_add(1);
-        }
+        self.next = self.next.and_then(|effect| effect.following(self.erase));
         self
     }
 
@@ -158,7 +94,13 @@ mod tests {
     use super::*;
 
     fn begun(erase: bool) -> Deactivation {
-        Deactivation { user: UserRef::new(1), id_server: None, erase, done: 0, unbind_failed: false }
+        Deactivation {
+            user: UserRef::new(1),
+            id_server: None,
+            erase,
+            next: Some(Effect::Fence),
+            unbind_failed: false,
+        }
     }
 
     fn walk(mut progress: Deactivation) -> Vec<Effect> {
@@ -176,9 +118,8 @@ mod tests {
     #[test]
     fn the_fence_comes_first_and_the_mark_last() {
         let effects = walk(begun(true));
-        assert_eq!(effects, Effect::ORDER);
-        let without: Vec<_> =
-            Effect::ORDER.into_iter().filter(|effect| !effect.only_with_erasure()).collect();
+        assert_eq!(effects, Effect::ALL);
+        let without: Vec<_> = Effect::ALL.into_iter().filter(|effect| effect.belongs(false)).collect();
         assert_eq!(walk(begun(false)), without);
     }
 

@@ -29,7 +29,8 @@ pub fn decide(
 }
 
 /// Whether a login by token goes ahead. `account` is that of the token's user; `None` if
-/// the token is unknown, expired or used.
+/// the token is unknown, used or expired: [`Timestamp::has_run_out`] of the time at which it
+/// was made.
 ///
 /// A token is good for one login: look it up and use it up in the act that makes the
 /// login. A login that is refused leaves it as it was.
@@ -37,6 +38,8 @@ pub fn decide(
 /// # Errors
 ///
 /// 403 `M_FORBIDDEN`, 401 `M_USER_LOCKED`, 403 `M_USER_DEACTIVATED`.
+///
+/// [`Timestamp::has_run_out`]: crate::Timestamp::has_run_out
 pub fn decide_token(account: Option<AccountStatus>, hide_deactivated: bool) -> Result<(), MatrixError> {
     let invalid = MatrixError::new(ErrorCode::Forbidden, "This login token is unknown, expired or used.");
     gate(account.ok_or(invalid)?, hide_deactivated.then_some(invalid))

@@ -6,6 +6,10 @@ use crate::wire::error::MatrixError;
 
 /// Whether an access token is good. `presented` is `None` for a token that is unknown.
 ///
+/// `expired` is [`Timestamp::has_passed`](crate::Timestamp::has_passed) of the time that was
+/// stored with the token: one that was made while the clock was wrong must not live on for
+/// years (lesson 104).
+///
 /// One that has expired is not used by being presented: its generation must not become
 /// the device's, or a client whose answer was lost would have nothing left.
 ///

@@ -2,11 +2,40 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::DecodeError;
+use crate::stored::stored_as;
+
 /// The number of a device's token generation: kept with each token, and with the device
 /// as the newest one used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// It serialises with a version and a checksum; a host with a column for it has
+/// [`get`](Self::get) and [`new`](Self::new).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
+
+/// The serialised form of a generation.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Generation", deny_unknown_fields)]
+struct Fields {
+    generation: u64,
+}
+
+stored_as!(Generation, Fields, 1);
+
+impl From<Generation> for Fields {
+    fn from(Generation(generation): Generation) -> Self {
+        Self { generation }
+    }
+}
+
+impl TryFrom<Fields> for Generation {
+    type Error = DecodeError;
+
+    /// Every number is one.
+    fn try_from(fields: Fields) -> Result<Self, DecodeError> {
+        Ok(Self(fields.generation))
+    }
+}
 
 impl Generation {
     /// That of a login. It counts as used: the device's newest generation starts as this.

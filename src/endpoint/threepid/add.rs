@@ -12,7 +12,10 @@ use core::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_SECRET_LEN, Purpose, Threepid, Validation, ValidationRules};
+use super::address::Threepid;
+use super::check::MAX_SECRET_LEN;
+use super::rules::ValidationRules;
+use super::validation::Validation;
 use crate::decode::Version;
 use crate::endpoint::checked::Checked;
 use crate::server::call::{Call, Param, Params};
@@ -216,7 +219,7 @@ impl Addition {
         now: Timestamp,
     ) -> Result<Binding, Refusal> {
         let Self { user, sid: _, secret } = self;
-        let usable = found.and_then(|found| found.usable(Purpose::Add, secret, user, rules, now));
+        let usable = found.and_then(|found| found.into_addable(secret, user, rules, now));
         let Some((threepid, validated_at)) = usable else {
             return Err(Refusal::new(Threepid::not_validated()));
         };

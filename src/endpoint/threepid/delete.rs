@@ -44,7 +44,8 @@ impl<'a> DeleteThreepidRequest<'a> {
     ///
     /// 403 `M_FORBIDDEN` if 3PIDs can't be changed; 400 `M_NOT_JSON` or `M_BAD_JSON` as
     /// [`wire`](crate::wire) lists; 400 `M_MISSING_PARAM` without `medium` or `address`; 400
-    /// `M_INVALID_PARAM` for a medium that is none, an address that is none of it, and a
+    /// `M_INVALID_PARAM` for a medium that is none, an address that is none of it (an
+    /// international domain is written as it is listed, with A-labels), and a
     /// server name that is empty or longer than [`MAX_ID_SERVER_LEN`] bytes.
     ///
     /// [`MAX_ID_SERVER_LEN`]: crate::endpoint::deactivate::MAX_ID_SERVER_LEN

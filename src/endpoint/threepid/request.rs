@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use super::address::{Medium, Threepid};
 use super::check::{check_secret, invalid, is_web_link, missing};
+use super::domain::Domain;
 use crate::endpoint::deactivate::check_id_server;
 use crate::wire::ParseError;
 use crate::wire::error::MatrixError;
@@ -53,7 +54,8 @@ pub struct RequestTokenRequest<'a> {
 #[non_exhaustive]
 pub enum GivenAddress<'a> {
     /// An e-mail address as typed. [`Threepid::parse`] makes the 3PID of it, and reads
-    /// whatever [`RequestTokenRequest::parse`] has let pass.
+    /// whatever [`RequestTokenRequest::parse`] has let pass, but for a domain that is not
+    /// ASCII: that takes [`Threepid::parse_international`] and a library of the host's.
     Email(Text<'a>),
     /// A phone number as it is dialled from a country. A library of the host's makes the
     /// digits of E.164 of it, [`Threepid::parse`] the 3PID; what it can't read is
@@ -118,8 +120,11 @@ impl<'a> Fields<'a> {
         match medium {
             Medium::Email => {
                 let email = self.email.ok_or(missing("email is missing."))?;
-                Threepid::parse(medium, email).map_err(|_| invalid("email is no e-mail address."))?;
-                Ok(GivenAddress::Email(email))
+                match Threepid::parse(medium, email) {
+                    // A host with a library for such domains can read it.
+                    Err(error) if error != Domain::not_ascii() => Err(invalid("email is no e-mail address.")),
+                    _ => Ok(GivenAddress::Email(email)),
+                }
             }
             Medium::Msisdn => {
                 let country = self.country.ok_or(missing("country is missing."))?;

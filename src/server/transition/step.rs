@@ -107,10 +107,11 @@ impl<'r> Work<'r> {
         self.go_on()
     }
 
-    /// Whether the call is over, or can only be answered as one whose session isn't known.
+    /// Whether the call is over or under way, or can only be answered as one whose session
+    /// isn't known: then what it has made, such as the name in use, is no reason to refuse it.
     fn is_over(&self) -> bool {
         match &self.session {
-            Some(_) => self.is_consumed(),
+            Some(session) => self.is_consumed() || session.is_claimed(),
             None => self.request.call.session.is_some(),
         }
     }

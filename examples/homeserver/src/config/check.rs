@@ -4,6 +4,7 @@ use super::{Config, ConfigError, Status, User};
 use crate::password;
 use matrix_uia::endpoint::threepid::Threepid;
 use std::collections::BTreeSet;
+use tokio::sync::Semaphore;
 
 /// A rule that holds, or the line that says why not.
 type Checked = Result<(), ConfigError>;
@@ -26,6 +27,7 @@ impl Config {
         self.check_times()?;
         self.check_uia()?;
         self.check_rates()?;
+        self.check_edges()?;
         ensure(
             self.password_policy.minimum_length <= password::MAX_BYTES,
             "password_policy.minimum_length",
@@ -130,6 +132,10 @@ impl Config {
             ("uia.session_lifetime_ms", 1, self.uia.session_lifetime_ms),
             ("uia.replay_ms", 0, self.uia.replay_ms),
             ("uia.recent_auth_ms", 0, self.uia.recent_auth_ms),
+            ("uia.claim_for_ms", 1, self.uia.claim_for_ms),
+            ("edges.header_timeout_ms", 1, self.edges.header_timeout_ms),
+            ("edges.body_timeout_ms", 1, self.edges.body_timeout_ms),
+            ("edges.idle_timeout_ms", 1, self.edges.idle_timeout_ms),
             ("login_token.lifetime_ms", 1, self.login_token.lifetime_ms),
             ("access_token_lifetime_ms", 1, self.access_token_lifetime_ms.unwrap_or(1)),
         ] {
@@ -153,9 +159,23 @@ impl Config {
         Ok(())
     }
 
+    fn check_edges(&self) -> Checked {
+        let edges = &self.edges;
+        for (field, count) in [
+            ("edges.connections", edges.connections),
+            ("edges.connections_per_address", edges.connections_per_address),
+        ] {
+            ensure(count > 0, field, "no connection at all", "give at least 1")?;
+            // What tokio's semaphores can count.
+            ensure(count <= Semaphore::MAX_PERMITS, field, "too many", "give at most 1000000000")?;
+        }
+        Ok(())
+    }
+
     fn check_uia(&self) -> Checked {
         let uia = &self.uia;
         ensure(uia.session_limit > 0, "uia.session_limit", "no session at all", "give at least 1")?;
+        ensure(uia.sessions_per_owner > 0, "uia.sessions_per_owner", "no session at all", "give at least 1")?;
         ensure(
             uia.max_failed_attempts > 0,
             "uia.max_failed_attempts",
@@ -244,6 +264,10 @@ mod tests {
             (r#"{"access_token_lifetime_ms": 0}"#, "access_token_lifetime_ms: no time at all"),
             (r#"{"uia": {"session_limit": 0}}"#, "uia.session_limit: no session at all"),
             (r#"{"uia": {"max_failed_attempts": 0}}"#, "uia.max_failed_attempts: no attempt at all"),
+            (r#"{"uia": {"sessions_per_owner": 0}}"#, "uia.sessions_per_owner: no session at all"),
+            (r#"{"uia": {"claim_for_ms": 0}}"#, "uia.claim_for_ms: no time at all"),
+            (r#"{"edges": {"header_timeout_ms": 0}}"#, "edges.header_timeout_ms: no time at all"),
+            (r#"{"edges": {"connections_per_address": 0}}"#, "edges.connections_per_address: no connection"),
             (r#"{"uia": {"sealed": true}}"#, "uia.sealed: stateless sessions are not available yet"),
             (
                 r#"{"rate_limits": {"request_token": {"per_second": -0.5}}}"#,

@@ -4,11 +4,13 @@
 //! valid; whether the crate accepts its flows as a policy is the crate's to say.
 
 mod check;
+mod edges;
 mod error;
 mod object;
 mod rates;
 mod read;
 
+pub use edges::Edges;
 pub use error::ConfigError;
 pub use matrix_uia::endpoint::threepid::Medium;
 pub use rates::{RateLimit, RateLimits};
@@ -47,10 +49,13 @@ pub struct Config {
     pub access_token_lifetime_ms: Option<u64>,
     pub uia: Uia,
     pub rate_limits: RateLimits,
+    pub edges: Edges,
     /// Whose word on where a request comes from is taken.
     pub trusted_proxies: Vec<Network>,
-    /// Whether a request may name an identity server that isn't trusted: it is none of its business where
-    /// this server sends the message itself.
+    /// Whether an access token may stand in the query.
+    pub query_tokens: bool,
+    /// Whether a request that names an identity server which isn't trusted is refused. This server sends the
+    /// message itself, so it needs none.
     pub strict_id_server: bool,
     /// `None`: there is no way to send an e-mail or an SMS.
     pub outbox: Option<PathBuf>,
@@ -79,7 +84,9 @@ impl Default for Config {
             access_token_lifetime_ms: None,
             uia: Uia::default(),
             rate_limits: RateLimits::default(),
+            edges: Edges::default(),
             trusted_proxies: Vec::new(),
+            query_tokens: true,
             strict_id_server: false,
             outbox: None,
         }
@@ -314,6 +321,10 @@ pub struct Uia {
     pub max_failed_attempts: u32,
     pub recent_auth_ms: u64,
     pub sealed: bool,
+    /// The most open sessions of one user, or of one address without a user.
+    pub sessions_per_owner: usize,
+    /// How long a claim holds whose request was never heard of again.
+    pub claim_for_ms: u64,
 }
 
 impl Default for Uia {
@@ -330,6 +341,8 @@ impl Default for Uia {
             max_failed_attempts: 10,
             recent_auth_ms: 0,
             sealed: false,
+            sessions_per_owner: 1_000,
+            claim_for_ms: 60_000,
         }
     }
 }

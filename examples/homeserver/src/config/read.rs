@@ -125,11 +125,14 @@ mod tests {
     "session_lifetime_ms": 900000, "session_limit": 100000,
     "stage_order": "strict", "body_binding": "omitted_or_exact", "unknown_session": "restart",
     "one_shot": true, "replay": "result", "replay_ms": 60000,
-    "max_failed_attempts": 10, "recent_auth_ms": 0, "sealed": false
+    "max_failed_attempts": 10, "recent_auth_ms": 0, "sealed": false,
+    "sessions_per_owner": 1000, "claim_for_ms": 60000
   },
   "rate_limits": { "failed_auth": { "burst": 100, "per_second": 10.0 }, "failed_auth_per_address": { "burst": 1000, "per_second": 100.0 },
                    "request_token": { "burst": 100, "per_second": 10.0 }, "messages_per_recipient": { "burst": 20, "per_second": 0.02 } },
-  "trusted_proxies": [], "strict_id_server": false,
+  "edges": { "header_timeout_ms": 10000, "body_timeout_ms": 30000, "idle_timeout_ms": 60000,
+             "connections": 10000, "connections_per_address": 1000, "hash_queue": 64 },
+  "trusted_proxies": [], "query_tokens": true, "strict_id_server": false,
   "outbox": "DIR"
 }"#;
 

@@ -13,8 +13,10 @@ pub struct StoredSession {
     pub revision: u64,
     /// Whose it is, so that it ends with the account.
     pub user: Option<UserKey>,
-    /// Whether a stage has passed: it is evicted for nobody.
-    pub passed: bool,
+    /// Against whose bound it counts; 0: nobody's.
+    pub owner: i64,
+    /// What is lost when it is evicted: [`NOTHING`], [`PROVED`] or [`HELD`].
+    pub worth: u8,
     pub made_at: u64,
     pub ends_at: u64,
     /// The crate's value.
@@ -25,56 +27,87 @@ pub struct StoredSession {
 
 impl fmt::Debug for StoredSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id: _, revision, user, passed, made_at, ends_at, session: _, kept: _ } = self;
+        let Self { id: _, revision, user, owner: _, worth, made_at, ends_at, session: _, kept: _ } = self;
         f.debug_struct("StoredSession")
             .field("revision", revision)
             .field("user", user)
-            .field("passed", passed)
+            .field("worth", worth)
             .field("made_at", made_at)
             .field("ends_at", ends_at)
             .finish_non_exhaustive()
     }
 }
 
+/// Its stages have proved nothing: it makes room for anybody's.
+pub const NOTHING: u8 = 0;
+/// It makes room for its owner's only.
+pub const PROVED: u8 = 1;
+/// It is claimed or consumed, and makes room for none.
+pub const HELD: u8 = 2;
+
+/// How many sessions there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub all: usize,
+    pub per_owner: usize,
+}
+
 /// What came of an insert.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a session that wasn't stored can't be continued"]
 pub enum Inserted {
-    Stored,
-    /// There are `limit` sessions, in each of which a stage has passed; the first of them ends then.
-    Full {
-        until: u64,
-    },
+    /// It was stored; that one made room for it.
+    Stored(Option<StoredSession>),
+    /// None of those that are there may be evicted for it; the first of them ends then.
+    Full { until: u64 },
 }
 
-/// Stores a new session. At the limit the oldest one without a passed stage makes room; take the expired
-/// ones first.
-pub fn insert(tx: &Tx, new: &StoredSession, limit: usize) -> Result<Inserted> {
+/// Stores a new session. At a bound another one makes room, by worth, oldest first: one of the owner's own at the
+/// owner's bound, else one that has proved nothing, else one of the owner's own. Take the expired ones first.
+pub fn insert(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Result<Inserted> {
+    let owned: usize = tx
+        .prepare_cached("SELECT count(*) FROM uia_sessions WHERE owner = ?1 AND ?1 <> 0")?
+        .query_row([new.owner], |row| row.get(0))?;
     let count: usize =
         tx.prepare_cached("SELECT n FROM uia_session_count")?.query_row([], |row| row.get(0))?;
-    if count >= limit {
-        let evicted = tx
-            .prepare_cached(
-                "DELETE FROM uia_sessions WHERE rowid =
-                     (SELECT rowid FROM uia_sessions WHERE NOT passed ORDER BY made_at, rowid LIMIT 1)",
-            )?
-            .execute([])?;
-        if evicted == 0 {
-            let until = tx
-                .prepare_cached("SELECT ifnull(min(ends_at), 0) FROM uia_sessions")?
-                .query_row([], |row| row.get(0))?;
-            return Ok(Inserted::Full { until });
+    let owners = "owner = ?1 AND ?1 <> 0 AND worth < 2 ORDER BY worth, made_at";
+    let evicted = if owned >= bounds.per_owner {
+        evict(tx, owners, new.owner)?
+    } else if count >= bounds.all {
+        match evict(tx, "worth = 0 AND ?1 IS NOT NULL ORDER BY made_at", new.owner)? {
+            Some(evicted) => Some(evicted),
+            None => evict(tx, owners, new.owner)?,
         }
+    } else {
+        None
+    };
+    if evicted.is_none() && (owned >= bounds.per_owner || count >= bounds.all) {
+        let theirs = owned >= bounds.per_owner;
+        let until = tx
+            .prepare_cached("SELECT ifnull(min(ends_at), 0) FROM uia_sessions WHERE owner = ?1 OR NOT ?2")?
+            .query_row((new.owner, theirs), |row| row.get(0))?;
+        return Ok(Inserted::Full { until });
     }
     tx.prepare_cached(
-        "INSERT INTO uia_sessions (id, revision, user, passed, made_at, ends_at, session, kept)
-         VALUES (:id, :revision, :user, :passed, :made_at, :ends_at, :session, :kept)",
+        "INSERT INTO uia_sessions (id, revision, user, owner, worth, made_at, ends_at, session, kept)
+         VALUES (:id, :revision, :user, :owner, :worth, :made_at, :ends_at, :session, :kept)",
     )?
     .execute(named_params! {
-        ":id": new.id, ":revision": new.revision, ":user": new.user, ":passed": new.passed,
-        ":made_at": new.made_at, ":ends_at": new.ends_at, ":session": new.session, ":kept": new.kept,
+        ":id": new.id, ":revision": new.revision, ":user": new.user, ":owner": new.owner,
+        ":worth": new.worth, ":made_at": new.made_at, ":ends_at": new.ends_at, ":session": new.session, ":kept": new.kept,
     })?;
-    Ok(Inserted::Stored)
+    Ok(Inserted::Stored(evicted))
+}
+
+/// Removes the first session of `which`, which is about the owner `?1`.
+fn evict(tx: &Tx, which: &str, owner: i64) -> Result<Option<StoredSession>> {
+    tx.prepare_cached(&format!(
+        "DELETE FROM uia_sessions WHERE rowid =
+             (SELECT rowid FROM uia_sessions WHERE {which}, rowid LIMIT 1)
+         RETURNING *"
+    ))?
+    .query_row([owner], StoredSession::from_row)
+    .optional()
 }
 
 /// Puts `next` in the place of the same session's `revision`. `false` if that is no longer the last one. What is
@@ -84,13 +117,13 @@ pub fn replace(tx: &Tx, next: &StoredSession, revision: u64, keep: bool) -> Resu
     let replaced = tx
         .prepare_cached(
             "UPDATE uia_sessions
-             SET revision = :next, user = :user, passed = :passed, ends_at = :ends_at,
+             SET revision = :next, user = :user, worth = :worth, ends_at = :ends_at,
                  session = :session, kept = iif(:keep, :kept, kept)
              WHERE id = :id AND revision = :revision",
         )?
         .execute(named_params! {
             ":id": next.id, ":revision": revision, ":next": next.revision, ":user": next.user,
-            ":passed": next.passed, ":ends_at": next.ends_at, ":session": next.session, ":kept": next.kept,
+            ":worth": next.worth, ":ends_at": next.ends_at, ":session": next.session, ":kept": next.kept,
             ":keep": keep,
         })?;
     Ok(replaced == 1)
@@ -137,7 +170,8 @@ impl StoredSession {
             id: row.get("id")?,
             revision: row.get("revision")?,
             user: row.get("user")?,
-            passed: row.get("passed")?,
+            owner: row.get("owner")?,
+            worth: row.get("worth")?,
             made_at: row.get("made_at")?,
             ends_at: row.get("ends_at")?,
             session: row.get("session")?,
@@ -152,12 +186,15 @@ mod tests {
     use crate::db::Db;
     use crate::db::users::{NewUser, create};
 
-    fn session(id: &str, made_at: u64, passed: bool) -> StoredSession {
+    const ROOM: Bounds = Bounds { all: 10, per_owner: 10 };
+
+    fn session(id: &str, made_at: u64, proved: bool) -> StoredSession {
         StoredSession {
             id: id.as_bytes().to_vec(),
             revision: 0,
             user: None,
-            passed,
+            owner: 0,
+            worth: u8::from(proved),
             made_at,
             ends_at: made_at.saturating_add(100),
             session: format!("session {id}"),
@@ -177,7 +214,7 @@ mod tests {
     fn a_session_is_loaded_as_it_was_stored() {
         in_transaction(|tx| {
             let one = session("one", 1, false);
-            assert_eq!(insert(tx, &one, 10)?, Inserted::Stored);
+            assert_eq!(insert(tx, &one, ROOM)?, Inserted::Stored(None));
             assert_eq!(load(tx, b"one")?, Some(one.clone()));
             assert!(!remove(tx, b"one", 1)?, "another revision");
             assert!(remove(tx, b"one", 0)?);
@@ -190,8 +227,8 @@ mod tests {
     fn of_two_writers_one_wins() {
         in_transaction(|tx| {
             let first = session("one", 1, false);
-            let _ = insert(tx, &first, 10)?;
-            let mine = StoredSession { revision: 1, passed: true, kept: "mine".to_owned(), ..first.clone() };
+            let _ = insert(tx, &first, ROOM)?;
+            let mine = StoredSession { revision: 1, worth: PROVED, kept: "mine".to_owned(), ..first.clone() };
             let theirs = StoredSession { revision: 1, kept: "theirs".to_owned(), ..first };
             assert!(replace(tx, &mine, 0, true)?);
             assert!(!replace(tx, &theirs, 0, true)?);
@@ -204,27 +241,53 @@ mod tests {
         });
     }
 
+    fn evicted(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Option<String> {
+        let Inserted::Stored(evicted) = insert(tx, new, bounds).unwrap() else { return None };
+        Some(evicted.map_or_else(String::new, |row| String::from_utf8(row.id).unwrap()))
+    }
+
     #[test]
-    fn at_the_limit_the_oldest_without_a_passed_stage_goes() {
+    fn at_the_limit_the_oldest_that_has_proved_nothing_goes() {
         in_transaction(|tx| {
-            for one in [session("passed", 1, true), session("old", 2, false), session("young", 3, false)] {
-                assert_eq!(insert(tx, &one, 3)?, Inserted::Stored);
+            let three = Bounds { all: 3, per_owner: 3 };
+            for one in [session("proved", 1, true), session("old", 2, false), session("young", 3, false)] {
+                assert_eq!(insert(tx, &one, three)?, Inserted::Stored(None));
             }
-            assert_eq!(insert(tx, &session("new", 4, false), 3)?, Inserted::Stored);
-            assert!(stored(tx, "passed") && !stored(tx, "old") && stored(tx, "young") && stored(tx, "new"));
+            assert_eq!(evicted(tx, &session("new", 4, false), three).as_deref(), Some("old"));
+            assert!(stored(tx, "proved") && !stored(tx, "old") && stored(tx, "young") && stored(tx, "new"));
             Ok(())
         });
     }
 
     #[test]
-    fn where_every_session_has_a_passed_stage_there_is_no_room() {
+    fn what_has_proved_something_makes_room_for_its_owner_only() {
         in_transaction(|tx| {
-            for id in ["a", "b"] {
-                assert_eq!(insert(tx, &session(id, 1, true), 2)?, Inserted::Stored);
+            let two = Bounds { all: 2, per_owner: 2 };
+            let of = |owner, id, made_at| StoredSession { owner, ..session(id, made_at, true) };
+            for one in [of(1, "a", 1), of(2, "b", 2)] {
+                assert_eq!(insert(tx, &one, two)?, Inserted::Stored(None));
             }
-            assert_eq!(insert(tx, &session("c", 2, false), 2)?, Inserted::Full { until: 101 });
-            assert!(remove(tx, b"a", 0)?);
-            assert_eq!(insert(tx, &session("c", 2, false), 2)?, Inserted::Stored);
+            assert_eq!(insert(tx, &of(3, "c", 3), two)?, Inserted::Full { until: 101 });
+            assert_eq!(insert(tx, &of(0, "c", 3), two)?, Inserted::Full { until: 101 });
+            assert_eq!(evicted(tx, &of(2, "c", 3), two).as_deref(), Some("b"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn at_an_owner_s_bound_one_of_the_owner_s_goes_and_none_that_is_held() {
+        in_transaction(|tx| {
+            let two = Bounds { all: 10, per_owner: 2 };
+            let of =
+                |owner, id, made_at, worth| StoredSession { owner, worth, ..session(id, made_at, false) };
+            let _ = insert(tx, &of(1, "held", 1, HELD), two)?;
+            let _ = insert(tx, &of(1, "proved", 2, PROVED), two)?;
+            let _ = insert(tx, &of(2, "other's", 1, NOTHING), two)?;
+            assert_eq!(evicted(tx, &of(1, "new", 3, HELD), two).as_deref(), Some("proved"));
+            assert_eq!(insert(tx, &of(1, "newer", 4, NOTHING), two)?, Inserted::Full { until: 101 });
+            assert!(stored(tx, "other's"));
+            assert!(remove(tx, b"held", 0)?);
+            assert_eq!(evicted(tx, &of(1, "newer", 4, NOTHING), two).as_deref(), Some(""));
             Ok(())
         });
     }
@@ -233,7 +296,7 @@ mod tests {
     fn the_expired_are_taken_oldest_first() {
         in_transaction(|tx| {
             for made_at in [1, 2, 3] {
-                let _ = insert(tx, &session(&made_at.to_string(), made_at, true), 10)?;
+                let _ = insert(tx, &session(&made_at.to_string(), made_at, true), ROOM)?;
             }
             assert_eq!(take_expired(tx, 100, 10)?, []);
             assert_eq!(take_expired(tx, 102, 1)?, [session("1", 1, true)]);
@@ -248,8 +311,8 @@ mod tests {
         in_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             let of_alice = StoredSession { user: Some(alice), ..session("a", 1, true) };
-            let _ = insert(tx, &of_alice, 10)?;
-            let _ = insert(tx, &session("b", 1, true), 10)?;
+            let _ = insert(tx, &of_alice, ROOM)?;
+            let _ = insert(tx, &session("b", 1, true), ROOM)?;
             assert_eq!(remove_by_user(tx, alice)?, [of_alice]);
             assert!(stored(tx, "b"));
             Ok(())
@@ -262,7 +325,11 @@ mod tests {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             for n in 0..6 {
                 let user = (n == 0).then_some(alice);
-                let _ = insert(tx, &StoredSession { user, ..session(&n.to_string(), n, false) }, 5)?;
+                let _ = insert(
+                    tx,
+                    &StoredSession { user, ..session(&n.to_string(), n, false) },
+                    Bounds { all: 5, per_owner: 5 },
+                )?;
             }
             assert!(remove(tx, b"1", 0)?);
             remove_by_user(tx, alice)?;

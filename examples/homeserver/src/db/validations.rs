@@ -5,10 +5,10 @@
 //! [`ServerKey::validation_token`]: crate::secrets::ServerKey::validation_token
 
 use super::{Result, Tx, UserKey};
-use matrix_uia::Timestamp;
 use matrix_uia::endpoint::threepid::{Validation, ValidationRules};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::reference::Reference;
+use matrix_uia::{CLOCK_TOLERANCE, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, named_params};
 
 /// A validation as it was found.
@@ -91,9 +91,11 @@ pub fn remove(tx: &Tx, reference: Reference) -> Result<()> {
     Ok(())
 }
 
-/// Forgets what is long over.
-pub fn forget(tx: &Tx, now: Timestamp) -> Result<()> {
-    tx.prepare_cached("DELETE FROM validations WHERE forget_at <= ?1")?.execute([now.as_millis()])?;
+/// Forgets what is long over, and what was made while the clock was wrong.
+pub fn forget(tx: &Tx, rules: &ValidationRules, now: Timestamp) -> Result<()> {
+    let latest = now.after(CLOCK_TOLERANCE).after(rules.lifetime).after(rules.lifetime);
+    tx.prepare_cached("DELETE FROM validations WHERE forget_at <= ?1 OR forget_at > ?2")?
+        .execute([now.as_millis(), latest.as_millis()])?;
     Ok(())
 }
 
@@ -130,8 +132,10 @@ mod tests {
     use crate::db::Db;
     use crate::db::threepids::{self, Owned};
     use crate::db::users::{NewUser, create};
-    use matrix_uia::endpoint::threepid::{Delivery, Medium, Purpose, Requested, Threepid, TokenRequestKey};
-    use matrix_uia::server::operation::UserRef;
+    use matrix_uia::endpoint::threepid::{
+        AddressAuthority, Delivery, Medium, Purpose, Requested, Threepid, TokenRequestKey,
+    };
+    use matrix_uia::server::reference::UserRef;
     use matrix_uia::{BindingKey, Secret};
 
     const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
@@ -147,7 +151,9 @@ mod tests {
         let asked = TokenRequestKey::new(&KEY, Purpose::Reset, user, email(address), secret, 1);
         let token = KEY.validation_token(Secret::new("token"));
         let now = Timestamp::from_millis(1_000);
-        let Requested::New(new) = Validation::request(None, &asked, Delivery::Token, token, &rules, now)
+        let policies = AddressAuthority::new();
+        let Requested::New(new) =
+            Validation::request(None, &asked, Delivery::Token, token, &policies, &rules, now)
         else {
             panic!("it is not new")
         };
@@ -178,11 +184,23 @@ mod tests {
     fn what_is_long_over_is_forgotten() {
         in_transaction(|tx| {
             put(tx, "a@b", None)?;
-            let forget_at =
-                by_sid(tx, "a@b")?.unwrap().validation.unwrap().forget_at(&ValidationRules::default());
-            forget(tx, Timestamp::from_millis(forget_at.as_millis() - 1))?;
+            let rules = ValidationRules::default();
+            let forget_at = by_sid(tx, "a@b")?.unwrap().validation.unwrap().forget_at(&rules);
+            forget(tx, &rules, Timestamp::from_millis(forget_at.as_millis() - 1))?;
             assert!(by_sid(tx, "a@b")?.is_some());
-            forget(tx, forget_at)?;
+            forget(tx, &rules, forget_at)?;
+            assert!(by_sid(tx, "a@b")?.is_none());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn lesson_104_validation_from_the_future_is_forgotten() {
+        in_transaction(|tx| {
+            put(tx, "a@b", None)?;
+            let rules = ValidationRules::default();
+            tx.execute("UPDATE validations SET forget_at = forget_at + 1000000000", ())?;
+            forget(tx, &rules, Timestamp::from_millis(1_000))?;
             assert!(by_sid(tx, "a@b")?.is_none());
             Ok(())
         });

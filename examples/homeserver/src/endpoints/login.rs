@@ -108,7 +108,7 @@ async fn by_appservice(
         Locality::Local(localpart) => Some(localpart.to_cow().to_lowercase()),
         _ => None,
     };
-    let token = who::service_token(app, peer, localpart.as_deref());
+    let token = who::service_token(app, peer, localpart.as_deref())?;
     app.db
         .transaction(|tx| {
             let user = match &localpart {

@@ -20,7 +20,7 @@ use matrix_uia::endpoint::register::{Kind, Localpart, NewAccount, RegisterReques
 use matrix_uia::server::drive::Step;
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::reference::Reference;
-use matrix_uia::{MatrixError, Secret, Text};
+use matrix_uia::{MatrixError, Text};
 use serde::{Deserialize, Serialize};
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -44,7 +44,7 @@ async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failu
 
 async fn with_uia(app: &App, peer: &Peer, mut request: RegisterRequest<'_>) -> Result<Response, Failure> {
     let password = request.password.map(normal_form);
-    request.password = password.as_ref().map(|password| Secret::new(password.expose()));
+    request.password = password.as_ref().map(secrets::Secret::lend);
     let flows = &app.policies.register;
     let request = match request.check(&app.policies.strength, &app.config.server_name) {
         Ok(checked) => checked,

@@ -40,7 +40,7 @@ pub(super) async fn appservice_user(
     let username = request.username.map(|name| Localpart::parse(name, &app.config.server_name)).transpose();
     // What is no name is in no namespace; but that it is none says more.
     let claimed = username.as_ref().ok().and_then(Option::as_ref);
-    let token = match who::service_token(app, peer, claimed.map(Localpart::as_str)) {
+    let token = match who::service_token(app, peer, claimed.map(Localpart::as_str))? {
         ServiceToken::Service { .. } if claimed.is_none() => ServiceToken::Service { in_namespace: true },
         token => token,
     };

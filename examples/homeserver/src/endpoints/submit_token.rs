@@ -35,7 +35,8 @@ async fn show(app: &App, peer: &Peer) -> Result<Response, Failure> {
         ErrorCode::SessionExpired,
         "This link is too old, or not whole. Ask for another one where you asked for this.",
     ))?;
-    let page = LinkPage::new(&submitted, validation.threepid().address(), validation.purpose());
+    let authorised = validation.authorises(&app.policies.addresses);
+    let page = LinkPage::new(&submitted, validation.threepid().address(), authorised);
     Ok(http::page(Page::Link(page.leading_on(next_link.is_some()))))
 }
 

@@ -1,7 +1,8 @@
 //! When a request came in.
 
+use super::listener::Caller;
 use crate::clock;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use matrix_uia::Timestamp;
@@ -13,6 +14,9 @@ pub struct Arrived(pub Timestamp);
 
 /// Stamps the request. The outermost layer: reading the body and waiting for a worker take their time.
 pub(super) async fn stamp(mut request: Request, next: Next) -> Response {
+    if let Some(ConnectInfo(caller)) = request.extensions().get::<ConnectInfo<Caller>>() {
+        caller.head_is_whole();
+    }
     request.extensions_mut().insert(Arrived(clock::now()));
     next.run(request).await
 }

@@ -2,7 +2,7 @@
 
 use super::answer;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -17,9 +17,6 @@ const LIMIT: usize = 64 * 1024;
 /// and a connection closed before that is reset under it: it would see a dead server instead of the 413.
 const DRAINED: usize = 8 * 1024 * 1024;
 
-/// How long a body may take. A client that sends nothing must not hold a place, nor the shutdown, for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 enum Refused {
     TooLarge,
     /// The connection broke; nobody reads the answer.
@@ -27,10 +24,11 @@ enum Refused {
 }
 
 /// Gives the next layer a request whose body is here already. No handler can forget the limit, and none
-/// waits for the client halfway through its work.
-pub(super) async fn read_whole(request: Request, next: Next) -> Response {
+/// waits for the client halfway through its work. A client that sends nothing must not hold a place, nor the
+/// shutdown, for ever: it has `patience`.
+pub(super) async fn read_whole(State(patience): State<Duration>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    match timeout(PATIENCE, read(body)).await {
+    match timeout(patience, read(body)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
         Ok(Err(Refused::TooLarge)) => {
             answer::error(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", "the body is over 64 KiB")

@@ -1,11 +1,9 @@
 //! Listening, and stopping without dropping what is in hand.
 
+use super::listener::{BoundedListener, Caller};
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -14,22 +12,18 @@ use tokio::time::sleep;
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Serves until `stop` is done, then finishes the requests in hand. Handlers may ask for
-/// `ConnectInfo<SocketAddr>`, the client's address.
+/// `ConnectInfo<Caller>`, the other end of the connection.
 ///
 /// # Errors
 ///
 /// None but what axum reports; it deals with those of single connections itself.
 pub async fn serve(
-    listener: TcpListener,
+    listener: BoundedListener,
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    // Answers are small, and some are awaited by a person.
-    let listener = listener.tap_io(|connection| {
-        let _best_effort = connection.set_nodelay(true);
-    });
     let (stopping, stopped) = oneshot::channel();
-    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+    let server = axum::serve(listener, router.into_make_service_with_connect_info::<Caller>())
         .with_graceful_shutdown(async move {
             stop.await;
             let _ = stopping.send(());

@@ -19,6 +19,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::with(&Edges::default()).await
+    }
+
+    async fn with(edges: &Edges) -> Self {
         let paths = Router::new()
             .route("/echo", post(async |JsonBody(body): JsonBody| answer::json(StatusCode::OK, body)))
             .route("/panic", get(async || -> Response { panic!("as the test wants") }))
@@ -35,7 +39,8 @@ impl Server {
         let stopped = async {
             let _ = stopped.await;
         };
-        let done = tokio::spawn(serve(listener, finish(client_paths(paths)), stopped));
+        let listener = BoundedListener::new(listener, edges, vec!["127.0.0.9".parse().unwrap()]);
+        let done = tokio::spawn(serve(listener, finish(client_paths(paths), edges), stopped));
         Self { address, stop, done }
     }
 
@@ -155,4 +160,81 @@ async fn stopping_finishes_the_request_in_hand_and_not_the_idle_connection() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     timeout(Duration::from_secs(5), server.done).await.unwrap().unwrap().unwrap();
     drop(idle);
+}
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// How a connection ends on which this is sent, and nothing more: what has been answered by then.
+async fn waits(server: &Server, sent: &str) -> String {
+    let mut connection = TcpStream::connect(server.address).await.unwrap();
+    connection.write_all(sent.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let ended = timeout(SOON, connection.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "it does not end: {sent:?}, {}", String::from_utf8_lossy(&answer));
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn e4_a_client_that_keeps_the_server_waiting_is_left() {
+    let short =
+        Edges { header_timeout_ms: 100, body_timeout_ms: 100, idle_timeout_ms: 100, ..Edges::default() };
+    let server = Server::with(&short).await;
+    for head in ["", "G", "GET /_matrix/client/v3/slow HTTP/1.1\r\nHost: h\r\nX-Half: "] {
+        assert_eq!(waits(&server, head).await, "");
+    }
+    let half = "POST /_matrix/client/v3/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{";
+    assert!(waits(&server, half).await.starts_with("HTTP/1.1 408 "));
+    // One that is handled for longer than all of them is answered; then the connection has been idle.
+    let slow = "GET /_matrix/client/v3/slow HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert!(waits(&server, slow).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn e4_an_idle_connection_lasts_longer_than_half_a_head() {
+    let edges = Edges { header_timeout_ms: 100, idle_timeout_ms: 60_000, ..Edges::default() };
+    let server = Server::with(&edges).await;
+    let request = "POST /_matrix/client/v3/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+    let mut connection = TcpStream::connect(server.address).await.unwrap();
+    let mut answer = [0; 1024];
+    for _ in 0..2 {
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let length = timeout(SOON, connection.read(&mut answer)).await.unwrap().unwrap();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
+        sleep(Duration::from_millis(300)).await;
+    }
+    connection.write_all(&request.as_bytes()[..20]).await.unwrap();
+    let ended = timeout(SOON, connection.read(&mut answer)).await.expect("it ends");
+    assert!(matches!(ended, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn e4_connections_over_the_bound_of_their_address_are_closed_and_do_not_keep_others_out() {
+    let server = Server::with(&Edges { connections_per_address: 3, ..Edges::default() }).await;
+    let from = async |source: &str| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+        let mut connection = socket.connect(server.address).await.unwrap();
+        let request = "POST /_matrix/client/v3/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+        let mut answer = [0; 1024];
+        let served = match connection.write_all(request.as_bytes()).await {
+            Ok(()) => matches!(timeout(SOON, connection.read(&mut answer)).await.unwrap(), Ok(1..)),
+            Err(_) => false,
+        };
+        (served, connection)
+    };
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let (served, connection) = from("127.0.0.1").await;
+        assert!(served);
+        open.push(connection);
+    }
+    assert!(!from("127.0.0.1").await.0);
+    assert!(from("127.0.0.2").await.0, "another has a bound of its own");
+    for _ in 0..9 {
+        let (served, connection) = from("127.0.0.9").await;
+        assert!(served, "a trusted proxy has none");
+        open.push(connection);
+    }
+    open.remove(0);
+    timeout(SOON, async { while !from("127.0.0.1").await.0 {} }).await.expect("one that ended makes room");
 }

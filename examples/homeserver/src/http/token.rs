@@ -4,10 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 /// The token of `Authorization: Bearer …`, whose scheme is written as one likes. `None` if there is no such
-/// header. The query parameter of old is not read: query strings end up in logs.
-///
-/// An empty token is a token, though one that nobody was given: a client that means to prove who it is and
-/// fails is not taken for one that doesn't.
+/// header; empty if there is nothing in it.
 pub fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii();
     let (scheme, token) = value.split_at_checked("Bearer".len())?;
@@ -28,6 +25,7 @@ mod tests {
             (Some(b"BEARER   abc  "), Some(b"abc")),
             (Some(b"Bearer \xff"), Some(b"\xff")),
             (Some(b"Bearer"), Some(b"")),
+            (Some(b"Bearer  "), Some(b"")),
             (Some(b"Bearerabc"), None),
             (Some(b"Basic abc"), None),
             (Some(b""), None),
