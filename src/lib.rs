@@ -9,35 +9,50 @@
 //! happen now, in which order, and what to answer; and for a client, which flow, which
 //! stage, what to send next, and what an error means.
 //!
-//! # The loop
+//! # The exchange
 //!
 //! ```text
-//!  request ─► Request::parse ─► check ─► call ──┐
-//!  store   ─► the session, if the call names one├─► Guard::receive ─► Step
-//!  host    ─► entropy for a new ID, the time ───┘                      │
-//!                                                                      ▼
-//!  Challenge  store its write, send its 401
-//!  Verify     a question: look it up, resolve it with a Verdict, apply ─► Step
-//!  Grant      store its write; the grant lets the operation happen ─► effects ─► receipt
-//!  Replay     the call has succeeded before: send its result again
-//!  MatrixError     store its write, send its error
+//!  request ─► Request::parse ─► check ─► Checked ─► call ─► Exchange::begin
+//!                                                                │
+//!      ┌───────── answer the question, and the next one comes ◄──┤
+//!      │                                                         │
+//!  Load      the session and the caller's account, in a transaction that begins now
+//!  Account   the account of a user that a stage has proved
+//!  Admit     is this call let in at all?
+//!  Recall    has the claimed call been carried out?
+//!  Verify    is this credential right? Answer with a Verdict
+//!  Hash      hash the new password, outside of the transaction
+//!  Perform   carry the plan out, in the transaction
+//!  Repeat    make the answer again: the call has succeeded before
+//!  Commit    carry out these changes and end the transaction, all or nothing
+//!  Respond   the end: what to send
 //! ```
 //!
-//! Every step that changes something says so in a [`Write`](session::Write), which is
-//! carried out as «replace if the revision is still N». Whoever loses that race reads the
-//! session again and takes the step again: of any number of requests one wins.
+//! An [`Exchange`] is one request on its way. Each of its variants is a question; the only
+//! way to the next is to answer it. So the order of the steps, the check of the account in
+//! the transaction that writes, what is given back after a lost race and what is recorded of
+//! a call are not the host's to remember. [`server::drive`] has the loop written once, for
+//! hosts that implement its [`Host`](server::drive::Host).
 //!
 //! # One program
 //!
-//! Without a heap, as on a microcontroller. The front page of the repository has the same
-//! with a growing store, for a server with many threads.
+//! The exchange by hand and without a heap, as on a microcontroller. The front page of the
+//! repository has the same call by the driver and a growing store.
 //!
 //! ```
-//! use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
-//! use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect};
-//! use matrix_uia::server::session::{Check, StageFailure, Proof, Verdict};
-//! use matrix_uia::server::store::{FixedStore, Lifetimes, Store};
-//! use matrix_uia::{BindingKey, Flows, Guard, Rules, SessionId, Step, Timestamp};
+//! use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength};
+//! use matrix_uia::server::account::{Account, AccountStatus, Caller};
+//! use matrix_uia::server::check::Named;
+//! use matrix_uia::server::commit::Committed;
+//! use matrix_uia::server::endpoint::Endpoint;
+//! use matrix_uia::server::exchange::HostKind;
+//! use matrix_uia::server::grant::Outcome;
+//! use matrix_uia::server::operation::ChangePassword;
+//! use matrix_uia::server::question::Check;
+//! use matrix_uia::server::reference::{Subject, UserRef};
+//! use matrix_uia::server::respond::Respond;
+//! use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, OwnerKey, Store};
+//! use matrix_uia::{BindingKey, Exchange, Flows, Rules, SessionId, Timestamp};
 //!
 //! // Once, at the start.
 //! let mut buffer = [0; 128];
@@ -45,37 +60,71 @@
 //! let rules = Rules::default();
 //! let key = BindingKey::from_entropy([7; 16]); // from the host's generator
 //! let mut store = FixedStore::<(), 8>::new(Lifetimes::of(&rules));
+//! let alice = Subject::new(UserRef::new(1), 0);
+//! let (mut password, mut devices_ended) = ("wonderland", false);
 //!
 //! // A request comes in, with the access token of alice.
-//! let alice = UserRef::new(1);
 //! let body = br#"{"new_password":"correct horse","auth":{
 //!     "type":"m.login.password","user":"alice","password":"wonderland"}}"#;
-//! let request = ChangePasswordRequest::parse(body)?;
-//! let call = request.call(&key, Some(Subject::new(alice, 0)));
-//! let now = Timestamp::from_millis(1_000);
+//! let request = ChangePasswordRequest::parse(body)?.check(&PasswordStrength::default(), true)?;
 //! let fresh = SessionId::from_entropy([1; 24]); // from the host's generator
-//! let load = |store: &FixedStore<(), 8>, id| store.load(&id).map(|found| found.session.clone());
+//! let now = Timestamp::from_millis(1_000);
 //!
-//! // What is to be looked up?
-//! let stored = call.session_id().and_then(|id| load(&store, id));
-//! let step = Guard::new(&flows, &rules).receive(call, stored, fresh, now);
-//! let Step::Verify(question) = step else { unreachable!("a stage is attempted") };
-//! let verdict = match question.check() {
-//!     Check::Password { password, .. } if password.expose() == "wonderland" => Verdict::Passed(Proof::User(alice)),
-//!     _ => Verdict::Failed(StageFailure::Credentials),
+//! // Sessions and the password lie in one memory, and requests come one by one.
+//! let kind = HostKind::assume_one_transaction();
+//! let mut exchange = Exchange::begin(&flows, &rules, kind, request.call(&key), fresh, now);
+//! let respond = loop {
+//!     exchange = match exchange {
+//!         Exchange::Load(load) => {
+//!             let found = load.session_id().and_then(|id| store.load(&id));
+//!             let session = found.map(|record| record.session.clone());
+//!             load.found(session, Caller::User(Account::new(alice, AccountStatus::default())), now)
+//!         }
+//!         Exchange::Account(account) => {
+//!             let found = account.user() == alice.user;
+//!             account.found(found.then(|| Account::new(alice, AccountStatus::default())))
+//!         }
+//!         Exchange::Admit(admit) => admit.admitted(),
+//!         Exchange::Recall(recall) => recall.unknown(),
+//!         Exchange::Verify(verify) => {
+//!             let Check::Password(check) = verify.question().check() else { unreachable!() };
+//!             let comparison = check.named(Named::User(alice));
+//!             let matches = comparison.password().expose() == password;
+//!             verify.verdict_in_transaction(comparison.verdict(matches))
+//!         }
+//!         Exchange::Hash(hash) => hash.hashed(),
+//!         Exchange::Perform(perform) => {
+//!             let (grant, performing) = perform.grant();
+//!             match request.plan(&key, grant, None, Some("correct horse")) {
+//!                 Ok(change) => {
+//!                     for effect in change.effects() {
+//!                         match effect {
+//!                             Effect::SetPassword(new) => password = new,
+//!                             Effect::EndDevices(_) => devices_ended = true,
+//!                             Effect::EndPushers(_) => {}
+//!                         }
+//!                     }
+//!                     performing.succeeded(Outcome::NOTHING, now)
+//!                 }
+//!                 Err(refusal) => performing.refused(refusal),
+//!             }
+//!         }
+//!         Exchange::Repeat(repeat) => repeat.repeated(),
+//!         Exchange::Commit(commit) => {
+//!             let stored = store.commit(commit.changes(), None, OwnerKey::NOBODY, now);
+//!             let committed = match stored {
+//!                 Ok(_) => Committed::Stored,
+//!                 Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
+//!                 Err(_) => Committed::Lost,
+//!             };
+//!             commit.committed(committed)
+//!         }
+//!         Exchange::Respond(respond) => break respond,
+//!     }
 //! };
-//!
-//! // Answer it, to the session as it is by now.
-//! let resolved = question.resolve(verdict);
-//! let step = resolved.apply(load(&store, resolved.session_id()), fresh, now);
-//! let Step::Grant(claim) = step else { unreachable!("the only stage has passed") };
-//! let _ = store.apply(claim.write(), None, now)?;
-//!
-//! // The grant is proof; what to do comes back as data.
-//! let change = password::change(claim.assume_stored(), &request, None).map_err(|denied| denied.reject().message())?;
-//! assert_eq!(change.effects().next(), Some(Effect::SetPassword));
-//! let ended = change.receipt().succeeded(Reference::new(0), now);
-//! let _ = store.apply(ended.write(), None, now)?;
+//! assert!(matches!(respond, Respond::Performed));
+//! assert_eq!(password, "correct horse");
+//! assert!(devices_ended);
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
@@ -98,31 +147,36 @@
 //!
 //! | module | what it is about |
 //! | --- | --- |
-//! | [`session`] | the stored value, the transition, questions and verdicts, grants |
-//! | [`flows`] | the policy: which stages, checked when it is built |
-//! | [`operation`] | which call a session is for, and who makes it; your own calls |
-//! | [`store`] | keeping sessions: without a heap, or growing to a limit |
+//! | [`server::exchange`] | one request on its way: the questions a host answers |
+//! | [`server::drive`] | the loop over those questions, written once |
+//! | [`server::session`] | the stored value |
+//! | [`server::flows`] | the policy: which stages, checked when it is built |
+//! | [`server::operation`] | which call a session is for; your own calls |
+//! | [`server::store`] | keeping sessions: without a heap, or growing to a limit |
+//! | [`server::account`] | active, locked, suspended, deactivated: who may do what |
+//! | [`server::digest`] | what a session remembers of a request's parameters |
+//! | [`endpoint`] | a module for each call: its request, its checks, its plan |
+//! | [`endpoint::threepid`] | e-mail addresses and phone numbers: validating, adding, removing them |
+//! | [`pages`] | the web pages for what a client can't do itself |
 //! | [`client`] | the client's side: the stored value, what to do next, the calls and their answers |
-//! | [`password`], [`deactivation`], [`registration`], [`login`], [`refresh`], [`devices`], [`signing_keys`] | an endpoint each: its request, its checks, its effects |
-//! | [`threepid`] | e-mail addresses and phone numbers: validating, adding, removing them |
-//! | [`fallback`] | the web pages for what a client can't do itself |
-//! | [`account`] | active, locked, suspended, deactivated: who may do what, and who may change that |
-//! | [`appservice`] | what an application service may do by its token |
-//! | [`error`] | error codes, statuses, the error body |
-//! | [`wire`] | what crosses HTTP, and the one JSON codec |
-//! | [`digest`] | what a session remembers of a request's parameters |
-//! | [`_manual`] | why it is built so, the threat model, lessons, peers, notes on the spec, and the rules that «rule U5» refers to |
+//! | [`wire`] | what crosses HTTP, the one JSON codec, and the errors |
+//! | [`_manual`] | why it is built so, the threat model, lessons, peers, notes on the spec, and the rules that "rule U5" refers to |
 //!
 //! # Features
 //!
 //! - **`alloc`** (default): what owns its text, such as `SecretBuf` and the policy of
 //!   `Flows::new`, and what grows, the `HashedStore`. It needs a global allocator and no
 //!   operating system.
+//! - **`seal`** (default): parameters that may hold a password are sealed with the session's
+//!   ID before they are stored, by XChaCha20-Poly1305. Without it, a host that stores them
+//!   hashes the password first.
+//! - **`testkit`**: `testkit`, which drives a host's handlers through every question and
+//!   names the duty they forget. It brings `alloc`.
 //! - **`ruma`**: conversions from and to the types of `ruma-client-api` 0.25, in the module
 //!   `ruma`. It brings `alloc`, and `std`, which ruma needs.
 //!
 //! Without them everything else is there: the codec, the transition, every endpoint and the
-//! [`FixedStore`](store::FixedStore). A feature only ever adds; none changes what another
+//! [`FixedStore`](server::store::FixedStore). A feature only ever adds; none changes what another
 //! item does.
 //!
 //! # Limits
@@ -131,22 +185,22 @@
 //! | --- | --- | --- |
 //! | a session, in memory | 192 bytes | |
 //! | what a client keeps of a challenge | the `N` of its [`Progress`](client::Progress) | [`StageFailure::TooLarge`](client::StageFailure::TooLarge) |
-//! | flows, stages of a flow, different stages | [`MAX_FLOWS`](flows::MAX_FLOWS), [`MAX_STAGES`](flows::MAX_STAGES), [`MAX_TYPES`](flows::MAX_TYPES) | [`PolicyError`] |
+//! | flows, stages of a flow, different stages | [`MAX_FLOWS`](server::flows::MAX_FLOWS), [`MAX_STAGES`](server::flows::MAX_STAGES), [`MAX_TYPES`](server::flows::MAX_TYPES) | [`PolicyError`] |
 //! | name of a stage | [`MAX_AUTH_TYPE_LEN`](wire::MAX_AUTH_TYPE_LEN) bytes | [`PolicyError`] |
 //! | nesting, and keys open at once | [`MAX_DEPTH`](wire::MAX_DEPTH), [`MAX_OPEN_KEYS`](wire::MAX_OPEN_KEYS) | [`ParseError`](wire::ParseError) |
 //! | a password | [`MAX_PASSWORD_LEN`](wire::MAX_PASSWORD_LEN) bytes | `M_INVALID_PARAM` |
-//! | a user ID | [`MAX_USER_ID_LEN`](registration::MAX_USER_ID_LEN) bytes | `M_INVALID_USERNAME` |
-//! | a device's ID or name | [`MAX_DEVICE_TEXT_LEN`](registration::MAX_DEVICE_TEXT_LEN) bytes | `M_INVALID_PARAM` |
-//! | a login or refresh token | [`MAX_LOGIN_TOKEN_LEN`](login::MAX_LOGIN_TOKEN_LEN), [`MAX_REFRESH_TOKEN_LEN`](refresh::MAX_REFRESH_TOKEN_LEN) bytes | `M_INVALID_PARAM`; `M_UNKNOWN_TOKEN` |
-//! | a cross-signing key | [`MAX_SIGNING_KEY_LEN`](signing_keys::MAX_SIGNING_KEY_LEN) bytes | `M_INVALID_PARAM` |
-//! | an identity server's name | [`MAX_ID_SERVER_LEN`](deactivation::MAX_ID_SERVER_LEN) bytes | `M_INVALID_PARAM` |
-//! | a 3PID's address, in canonical form | [`MAX_ADDRESS_LEN`](threepid::MAX_ADDRESS_LEN) bytes | `M_INVALID_PARAM` |
-//! | a validation's `sid`, client secret or token | [`MAX_SECRET_LEN`](threepid::MAX_SECRET_LEN) bytes | `M_INVALID_PARAM` |
-//! | a validation's `next_link` | [`MAX_NEXT_LINK_LEN`](threepid::MAX_NEXT_LINK_LEN) bytes | `M_INVALID_PARAM` |
-//! | fields of a page's form | [`MAX_FIELDS`](fallback::MAX_FIELDS) | [`FormError`](fallback::FormError) |
-//! | life, and wrong tokens, of a validation | [`ValidationRules`](threepid::ValidationRules) | `M_SESSION_EXPIRED` |
+//! | a user ID | [`MAX_USER_ID_LEN`](endpoint::register::MAX_USER_ID_LEN) bytes | `M_INVALID_USERNAME` |
+//! | a device's ID or name | [`MAX_DEVICE_TEXT_LEN`](endpoint::register::MAX_DEVICE_TEXT_LEN) bytes | `M_INVALID_PARAM` |
+//! | a login or refresh token | [`MAX_LOGIN_TOKEN_LEN`](endpoint::login::MAX_LOGIN_TOKEN_LEN), [`MAX_REFRESH_TOKEN_LEN`](endpoint::refresh::MAX_REFRESH_TOKEN_LEN) bytes | `M_INVALID_PARAM`; `M_UNKNOWN_TOKEN` |
+//! | a cross-signing key | [`MAX_SIGNING_KEY_LEN`](endpoint::signing_keys::MAX_SIGNING_KEY_LEN) bytes | `M_INVALID_PARAM` |
+//! | an identity server's name | [`MAX_ID_SERVER_LEN`](endpoint::deactivate::MAX_ID_SERVER_LEN) bytes | `M_INVALID_PARAM` |
+//! | a 3PID's address, in canonical form | [`MAX_ADDRESS_LEN`](endpoint::threepid::MAX_ADDRESS_LEN) bytes | `M_INVALID_PARAM` |
+//! | a validation's `sid`, client secret or token | [`MAX_SECRET_LEN`](endpoint::threepid::MAX_SECRET_LEN) bytes | `M_INVALID_PARAM` |
+//! | a validation's `next_link` | [`MAX_NEXT_LINK_LEN`](endpoint::threepid::MAX_NEXT_LINK_LEN) bytes | `M_INVALID_PARAM` |
+//! | fields of a page's form | [`MAX_FIELDS`](pages::MAX_FIELDS) | [`FormError`](pages::FormError) |
+//! | life, and wrong tokens, of a validation | [`ValidationRules`](endpoint::threepid::ValidationRules) | `M_SESSION_EXPIRED` |
 //! | life, and failed attempts, of a session | [`Rules`] | a new session; 429 |
-//! | sessions of a store | its capacity | [`NotStored::Full`](store::NotStored::Full) |
+//! | sessions of a store | its capacity | [`NotStored::Full`](server::store::NotStored::Full) |
 //!
 //! # Panics
 //!
@@ -162,14 +216,14 @@
 //!
 //! - **IO of any kind**: no HTTP, no database, no clock, no random numbers, no log.
 //! - **Hashing passwords**, asking a captcha's service, sending e-mails: those are the
-//!   [questions](session::Check) it asks.
-//! - **Counting attempts per user or address**: it says [which counter](session::LimitKey),
+//!   [questions](server::question::Check) it asks.
+//! - **Counting attempts per user or address**: it says [which counter](server::question::LimitKey),
 //!   the host keeps it.
 //! - **Bounding a body's length**: that has to happen before there is a body.
 //! - **OAuth 2.0**: only the `m.oauth` stage that the legacy API keeps for it.
 //! - **Rooms, events, federation.**
 //! - **Verifying signatures** of cross-signing keys, which takes an implementation of
-//!   Ed25519: see [`signing_keys`].
+//!   Ed25519: see [`endpoint::signing_keys`].
 //! - Not yet: sessions sealed into their own ID.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
@@ -249,15 +303,15 @@ pub use wire::error::MatrixError;
 ///     format!("`wire::MAX_DEPTH` = {} ", wire::MAX_DEPTH),
 ///     format!("`wire::MAX_OPEN_KEYS` = {} ", wire::MAX_OPEN_KEYS),
 ///     format!("`wire::MAX_PASSWORD_LEN` = {} ", wire::MAX_PASSWORD_LEN),
-///     format!("`registration::MAX_USER_ID_LEN` = {} ", registration::MAX_USER_ID_LEN),
-///     format!("`registration::MAX_DEVICE_TEXT_LEN` = {} ", registration::MAX_DEVICE_TEXT_LEN),
-///     format!("`deactivation::MAX_ID_SERVER_LEN` = {} ", deactivation::MAX_ID_SERVER_LEN),
+///     format!("`register::MAX_USER_ID_LEN` = {} ", registration::MAX_USER_ID_LEN),
+///     format!("`register::MAX_DEVICE_TEXT_LEN` = {} ", registration::MAX_DEVICE_TEXT_LEN),
+///     format!("`deactivate::MAX_ID_SERVER_LEN` = {} ", deactivation::MAX_ID_SERVER_LEN),
 ///     format!("`refresh::MAX_REFRESH_TOKEN_LEN` = {} ", refresh::MAX_REFRESH_TOKEN_LEN),
 ///     format!("`signing_keys::MAX_SIGNING_KEY_LEN` = {} ", signing_keys::MAX_SIGNING_KEY_LEN),
 ///     format!("`threepid::MAX_ADDRESS_LEN` = {} ", threepid::MAX_ADDRESS_LEN),
 ///     format!("`threepid::MAX_SECRET_LEN` = {} ", threepid::MAX_SECRET_LEN),
 ///     format!("`threepid::MAX_NEXT_LINK_LEN` = {} ", threepid::MAX_NEXT_LINK_LEN),
-///     format!("`fallback::MAX_FIELDS` = {} ", fallback::MAX_FIELDS),
+///     format!("`pages::MAX_FIELDS` = {} ", fallback::MAX_FIELDS),
 ///     format!("`Rules::session_lifetime`, {} minutes ", rules.session_lifetime.get() / 60_000),
 ///     format!("`Rules::max_failed_attempts`, {} ", rules.max_failed_attempts),
 /// ] {

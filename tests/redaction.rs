@@ -20,9 +20,7 @@ use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::{ChangePassword, Register};
-use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::seal::Sealer;
-use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
 use matrix_uia::{BindingKey, Exchange, Millis, Rules, Secret, Session, SessionId, Text, Timestamp};
@@ -66,7 +64,7 @@ fn marked_auths() -> Vec<Value> {
 }
 
 /// What is kept beside a session neither shows a secret nor has it in its stored form.
-fn keeps_no_secret<E: Endpoint<Stored: std::fmt::Debug>>(checked: &E) {
+fn keeps_no_secret<E: Endpoint<Stored: Debug>>(checked: &E) {
     let id = SessionId::from_entropy([1; 24]);
     let sealer = Sealer::new(id, matrix_uia::server::session::Revision::default());
     let stored = checked.to_stored(&BindingKey::from_entropy([1; 16]), None, sealer);
@@ -269,7 +267,7 @@ fn no_error_repeats_what_it_refuses() {
     let name = Localpart::parse(Text::new(&format!("{marked} !")), "example.org").unwrap_err();
     hides(&name);
     let long = format!("{marked}{}", "x".repeat(600));
-    let weak = password::PasswordStrength::default().check(Secret::new(&long)).unwrap_err();
+    let weak = PasswordStrength::default().check(Secret::new(&long)).unwrap_err();
     hides(&weak);
     assert!(!Text::new(&marked).to_fixed::<4>().unwrap_err().to_string().contains(MARK));
 }

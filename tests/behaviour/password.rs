@@ -1,11 +1,9 @@
 //! Rules P1 to P5.
 
 use matrix_uia::Secret;
-use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
+use matrix_uia::endpoint::password::PasswordStrength;
 use matrix_uia::server::account::{AccountStatus, Event};
-use matrix_uia::server::grant::Exempt;
 use matrix_uia::server::page::Approval;
-use matrix_uia::server::session::Proof;
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy, poll, stage};

@@ -5,9 +5,6 @@ use matrix_uia::endpoint::register::{
     AvailabilityResponse, Kind, Localpart, LoginResponse, MAX_DEVICE_TEXT_LEN, Offer, RegisterGuestRequest,
     RegisterRequest, TokenValidityResponse,
 };
-use matrix_uia::server::grant::Exempt;
-use matrix_uia::server::operation::Register;
-use matrix_uia::server::session::Proof;
 use matrix_uia::{Millis, Secret, Text};
 use serde_json::{Value, json};
 

@@ -3,7 +3,6 @@
 use matrix_uia::server::page::Approval;
 use matrix_uia::server::reference::Reference;
 use matrix_uia::server::rules::UnknownSession;
-use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::Raw;
 use matrix_uia::{Millis, Rules};

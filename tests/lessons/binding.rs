@@ -2,9 +2,7 @@
 
 use matrix_uia::Millis;
 use matrix_uia::server::account::Lifecycle;
-use matrix_uia::server::operation::Operation;
 use matrix_uia::server::page::Approval;
-use matrix_uia::server::session::Proof;
 use serde_json::{Value, json};
 
 use super::{ALICE, CODE, alice, carol, change, passed, with_flows};

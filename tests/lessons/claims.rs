@@ -1,6 +1,5 @@
 //! What was proved or reserved is claimed, and given back.
 
-use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::Verdict;
 use matrix_uia::{MatrixError, SessionId, Text};
 use serde_json::{Value, json};

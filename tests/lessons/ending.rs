@@ -1,6 +1,5 @@
 //! A session is a value with an end.
 
-use matrix_uia::endpoint::deactivate::Effect;
 use matrix_uia::server::account::Lifecycle;
 use matrix_uia::{Session, SessionId, Text};
 use serde_json::{Value, json};

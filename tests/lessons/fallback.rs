@@ -8,7 +8,6 @@ use matrix_uia::server::operation::{
 };
 use matrix_uia::server::page::{Approval, PagePolicy, Visit};
 use matrix_uia::server::page_outcome::PageRefusal;
-use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::StageFailure;
 use matrix_uia::wire::{Auth, AuthData, AuthType};
 use matrix_uia::{Flows, Rules, Secret};

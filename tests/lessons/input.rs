@@ -1,7 +1,6 @@
 //! Input is bounded, read once, and answered.
 
 use matrix_uia::endpoint::login::LoginRequest;
-use matrix_uia::server::session::Proof;
 use matrix_uia::wire::error::{AnyCode, ErrorBody, ErrorCode};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody};
 use serde_json::{Value, json};

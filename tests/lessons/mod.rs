@@ -19,7 +19,6 @@ mod table;
 mod threepid;
 mod ways_in;
 
-use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use serde_json::{Value, json};
 

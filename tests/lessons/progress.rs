@@ -1,6 +1,5 @@
 //! Progress belongs to one session, and goes forward by whole stages.
 
-use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use matrix_uia::endpoint::threepid::{
     RequestTokenRequest, Requested, Submitted, Threepid, TokenRequestContext, TokenRequestKey, Validation,
     ValidationRules,
 };
-use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, OperationId, Register};
+use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, Register};
 use matrix_uia::server::reference::UserRef;
 use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use matrix_uia::endpoint::password::ChangePasswordRequest;
 use matrix_uia::endpoint::register::{LoginResponse, RegisterRequest};
-use matrix_uia::server::operation::{ChangePassword, Register, UploadSigningKeys};
+use matrix_uia::server::operation::{Register, UploadSigningKeys};
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::error::{AnyCode, ErrorCode};
 use matrix_uia::wire::{Auth, AuthData, AuthType, UserIdentifier};

@@ -174,7 +174,7 @@ impl<'r, E: Endpoint> Host<'r, E> for Serving<'_> {
         &mut self,
         changes: Changes<'_, 'r, E::Op>,
         stored: Option<&E::Stored>,
-    ) -> impl Future<Output = Result<matrix_uia::server::commit::Committed, MatrixError>> + Send {
+    ) -> impl Future<Output = Result<Committed, MatrixError>> + Send {
         let stored = stored.map(|stored| serde_json::to_string(stored).unwrap());
         let saved = self.saved.take();
         ready(Ok(self.server.carry_out_changes(changes.iter(), stored, saved)))

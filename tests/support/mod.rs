@@ -44,7 +44,7 @@ use serde_json::{Value, json};
 
 pub(crate) use accounts::User;
 use host::AtPage;
-pub(crate) use host::{Handler, Serving};
+pub(crate) use host::Handler;
 pub(crate) use proofs::{RegistrationToken, Validation};
 
 pub(crate) const SERVER: &str = "example.org";
