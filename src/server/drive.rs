@@ -31,7 +31,7 @@ use super::rules::Rules;
 use super::seal::{SealedPassword, Sealer};
 use super::session::{Revision, Session, SessionId};
 pub use super::transition::end::Recalled;
-use super::transition::work::{Todo, Work};
+use super::transition::work::{Todo, Work, Write};
 use super::verdict::Verdict;
 use crate::wire::error::MatrixError;
 use crate::{Secret, Timestamp};
@@ -310,9 +310,11 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 }
                 Todo::Commit => {
                     let keeps = keeps(work);
-                    if let Some((id, revision)) = keeps {
+                    if let Some((id, revision, goes_on)) = keeps {
                         let sealer = Sealer::new(id, revision);
-                        self.stored = Some(self.request.to_stored(self.key, self.stored.take(), sealer));
+                        // A session that begins has nothing of the one that was named.
+                        let before = self.stored.take().filter(|_| goes_on);
+                        self.stored = Some(self.request.to_stored(self.key, before, sealer));
                     }
                     let stored = self.stored.as_ref().filter(|_| keeps.is_some());
                     let committed = self.host.commit(Changes::of(work), stored).await?;
@@ -359,7 +361,9 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     #[inline(never)]
     fn loaded(&mut self, loaded: Loaded<E::Stored>) {
         let Loaded { session, stored, caller, now } = loaded;
-        self.stored = stored;
+        // Once its parameters are refused, what was kept of them counts no more.
+        let counts = session.as_ref().is_some_and(Session::keeps_params);
+        self.stored = stored.filter(|_| counts);
         self.record_asked = false;
         self.answer(Said::Loaded(session, caller, now));
     }
@@ -384,7 +388,9 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
             Todo::Perform => {
                 let (grant, performing) = Perform::of(work).grant();
                 let record_under = grant.record_under();
-                match self.request.plan(self.key, grant, self.stored.clone(), self.hash.clone()) {
+                // Who need not authenticate has no session, whichever one was named.
+                let stored = self.stored.clone().filter(|_| grant.session_id().is_some());
+                match self.request.plan(self.key, grant, stored, self.hash.clone()) {
                     Ok(plan) => Some(Ok(Some(Granted { plan, record_under, performing }))),
                     Err(refusal) => {
                         self.go_on(performing.refused(refusal));
@@ -452,10 +458,11 @@ fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
     work.prepare(todo);
 }
 
-/// The session beside which the request's parameters are to be kept, and at which revision.
-fn keeps(work: &Work<'_>) -> Option<(SessionId, Revision)> {
+/// The session beside which the request's parameters are to be kept, at which revision, and
+/// whether it is one that goes on.
+fn keeps(work: &Work<'_>) -> Option<(SessionId, Revision, bool)> {
     let session = work.session.as_ref().filter(|_| work.put && work.keep)?;
-    Some((work.id, session.revision()))
+    Some((work.id, session.revision(), matches!(work.write, Write::Replace(_))))
 }
 
 impl<'r, E: Endpoint, H: Send> Granted<'r, E, H> {

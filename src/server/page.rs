@@ -358,7 +358,8 @@ impl<'r> PageVerify<'r> {
 
     const fn answered(&self, verdict: Verdict<'r>, in_transaction: bool) -> Answered<'r> {
         let Question { id, stage, .. } = self.question;
-        Answered { id, stage, polled: self.question.is_poll(), verdict, caller: None, in_transaction }
+        let polled = self.question.is_poll();
+        Answered { id, stage, polled, verdict, caller: None, in_transaction, settled: false }
     }
 }
 

@@ -126,11 +126,13 @@ impl Challenge<'_> {
         out.write_char('"')?;
         if self.show_completed {
             out.write_str(",\"completed\":[")?;
-            for (index, stage) in self.session.passed.stages().iter().enumerate() {
+            // A claimed session may be of an older policy, which had other stages.
+            let names = self.session.passed.stages().iter().filter_map(|stage| self.policy.quoted(*stage));
+            for (index, name) in names.enumerate() {
                 if index > 0 {
                     out.write_char(',')?;
                 }
-                out.write_str(self.policy.quoted(*stage).unwrap_or("\"\""))?;
+                out.write_str(name)?;
             }
             out.write_char(']')?;
         }

@@ -39,10 +39,15 @@ impl matrix_uia_axum_server::Outside for TestSystem {
 
 impl AxumServer {
     pub fn new(outside: Outside) -> Self {
+        Self::with_room(outside, Outside::SESSIONS)
+    }
+
+    /// A server that keeps at most `limit` sessions.
+    pub fn with_room(outside: Outside, limit: usize) -> Self {
         let cheap = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
         let system = Box::new(TestSystem(outside.clone()));
-        let server = Arc::new(Server::new(system, argon2, Outside::SESSIONS).unwrap());
+        let server = Arc::new(Server::new(system, argon2, limit).unwrap());
         Self { router: router(Arc::clone(&server)), server, outside }
     }
 

@@ -100,19 +100,9 @@ impl Endpoint for Checked<Registration<'_>> {
         before: Option<StoredRegistration>,
         sealer: Option<Sealer>,
     ) -> StoredRegistration {
-        let before = before.unwrap_or_default();
-        let RegisterRequest { password, device_id, initial_device_display_name, .. } = self.request;
-        let fixed = |text: Option<Text<'_>>| text.and_then(|text| text.to_fixed().ok());
-        let sealed = sealer.zip(password).and_then(|(sealer, password)| sealer.seal(password));
-        StoredRegistration {
-            version: Version,
-            username: self.username.clone().or(before.username),
-            password: sealed.or(before.password),
-            device_id: fixed(device_id).or(before.device_id),
-            display_name: fixed(initial_device_display_name).or(before.display_name),
-            inhibit_login: self.request.inhibit_login.or(before.inhibit_login),
-            refresh_token: self.request.refresh_token.or(before.refresh_token),
-        }
+        let mut stored = before.unwrap_or_default();
+        self.add_to(&mut stored, sealer);
+        stored
     }
 
     fn stored_password(stored: &StoredRegistration) -> Option<&SealedPassword> {
@@ -127,7 +117,7 @@ impl Endpoint for Checked<Registration<'_>> {
     /// the host lost what it kept; the session stays complete and takes other parameters.
     fn plan<H: Send>(
         &self,
-        key: &BindingKey,
+        _: &BindingKey,
         grant: Grant<Register>,
         stored: Option<StoredRegistration>,
         hash: Option<H>,
@@ -136,7 +126,8 @@ impl Endpoint for Checked<Registration<'_>> {
         let hash = hash
             .filter(|_| !lost)
             .ok_or(Refusal::for_params(MatrixError::new(ErrorCode::MissingParam, "password is missing.")))?;
-        let merged = self.to_stored(key, stored, None);
+        let mut merged = stored.unwrap_or_default();
+        self.add_to(&mut merged, None);
         let threepids = grant.proofs().filter_map(|proof| match proof {
             Proof::Threepid(reference) => Some(reference),
             _ => None,
@@ -150,5 +141,33 @@ impl Endpoint for Checked<Registration<'_>> {
             refresh_token: merged.refresh_token.unwrap_or(false),
             threepids: threepids.take(MAX_STAGES).collect(),
         })
+    }
+}
+
+impl Registration<'_> {
+    /// Adds what this request gives to what is kept, in its place: it is large.
+    #[inline(never)]
+    fn add_to(&self, stored: &mut StoredRegistration, sealer: Option<Sealer>) {
+        let RegisterRequest { password, device_id, initial_device_display_name, .. } = self.request;
+        if self.username.is_some() {
+            stored.username.clone_from(&self.username);
+        }
+        if let Some(sealed) = sealer.zip(password).and_then(|(sealer, password)| sealer.seal(password)) {
+            stored.password = Some(sealed);
+        }
+        keep_text(&mut stored.device_id, device_id);
+        keep_text(&mut stored.display_name, initial_device_display_name);
+        stored.inhibit_login = self.request.inhibit_login.or(stored.inhibit_login);
+        stored.refresh_token = self.request.refresh_token.or(stored.refresh_token);
+    }
+}
+
+fn keep_text(kept: &mut Option<DeviceText>, given: Option<Text<'_>>) {
+    let Some(given) = given else { return };
+    let text = kept.get_or_insert_default();
+    text.clear();
+    // It fits: its length has been checked.
+    if !given.chars().all(|c| text.push(c).is_ok()) {
+        *kept = None;
     }
 }

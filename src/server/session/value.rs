@@ -129,6 +129,13 @@ impl Session {
         self.is_claimed().then(|| self.moment())
     }
 
+    /// Whether what is kept beside it of a request's parameters still counts: not once they
+    /// were refused, since others are bound anew then.
+    #[must_use]
+    pub fn keeps_params(&self) -> bool {
+        self.slots != [0; SLOTS]
+    }
+
     /// Whether a call is being carried out on the strength of this session.
     #[must_use]
     pub const fn is_claimed(&self) -> bool {
@@ -161,6 +168,11 @@ impl Session {
     pub(crate) fn enter(&mut self, phase: Phase, now: Timestamp) {
         self.phase = phase;
         self.since = u32::try_from(now.since(self.made).get()).unwrap_or(u32::MAX);
+    }
+
+    /// The call did not happen: stages can pass again.
+    pub(crate) const fn reopen(&mut self) {
+        (self.phase, self.since) = (Phase::Open, 0);
     }
 
     pub(crate) fn consume(&mut self, outcome: Reference, now: Timestamp) {

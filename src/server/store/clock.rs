@@ -54,6 +54,8 @@ struct Doubt {
 const MINUTE: Millis = Millis::from_secs(60);
 
 impl Count {
+    // Called twice, and large on a processor of 32 bits.
+    #[inline(never)]
     fn is_near(&self, now: Timestamp, reach: Millis) -> bool {
         now.since(self.host).max(self.host.since(now)) <= reach
     }
@@ -88,49 +90,35 @@ impl Clock {
     pub(super) fn tell(&mut self, now: Timestamp, serial: u64) {
         let fresh = Count { host: now, time: self.time };
         let mut count = self.count.unwrap_or(fresh);
-        if let Some(doubt) = self.doubt.filter(|doubt| doubt.is_confirmed(now, &count, self.reach)) {
-            if doubt.is_ahead(&count) {
-                self.over = doubt.serial;
+        let mut is_near = count.is_near(now, self.reach);
+        if let Some(mut doubt) = self.doubt {
+            let goes_on = doubt.count.is_near(now, self.reach);
+            let is_ahead = doubt.begun > count.host;
+            // Just before a leap forward a time may be near both counts: it is late.
+            let is_late = is_ahead && now.after(MINUTE) >= doubt.count.host;
+            // One that is ahead needs no time near it: where requests are rare, each may
+            // be a leap.
+            let is_believed = (goes_on || is_ahead) && now.since(doubt.begun) >= MINUTE;
+            if is_believed && !is_near {
+                if is_ahead {
+                    self.over = doubt.serial;
+                }
+                (count, is_near, self.doubt) = (doubt.count, goes_on, None);
+            } else if goes_on && (is_late || !is_near) {
+                self.time = self.time.max(doubt.count.go_on(now));
+                self.doubt = Some(doubt);
+                return;
             }
-            count = doubt.count;
-            self.doubt = None;
         }
-        let doubted = self.doubt.filter(|doubt| doubt.covers(now, &count, self.reach));
-        let time = if let Some(mut doubt) = doubted {
-            let time = doubt.count.go_on(now);
-            self.doubt = Some(doubt);
-            time
-        } else if count.is_near(now, self.reach) {
+        if is_near {
             self.doubt = None;
-            count.go_on(now)
+            self.time = self.time.max(count.go_on(now));
         } else {
             // What was stored since the first count was left may be young.
             let serial = self.doubt.map_or(serial, |doubt| doubt.serial);
             self.doubt = Some(Doubt { count: fresh, begun: now, serial });
-            self.time
-        };
+        }
         self.count = Some(count);
-        self.time = self.time.max(time);
-    }
-}
-
-impl Doubt {
-    fn is_ahead(&self, count: &Count) -> bool {
-        self.begun > count.host
-    }
-
-    /// Whether `now` belongs to this count, and not to the other. Just before a leap
-    /// forward a time may be near both: it is late.
-    fn covers(&self, now: Timestamp, count: &Count, reach: Millis) -> bool {
-        let late = self.is_ahead(count) && now.after(MINUTE) >= self.count.host;
-        self.count.is_near(now, reach) && (late || !count.is_near(now, reach))
-    }
-
-    /// Whether the other count is to be given up. One that is ahead needs no time near
-    /// it: where requests are rare, each may be a leap.
-    fn is_confirmed(&self, now: Timestamp, count: &Count, reach: Millis) -> bool {
-        let goes_on = self.is_ahead(count) || self.count.is_near(now, reach);
-        goes_on && now.since(self.begun) >= MINUTE && !count.is_near(now, reach)
     }
 }
 
@@ -144,10 +132,10 @@ mod tests {
     /// after each time that is told.
     fn told<const N: usize>(secs: [u64; N]) -> ([u64; N], u64) {
         let mut clock = Clock::new(Millis::from_secs(LIFETIME));
-        let mut serial = 0;
+        let mut serials = 0..;
         let times = secs.map(|now| {
+            let serial = serials.next().unwrap();
             clock.tell(Timestamp::default().after(Millis::from_secs(now)), serial);
-            serial += 1;
             clock.time().as_millis() / 1_000
         });
         (times, clock.over)

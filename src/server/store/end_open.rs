@@ -1,6 +1,7 @@
 //! Ending the open sessions that the host picks.
 
 use super::index::Index;
+use super::owners::Owners;
 use super::record::Record;
 use super::slab::{Gone, Slab};
 use super::slot::Slots;
@@ -8,22 +9,23 @@ use super::table::Table;
 use crate::SessionId;
 
 /// See [`Store::end_open`](super::Store::end_open).
-pub(super) struct EndOpen<'s, S, T, F> {
-    slab: &'s mut Slab<S, T>,
+pub(super) struct EndOpen<'s, S, T, O, F> {
+    slab: &'s mut Slab<S, T, O>,
     next: Option<Index>,
     which: F,
 }
 
-impl<'s, S, T, F> EndOpen<'s, S, T, F> {
-    pub(super) const fn new(slab: &'s mut Slab<S, T>, which: F) -> Self {
+impl<'s, S, T, O, F> EndOpen<'s, S, T, O, F> {
+    pub(super) const fn new(slab: &'s mut Slab<S, T, O>, which: F) -> Self {
         Self { next: slab.open.first(), slab, which }
     }
 }
 
-impl<K, S, T, F> Iterator for EndOpen<'_, S, T, F>
+impl<K, S, T, O, F> Iterator for EndOpen<'_, S, T, O, F>
 where
     S: Slots<Kept = K>,
     T: Table,
+    O: Owners<S>,
     F: FnMut(&SessionId, &Record<K>) -> bool,
 {
     type Item = Gone<K>;

@@ -1,13 +1,14 @@
 //! Whose time is over.
 
 use super::index::Index;
+use super::owners::Owners;
 use super::queue::Queue;
 use super::slab::{Gone, Slab};
 use super::slot::Slots;
 use super::table::Table;
 use crate::Timestamp;
 
-impl<S: Slots, T: Table> Slab<S, T> {
+impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Gone<S::Kept>> {
         self.clock.tell(now, self.serial);
         self.pop_over()

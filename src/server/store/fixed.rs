@@ -9,13 +9,13 @@
 
 use core::fmt;
 
+use super::delegate::store_of_a_slab;
 use super::end_open::EndOpen;
 use super::index::Index;
-use super::interface::store_of_a_slab;
 use super::lifetimes::Lifetimes;
 use super::outcome::{NotStored, Stored};
 use super::owner::OwnerKey;
-use super::owners::Owners;
+use super::owners::Scan;
 use super::record::Record;
 use super::slab::Slab;
 use super::slot::{Slot, Slots};
@@ -25,8 +25,12 @@ use crate::{Session, SessionId, Timestamp};
 
 /// A store of at most `N` sessions that needs no heap.
 ///
-/// It takes 288 bytes for each of the `N`, besides what `K` needs. A `static` store also
+/// It takes 280 bytes for each of the `N`, besides what `K` needs. A `static` store also
 /// occupies that many bytes of flash; one made at run time does not.
+///
+/// Where a new session has an owner, each of the `N` is looked at to find the owner's
+/// others. That is meant for some hundreds of them; a `HashedStore`
+/// finds them without.
 ///
 /// One owner may have all of the `N` sessions, unless
 /// [`with_sessions_per_owner`](Self::with_sessions_per_owner) says less.
@@ -39,14 +43,13 @@ use crate::{Session, SessionId, Timestamp};
 /// static STORE: std::sync::Mutex<FixedStore<(), 16>> = std::sync::Mutex::new(FixedStore::new(LIFETIMES));
 /// assert_eq!(STORE.lock().map(|store| store.capacity()).ok(), Some(16));
 /// ```
-pub struct FixedStore<K, const N: usize>(Slab<Array<K, N>, Buckets<N>>);
+pub struct FixedStore<K, const N: usize>(Slab<Array<K, N>, Buckets<N>, Scan>);
 
 impl<K, const N: usize> FixedStore<K, N> {
     /// An empty store.
     #[must_use]
     pub const fn new(lifetimes: Lifetimes) -> Self {
-        Self(Slab::new(Array::new(), Buckets::new(), Owners::new(Buckets::new()), lifetimes))
-            .with_sessions_per_owner(N)
+        Self(Slab::new(Array::new(), Buckets::new(), Scan, lifetimes)).with_sessions_per_owner(N)
     }
 }
 
@@ -154,8 +157,8 @@ mod tests {
     #[test]
     fn a_place_takes_what_the_docs_say() {
         let ten = size_of::<FixedStore<(), 10>>();
-        assert!(size_of::<FixedStore<(), 110>>().abs_diff(ten) <= 100 * 288);
-        assert!(ten <= 10 * 288 + 256, "{ten}");
+        assert!(size_of::<FixedStore<(), 110>>().abs_diff(ten) <= 100 * 280);
+        assert!(ten <= 10 * 280 + 256, "{ten}");
     }
 
     #[test]

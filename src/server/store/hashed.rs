@@ -14,17 +14,17 @@ use core::fmt;
 
 use hashbrown::HashTable;
 
+use super::delegate::store_of_a_slab;
 use super::end_open::EndOpen;
 use super::index::Index;
-use super::interface::store_of_a_slab;
 use super::lifetimes::Lifetimes;
 use super::outcome::{NotStored, Stored};
 use super::owner::{OwnerKey, SESSIONS_PER_OWNER};
-use super::owners::Owners;
 use super::record::Record;
 use super::slab::Slab;
 use super::slot::{Slot, Slots};
 use super::table::Table;
+use super::trees::Trees;
 use crate::server::session::Revision;
 use crate::{Session, SessionId, Timestamp};
 
@@ -42,13 +42,13 @@ use crate::{Session, SessionId, Timestamp};
 /// let store = HashedStore::<()>::new(Lifetimes::of(&Rules::default()), 100_000);
 /// assert_eq!((store.len(), store.capacity()), (0, 100_000));
 /// ```
-pub struct HashedStore<K = ()>(Slab<Chunks<K>, HashTable<Index>>);
+pub struct HashedStore<K = ()>(Slab<Chunks<K>, HashTable<Index>, Trees<HashTable<Index>>>);
 
 impl<K> HashedStore<K> {
     /// An empty store that will hold `limit` sessions (at most four thousand million).
     #[must_use]
     pub fn new(lifetimes: Lifetimes, limit: usize) -> Self {
-        Self(Slab::new(Chunks::new(limit), table(limit), Owners::new(table(limit)), lifetimes))
+        Self(Slab::new(Chunks::new(limit), table(limit), Trees::new(table(limit)), lifetimes))
             .with_sessions_per_owner(SESSIONS_PER_OWNER)
     }
 }

@@ -15,6 +15,7 @@ impl Link {
 }
 
 /// A slot's children in the tree of its owner.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Branch {
     /// Those that are evicted before it.
@@ -23,6 +24,7 @@ pub(super) struct Branch {
     pub(super) right: Option<Index>,
 }
 
+#[cfg(feature = "alloc")]
 impl Branch {
     pub(super) const NONE: Self = Self { left: None, right: None };
 }

@@ -16,8 +16,9 @@
 //!
 //! - **Nothing scans.** Sessions live equally long, so they expire in the order they were
 //!   made, and consumed ones in the order they were consumed: two queues. A third has
-//!   those that have proved nothing, which may be evicted for any other. The sessions of
-//!   one owner stand in a tree. All of these run through the table's own slots.
+//!   those that have proved nothing, which may be evicted for any other. In the growing
+//!   store the sessions of one owner stand in a tree. All of these run through the
+//!   table's own slots. The small store looks at its `N` slots for an owner's others.
 //! - **Room is made by worth** (rule U16): see [`Store::insert`]. The sessions of one
 //!   [owner](OwnerKey) are bounded, so that one peer can't take the store from all, and a
 //!   session that has proved something is never evicted for another owner's.
@@ -87,6 +88,7 @@
 //! See [User-Interactive Authentication](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api).
 
 mod clock;
+mod delegate;
 mod end_open;
 mod expiry;
 mod fixed;
@@ -107,7 +109,10 @@ mod slot;
 mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "alloc")]
 mod tree;
+#[cfg(feature = "alloc")]
+mod trees;
 
 pub use fixed::FixedStore;
 #[cfg(feature = "alloc")]

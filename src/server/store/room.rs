@@ -10,12 +10,13 @@
 use super::index::Index;
 use super::outcome::Bound;
 use super::owner::OwnerKey;
+use super::owners::Owners;
 use super::slab::{Gone, Slab};
 use super::slot::{Rank, Slots};
 use super::table::Table;
 use crate::Millis;
 
-impl<S: Slots, T: Table> Slab<S, T> {
+impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     /// Takes out at most one session, so that there is room for one of the owner's; or
     /// says which bound stands in the way, and for how long.
     pub(super) fn make_room(&mut self, owner: OwnerKey) -> Result<Option<Gone<S::Kept>>, (Bound, Millis)> {

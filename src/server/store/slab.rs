@@ -16,11 +16,11 @@ use crate::{Session, SessionId, Timestamp};
 /// What left a store, under the ID it had.
 pub(super) type Gone<K> = (SessionId, Record<K>);
 
-pub(super) struct Slab<S, T> {
+pub(super) struct Slab<S, T, O> {
     pub(super) slots: S,
     /// The slots by their sessions' IDs.
     ids: T,
-    pub(super) owners: Owners<T>,
+    pub(super) owners: O,
     pub(super) per_owner: u32,
     pub(super) lifetimes: Lifetimes,
     pub(super) clock: Clock,
@@ -34,8 +34,8 @@ pub(super) struct Slab<S, T> {
     pub(super) nothing: Queue,
 }
 
-impl<S, T> Slab<S, T> {
-    pub(super) const fn new(slots: S, ids: T, owners: Owners<T>, lifetimes: Lifetimes) -> Self {
+impl<S, T, O> Slab<S, T, O> {
+    pub(super) const fn new(slots: S, ids: T, owners: O, lifetimes: Lifetimes) -> Self {
         Self {
             slots,
             ids,
@@ -62,7 +62,7 @@ impl<S, T> Slab<S, T> {
     }
 }
 
-impl<S: Slots, T: Table> Slab<S, T> {
+impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     pub(super) fn capacity(&self) -> usize {
         self.slots.limit()
     }

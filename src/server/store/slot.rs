@@ -1,7 +1,9 @@
 //! Room for one session, and how it stands to the others.
 
 use super::index::Index;
-use super::links::{Branch, Link};
+#[cfg(feature = "alloc")]
+use super::links::Branch;
+use super::links::Link;
 use super::owner::OwnerKey;
 use super::record::Record;
 use crate::server::session::Worth;
@@ -20,8 +22,10 @@ pub(super) struct Slot<K> {
     /// In the queue of those that may be evicted for any session.
     pub(super) eviction: Link,
     /// In the tree of its owner.
+    #[cfg(feature = "alloc")]
     pub(super) branch: Branch,
     /// How many sessions its owner has; only of the root of the owner's tree.
+    #[cfg(feature = "alloc")]
     pub(super) owned: u32,
     pub(super) rank: Rank,
     /// Whether it was claimed when its time was over, and has been given more.
@@ -38,6 +42,7 @@ pub(super) enum Rank {
 }
 
 /// A session's place among its owner's: by worth, then by age. No two have the same.
+#[cfg(feature = "alloc")]
 pub(super) type Place = (Rank, u64);
 
 impl Rank {
@@ -58,7 +63,9 @@ impl<K> Slot<K> {
         serial: 0,
         turn: Link::NONE,
         eviction: Link::NONE,
+        #[cfg(feature = "alloc")]
         branch: Branch::NONE,
+        #[cfg(feature = "alloc")]
         owned: 0,
         rank: Rank::Nothing,
         overtime: false,
@@ -74,6 +81,7 @@ impl<K> Slot<K> {
         self.item.as_ref().map_or(OwnerKey::NOBODY, |(_, record)| record.owner)
     }
 
+    #[cfg(feature = "alloc")]
     pub(super) fn place(&self) -> Place {
         (self.rank, self.serial)
     }

@@ -47,7 +47,7 @@ impl<const N: usize> Slots for Few<N> {
 pub(super) fn fill(slots: &mut impl Slots<Kept = ()>, at: Index, owner: u64) {
     let serial = at.position() as u64;
     let mut entropy = [0; 24];
-    entropy[..8].copy_from_slice(&(serial + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
+    entropy[..8].copy_from_slice(&serial.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
     let record = Record { session: session(), kept: (), owner: OwnerKey::from_u64(owner) };
     let slot = slots.get_mut(at).unwrap();
     slot.item = Some((SessionId::from_entropy(entropy), record));

@@ -144,7 +144,7 @@ mod tests {
         let left = walk(slots, branch.left, line);
         line.push(here.position());
         let right = walk(slots, branch.right, line);
-        left.max(right) + 1
+        left.max(right).saturating_add(1)
     }
 
     fn full() -> (Tree, Few<COUNT>) {

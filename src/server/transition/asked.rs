@@ -28,7 +28,8 @@ impl<'r> Work<'r> {
     ) -> Todo<'r> {
         let Question { id, stage, .. } = *question;
         let (polled, caller) = (question.is_poll(), self.caller);
-        self.answered = Some(Answered { id, stage, polled, verdict, caller, in_transaction });
+        let settled = false;
+        self.answered = Some(Answered { id, stage, polled, verdict, caller, in_transaction, settled });
         if !in_transaction {
             return Todo::Load;
         }

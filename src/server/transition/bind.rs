@@ -17,7 +17,7 @@ impl Work<'_> {
         let mut bound = session.bound;
         let exact = self.request.rules.body_binding == BodyBinding::Exact;
         let any = self.request.rules.body_binding == BodyBinding::Any;
-        let begins = !bound && (exact || params.iter().any(|param| !param.free && param.given != 0));
+        let begins = !bound && params.iter().any(|param| !param.free && (exact || param.given != 0));
         for (slot, param) in slots.iter_mut().zip(params) {
             let absent = if param.free { 0 } else { param.default };
             let absent = if exact && !param.free { absent.max(ParamDigest::ABSENT.0) } else { absent };

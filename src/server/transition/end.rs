@@ -56,7 +56,7 @@ impl<'r> Work<'r> {
         let Refusal { error, params } = refusal;
         let worth_keeping = self.is_worth_keeping();
         let Some(session) = &mut self.session else { return self.commit(Answer::Error(error)) };
-        session.phase = Phase::Open;
+        session.reopen();
         if params {
             session.bound = false;
             session.slots = Default::default();
@@ -99,7 +99,8 @@ impl<'r> Work<'r> {
     pub(crate) fn not_admitted(&mut self, error: MatrixError) -> Todo<'r> {
         let lifetime = self.request.rules.session_lifetime;
         let same = self.session.as_ref().is_some_and(|session| {
-            session.operation == self.request.call.operation.id
+            session.by_token == self.caller.is_some()
+                && session.operation == self.request.call.operation.id
                 && session.target == self.request.call.target
                 && session.account() == self.account_now(session)
                 && matches!(session.phase, Phase::Open | Phase::Awaiting)
@@ -134,7 +135,7 @@ impl<'r> Work<'r> {
                 self.put = true;
             }
             Recalled::NotCarriedOut => {
-                session.phase = Phase::Open;
+                session.reopen();
                 self.write = Write::Replace(stored);
                 self.put = true;
             }
@@ -147,7 +148,14 @@ impl<'r> Work<'r> {
 
     /// The store is full. `false` if there is nothing more to write.
     pub(super) fn full(&mut self, wait: Millis) -> bool {
+        let ended = self.leaving;
         self.give_up();
+        if self.answered.is_some_and(|answered| answered.in_transaction) {
+            // What it had reserved was undone with the transaction.
+            (self.leaving, self.unused, self.answered) = (None, None, None);
+        }
+        // A new session in the place of one that is over has passed no stage yet.
+        self.leaving = ended.or(self.leaving);
         (self.spend, self.undo) = (None, false);
         self.answer = Some(Answer::Error(MatrixError::limited(wait)));
         self.unused.is_some() || self.leaving.is_some()
@@ -164,6 +172,11 @@ impl<'r> Work<'r> {
     }
 
     pub(super) fn stored(&mut self) {
+        let settled = self.unused.is_some() || (self.put && self.proved().is_some() && self.unheld().is_none());
+        if let Some(answered) = &mut self.answered {
+            answered.in_transaction = false;
+            answered.settled |= settled;
+        }
         if let Some(session) = &self.session
             && session.is_claimed()
             && self.put

@@ -59,7 +59,11 @@ impl<'r> Work<'r> {
             return None;
         }
         let replays = self.request.call.operation.replay == Replayable::WithParams;
-        let of_session = self.session.as_ref().filter(|session| session.consumed_at().is_none() || replays);
+        // Whoever has no token learns nothing about the account of one.
+        let page = self.request.side != Side::Client;
+        let of_session = self.session.as_ref().filter(|session| {
+            (page || !session.by_token) && (session.consumed_at().is_none() || replays)
+        });
         let proved = self.answered.as_ref().and_then(|answered| match answered.verdict {
             Verdict::Passed(evidence) => evidence.account.map(|account| account.user),
             _ => None,
@@ -150,6 +154,9 @@ impl<'r> Work<'r> {
             // What was verified may be the old credentials: as if the request had come in now.
             Ok(()) if outdated && self.request.call.session.is_none() => self.unknown(),
             Ok(()) if !outdated && self.is_next(answered.stage) => {
+                if answered.settled {
+                    return self.challenge(None);
+                }
                 self.unused = None;
                 self.judge(answered.stage, answered.polled, answered.verdict)
             }

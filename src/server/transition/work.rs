@@ -63,6 +63,9 @@ pub(crate) struct Answered<'r> {
     /// Whether it was found in the transaction of the load, and what it reserved was written
     /// there: if that transaction ends without a commit, the question is asked again.
     pub(crate) in_transaction: bool,
+    /// Whether what was proved has been given back, or is held by the session as stored,
+    /// whose end gives it back: the stage can't pass by it again.
+    pub(crate) settled: bool,
 }
 
 /// How the session is to be written.
@@ -249,7 +252,8 @@ impl<'r> Work<'r> {
 
     /// What the verdict proved, which is to be given back if nobody has use for it.
     pub(crate) fn proved(&self) -> Option<Proof> {
-        match self.answered.as_ref()?.verdict {
+        let answered = self.answered.as_ref().filter(|answered| !answered.settled)?;
+        match answered.verdict {
             Verdict::Passed(evidence) => Some(evidence.proof).filter(|proof| proof.is_reservation()),
             _ => None,
         }
