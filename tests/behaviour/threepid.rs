@@ -84,6 +84,21 @@ fn claim(found: Option<Validation>, how: ClaimBy, operation: OperationId, by: u8
     Validation::claim(found, how, claimant, &AddressAuthority::new(), &rules(), at(now))
 }
 
+#[test]
+fn u25_what_an_ended_session_had_claimed_may_pass_a_stage_of_another_one() {
+    let register = |found, by| claim(Some(found), ClaimBy::Awaited, Register::ID, by, 20);
+    let Claimed::Granted(claimed) = register(validated(Purpose::Register, None), 1) else {
+        panic!("it is validated")
+    };
+    assert!(claimed.is_claimed_by(session(1)) && !claimed.is_claimed_by(session(2)));
+    assert!(matches!(register(claimed.clone(), 2), Claimed::Refused));
+    assert_eq!(claimed.clone().give_back(session(2)), None, "it is not that session's to give back");
+    let free = claimed.give_back(session(1)).expect("it is that session's");
+    assert!(!free.is_claimed_by(session(1)));
+    assert_eq!(free.clone().give_back(session(1)), None, "once");
+    assert!(matches!(register(free, 2), Claimed::Granted(_)));
+}
+
 fn parse(medium: Medium, body: &Value) -> Result<(), String> {
     RequestTokenRequest::parse(medium, body.to_string().as_bytes()).map(|_| ()).map_err(says)
 }
