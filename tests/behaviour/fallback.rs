@@ -146,7 +146,7 @@ fn f01_what_fails_on_a_page_counts_and_says_why() {
     };
     let password = Err(PageRefusal::Failed(StageFailure::Credentials));
     assert_eq!(wrong(&mut server, "alice", "white-rabbit"), password);
-    let other = Err(PageRefusal::Failed(StageFailure::OtherUser));
+    let other = Err(PageRefusal::WrongUser);
     assert_eq!(wrong(&mut server, "bob", "builder-bob"), other);
     let malformed = Err(PageRefusal::Malformed(Malformed::Missing("password")));
     let missing = Err(Malformed::Missing("password"));

@@ -50,9 +50,8 @@ fn said() -> impl Strategy<Value = Said> {
 }
 
 fn given() -> impl Strategy<Value = [Option<u8>; 3]> {
-    let mostly = |usual: u8, other: u8| {
-        prop_oneof![5 => Just(None), 6 => Just(Some(usual)), 1 => Just(Some(other))]
-    };
+    let mostly =
+        |usual: u8, other: u8| prop_oneof![5 => Just(None), 6 => Just(Some(usual)), 1 => Just(Some(other))];
     [mostly(0, 1).boxed(), mostly(1, 0).boxed(), mostly(2, 3).boxed()]
 }
 
@@ -148,19 +147,20 @@ fn event(user: Option<u8>) -> impl Strategy<Value = Event> {
 fn setup() -> impl Strategy<Value = Setup> {
     let switch = any::<bool>;
     let rarely = || prop::bool::weighted(0.25);
-    (0..4_u8, [0..14_usize, 0..14], rarely(), 0..3_u8, rarely(), switch(), 0..2_u64, 1..4_u16, switch()).prop_map(
-        |(operation, policies, any_order, binding, reject, one_shot, replay, max_failed, claims)| Setup {
-            operation,
-            policies,
-            any_order,
-            binding,
-            reject,
-            one_shot: one_shot || policies[0] % 2 == 0,
-            replay_for: replay * 500,
-            max_failed,
-            claims,
-        },
-    )
+    (0..4_u8, [0..14_usize, 0..14], rarely(), 0..3_u8, rarely(), switch(), 0..2_u64, 1..4_u16, switch())
+        .prop_map(
+            |(operation, policies, any_order, binding, reject, one_shot, replay, max_failed, claims)| Setup {
+                operation,
+                policies,
+                any_order,
+                binding,
+                reject,
+                one_shot: one_shot || policies[0] % 2 == 0,
+                replay_for: replay * 500,
+                max_failed,
+                claims,
+            },
+        )
 }
 
 proptest! {

@@ -172,7 +172,8 @@ impl<'r> Work<'r> {
     }
 
     pub(super) fn stored(&mut self) {
-        let settled = self.unused.is_some() || (self.put && self.proved().is_some() && self.unheld().is_none());
+        let settled =
+            self.unused.is_some() || (self.put && self.proved().is_some() && self.unheld().is_none());
         if let Some(answered) = &mut self.answered {
             answered.in_transaction = false;
             answered.settled |= settled;

@@ -61,9 +61,10 @@ impl<'r> Work<'r> {
         let replays = self.request.call.operation.replay == Replayable::WithParams;
         // Whoever has no token learns nothing about the account of one.
         let page = self.request.side != Side::Client;
-        let of_session = self.session.as_ref().filter(|session| {
-            (page || !session.by_token) && (session.consumed_at().is_none() || replays)
-        });
+        let of_session = self
+            .session
+            .as_ref()
+            .filter(|session| (page || !session.by_token) && (session.consumed_at().is_none() || replays));
         let proved = self.answered.as_ref().and_then(|answered| match answered.verdict {
             Verdict::Passed(evidence) => evidence.account.map(|account| account.user),
             _ => None,

@@ -74,8 +74,7 @@ impl Granted {
             plan.put = live.put();
         } else if live.model.is_worth_keeping() {
             let completed = Some(live.model.stages());
-            plan.answer =
-                Some(Answer::Challenge { id: live.id, completed, code: Some(code), extra: false });
+            plan.answer = Some(Answer::Challenge { id: live.id, completed, code: Some(code), extra: false });
             plan.put = live.put();
         } else {
             // It leaves nothing behind.

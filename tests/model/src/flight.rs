@@ -60,7 +60,13 @@ pub(crate) fn account(account: Account) -> account::Account {
 }
 
 impl<'r, Op: Known> Flight<'r, Op> {
-    pub(crate) fn new(around: Around<'r>, request: Request, incoming: Incoming, auth: &'r str, host: &Host) -> Self {
+    pub(crate) fn new(
+        around: Around<'r>,
+        request: Request,
+        incoming: Incoming,
+        auth: &'r str,
+        host: &Host,
+    ) -> Self {
         let kind = if host.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS };
         let call = Call::<Op>::new(Auth::parse(auth.as_bytes()).unwrap())
             .with_params(params::params::<Op>(&incoming.facts.params, &incoming.given));
@@ -139,10 +145,8 @@ impl<'r, Op: Known> Flight<'r, Op> {
                 };
                 match self.request.admission {
                     Admission::Admitted => admit.admitted(),
-                    Admission::Refused => admit.refused(Refusal::new(MatrixError::new(
-                        ErrorCode::Forbidden,
-                        "Not on this server.",
-                    ))),
+                    Admission::Refused => admit
+                        .refused(Refusal::new(MatrixError::new(ErrorCode::Forbidden, "Not on this server."))),
                     Admission::RefusedForParams => admit.refused(Refusal::for_params(MatrixError::new(
                         ErrorCode::UserInUse,
                         "The name is taken.",
@@ -275,8 +279,7 @@ impl<'r, Op: Known> Flight<'r, Op> {
             caller: self.caller(),
             accounts: &transaction.accounts,
         };
-        self.decision =
-            Some(decide(&world, &self.incoming, &self.so_far, transaction.session.as_ref()));
+        self.decision = Some(decide(&world, &self.incoming, &self.so_far, transaction.session.as_ref()));
     }
 
     /// What the model says after the account and the admission.
@@ -338,7 +341,9 @@ impl<'r, Op: Known> Flight<'r, Op> {
             let held = self.incoming.given[index].or(transaction.params[index]).or(default);
             match slot {
                 Slot::To(value) => assert_eq!(held, Some(value), "parameter {index} is what was bound"),
-                Slot::Unbound | Slot::Absent => assert_eq!(held, default, "parameter {index} was never given"),
+                Slot::Unbound | Slot::Absent => {
+                    assert_eq!(held, default, "parameter {index} was never given")
+                }
             }
         }
     }
@@ -364,7 +369,12 @@ impl<'r, Op: Known> Flight<'r, Op> {
         self.check_params(live.model.bound.effective(&self.incoming.given));
     }
 
-    fn perform(&mut self, granted: Granted, performing: Performing<'r, Op>, host: &mut Host) -> Exchange<'r, Op> {
+    fn perform(
+        &mut self,
+        granted: Granted,
+        performing: Performing<'r, Op>,
+        host: &mut Host,
+    ) -> Exchange<'r, Op> {
         let record = granted.record_under();
         if let Some(success) = record.filter(|_| !host.one_transaction).and_then(|it| host.records.get(&it)) {
             let success = *success;

@@ -63,12 +63,7 @@ pub(crate) fn judge(mut live: Live, answered: Answered, registers: bool) -> Judg
 }
 
 /// Whether what was proved is of the user whom the session is for, and fits the stage.
-fn accepts(
-    model: &Model,
-    stage: Stage,
-    (proof, account): (Proof, Option<Subject>),
-    registers: bool,
-) -> bool {
+fn accepts(model: &Model, stage: Stage, (proof, account): (Proof, Option<Subject>), registers: bool) -> bool {
     let theirs = |account: Subject| model.user().is_none_or(|user| user == account.user);
     let fits = match proof {
         Proof::Threepid(_) => stage == EMAIL,

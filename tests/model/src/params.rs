@@ -59,7 +59,9 @@ impl Bound {
                 (Kind::Optional(default), given) if self.begun && rule == BodyBinding::Exact => {
                     same(*slot, given.unwrap_or(default))?
                 }
-                (_, None) if self.begun && rule == BodyBinding::Exact && *slot != Slot::Absent => return None,
+                (_, None) if self.begun && rule == BodyBinding::Exact && *slot != Slot::Absent => {
+                    return None;
+                }
                 (_, None) => *slot,
                 (_, Some(given)) if *slot == Slot::Unbound => Slot::To(given),
                 (_, Some(given)) => same(*slot, given)?,

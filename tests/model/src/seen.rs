@@ -41,7 +41,8 @@ pub(crate) fn compare(changes: &[Change<'_>], plan: &Plan) {
         list.sort_by_key(|(id, proof)| (*id, format!("{proof:?}")));
         list
     };
-    let plan = Plan { give_back: sorted(plan.give_back.clone()), spend: sorted(plan.spend.clone()), ..plan.clone() };
+    let plan =
+        Plan { give_back: sorted(plan.give_back.clone()), spend: sorted(plan.spend.clone()), ..plan.clone() };
     seen.give_back = sorted(seen.give_back);
     seen.spend = sorted(seen.spend);
     assert_eq!(seen, plan);

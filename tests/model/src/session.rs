@@ -1,9 +1,9 @@
 //! A session in plain values.
 
+use matrix_uia::Rules;
 use matrix_uia::server::operation::Replayable;
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::session::Proof;
-use matrix_uia::Rules;
 
 use crate::facts::{DUMMY, PASSWORD, Policy, Stage, TERMS};
 use crate::params::Bound;

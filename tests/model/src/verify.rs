@@ -167,7 +167,8 @@ fn compare(question: &Question<'_>, asked: &Asked) {
     assert_eq!(question.is_poll(), asked.polled);
     // A token's user has a bucket of their own, whoever else is named.
     let keys: Vec<LimitKey<'_>> = question.limit_keys().collect();
-    let by_token = keys.iter().any(|key| matches!(key, LimitKey::TokenUser(user) if Some(*user) == asked.user));
+    let by_token =
+        keys.iter().any(|key| matches!(key, LimitKey::TokenUser(user) if Some(*user) == asked.user));
     let named = keys.iter().any(|key| matches!(key, LimitKey::Named(_)));
     let attempt = !asked.polled;
     assert_eq!(by_token, attempt && asked.by_token);

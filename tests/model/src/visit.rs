@@ -134,7 +134,10 @@ impl<'r> Flight<'r> {
                 self.transaction = Some(transaction);
                 self.named = None;
                 self.decide(host);
-                load.found(session.map(|session| (session, page_policy::<Op>(&self.around))), host.timestamp())
+                load.found(
+                    session.map(|session| (session, page_policy::<Op>(&self.around))),
+                    host.timestamp(),
+                )
             }
             PageExchange::Account(asked) => {
                 let decision = self.decision.as_mut().expect("it was loaded");
@@ -246,4 +249,3 @@ fn said(outcome: PageOutcome) -> Said {
         },
     }
 }
-

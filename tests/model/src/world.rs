@@ -6,7 +6,9 @@ use matrix_uia::Rules;
 use matrix_uia::server::operation::{ChangePassword, GetLoginToken, Register, UploadSigningKeys};
 use matrix_uia::server::reference::Subject;
 
-use crate::facts::{Account, CLAIM, Facts, Known, LIFETIME, OPERATIONS, STAGES, Setup, Status, policy_of, user};
+use crate::facts::{
+    Account, CLAIM, Facts, Known, LIFETIME, OPERATIONS, STAGES, Setup, Status, policy_of, user,
+};
 use crate::flight::Flight;
 use crate::host::{Around, Host, Reserved};
 use crate::request::{Ask, Incoming, Named, Request, data};
@@ -327,8 +329,14 @@ impl<'r> World<'r> {
             let which = self.host.known.iter().position(|known| *known == id).expect("it was answered") as u8;
             let operation = (model.operation + OPERATIONS - self.setup.operation) % OPERATIONS;
             let target = model.target;
-            let request =
-                Request { session: Named::Known(which), user, operation, target, ask: Ask::Poll, ..Request::default() };
+            let request = Request {
+                session: Named::Known(which),
+                user,
+                operation,
+                target,
+                ask: Ask::Poll,
+                ..Request::default()
+            };
             // What it says is needed for no longer than this.
             let text = OnceCell::new();
             let mut inner = World {
@@ -365,4 +373,3 @@ fn auth(incoming: &Incoming) -> String {
         }
     }
 }
-
