@@ -215,7 +215,8 @@ pub(crate) fn decide(
         decision.then = commit(not_admitted(world, request, stored, (caller, named), WeakPassword));
         return decision;
     }
-    let over = stored.map_or(request.session.is_some(), Model::is_consumed);
+    let is_over = |model: &Model| model.is_consumed() || matches!(model.state, State::Claimed(_));
+    let over = stored.map_or(request.session.is_some(), is_over);
     decision.admit = so_far.answered.is_none() && so_far.claim.is_none() && !over;
     if decision.admit {
         match request.admission {
