@@ -22,8 +22,8 @@ use crate::server::digest::BindingKey;
 use crate::server::operation::{Deactivate, Subject, UserRef};
 use crate::server::session::{Call, Grant, Params, Receipt};
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, MAX_FIELD_LEN, ParseError};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, MAX_FIELD_LEN, ParseError};
 
 /// Longest name of an identity server, in bytes.
 pub const MAX_ID_SERVER_LEN: usize = MAX_FIELD_LEN;
@@ -59,18 +59,17 @@ impl<'a> DeactivateRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "id_server" => request.id_server = reader.optional(Reader::text)?,
-                "erase" => request.erase = reader.optional(Reader::boolean)?,
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS; "id_server": Text, "erase": Flag, "auth": Object(AUTH)];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., id_server, erase, dict] = &slots;
+        Ok(Self {
+            id_server: id_server.text(text),
+            erase: erase.flag(text),
+            auth: AuthSpans::of(keys, text).auth(*dict),
+        })
     }
 
     /// Writes the body, as a client sends it.
@@ -353,19 +352,14 @@ impl DeactivateResponse {
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists; also if the one key that the spec
     /// requires is missing or has another value than the two it allows.
+    #[inline(never)]
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let mut result = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "id_server_unbind_result" => {
-                    result = reader.optional(Reader::text)?.map(UnbindResult::from_text)
-                }
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let id_server_unbind_result = result.flatten().ok_or(ParseError::WrongType)?;
-        Ok(Self { id_server_unbind_result })
+        static KEYS: Table = table![0; "id_server_unbind_result": Text];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [result] = slots;
+        let id_server_unbind_result = result.text(text).and_then(UnbindResult::from_text);
+        Ok(Self { id_server_unbind_result: id_server_unbind_result.ok_or(ParseError::WrongType)? })
     }
 
     /// Writes the body.

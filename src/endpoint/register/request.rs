@@ -7,8 +7,8 @@ use crate::server::digest::BindingKey;
 use crate::server::operation::Register;
 use crate::server::session::Call;
 use crate::wire::error::MatrixError;
-use crate::wire::json::{self, Reader};
-use crate::wire::{Auth, Field, ParseError};
+use crate::wire::json::{self, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};
 use crate::{Secret, Text};
 
 /// The body of a registration.
@@ -42,29 +42,33 @@ impl<'a> RegisterRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "username" => request.username = reader.optional(Reader::text)?,
-                "password" => request.password = reader.secret()?,
-                "device_id" => request.device_id = reader.optional(Reader::text)?,
-                "initial_device_display_name" => {
-                    request.initial_device_display_name = reader.optional(Reader::text)?;
-                }
-                "inhibit_login" => request.inhibit_login = reader.optional(Reader::boolean)?,
-                "refresh_token" => request.refresh_token = reader.optional(Reader::boolean)?,
-                "type" => {
-                    let login_type = Field::read(reader)?.string_or_none(reader);
-                    request.by_appservice =
-                        login_type.is_some_and(|name| name == LoginType::ApplicationService.name());
-                }
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS;
+            "username": Text,
+            "password": Text,
+            "device_id": Text,
+            "initial_device_display_name": Text,
+            "inhibit_login": Flag,
+            "refresh_token": Flag,
+            "type": Any,
+            "auth": Object(AUTH),
+        ];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 8];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., username, password, device, name, inhibit_login, refresh_token, login_type, dict] =
+            &slots;
+        let by_appservice = |login_type| login_type == LoginType::ApplicationService.name();
+        Ok(Self {
+            username: username.text(text),
+            password: password.secret(text),
+            device_id: device.text(text),
+            initial_device_display_name: name.text(text),
+            inhibit_login: inhibit_login.flag(text),
+            refresh_token: refresh_token.flag(text),
+            by_appservice: login_type.text(text).is_some_and(by_appservice),
+            auth: AuthSpans::of(keys, text).auth(*dict),
+        })
     }
 
     /// What can be refused before anybody is asked to authenticate, but for the name.
@@ -121,18 +125,14 @@ impl<'a> GuestRequest<'a> {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
     /// `M_INVALID_PARAM` if the name is longer than
     /// [`MAX_DEVICE_TEXT_LEN`](super::MAX_DEVICE_TEXT_LEN) bytes.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "initial_device_display_name" => {
-                    request.initial_device_display_name = reader.optional(Reader::text)?;
-                }
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        check_device(None, request.initial_device_display_name)?;
-        Ok(request)
+        static KEYS: Table = table![0; "initial_device_display_name": Text];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [name] = slots;
+        let initial_device_display_name = name.text(text);
+        check_device(None, initial_device_display_name)?;
+        Ok(Self { initial_device_display_name })
     }
 }
