@@ -16,8 +16,8 @@ use crate::server::digest::BindingKey;
 use crate::server::operation::{DeleteDevice, DeleteDevices, Subject};
 use crate::server::session::Call;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Items, Raw, Reader};
-use crate::wire::{Auth, ParseError};
+use crate::wire::json::{self, Items, Raw, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};
 
 /// The body of a request to delete one device; which one is in the path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +34,7 @@ impl<'a> DeleteDeviceRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         if body.is_empty() {
             return Ok(Self::default());
@@ -75,23 +76,20 @@ impl<'a> DeleteDevicesRequest<'a> {
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists; also if `devices` is no list of
     /// strings.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "devices" => {
-                    request.devices = reader.optional(|reader| {
-                        let mark = reader.mark();
-                        reader.array(|reader| reader.text().map(|_| ()))?;
-                        Ok(DeviceIds(reader.since(mark)))
-                    })?;
-                }
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS; "devices": Any, "auth": Object(AUTH)];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 2];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., devices, dict] = &slots;
+        let devices = if devices.is_absent() {
+            None
+        } else {
+            let list = devices.raw(text).ok_or(ParseError::WrongType)?;
+            list.reader().array(|reader| reader.text().map(|_| ()))?;
+            Some(DeviceIds(list))
+        };
+        Ok(Self { devices, auth: AuthSpans::of(keys, text).auth(*dict) })
     }
 
     /// The call to be guarded.
@@ -117,17 +115,14 @@ impl<'a> UpdateDeviceRequest<'a> {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
     /// `M_INVALID_PARAM` if the name is longer than
     /// [`MAX_DEVICE_TEXT_LEN`](crate::endpoint::login::MAX_DEVICE_TEXT_LEN) bytes.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "display_name" => request.display_name = reader.optional(Reader::text)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        check_device(None, request.display_name)?;
-        Ok(request)
+        static KEYS: Table = table![0; "display_name": Text];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [display_name] = slots.map(|span| span.text(text));
+        check_device(None, display_name)?;
+        Ok(Self { display_name })
     }
 }
 

@@ -86,7 +86,7 @@ impl<'a> Auth<'a> {
         Ok(AuthSpans::of(keys, text).auth(*dict))
     }
 
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
         if reader.null()? {
             return Ok(Self::Absent);
         }

@@ -278,16 +278,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number that 64 bits have room for, written without fraction and exponent,
-    /// or [`ParseError::WrongType`].
-    pub(crate) fn integer(&mut self) -> Result<i64, ParseError> {
-        if !self.peek().is_some_and(|byte| byte == b'-' || byte.is_ascii_digit()) {
-            return Err(ParseError::WrongType);
-        }
-        let number = self.raw()?;
-        number.as_str().parse().map_err(|_| ParseError::WrongType)
-    }
-
     fn scalar(&mut self) -> Result<(), ParseError> {
         match self.peek() {
             Some(b'"') => self.span().map(|_| ()),

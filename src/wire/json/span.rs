@@ -1,6 +1,7 @@
 //! Where a value stands in its body.
 
 use super::Raw;
+use crate::wire::ParseError;
 use crate::{Secret, Text};
 
 /// Where a value stands in its body, or that there is none.
@@ -118,6 +119,16 @@ impl Span {
             "false" => Some(false),
             _ => None,
         }
+    }
+
+    /// The whole number that stands here, if 64 bits have room for it and it is written
+    /// without fraction and exponent, or [`ParseError::WrongType`].
+    pub(crate) fn integer(self, body: &str) -> Result<Option<i64>, ParseError> {
+        if self.is_absent() {
+            return Ok(None);
+        }
+        let number = self.raw(body).and_then(|raw| raw.as_str().parse().ok());
+        number.map(Some).ok_or(ParseError::WrongType)
     }
 
     /// The number that stands here, or whatever else the value is written with: a string
