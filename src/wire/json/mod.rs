@@ -38,8 +38,8 @@ pub const MAX_OPEN_KEYS: usize = 128;
 
 /// Reads one whole body with `parse`.
 ///
-/// A refusal is only [`ParseError`] of the kind «bad JSON» if the whole body is JSON
-/// at all; else it is [`ParseError::NotJson`], whatever came first.
+/// A body that is no JSON text is refused with [`ParseError::NotJson`], whatever else is
+/// wrong with it and came first.
 pub(crate) fn read<'a, T>(
     body: &'a [u8],
     parse: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,

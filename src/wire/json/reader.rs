@@ -14,7 +14,7 @@ pub(crate) struct Reader<'a> {
     text: &'a str,
     rest: &'a [u8],
     depth: usize,
-    /// Lenient reading answers only «is it JSON»: the slow path of an error.
+    /// Lenient reading answers only whether it is JSON: the slow path of an error.
     strict: bool,
     /// The open keys that no table has told apart.
     keys: heapless::Vec<Span, MAX_OPEN_KEYS>,
