@@ -4,7 +4,8 @@
 //! wrong, the 401 with the state goes out. Verifying the password is the host's and takes
 //! no time here.
 //!
-//! - `ours`: parse, look the session up, receive, resolve, apply, store, write the 401.
+//! - `ours`: parse, check, load the session, ask for the verdict, load the session again,
+//!   commit, write the 401.
 //! - `ruma`: the same on `ruma-client-api`'s types, the way homeservers do it: parse the
 //!   request, look the `UiaaInfo` up in a map, check the stage, serialise the answer.
 //! - `floor`: what `serde_json` needs to skip the same bytes (`IgnoredAny`), and a copy of
@@ -27,11 +28,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use matrix_uia::client::{Answer, Client, Medium, Next, Progress, Prompt};
-use matrix_uia::endpoint::password::ChangePasswordRequest;
-use matrix_uia::server::operation::{ChangePassword, Subject, UserRef};
-use matrix_uia::server::session::{StageFailure, Verdict, Write};
+use matrix_uia::endpoint::Checked;
+use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::endpoint::Endpoint as _;
+use matrix_uia::server::exchange::{Commit, Exchange, HostKind};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::question::Check;
+use matrix_uia::server::reference::{Subject, UserRef};
+use matrix_uia::server::respond::{Challenge, Respond};
+use matrix_uia::server::session::Revision;
 use matrix_uia::wire::{AuthType as AuthTypeOfOurs, Raw, UserIdentifier};
-use matrix_uia::{BindingKey, Flows, Guard, Rules, Secret, Session, SessionId, Step, Timestamp};
+use matrix_uia::{BindingKey, Call, Flows, Rules, Secret, Session, SessionId, Timestamp};
 use ruma_client_api::account::change_password::v3 as ruma_password;
 use ruma_client_api::uiaa::{AuthData, AuthFlow, AuthType, UiaaInfo};
 use ruma_common::api::IncomingRequestExt;
@@ -68,9 +78,25 @@ struct Ours {
     flows: Flows<'static, ChangePassword>,
     rules: Rules,
     key: BindingKey,
-    subject: Subject,
+    strength: PasswordStrength,
     id: SessionId,
     session: Session,
+}
+
+const ALICE: Subject = Subject::new(UserRef::new(1), 0);
+
+/// Who makes the request, as the host reads it with the session.
+fn caller() -> Caller {
+    Caller::User(Account::new(ALICE, AccountStatus::default()))
+}
+
+/// The session that a commit stores, and the revision it replaces.
+fn put<'c>(commit: &'c Commit<'_, ChangePassword>) -> (Option<Revision>, &'c Session) {
+    let put = commit.changes().find_map(|change| match change {
+        Change::Put { expected, session, .. } => Some((expected, session)),
+        _ => None,
+    });
+    put.expect("a session is stored")
 }
 
 impl Ours {
@@ -79,15 +105,19 @@ impl Ours {
         let mut rules = Rules::default();
         rules.max_failed_attempts = u16::MAX;
         let key = BindingKey::from_entropy([7; 16]);
-        let subject = Subject::new(UserRef::new(1), 0);
+        let strength = PasswordStrength::default();
         let id = SessionId::from_entropy([3; 24]);
-        let first = ChangePasswordRequest::parse(br#"{"new_password":"ihatebananas"}"#).unwrap();
         let session = {
-            let step = Guard::new(&flows, &rules).receive(first.call(&key, Some(subject)), None, id, NOW);
-            let Step::Challenge(challenge) = step else { panic!("no auth, no success") };
-            challenge.session().clone()
+            let first = ChangePasswordRequest::parse(br#"{"new_password":"ihatebananas"}"#).unwrap();
+            let first = first.check(&strength, true).unwrap();
+            let call = first.call(&key);
+            let exchange = Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, id, NOW);
+            let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+            let Exchange::Admit(admit) = load.found(None, caller(), NOW) else { panic!("the call is new") };
+            let Exchange::Commit(commit) = admit.admitted() else { panic!("no auth, no success") };
+            put(&commit).1.clone()
         };
-        Self { flows, rules, key, subject, id, session }
+        Self { flows, rules, key, strength, id, session }
     }
 
     fn body(&self) -> String {
@@ -95,27 +125,43 @@ impl Ours {
     }
 
     #[inline]
-    /// `slot` is where the store keeps the session; every step begins with the same one,
-    /// or the failed attempts would add up until the session is closed.
-    fn step(&self, body: &[u8], slot: &mut Session, out: &mut String) {
+    fn request<'a>(&self, body: &'a [u8]) -> Checked<ChangePasswordRequest<'a>> {
+        ChangePasswordRequest::parse(body).unwrap().check(&self.strength, true).unwrap()
+    }
+
+    /// The exchange from its beginning to the challenge. `slot` is where the store keeps the
+    /// session; every exchange begins with the same one, or the failed attempts would add up
+    /// until the session is closed.
+    #[inline]
+    fn transition<'r>(&'r self, call: Call<'r, ChangePassword>, slot: &mut Session) -> Challenge<'r> {
         let stored = &self.session;
-        let request = ChangePasswordRequest::parse(body).unwrap();
-        let call = request.call(&self.key, Some(self.subject));
-        let guard = Guard::new(&self.flows, &self.rules);
         let fresh = SessionId::from_entropy([9; 24]);
-        let Step::Verify(pending) = guard.receive(call, Some(stored.clone()), fresh, NOW) else {
-            panic!("the stage is next")
+        let exchange = Exchange::begin(&self.flows, &self.rules, HostKind::CLAIMS, call, fresh, NOW);
+        let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+        black_box(load.session_id());
+        let Exchange::Admit(admit) = load.found(Some(stored.clone()), caller(), NOW) else {
+            panic!("the call is under way")
         };
-        black_box(pending.check());
-        let resolved = pending.resolve(Verdict::Failed(StageFailure::Credentials));
-        let Step::Challenge(challenge) = resolved.apply(Some(stored.clone()), fresh, NOW) else {
+        let Exchange::Verify(verify) = admit.admitted() else { panic!("the stage is next") };
+        let Check::Password(check) = black_box(verify.question()).check() else { panic!("a password") };
+        let verdict = check.named(Named::User(ALICE)).verdict(false);
+        let Exchange::Load(load) = verify.verdict(verdict) else { panic!("the verdict is from outside") };
+        let Exchange::Commit(commit) = load.found(Some(stored.clone()), caller(), NOW) else {
             panic!("wrong password")
         };
-        if let Write::Replace { expected, session, .. } = challenge.write() {
-            assert_eq!(expected, stored.revision());
-            *slot = session.clone();
-        }
-        challenge.write_body(out).unwrap();
+        let (expected, session) = put(&commit);
+        assert_eq!(expected, Some(stored.revision()));
+        *slot = session.clone();
+        let Exchange::Respond(Respond::Challenge(challenge)) = commit.committed(Committed::Stored) else {
+            panic!("wrong password")
+        };
+        challenge
+    }
+
+    #[inline]
+    fn step(&self, body: &[u8], slot: &mut Session, out: &mut String) {
+        let request = self.request(body);
+        self.transition(request.call(&self.key), slot).write_body(out).unwrap();
     }
 }
 
@@ -211,27 +257,17 @@ fn peers(c: &mut Criterion) {
     group.bench_function("parse", |b| {
         b.iter(|| black_box(ChangePasswordRequest::parse(black_box(body.as_bytes())).unwrap()));
     });
-    let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
+    let request = ours.request(body.as_bytes());
     group.bench_function("digest", |b| {
-        b.iter(|| black_box(black_box(&request).call(&ours.key, Some(ours.subject))));
+        b.iter(|| black_box(black_box(&request).call(&ours.key)));
     });
-    let guard = Guard::new(&ours.flows, &ours.rules);
-    let fresh = SessionId::from_entropy([9; 24]);
-    let call = request.call(&ours.key, Some(ours.subject));
+    let call = request.call(&ours.key);
     group.bench_function("transition", |b| {
         b.iter(|| {
-            let Step::Verify(pending) = guard.receive(black_box(call), Some(stored.clone()), fresh, NOW)
-            else {
-                panic!("the stage is next")
-            };
-            let resolved = pending.resolve(Verdict::Failed(StageFailure::Credentials));
-            let _ = black_box(resolved.apply(Some(stored.clone()), fresh, NOW));
+            let _ = black_box(ours.transition(black_box(call), &mut stored));
         });
     });
-    let Step::Verify(pending) = guard.receive(call, Some(stored.clone()), fresh, NOW) else { panic!() };
-    let step =
-        pending.resolve(Verdict::Failed(StageFailure::Credentials)).apply(Some(stored.clone()), fresh, NOW);
-    let Step::Challenge(challenge) = step else { panic!() };
+    let challenge = ours.transition(call, &mut stored);
     group.bench_function("encode", |b| {
         b.iter(|| {
             out.clear();

@@ -1,16 +1,19 @@
 //! What a store costs, from a thousand sessions to a million.
 //!
-//! - `step`: a whole request: parse its auth dict, load, receive, resolve, apply the
-//!   verdict, replace. On one of the thousand newest sessions, as most requests are: a
-//!   client goes on where it has just begun.
+//! - `step`: a whole request: parse its auth dict, load, ask for the verdict, load again,
+//!   commit. On one of the thousand newest sessions, as most requests are: a client goes
+//!   on where it has just begun.
 //! - `step_anywhere`: the same on any session. With a million of them each step finds its
 //!   own in main memory, by three reads of which each needs the one before: that, and
 //!   nothing else, is what it pays beside `step`.
 //! - `load_replace`: what of `step_anywhere` is the store's.
 //! - `insert_expire`: a new session comes, and the oldest one's time is over.
 //! - `evict`: a new session comes, and the store is full.
+//! - `evict_own`: a new session comes of an owner who has as many as one may have.
 //!
-//! Before the rest it prints the memory of a million sessions.
+//! Every third session is a new owner's. Before the rest it prints the memory of a million
+//! sessions, where each has an owner of its own, which takes the most, and where each
+//! owner has as many as one may have.
 
 #![allow(
     missing_docs,
@@ -27,11 +30,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::server::session::{Verdict, Write};
-use matrix_uia::server::store::{HashedStore, Lifetimes, Store};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::exchange::{Commit, Exchange, HostKind};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, SESSIONS_PER_OWNER, Store};
+use matrix_uia::server::verdict::Verdict;
 use matrix_uia::wire::Auth;
-use matrix_uia::{Call, Flows, Guard, Millis, Rules, Session, SessionId, Step, Timestamp};
+use matrix_uia::{Call, Flows, Millis, Rules, SessionId, Timestamp};
 
 const SIZES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
@@ -40,7 +47,9 @@ const AUTH: [&str; 2] = [
     r#"{"type":"m.login.password","session":""#,
     r#"","identifier":{"type":"m.id.user","user":"alice"},"password":"wonderland"}"#,
 ];
-const SUBJECT: Subject = Subject::new(UserRef::new(1), 0);
+
+/// Sessions are made a millisecond apart, and none of a million may be over.
+const LIFETIME: Millis = Millis::from_secs(60 * 60);
 
 struct Counting;
 
@@ -94,87 +103,124 @@ fn id(number: u64) -> SessionId {
     SessionId::from_entropy(entropy)
 }
 
+/// Who makes every request, as the host reads it with the session.
+fn caller() -> Caller {
+    Caller::User(Account::new(Subject::new(UserRef::new(1), 0), AccountStatus::default()))
+}
+
 struct Server {
-    flows: Flows<'static, ChangePassword>,
-    rules: Rules,
+    flows: &'static Flows<'static, ChangePassword>,
+    rules: &'static Rules,
     store: HashedStore,
     /// How many sessions there ever were: also the time, in milliseconds.
     made: u64,
+    /// How many sessions in a row are one owner's.
+    of_owner: u64,
 }
 
 impl Server {
     fn new(limit: u64) -> Self {
-        let rules = Rules::default();
-        let flows = Flows::new([["m.login.password"]], None).unwrap();
-        let store = HashedStore::new(Lifetimes::of(&rules), limit as usize);
-        Self { flows, rules, store, made: 0 }
+        Self::with_lifetime(limit, LIFETIME)
     }
 
-    fn holding(sessions: u64, limit: u64) -> Self {
-        let mut server = Self::new(limit);
+    fn with_lifetime(limit: u64, lifetime: Millis) -> Self {
+        let mut rules = Rules::default();
+        rules.session_lifetime = lifetime;
+        let store = HashedStore::new(Lifetimes::of(&rules), limit as usize);
+        // A commit borrows both, while the store changes.
+        let flows = Box::leak(Box::new(Flows::new([["m.login.password"]], None).unwrap()));
+        Self { flows, rules: Box::leak(Box::new(rules)), store, made: 0, of_owner: 3 }
+    }
+
+    /// With as many sessions from now on.
+    fn holding(mut self, sessions: u64) -> Self {
         for _ in 0..sessions {
-            let session = server.session();
-            server.insert(&session);
+            let begun = self.begin();
+            self.insert(&begun);
         }
-        server
+        self
     }
 
     const fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.made)
     }
 
-    fn session(&self) -> Session {
-        let call = Call::new(Auth::Absent, Some(SUBJECT));
-        let guard = Guard::new(&self.flows, &self.rules);
-        match guard.receive(call, None, id(self.made), self.now()) {
-            Step::Challenge(challenge) => challenge.session().clone(),
-            step => panic!("{step:?}"),
+    /// A request without auth dict, up to the commit that stores its session.
+    fn begin(&self) -> Commit<'static, ChangePassword> {
+        let (call, now) = (Call::new(Auth::Absent), self.now());
+        let exchange = Exchange::begin(self.flows, self.rules, HostKind::CLAIMS, call, id(self.made), now);
+        let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+        let Exchange::Admit(admit) = load.found(None, caller(), now) else { panic!("the call is new") };
+        match admit.admitted() {
+            Exchange::Commit(commit) => commit,
+            exchange => panic!("{exchange:?}"),
         }
     }
 
-    fn insert(&mut self, session: &Session) -> bool {
-        let now = self.now();
-        let stored = self.store.insert(id(self.made), session, (), now).unwrap();
+    fn insert(&mut self, begun: &Commit<'static, ChangePassword>) -> bool {
+        self.insert_of(self.made / self.of_owner, begun)
+    }
+
+    fn insert_of(&mut self, owner: u64, begun: &Commit<'static, ChangePassword>) -> bool {
+        // As even as the digest that it is. Zero is nobody.
+        let (owner, now) = (OwnerKey::from_u64(scatter(owner + 1)), self.now());
+        let stored = self.store.commit(begun.changes(), None, owner, now).unwrap();
         self.made += 1;
         stored.evicted.is_some()
     }
 
-    /// One request of the client that holds that session.
-    fn step(&mut self, id: SessionId, auth: &str) {
-        let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), Some(SUBJECT));
-        let load = |store: &HashedStore| store.load(&id).map(|record| record.session.clone());
-        let now = Timestamp::from_millis(0);
-        let guard = Guard::new(&self.flows, &self.rules);
-        let Step::Verify(pending) = guard.receive(call, load(&self.store), id, now) else {
-            panic!("a question is due")
+    /// One request of the client that holds a session.
+    fn step(&mut self, auth: &str) {
+        let call = Call::new(Auth::parse(auth.as_bytes()).unwrap());
+        let now = self.now();
+        let read = |store: &HashedStore, id: Option<SessionId>| {
+            id.and_then(|id| store.load(&id)).map(|record| record.session.clone())
         };
-        let resolved = pending.resolve(Verdict::Pending(Reference::new(1)));
-        let Step::Challenge(challenge) = resolved.apply(load(&self.store), id, now) else {
+        // No session begins here.
+        let fresh = SessionId::from_entropy([0; 24]);
+        let exchange = Exchange::begin(self.flows, self.rules, HostKind::CLAIMS, call, fresh, now);
+        let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+        let session = read(&self.store, load.session_id());
+        let Exchange::Admit(admit) = load.found(session, caller(), now) else {
+            panic!("the call is under way")
+        };
+        let Exchange::Verify(verify) = admit.admitted() else { panic!("a question is due") };
+        black_box(verify.question());
+        let Exchange::Load(load) = verify.verdict(Verdict::Pending(Reference::new(1))) else {
+            panic!("the verdict is from outside")
+        };
+        let session = read(&self.store, load.session_id());
+        let Exchange::Commit(commit) = load.found(session, caller(), now) else { panic!("a commit is due") };
+        let stored = self.store.commit(commit.changes(), None, OwnerKey::NOBODY, now).unwrap();
+        assert!(stored.evicted.is_none());
+        let Exchange::Respond(respond) = commit.committed(Committed::Stored) else {
             panic!("a challenge is due")
         };
-        assert!(self.store.apply(challenge.write(), None, now).unwrap().evicted.is_none());
+        let _ = black_box(respond);
     }
 }
 
 /// Prints what a million sessions take, and how evenly insertions go. A table or a vector
 /// that doubled would show in the most bytes there were at any time.
-fn memory() {
+fn memory(of_owner: u64) {
     const MILLION: usize = 1_000_000;
     let mut growing: Vec<Duration> = Vec::with_capacity(MILLION);
     let mut evicting: Vec<Duration> = Vec::with_capacity(MILLION);
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let mut server = Server::new(MILLION as u64);
+    server.of_owner = of_owner;
     for took in [&mut growing, &mut evicting] {
         for _ in 0..MILLION {
-            let session = server.session();
+            let begun = server.begin();
             let start = Instant::now();
-            server.insert(&session);
+            server.insert(&begun);
             took.push(start.elapsed());
         }
         let bytes = LIVE.load(Ordering::Relaxed) - before;
         let peak = PEAK.load(Ordering::Relaxed) - before;
-        println!("{} sessions: {bytes} bytes, at most {peak}", server.store.len());
+        let sessions = server.store.len();
+        println!("{sessions} sessions, {of_owner} of each owner: {bytes} bytes, at most {peak}");
     }
     for (name, took) in [("growing", &mut growing), ("evicting", &mut evicting)] {
         took.sort_unstable();
@@ -188,11 +234,12 @@ fn stores(criterion: &mut Criterion) {
     let asked = |what: &str| std::env::args().any(|arg| arg == what);
     let sizes = if asked("--bench") && !asked("--test") { &SIZES[..] } else { &SIZES[..1] };
     if sizes.len() > 1 {
-        memory();
+        memory(1);
+        memory(SESSIONS_PER_OWNER as u64);
     }
     let mut group = criterion.benchmark_group("store");
     for size in sizes.iter().copied() {
-        let mut server = Server::holding(size, size);
+        let mut server = Server::new(size).holding(size);
         let mut chance = Chance(size);
 
         for (name, newest) in [("step", SIZES[0]), ("step_anywhere", size)] {
@@ -204,7 +251,7 @@ fn stores(criterion: &mut Criterion) {
                     auth.push_str(AUTH[0]);
                     auth.push_str(&id.expose());
                     auth.push_str(AUTH[1]);
-                    server.step(id, &auth);
+                    server.step(&auth);
                 });
             });
         }
@@ -213,31 +260,36 @@ fn stores(criterion: &mut Criterion) {
             b.iter(|| {
                 let id = id(chance.next() % size);
                 let session = server.store.load(&id).unwrap().session.clone();
-                let write = Write::Replace { id, expected: session.revision(), session: &session };
-                black_box(server.store.apply(write, None, Timestamp::from_millis(0)))
+                let expected = Some(session.revision());
+                let put = Change::Put { id, expected, session: &session, keep: false };
+                let now = server.now();
+                black_box(server.store.commit([put].into_iter(), None, OwnerKey::NOBODY, now)).unwrap()
             });
         });
 
         group.bench_function(BenchmarkId::new("evict", size), |b| {
             b.iter(|| {
-                let session = server.session();
-                black_box(server.insert(&session))
+                let begun = server.begin();
+                black_box(server.insert(&begun))
             });
         });
 
+        let mut owner = Server::new(size + SESSIONS_PER_OWNER as u64).holding(size);
+        group.bench_function(BenchmarkId::new("evict_own", size), |b| {
+            b.iter(|| {
+                let begun = owner.begin();
+                black_box(owner.insert_of(u64::MAX - 1, &begun))
+            });
+        });
+        drop(owner);
+
         // One session a millisecond, each living as many milliseconds as there are to be.
         drop(server);
-        let mut server = Server::new(size + 1);
-        server.rules.session_lifetime = Millis::new(size);
-        server.store = HashedStore::new(Lifetimes::of(&server.rules), size as usize + 1);
-        for _ in 0..size {
-            let session = server.session();
-            server.insert(&session);
-        }
+        let mut server = Server::with_lifetime(size + 1, Millis::new(size)).holding(size);
         group.bench_function(BenchmarkId::new("insert_expire", size), |b| {
             b.iter(|| {
-                let session = server.session();
-                server.insert(&session);
+                let begun = server.begin();
+                server.insert(&begun);
                 let now = server.now();
                 while black_box(server.store.expire(now)).is_some() {}
             });

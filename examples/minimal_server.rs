@@ -2,84 +2,172 @@
 //!
 //!     cargo run --example minimal_server
 
+use core::convert::Infallible;
 use core::error::Error;
 use std::io::Read as _;
 use std::time::Instant;
 
-use matrix_uia::server::operation::{Operation, OperationId, Reference, Subject, UserRef};
-use matrix_uia::server::session::{Challenge, Check, Proof, StageFailure, Verdict};
-use matrix_uia::server::store::{HashedStore, Lifetimes, Store as _};
-use matrix_uia::wire::Auth;
-use matrix_uia::{Call, Flows, Grant, Guard, Rules, SessionId, Step, Timestamp};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::operation::Operation;
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Subject, UserRef};
+use matrix_uia::server::seal::Sealer;
+use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Store as _};
+use matrix_uia::server::verdict::{StageFailure, Verdict};
+use matrix_uia::wire::{Auth, Locality};
+use matrix_uia::{BindingKey, Call, Flows, Grant, Rules, Secret, SessionId, Timestamp};
 
+/// The operation: its name is what a stored session knows it by.
 struct EmptyTheVault;
 
 impl Operation for EmptyTheVault {
-    const ID: OperationId = OperationId::custom(1);
+    const NAME: &'static str = "org.example.vault.empty";
     const DESCRIPTION: &'static str = "empty the vault";
 }
 
-/// It can't be called without the grant, and the grant can't be made elsewhere.
-fn empty_the_vault(grant: Grant<EmptyTheVault>, now: Timestamp) -> matrix_uia::server::session::Redeemed {
-    println!("    (the vault of {:?} is emptied)", grant.user());
-    grant.redeem().succeeded(Reference::new(0), now)
+/// The request for it: nothing but an auth dict.
+struct EmptyRequest<'a> {
+    auth: Auth<'a>,
+}
+
+/// What a grant allows: made nowhere else.
+struct Emptying {
+    of: Option<UserRef>,
+}
+
+impl Endpoint for EmptyRequest<'_> {
+    type Op = EmptyTheVault;
+    type Stored = ();
+    type Plan<H: Send> = Emptying;
+
+    fn call(&self, _: &BindingKey) -> Call<'_, EmptyTheVault> {
+        Call::new(self.auth)
+    }
+
+    fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}
+
+    fn plan<H: Send>(
+        &self,
+        _: &BindingKey,
+        grant: Grant<EmptyTheVault>,
+        _: Option<()>,
+        _: Option<H>,
+    ) -> Result<Emptying, Refusal> {
+        Ok(Emptying { of: grant.user() })
+    }
+}
+
+/// The server's one user, whose access token comes with every request.
+const ALICE: Subject = Subject::new(UserRef::new(1), 0);
+
+/// What lasts from one request to the next.
+struct Server {
+    sessions: HashedStore,
+    started: Instant,
+}
+
+impl Server {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The crate asks; the server looks up and stores.
+impl<'r> Host<'r, EmptyRequest<'r>> for &mut Server {
+    type Hash = ();
+    type Error = Infallible;
+
+    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<()>, Infallible> {
+        let session = id.and_then(|id| self.sessions.load(&id)).map(|record| record.session.clone());
+        let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
+        Ok(Loaded { session, stored: None, caller, now: self.now() })
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, Infallible> {
+        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Infallible> {
+        let Check::Password(check) = question.check() else {
+            return Ok(Verified::Outside(Verdict::Failed(StageFailure::Other)));
+        };
+        let named = match check.identifier().localpart("example.org") {
+            Locality::Local(name) if name == "alice" => Named::User(ALICE),
+            Locality::Remote => Named::Remote,
+            _ => Named::Nobody,
+        };
+        let comparison = check.named(named);
+        // A real server compares with a slow hash of the user in `comparison.against()`.
+        let matches = comparison.password().expose() == "wonderland";
+        Ok(Verified::Outside(comparison.verdict(matches)))
+    }
+
+    async fn release(&mut self) {}
+
+    async fn hash(&mut self, _: Secret<'_>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, EmptyTheVault>,
+        _: Option<&()>,
+    ) -> Result<Committed, Infallible> {
+        let now = self.now();
+        Ok(match self.sessions.commit(changes.iter(), None, OwnerKey::NOBODY, now) {
+            Ok(_) => Committed::Stored,
+            Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
+            Err(_) => Committed::Lost,
+        })
+    }
+}
+
+/// The handler: one request in, one answer out.
+async fn empty_the_vault<'r>(
+    server: &'r mut Server,
+    request: &'r EmptyRequest<'r>,
+    guarded: Guarded<'r, EmptyTheVault>,
+    fresh: SessionId,
+) -> Result<&'static str, Stop<'r, Infallible>> {
+    let arrived = server.now();
+    let mut run = Run::new(server, request, guarded, fresh, arrived);
+    while let Some(granted) = run.granted().await? {
+        let (emptying, performing) = granted.into_parts();
+        println!("    (the vault of {:?} is emptied)", emptying.of);
+        let now = run.host.now();
+        run.done(performing, Ok(Outcome::NOTHING), now);
+    }
+    Ok("{}")
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let alice = UserRef::new(1);
-    let started = Instant::now();
     let rules = Rules::default();
     let flows = Flows::<EmptyTheVault>::new([["m.login.password"]], None)?;
-    let mut sessions = HashedStore::<()>::new(Lifetimes::of(&rules), 1_000);
+    let key = BindingKey::from_entropy(entropy()?);
+    let guarded = Guarded { flows: &flows, rules: &rules, key: &key, kind: HostKind::CLAIMS };
+    let sessions = HashedStore::new(Lifetimes::of(&rules), 1_000);
+    let mut server = Server { sessions, started: Instant::now() };
 
-    // One request in, one answer out. The access token that comes with it is alice's.
     let mut serve = |auth: &str| -> Result<String, Box<dyn Error>> {
-        let mut entropy = [0; SessionId::ENTROPY];
-        std::fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
-        let fresh = SessionId::from_entropy(entropy);
-        let now = || Timestamp::from_millis(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-
-        let call = Call::new(Auth::parse(auth.as_bytes())?, Some(Subject::new(alice, 0)));
-        let stored = call.session_id().and_then(|id| Some(sessions.load(&id)?.session.clone()));
-        let mut step = Guard::new(&flows, &rules).receive(call, stored.clone(), fresh, now());
-        if let Step::Verify(question) = step {
-            let verdict = match question.check() {
-                Check::Password { password, .. } if password.expose() == "wonderland" => {
-                    Verdict::Passed(Proof::User(alice))
-                }
-                _ => Verdict::Failed(StageFailure::Credentials),
-            };
-            // Nobody else has this store; where others have, the session is read again here.
-            step = question.resolve(verdict).apply(stored, fresh, now());
-        }
-
-        let mut answer = String::new();
-        let status = match step {
-            Step::Challenge(challenge) => {
-                let _ = sessions.apply(challenge.write(), None, now())?;
-                challenge.write_body(&mut answer)?;
-                Challenge::STATUS
-            }
-            Step::Grant(claim) => {
-                let _ = sessions.apply(claim.write(), None, now())?;
-                let ended = empty_the_vault(claim.assume_stored(), now());
-                let _ = sessions.apply(ended.write(), None, now())?;
-                answer.push_str("{}");
+        let request = EmptyRequest { auth: Auth::parse(auth.as_bytes())? };
+        let fresh = SessionId::from_entropy(entropy()?);
+        let mut body = String::new();
+        let status = match ready(empty_the_vault(&mut server, &request, guarded, fresh)) {
+            Some(Ok(answer)) => {
+                body.push_str(answer);
                 200
             }
-            Step::Replay(_) => {
-                answer.push_str("{}");
-                200
-            }
-            Step::Reject(refused) => {
-                let _ = sessions.apply(refused.write(), None, now())?;
-                refused.reject().write(&mut answer)?;
-                refused.reject().status()
-            }
-            _ => return Err("a step that this version does not know".into()),
+            Some(Err(Stop::Respond(respond))) => respond.write_body(&mut body)?.unwrap_or(200),
+            None => return Err("nothing here waits".into()),
         };
-        println!("auth {auth}\n{status}  {answer}\n");
-        Ok(answer)
+        println!("auth {auth}\n{status}  {body}\n");
+        Ok(body)
     };
 
     let challenge = serve("{}")?;
@@ -89,4 +177,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         serve(&format!(r#"{{{alice},"password":"{password}","session":"{session}"}}"#))?;
     }
     Ok(())
+}
+
+fn entropy<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut entropy = [0; N];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
+    Ok(entropy)
 }

@@ -197,6 +197,9 @@ pub mod pages;
 pub mod ruma;
 mod secret;
 pub mod server;
+mod stored;
+#[cfg(all(feature = "testkit", target_has_atomic = "64"))]
+pub mod testkit;
 mod text;
 mod time;
 pub mod wire;
@@ -221,12 +224,15 @@ pub use capacity::CapacityError;
 pub use secret::Secret;
 #[cfg(feature = "alloc")]
 pub use secret::SecretBuf;
-pub use server::denied::Denied;
+pub use server::call::Call;
 pub use server::digest::BindingKey;
+pub use server::exchange::Exchange;
 pub use server::flows::{Flows, PolicyError, StageOrder};
-pub use server::session::{Call, Grant, Guard, Rules, Session, SessionId, Step};
+pub use server::grant::Grant;
+pub use server::rules::Rules;
+pub use server::session::{Session, SessionId};
 pub use text::{Chars, Text};
-pub use time::{Millis, Timestamp};
+pub use time::{CLOCK_TOLERANCE, Millis, Timestamp};
 pub use wire::error::MatrixError;
 
 /// The front page's limits are those of the code:

@@ -2,8 +2,16 @@
 //!
 //! All arithmetic saturates, so a clock that steps backwards makes a span zero
 //! rather than enormous: nothing is ever older than it was.
+//!
+//! A clock can also have been wrong when something was stored. What was made later than
+//! now, by more than [`CLOCK_TOLERANCE`], is over (rule U16, lesson 104); otherwise it
+//! would live until the clock reaches the wrong time.
 
 use serde::{Deserialize, Serialize};
+
+/// How far ahead of now a stored time may lie: the clocks of several machines differ a
+/// little. What was made later than that is over.
+pub const CLOCK_TOLERANCE: Millis = Millis::from_secs(60);
 
 /// A moment on the host's clock, in milliseconds.
 ///
@@ -43,6 +51,49 @@ impl Timestamp {
     #[must_use]
     pub const fn after(self, span: Millis) -> Self {
         Self(self.0.saturating_add(span.0))
+    }
+
+    /// Whether this time lies later than `now` by more than [`CLOCK_TOLERANCE`]: the clock
+    /// was wrong when it was stored, or is wrong now.
+    ///
+    /// ```
+    /// use matrix_uia::Timestamp;
+    /// let now = Timestamp::from_millis(1_000);
+    /// assert!(!Timestamp::from_millis(61_000).is_future(now), "the clocks of two machines");
+    /// assert!(Timestamp::from_millis(61_001).is_future(now));
+    /// ```
+    #[must_use]
+    pub const fn is_future(self, now: Self) -> bool {
+        self.0 > now.after(CLOCK_TOLERANCE).0
+    }
+
+    /// Whether what was made at this time and lives for `lifetime` is over at `now`: it is
+    /// too old, or was made in the [future](Self::is_future).
+    ///
+    /// Use it for every stored moment that something lives from: a login token, the
+    /// last use of a session, a reservation.
+    #[must_use]
+    pub const fn has_run_out(self, lifetime: Millis, now: Self) -> bool {
+        self.is_future(now) || now.since(self).0 >= lifetime.0
+    }
+
+    /// Whether this deadline is over at `now`: it has passed, or lies further ahead than
+    /// anything that lives for at most `longest` can end.
+    ///
+    /// Use it where the end is stored and not the beginning, such as the expiry of an
+    /// access token.
+    ///
+    /// ```
+    /// use matrix_uia::{Millis, Timestamp};
+    /// let (hour, now) = (Millis::from_secs(3_600), Timestamp::from_millis(1_000));
+    /// assert!(!now.after(hour).has_passed(hour, now));
+    /// assert!(now.has_passed(hour, now));
+    /// // Stored while the clock said 2099:
+    /// assert!(Timestamp::from_millis(4_070_908_800_000).has_passed(hour, now));
+    /// ```
+    #[must_use]
+    pub const fn has_passed(self, longest: Millis, now: Self) -> bool {
+        self.0 <= now.0 || self.is_future(now.after(longest))
     }
 }
 
@@ -86,5 +137,44 @@ impl Millis {
     #[must_use]
     pub const fn left_after(self, used: Self) -> Self {
         Self(self.0.saturating_sub(used.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+    const LIFETIME: Millis = Millis::from_secs(900);
+
+    fn ahead(millis: u64) -> Timestamp {
+        NOW.after(Millis::new(millis))
+    }
+
+    #[test]
+    fn time_made_in_the_future_is_tolerated_for_a_minute() {
+        for (millis, over) in [(0, false), (60_000, false), (60_001, true), (u64::MAX, true)] {
+            assert_eq!(ahead(millis).is_future(NOW), over, "{millis}");
+            assert_eq!(ahead(millis).has_run_out(LIFETIME, NOW), over, "{millis}");
+        }
+        let made = Timestamp::from_millis(100_000);
+        assert!(!made.has_run_out(LIFETIME, Timestamp::from_millis(999_999)));
+        assert!(made.has_run_out(LIFETIME, NOW), "its lifetime is over");
+    }
+
+    #[test]
+    fn deadline_ends_when_it_passes_and_when_it_is_absurd() {
+        assert!(NOW.has_passed(LIFETIME, NOW));
+        for (millis, over) in [(1, false), (900_000, false), (960_000, false), (960_001, true)] {
+            assert_eq!(ahead(millis).has_passed(LIFETIME, NOW), over, "{millis}");
+        }
+    }
+
+    #[test]
+    fn last_moments_of_the_clock_do_not_overflow() {
+        let last = Timestamp::from_millis(u64::MAX);
+        assert!(!last.is_future(last));
+        assert!(last.has_passed(LIFETIME, last));
+        assert!(!last.has_run_out(LIFETIME, last));
     }
 }

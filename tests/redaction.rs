@@ -5,19 +5,27 @@ use std::fmt::Debug;
 
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::endpoint::devices::DeleteDevicesRequest;
-use matrix_uia::endpoint::login::{GetLoginTokenRequest, LoginRequest, LoginTokenResponse};
-use matrix_uia::endpoint::password::{self, ChangePasswordRequest, KeptChange};
+use matrix_uia::endpoint::login::{Attempt, GetLoginTokenRequest, GetLoginTokenResponse, LoginRequest};
+use matrix_uia::endpoint::password::{self, ChangePasswordRequest, PasswordStrength};
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
-use matrix_uia::endpoint::register::{self, KeptRegistration, Localpart, LoginResponse, RegisterRequest};
+use matrix_uia::endpoint::register::{Localpart, LoginResponse, RegisterRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
 use matrix_uia::endpoint::threepid::{
-    AddThreepidRequest, Delivery, KeptAddition, Medium, Purpose, RequestToken, Requested, SubmitToken,
-    Threepid, TokenRequestKey, Validation, ValidationRules,
+    AddThreepidRequest, AddressAuthority, Delivery, GivenAddress, Medium, Purpose, RequestTokenRequest,
+    Requested, SubmitTokenRequest, Threepid, TokenRequestKey, Validation, ValidationRules,
 };
-use matrix_uia::server::operation::{ChangePassword, Reference, Register, Subject, UserRef};
-use matrix_uia::server::session::{Proof, StageFailure, Verdict};
+use matrix_uia::server::account::Caller;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::operation::{ChangePassword, Register};
+use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::seal::Sealer;
+use matrix_uia::server::session::Proof;
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
-use matrix_uia::{BindingKey, Guard, Millis, Rules, Secret, Session, SessionId, Step, Text, Timestamp};
+use matrix_uia::{BindingKey, Exchange, Millis, Rules, Secret, Session, SessionId, Text, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{Server, flows, password_auth, policy, poll, stage};
@@ -57,6 +65,21 @@ fn marked_auths() -> Vec<Value> {
     auths
 }
 
+/// What is kept beside a session neither shows a secret nor has it in its stored form.
+fn keeps_no_secret<E: Endpoint<Stored: std::fmt::Debug>>(checked: &E) {
+    let id = SessionId::from_entropy([1; 24]);
+    let sealer = Sealer::new(id, matrix_uia::server::session::Revision::default());
+    let stored = checked.to_stored(&BindingKey::from_entropy([1; 16]), None, sealer);
+    hides(&stored);
+    assert!(!serde_json::to_string(&stored).unwrap().contains(MARK));
+    if let Some(sealed) = E::stored_password(&stored) {
+        let bytes = format!("{:?}", MARK.as_bytes());
+        let bytes = bytes.trim_matches(['[', ']']).replace(' ', "");
+        assert!(!serde_json::to_string(sealed).unwrap().contains(&bytes), "not in the clear");
+        hides(&sealed.open(&id).unwrap());
+    }
+}
+
 #[test]
 fn no_request_shows_what_it_brings() {
     for auth in marked_auths() {
@@ -72,11 +95,15 @@ fn no_request_shows_what_it_brings() {
         let change = json!({"new_password": mark(30), "auth": auth}).to_string();
         let change = ChangePasswordRequest::parse(change.as_bytes()).unwrap();
         hides(&change);
-        hides(&KeptChange::of(&change));
+        let checked = change.check(&PasswordStrength::default(), true).unwrap();
+        hides(&checked);
+        keeps_no_secret(&checked);
         let register = json!({"username": "carol", "password": mark(31), "auth": auth}).to_string();
         let register = RegisterRequest::parse(register.as_bytes()).unwrap();
         hides(&register);
-        hides(&KeptRegistration::of(&register, None));
+        let checked = register.check(&PasswordStrength::default(), "example.org").unwrap();
+        hides(&checked);
+        keeps_no_secret(&checked);
         let deactivate = json!({"auth": auth}).to_string();
         hides(&DeactivateRequest::parse(deactivate.as_bytes()).unwrap());
         let delete = json!({"devices": ["A"], "auth": auth}).to_string();
@@ -85,7 +112,7 @@ fn no_request_shows_what_it_brings() {
     let token =
         json!({"client_secret": mark(32), "email": "a@b", "send_attempt": 1, "id_access_token": mark(33)});
     let token = token.to_string();
-    let token = RequestToken::parse(Medium::Email, token.as_bytes()).unwrap();
+    let token = RequestTokenRequest::parse(Medium::Email, token.as_bytes()).unwrap();
     hides(&token);
     let email = Threepid::parse(Medium::Email, "a@b".into()).unwrap();
     let key = BindingKey::from_entropy([1; 16]);
@@ -94,18 +121,18 @@ fn no_request_shows_what_it_brings() {
     let marked = mark(34);
     let digest = key.validation_token(Secret::new(&marked));
     let rules = ValidationRules::default();
-    let begun = Validation::request(None, &asked, Delivery::Token, digest, &rules, Timestamp::default());
+    let policies = AddressAuthority::new();
+    let now = Timestamp::default();
+    let begun = Validation::request(None, &asked, Delivery::Token, digest, &policies, &rules, now);
     hides(&begun);
     let Requested::New(validation) = begun else { panic!("it is new") };
     assert!(!serde_json::to_string(&validation).unwrap().contains(MARK));
     let submit = json!({"sid": "1", "client_secret": mark(35), "token": mark(36)}).to_string();
-    hides(&SubmitToken::parse(submit.as_bytes()).unwrap());
+    hides(&SubmitTokenRequest::parse(submit.as_bytes()).unwrap());
     let add = json!({"sid": "1", "client_secret": mark(37)}).to_string();
     let add = AddThreepidRequest::parse(add.as_bytes()).unwrap();
     hides(&add);
-    let kept = KeptAddition::of(&add, &key).unwrap();
-    hides(&kept);
-    assert!(!serde_json::to_string(&kept).unwrap().contains(MARK));
+    keeps_no_secret(&add.check(true).unwrap());
     let login = json!({"type": "m.login.password", "user": "alice", "password": mark(40)}).to_string();
     hides(&LoginRequest::parse(login.as_bytes()).unwrap());
     let token = json!({"type": "m.login.token", "token": mark(41)}).to_string();
@@ -128,7 +155,7 @@ fn no_answer_shows_what_it_holds() {
     response.login.as_mut().unwrap().refresh_token = Some(Secret::new(&refresh));
     hides(&response);
     hides(&RefreshResponse::new(Secret::new(&token), Secret::new(&refresh), None));
-    hides(&LoginTokenResponse::new(Secret::new(&token), Millis::new(1)));
+    hides(&GetLoginTokenResponse::new(Secret::new(&token), Millis::new(1)));
     let challenge = json!({"flows": [], "session": mark(52), "params": {"x": {"y": mark(53)}}}).to_string();
     hides(&ChallengeBody::parse(challenge.as_bytes()).unwrap());
 }
@@ -140,7 +167,8 @@ fn no_secret_type_shows_itself() {
     hides(&ThreepidCreds::new(Text::new("1"), Secret::new(&secret)));
     hides(&BindingKey::from_entropy(*b"ZXQmarkZXQmark60"));
     let key = BindingKey::from_entropy(*b"ZXQmarkZXQmark60");
-    hides(&key.params::<ChangePassword>().text(Some(Text::new(&secret))));
+    hides(&key.param::<ChangePassword>("new_password").part(Some(Text::new(&secret))));
+    hides(&key.param::<ChangePassword>("new_password").text(Text::new(&secret)));
     assert_eq!(
         format!("{:?}", SessionId::from_entropy(*b"ZXQmarkZXQmarkZXQmarkZXQ")),
         "SessionId([redacted])"
@@ -167,65 +195,49 @@ fn no_step_shows_what_it_carries() {
     let policy = flows::<Register>(names, None);
     hides(&policy);
     let rules = Rules::default();
-    let guard = Guard::new(&policy, &rules);
-    hides(&guard);
     let key = BindingKey::from_entropy([1; 16]);
     let fresh = SessionId::from_entropy(*b"ZXQmarkZXQmarkZXQmarkZXQ");
-    let name = fresh.expose();
+    let now = Timestamp::default();
     for mut auth in marked_auths() {
         auth["session"] = Value::Null;
         let body = json!({"username": "carol", "password": mark(70), "auth": auth}).to_string();
         let request = RegisterRequest::parse(body.as_bytes()).unwrap();
-        let call = request.call(&key, None);
+        let checked = request.check(&PasswordStrength::default(), "example.org").unwrap();
+        let call = checked.call(&key);
         hides(&call);
-        let step = guard.receive(call, None, fresh, Timestamp::default());
-        hides(&step);
-        assert!(!format!("{step:?}").contains(name.as_str()));
-        match step {
-            Step::Verify(pending) => {
-                hides(&pending.check());
-                hides(&pending.limit_key());
-                hides(&pending);
-                let resolved = pending.resolve(Verdict::Failed(StageFailure::Other));
-                hides(&resolved);
-                hides(&resolved.apply(None, fresh, Timestamp::default()));
-            }
-            Step::Grant(claim) => {
-                hides(&claim);
-                hides(&claim.write());
-                let grant = claim.assume_stored();
-                hides(&grant);
-                let username = Localpart::parse(Text::new("carol"), "example.org").unwrap();
-                let creation = register::create(grant, &request, Some(username), None).unwrap();
-                hides(&creation);
-                hides(creation.account());
-                let receipt = creation.receipt();
-                hides(&receipt);
-                hides(&receipt.succeeded(Reference::new(1), Timestamp::default()));
-            }
-            Step::Challenge(challenge) => {
-                hides(&challenge.write());
-                hides(challenge.session());
-            }
-            other => panic!("{other:?}"),
+        let mut exchange = Exchange::begin(&policy, &rules, HostKind::CLAIMS, call, fresh, now);
+        loop {
+            hides(&exchange);
+            assert!(!format!("{exchange:?}").contains(fresh.expose().as_str()));
+            exchange = match exchange {
+                Exchange::Load(load) => load.found(None, Caller::Nobody, now),
+                Exchange::Admit(admit) => admit.admitted(),
+                Exchange::Verify(verify) => {
+                    hides(&verify.question().check());
+                    verify.question().limit_keys().for_each(|key| hides(&key));
+                    verify.verdict(Verdict::Failed(StageFailure::Other))
+                }
+                Exchange::Hash(hash) => hash.hashed(),
+                Exchange::Perform(perform) => {
+                    let (grant, performing) = perform.grant();
+                    hides(&grant);
+                    hides(&performing);
+                    let account = checked.plan(&key, grant, None, Some("hash")).unwrap();
+                    hides(&account);
+                    performing.succeeded(Outcome::NOTHING, now)
+                }
+                Exchange::Commit(commit) => {
+                    commit.changes().for_each(|change| hides(&change));
+                    commit.committed(Committed::Stored)
+                }
+                Exchange::Respond(respond) => {
+                    hides(&respond);
+                    break;
+                }
+                other => panic!("{other:?}"),
+            };
         }
     }
-}
-
-#[test]
-fn no_effect_of_a_granted_call_shows_the_new_password() {
-    let body = format!(r#"{{"new_password":"{}","auth":{{"type":"m.login.dummy"}}}}"#, mark(75));
-    let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
-    let policy = flows::<ChangePassword>(&[&["m.login.dummy"]], None);
-    let rules = Rules::default();
-    let key = BindingKey::from_entropy([1; 16]);
-    let call = request.call(&key, Some(Subject::new(UserRef::new(1), 0)));
-    let step = Guard::new(&policy, &rules).receive(call, None, crate::support::id(1), Timestamp::default());
-    let Step::Grant(claim) = step else { panic!("{step:?}") };
-    let change = password::change(claim.assume_stored(), &request, None).unwrap();
-    hides(&change);
-    hides(&change.new_password());
-    hides(&change.denied(matrix_uia::MatrixError::unavailable()));
 }
 
 #[test]
@@ -322,7 +334,7 @@ fn a_stored_session_holds_no_secret_and_goes_on_elsewhere() {
     let mut there = serve();
     (there.sessions, there.kept) = (here.sessions.clone(), here.kept.clone());
     for server in [&mut here, &mut there] {
-        server.next_verdict(Verdict::Passed(Proof::Nothing));
+        server.next_verdict(Verdict::Passed(Evidence::nothing()));
         let body = json!({"new_password": new_password, "auth": stage(code, &session)});
         assert_eq!(server.change_password(alice, body).says(), "200");
         assert_eq!(server.users["alice"].hash.as_deref(), Some(format!("hash of {new_password}").as_str()));
@@ -332,7 +344,8 @@ fn a_stored_session_holds_no_secret_and_goes_on_elsewhere() {
 #[test]
 fn no_page_and_no_form_shows_what_it_carries() {
     use matrix_uia::pages::{Form, StagePage};
-    use matrix_uia::server::session::{Visit, Visited};
+    use matrix_uia::server::account::Account;
+    use matrix_uia::server::page::{PageExchange, PagePolicy, Visit};
     use matrix_uia::wire::AuthType;
 
     let encoded = format!("session={}&user=alice&password={}&token={}", mark(1), mark(2), mark(3));
@@ -342,17 +355,26 @@ fn no_page_and_no_form_shows_what_it_carries() {
     let mut server = Server::new();
     let session = server.change_password(Some("alice-token"), json!({})).session().to_owned();
     let rules = Rules::default();
-    let outside = Guard::new(server.policies.change, &rules).outside();
-    let (visit, stored) = server.visit(&session, "m.login.password");
+    let policy = PagePolicy::new(server.policies.change, &rules);
+    hides(&policy);
     let data = form.auth_data(AuthType::Password, None);
-    let Visited::Verify(inquiry) = outside.attempt(visit, data, stored, server.timestamp()) else {
-        panic!("a password is asked about")
-    };
-    hides(&inquiry);
-    hides(&inquiry.resolve(Verdict::Failed(StageFailure::Credentials)));
+    let id = SessionId::parse(Text::new(&session)).unwrap();
+    let visit = Visit::form(id, AuthType::Password, data, None);
+    hides(&visit);
+    let now = Timestamp::from_millis(server.now);
+    let PageExchange::Load(load) = PageExchange::begin(visit, now) else { panic!("it begins with a load") };
+    let found = load.found(Some((server.session(&session), policy)), now);
+    let PageExchange::Account(account) = found else { panic!("it is alice's") };
+    let alice =
+        Account::new(server.account_named("alice"), matrix_uia::server::account::AccountStatus::default());
+    let asks = account.found(Some(alice));
+    hides(&asks);
+    let PageExchange::Verify(verify) = asks else { panic!("a password is asked about") };
+    hides(verify.question());
+    hides(&verify.verdict(Verdict::Failed(StageFailure::Credentials)));
     let secret = mark(4);
-    hides(&StagePage::new(&outside, visit).sent("sid".into(), Secret::new(&secret)));
-    let shown = format!("{:?}", Visit::new(SessionId::from_entropy([1; 24]), AuthType::Sso, None));
+    hides(&StagePage::new(&policy, visit).sent("sid".into(), Secret::new(&secret)));
+    let shown = format!("{:?}", Visit::look(SessionId::from_entropy([1; 24]), AuthType::Sso));
     assert!(shown.contains("redacted"), "a session's ID is a capability: {shown}");
 }
 
@@ -360,7 +382,6 @@ fn no_page_and_no_form_shows_what_it_carries() {
 /// `Debug`, and of the two only the session is in what is stored.
 #[test]
 fn a_client_shows_and_stores_no_secret() {
-    use matrix_uia::client::requests::{Login, LoginWith, Refresh, RefreshAnswer, RequestEmailToken};
     use matrix_uia::client::{Answer, Client, Next, Progress, Prompt};
     use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
 
@@ -407,10 +428,11 @@ fn a_client_shows_and_stores_no_secret() {
         hides(&client.receive(&mut progress, ticket, Answer::new(200, result.as_bytes()), now));
         hides(&progress);
         assert!(!serde_json::to_string(&progress).unwrap().contains(&mark(114)));
-        hides(&RefreshAnswer::parse(result.as_bytes()).unwrap());
+        hides(&RefreshResponse::parse(result.as_bytes()).unwrap());
     }
     let secret = mark(115);
-    hides(&Refresh::new(Secret::new(&secret)));
-    hides(&Login::new(LoginWith::Token(Secret::new(&secret))));
-    hides(&RequestEmailToken::new(Secret::new(&secret), Text::new("a@b"), 1));
+    hides(&RefreshRequest::new(Secret::new(&secret)));
+    hides(&LoginRequest::new(Attempt::Token { token: Secret::new(&secret) }));
+    let email = GivenAddress::Email(Text::new("a@b"));
+    hides(&RequestTokenRequest::new(Secret::new(&secret), email, 1));
 }

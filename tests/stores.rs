@@ -1,8 +1,8 @@
 //! What every store has to do, run over both kinds; then both against a naive model.
 //!
-//! The sessions are real ones: each is what a guard made of a request, with two stages
-//! (`m.login.dummy`, then `m.login.password`), so that it can be untouched, passed,
-//! claimed and consumed.
+//! The sessions are real ones: each is what a guard made of a request, with two flows
+//! (`m.login.recaptcha`, then `m.login.password`; and `m.login.dummy` alone), so that it
+//! can have proved nothing or something, and be claimed or consumed.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -11,15 +11,20 @@
     reason = "a test that fails panics"
 )]
 
+mod clock;
 mod expiry;
+mod lessons;
 mod model;
 mod room;
 mod sessions;
+mod worth;
 
-use matrix_uia::server::operation::UserRef;
-use matrix_uia::server::session::Write;
-use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, Store};
+use matrix_uia::Millis;
+use matrix_uia::server::commit::Change;
+use matrix_uia::server::reference::UserRef;
+use matrix_uia::server::store::{Bound, FixedStore, Lifetimes, NotStored, OwnerKey, Store};
 
+use clock::{nobody_loses_time_to_a_long_silence, nobody_loses_time_to_late_or_wrong_times};
 use expiry::*;
 use model::any_sequence_is_as_the_model_says;
 use room::*;
@@ -29,11 +34,13 @@ use sessions::*;
 trait Kind {
     type Of<const N: usize>: Store<Kept = u32>;
 
-    fn with<const N: usize>(lifetimes: Lifetimes) -> Self::Of<N>;
-
     fn new<const N: usize>() -> Self::Of<N> {
-        Self::with(Lifetimes::of(&RULES))
+        Self::of(Lifetimes::of(&RULES))
     }
+
+    fn of<const N: usize>(lifetimes: Lifetimes) -> Self::Of<N>;
+
+    fn with<const N: usize>(lifetimes: Lifetimes, per_owner: usize) -> Self::Of<N>;
 }
 
 struct Fixed;
@@ -41,8 +48,12 @@ struct Fixed;
 impl Kind for Fixed {
     type Of<const N: usize> = FixedStore<u32, N>;
 
-    fn with<const N: usize>(lifetimes: Lifetimes) -> FixedStore<u32, N> {
+    fn of<const N: usize>(lifetimes: Lifetimes) -> FixedStore<u32, N> {
         FixedStore::new(lifetimes)
+    }
+
+    fn with<const N: usize>(lifetimes: Lifetimes, per_owner: usize) -> FixedStore<u32, N> {
+        FixedStore::new(lifetimes).with_sessions_per_owner(per_owner)
     }
 }
 
@@ -53,8 +64,12 @@ struct Hashed;
 impl Kind for Hashed {
     type Of<const N: usize> = matrix_uia::server::store::HashedStore<u32>;
 
-    fn with<const N: usize>(lifetimes: Lifetimes) -> Self::Of<N> {
+    fn of<const N: usize>(lifetimes: Lifetimes) -> Self::Of<N> {
         matrix_uia::server::store::HashedStore::new(lifetimes, N)
+    }
+
+    fn with<const N: usize>(lifetimes: Lifetimes, per_owner: usize) -> Self::Of<N> {
+        Self::of::<N>(lifetimes).with_sessions_per_owner(per_owner)
     }
 }
 
@@ -74,15 +89,26 @@ macro_rules! store_suite {
 store_suite! {
     what_is_stored_is_found,
     what_is_kept_beside_it_stays_until_replaced,
+    a_commit_is_carried_out_as_a_whole,
     an_id_is_stored_once,
     of_two_writers_one_wins,
     what_is_gone_is_not_replaced,
     of_two_removals_one_gets_it,
-    the_oldest_untouched_session_is_evicted,
-    a_change_without_a_passed_stage_keeps_its_place_in_line,
-    passed_claimed_and_consumed_sessions_are_not_evicted,
+    the_oldest_session_that_proved_nothing_is_evicted,
+    a_change_that_proves_nothing_keeps_the_place_in_line,
+    proved_claimed_and_consumed_sessions_are_not_evicted,
     a_full_store_says_how_long_it_will_be_full,
-    the_expired_make_room_before_the_untouched,
+    the_expired_make_room_before_those_that_proved_nothing,
+    a_claim_for_nothing_that_fails_is_evicted_again,
+    a_claim_that_fails_is_evicted_for_its_owners_only,
+    in_a_full_store_an_owner_evicts_its_oldest_proved,
+    an_owner_at_its_bound_makes_room_itself,
+    an_owner_of_claimed_and_consumed_sessions_has_to_wait,
+    of_an_owners_own_what_has_run_out_goes_first,
+    who_leaves_no_longer_counts,
+    a_session_stays_its_first_owners,
+    without_an_owner_only_the_store_is_the_bound,
+    a_bound_of_none_lets_nobody_with_an_owner_in,
     a_store_of_none_is_always_full,
     a_store_of_one_has_room_for_one,
     a_store_has_room_for_as_many_as_it_says,
@@ -98,7 +124,11 @@ store_suite! {
     a_claim_that_fails_late_does_not_live_on,
     a_clock_set_back_neither_kills_nor_revives,
     times_out_of_order_do_not_add_up,
-    a_moment_in_a_wrong_year_does_not_block_the_queue,
+    a_moment_in_a_wrong_year_ends_nobodys_session,
+    a_long_silence_is_believed_a_minute_later,
+    one_request_an_hour_expires_what_was_there_two_before,
+    nobody_loses_time_to_late_or_wrong_times,
+    nobody_loses_time_to_a_long_silence,
     a_session_stored_late_is_due_no_later,
     the_open_sessions_of_a_user_end,
     ending_none_ends_none,
@@ -122,19 +152,37 @@ fn what_is_stored_is_found<K: Kind>() {
 fn what_is_kept_beside_it_stays_until_replaced<K: Kind>() {
     let mut store = K::new::<4>();
     let first = session(id(1), at(0));
-    let insert = Write::Insert { id: id(1), session: &first };
-    assert_eq!(store.apply(insert, None, at(0)).unwrap().evicted, None);
+    let put = |expected, session, keep| [Change::Put { id: id(1), expected, session, keep }].into_iter();
+    let owner = OwnerKey::NOBODY;
+    assert_eq!(store.commit(put(None, &first, false), Some(9), owner, at(0)).unwrap().evicted, None);
     assert_eq!(store.load(&id(1)).unwrap().kept, 0, "the default");
 
     let second = passed(id(1), first.clone(), at(0)).unwrap();
-    let step = Write::Replace { id: id(1), expected: first.revision(), session: &second };
-    assert_eq!(store.apply(step, Some(7), at(0)).unwrap().evicted, None);
+    let replace = || put(Some(first.revision()), &second, true);
+    assert_eq!(store.commit(replace(), Some(7), owner, at(0)).unwrap().evicted, None);
+    assert!(store.commit(replace(), Some(8), owner, at(0)).is_err(), "the revision has passed");
     let _ = store.claim(1, 0);
     assert_eq!(store.load(&id(1)).unwrap().kept, 7);
     assert_eq!(store.remove(&id(1)).unwrap().kept, 7);
 
-    assert_eq!(store.apply(Write::Keep, Some(8), at(0)).unwrap().evicted, None);
+    assert_eq!(store.commit([].into_iter(), Some(8), owner, at(0)).unwrap().evicted, None);
     assert!(store.is_empty());
+}
+
+fn a_commit_is_carried_out_as_a_whole<K: Kind>() {
+    let mut store = K::new::<4>();
+    store.open(1, 0);
+    let (old, fresh) = (store.session(1), session(id(2), at(1)));
+    let restart = |expected| {
+        let put = Change::Put { id: id(2), expected: None, session: &fresh, keep: false };
+        [Change::Remove { id: id(1), expected }, put].into_iter()
+    };
+    store.pass(1, 0);
+    assert!(store.commit(restart(old.revision()), None, OwnerKey::NOBODY, at(1)).is_err());
+    assert!(store.has(1) && !store.has(2), "nothing of it");
+    let now = store.session(1).revision();
+    assert_eq!(store.commit(restart(now), None, OwnerKey::NOBODY, at(1)).unwrap().evicted, None);
+    assert!(!store.has(1) && store.has(2), "all of it");
 }
 
 fn an_id_is_stored_once<K: Kind>() {
@@ -142,7 +190,7 @@ fn an_id_is_stored_once<K: Kind>() {
     store.open(1, 0);
     store.pass(1, 0);
     let stored = store.session(1);
-    let again = store.insert(id(1), &session(id(1), at(9)), 99, at(9));
+    let again = store.insert(id(1), &session(id(1), at(9)), 99, OwnerKey::NOBODY, at(9));
     assert_eq!(again.unwrap_err(), NotStored::Conflict { kept: Some(99) });
     assert_eq!((store.session(1), store.load(&id(1)).unwrap().kept), (stored, 1));
     assert_eq!(store.len(), 1);
@@ -155,10 +203,12 @@ fn of_two_writers_one_wins<K: Kind>() {
     store.pass(1, 0);
     let read = store.session(1);
     let [one, two] = [0, 0].map(|_| claim(id(1), read.clone(), at(1)).unwrap());
-    assert_eq!(store.apply(one.write(), Some(10), at(1)).unwrap().evicted, None);
-    assert_eq!(store.apply(two.write(), Some(20), at(1)), Err(NotStored::Conflict { kept: Some(20) }));
+    let expected = read.revision();
+    store.replace(id(1), expected, &one.session, Some(10), at(1)).unwrap();
+    let lost = store.replace(id(1), expected, &two.session, Some(20), at(1));
+    assert_eq!(lost, Err(NotStored::Conflict { kept: Some(20) }));
     assert_eq!(store.load(&id(1)).unwrap().kept, 10);
-    assert_eq!(store.session(1), replacement(one.write()));
+    assert_eq!(store.session(1), one.session);
 }
 
 fn what_is_gone_is_not_replaced<K: Kind>() {
@@ -220,7 +270,7 @@ fn ending_none_ends_none<K: Kind>() {
 fn a_copy_expires_as_the_original<K: Kind>() {
     let mut store = K::new::<16>();
     for number in 1..=8 {
-        store.open(number, number);
+        store.open_of(owner(number % 3), number, number);
     }
     store.pass(3, 9);
     for (number, now) in [(7, 10), (2, 20)] {
@@ -228,9 +278,12 @@ fn a_copy_expires_as_the_original<K: Kind>() {
     }
     let mut copy = K::new::<16>();
     for (id, record) in store.iter() {
-        assert_eq!(copy.insert(*id, &record.session, record.kept, at(50)).unwrap().evicted, None);
+        let stored = copy.insert(*id, &record.session, record.kept, record.owner, at(50));
+        assert_eq!(stored.unwrap().evicted, None);
     }
     assert_eq!(copy.numbers(), store.numbers());
+    let owners = |store: &K::Of<16>| store.iter().map(|(_, record)| record.owner).collect::<Vec<_>>();
+    assert_eq!(owners(&copy), owners(&store));
     for now in 51..LIFETIME + 10 {
         assert_eq!(copy.expired(now), store.expired(now), "at {now}");
     }
@@ -240,12 +293,17 @@ fn a_copy_expires_as_the_original<K: Kind>() {
 fn nothing_secret_is_printed<K: Kind>() {
     let secret = 0x5EC2E7;
     let mut store = K::new::<1>();
-    assert_eq!(store.insert(id(1), &session(id(1), at(0)), secret, at(0)).unwrap().evicted, None);
+    assert_eq!(store.insert(id(1), &session(id(1), at(0)), secret, owner(1), at(0)).unwrap().evicted, None);
     store.pass(1, 0);
-    let full = store.insert(id(2), &session(id(2), at(0)), secret, at(0)).unwrap_err();
+    let full = store.insert(id(2), &session(id(2), at(0)), secret, owner(2), at(0)).unwrap_err();
     let conflict = NotStored::Conflict { kept: Some(secret) };
-    assert_eq!(format!("{full:?}"), "Full { wait: Millis(1000000), .. }");
+    assert_eq!(format!("{full:?}"), "Full { bound: Store, wait: Millis(1000000), .. }");
     assert_eq!(full.to_string(), "the store is full of sessions that may not be evicted");
+    let of_owner =
+        NotStored::Full { bound: Bound::Owner, wait: Millis::from_secs(LIFETIME), kept: Some(secret) };
+    assert_eq!(format!("{of_owner:?}"), "Full { bound: Owner, wait: Millis(1000000), .. }");
+    let many = "the owner has as many sessions as one owner may have, and none may be evicted";
+    assert_eq!(of_owner.to_string(), many);
     assert_eq!(format!("{conflict:?}"), "Conflict { .. }");
     assert_eq!(conflict.to_string(), "the stored session is not the one that was read");
 

@@ -1,35 +1,5 @@
-//! A terminal client for the account part of the Matrix Client-Server API. Which flow, which stage, what is
-//! sent next and what an error means: the crate's client decides. What is here asks, sends and prints.
-//!
-//! ```text
-//!  args, environment ─► commands ─► flow ─┬─ http      sends, and hands back what came
-//!                                         ├─ ask       asks whoever is there, or nobody
-//!                                         ├─ screen    says how far it is, on standard error
-//!                                         └─ resume    keeps the progress in a file
-//!                           output ◄──────┘            the answer, on standard output
-//! ```
+//! The example client as a program. All of it is in the library beside this file.
 
-mod args;
-mod ask;
-mod browser;
-mod clock;
-mod commands;
-mod failure;
-mod flow;
-mod http;
-mod language;
-mod output;
-mod prompts;
-mod resume;
-mod screen;
-mod secrets;
-mod validation;
-
-use args::Args;
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    let args = Args::from_command_line();
-    let outcome = commands::run(&args);
-    output::print(&args, &outcome)
+fn main() -> std::process::ExitCode {
+    matrix_uia_client_example::run()
 }

@@ -1,9 +1,10 @@
 //! The fallback pages over HTTP (rules F1 to F5). That every page has its headers, its labels and nothing
-//! executable but our own is checked in [`support::Html::check`], for each of them.
+//! executable but our own is checked in [`Html::check`], for each of them.
 //!
-//! [`support::Html::check`]: crate::support::Html::check
+//! [`Html::check`]: matrix_uia_page_reader::Html::check
 
-use crate::support::{Answer, Client, Html, Setup, password_auth, percent, text, with};
+use crate::support::{Answer, Client, Setup, password_auth, percent, text, with};
+use matrix_uia_page_reader::Html;
 use serde_json::{Value, json};
 
 /// As much of an attribute's end as a URL may have.
@@ -190,7 +191,10 @@ fn u17_a_page_is_no_way_around_the_limit_per_user() {
     let session = begin();
     let answer = client.form(&at("m.login.password", &session), "", &[("password", "wonderland")]);
     answer.shows(429, "Enter your password");
-    assert_eq!(client.login("alice", "wonderland").status, 429, "the same counter");
+    client
+        .change_password(&token, "looking-glass", password_auth("alice", "wonderland"))
+        .rejected(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(client.login("alice", "wonderland").status, 200, "a stranger's is another counter");
 }
 
 #[test]

@@ -232,3 +232,31 @@ fn capabilities_are_the_policy_s() {
     );
     client.get("capabilities", None).rejected(401, "M_MISSING_TOKEN");
 }
+
+#[test]
+fn l6_a_token_may_stand_in_the_query_and_an_empty_one_is_none() {
+    let server = Setup::new(json!({})).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let other = client.token("alice", "wonderland");
+    let whoami = |query: &str, header: Option<&str>| client.get(&format!("account/whoami{query}"), header);
+    let in_query = format!("?access_token={token}");
+    assert_eq!(whoami(&in_query, None).ok()["user_id"], "@alice:localhost");
+    whoami(&in_query, Some(&token)).ok();
+    whoami(&in_query, Some("")).ok();
+    whoami(&in_query, Some(&other)).rejected(400, "M_INVALID_PARAM");
+    whoami("?access_token=nonsense", None).rejected(401, "M_UNKNOWN_TOKEN");
+    for (query, header) in
+        [("", Some("")), ("", Some("  ")), ("?access_token=", None), ("?access_token=%20", Some(""))]
+    {
+        whoami(query, header).rejected(401, "M_MISSING_TOKEN");
+    }
+    whoami("?access_token=", Some(&token)).ok();
+
+    let server = Setup::new(json!({ "query_tokens": false })).start();
+    let client = server.client();
+    let token = client.token("alice", "wonderland");
+    let in_query = format!("account/whoami?access_token={token}");
+    client.get(&in_query, None).rejected(401, "M_MISSING_TOKEN");
+    client.get(&in_query, Some(&token)).ok();
+}

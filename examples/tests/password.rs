@@ -88,9 +88,9 @@ fn an_invalid_token_is_401_and_never_a_reset() {
     let client = server.client();
     let token = client.token("alice", "wonderland");
     client.post("logout", Some(&token), &json!({})).ok();
-    for token in ["", "x", &token] {
+    for (token, code) in [("", "M_MISSING_TOKEN"), ("x", "M_UNKNOWN_TOKEN"), (&token, "M_UNKNOWN_TOKEN")] {
         for body in [json!({}), change("looking-glass", "wonderland")] {
-            client.post("account/password", Some(token), &body).rejected(401, "M_UNKNOWN_TOKEN");
+            client.post("account/password", Some(token), &body).rejected(401, code);
         }
     }
     // Without any token it is a reset, whose flows are others: alice's password is no way through them.
@@ -201,6 +201,33 @@ fn login_takes_up_a_device_and_ends_its_earlier_tokens() {
     body["device_id"] = "PHONE".into();
     client.post("login", None, &body).ok();
     assert!(client.is_live(&second));
+}
+
+#[test]
+fn p2_a_password_is_one_in_whatever_normal_form_it_is_typed() {
+    // Lesson 108: the keyboards of two devices differ.
+    let (composed, decomposed) = ("caf\u{e9} \u{fb01}n", "cafe\u{301} fin");
+    let users = json!([{ "localpart": "alice", "password": composed }]);
+    let server = Setup::new(json!({ "users": users })).start();
+    let client = server.client();
+    let token = client.token("alice", decomposed);
+    let change = |new: &str, old: &str| {
+        let body = json!({ "new_password": new, "auth": password_auth("alice", old) });
+        client.post("account/password", Some(&token), &body)
+    };
+    change("looking-glass \u{1d400}", composed).ok();
+    client.login("alice", "looking-glass A").ok();
+    change(decomposed, "looking-glass \u{ff21}").ok();
+    client.login("alice", composed).ok();
+    // In one session: the same parameter.
+    let session = client.post("account/password", Some(&token), &json!({ "new_password": composed })).asked();
+    let body = json!({ "new_password": decomposed, "auth": password_auth_in(session, "alice", composed) });
+    client.post("account/password", Some(&token), &body).ok();
+    // It is as strong, and as long, as it is compared.
+    change(&"\u{fdfa}".repeat(60), composed).rejected(400, "M_INVALID_PARAM");
+    let body = json!({ "username": "carol", "password": decomposed, "auth": { "type": "m.login.dummy" } });
+    client.post("register", None, &body).ok();
+    client.login("carol", composed).ok();
 }
 
 #[test]

@@ -111,13 +111,13 @@ fn a_session_that_was_complete_before_the_deactivation_resets_nothing() {
     client.post("account/password", None, &body).rejected(400, "M_MISSING_PARAM");
     let auth = crate::support::password_auth("alice", "wonderland");
     client.post("account/deactivate", Some(&alice), &json!({ "auth": auth })).ok();
-    let late = reset(client, "looking-glass", json!({ "session": session }));
-    late.rejected(404, "M_THREEPID_NOT_FOUND");
+    // The session ended with the account's fence.
+    reset(client, "looking-glass", json!({ "session": session })).failed(&[], "M_UNKNOWN");
     client.login("alice", "looking-glass").rejected(403, "M_USER_DEACTIVATED");
 }
 
 #[test]
-fn two_addresses_prove_one_user_or_nobody() {
+fn u23_the_second_address_has_to_be_the_same_user_s() {
     let both = json!([["m.login.email.identity", "m.login.msisdn"]]);
     let mut setup = setup(json!({ "flows": { "password_reset": both } }));
     setup.config()["users"][0]["threepids"] = json!([{ "medium": "email", "address": "alice@example.org" }]);
@@ -126,12 +126,15 @@ fn two_addresses_prove_one_user_or_nobody() {
     let client = server.client();
     let (email, phone) = (prove(&setup, client, "email", true), prove(&setup, client, "msisdn", true));
     let session = reset(client, "looking-glass", email).continued(&["m.login.email.identity"]);
-    reset(client, "looking-glass", with(&phone, "session", session.clone())).rejected(403, "M_FORBIDDEN");
+    let passed = ["m.login.email.identity"];
+    let by_phone = || reset(client, "looking-glass", with(&phone, "session", session.clone()));
+    by_phone().failed(&passed, "M_THREEPID_AUTH_FAILED");
     // Nor if it is nobody's any more.
     let bob = client.token("bob", "builder-bob");
-    let phone = json!({ "medium": "msisdn", "address": "447700900001" });
-    client.post("account/3pid/delete", Some(&bob), &phone).ok();
-    reset(client, "looking-glass", json!({ "session": session })).rejected(403, "M_FORBIDDEN");
+    let address = json!({ "medium": "msisdn", "address": "447700900001" });
+    client.post("account/3pid/delete", Some(&bob), &address).ok();
+    by_phone().failed(&passed, "M_THREEPID_AUTH_FAILED");
+    reset(client, "looking-glass", json!({ "session": session })).continued(&passed);
     client.login("alice", "wonderland").ok();
     client.login("bob", "builder-bob").ok();
 }

@@ -68,7 +68,10 @@ fn scenario(client: &Client, marked: &mut Marked) {
         .rejected(400, "M_NOT_JSON");
     // Tokens that are none, and in the query string and paths of old.
     client.whoami(&wrong).rejected(401, "M_UNKNOWN_TOKEN");
-    client.get(&format!("account/whoami?access_token={token}"), None).rejected(401, "M_MISSING_TOKEN");
+    client.get(&format!("account/whoami?access_token={token}"), None).ok();
+    client
+        .get(&format!("account/whoami?access_token={wrong}"), Some(&token))
+        .rejected(400, "M_INVALID_PARAM");
     client.get(&format!("devices/{token}?session={session}"), Some(&token)).rejected(404, "M_NOT_FOUND");
     client.get(&format!("/{token}/{session}"), None).rejected(404, "M_UNRECOGNIZED");
 

@@ -105,10 +105,9 @@ fn a_proof_is_good_for_its_purpose_and_its_user_only() {
     register(&to_reset).failed(&[], "M_THREEPID_AUTH_FAILED");
     add(client, &bob, &for_bob, "builder-bob").ok();
     // The address was free when it was validated for the registration; it is bob's by now.
-    let mut session = register(&to_register);
-    session.rejected(400, "M_THREEPID_IN_USE");
-    session = client.post("login", None, &password_auth("carol", "christmas"));
-    session.rejected(403, "M_FORBIDDEN");
+    // What was proved is kept, in a session that its client is told of (rule U16).
+    register(&to_register).failed(&["m.login.email.identity"], "M_THREEPID_IN_USE");
+    client.post("login", None, &password_auth("carol", "christmas")).rejected(403, "M_FORBIDDEN");
 }
 
 #[test]
@@ -165,6 +164,32 @@ fn one_proof_is_for_one_session() {
 }
 
 #[test]
+fn u25_an_address_is_given_back_by_a_session_that_ended_and_passes_a_stage_of_another() {
+    for store in ["memory", "sqlite"] {
+        let flow = ["m.login.email.identity", "m.login.dummy"];
+        let mut setup = sending(json!({ "flows": { "deactivate_without_token": [flow] } }));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let token = client.token("alice", "wonderland");
+        client.post(EMAIL[1], None, &email("alice@example.org", 1)).ok();
+        setup.last_message().submit(client).ok();
+        let auth = json!({ "type": flow[0], "threepid_creds": setup.last_message().creds() });
+        let deactivate = |auth: &Value| client.post("account/deactivate", None, &json!({ "auth": auth }));
+        let session = deactivate(&auth).continued(&[flow[0]]);
+        deactivate(&auth).failed(&[], "M_THREEPID_AUTH_FAILED");
+        // What a stage proved is over with the account's epoch (rule U24).
+        client.change_password(&token, "looking-glass", password_auth("alice", "wonderland")).ok();
+        let dummy = json!({ "type": flow[1], "session": session });
+        deactivate(&dummy).failed(&[], "M_UNKNOWN");
+        assert!(client.is_live(&token));
+        let session = deactivate(&auth).continued(&[flow[0]]);
+        deactivate(&json!({ "type": flow[1], "session": session })).ok();
+        assert!(!client.is_live(&token));
+    }
+}
+
+#[test]
 fn an_address_proves_who_its_owner_is_where_a_user_is_asked_for() {
     let by_email = json!([["m.login.email.identity"]]);
     let setup = sending(json!({ "flows": { "add_3pid": by_email, "deactivate_without_token": by_email } }));
@@ -180,10 +205,12 @@ fn an_address_proves_who_its_owner_is_where_a_user_is_asked_for() {
     let bob = client.token("bob", "builder-bob");
     let auth = prove();
     let body = json!({ "sid": "x", "client_secret": "y", "auth": auth });
-    client.post("account/3pid/add", Some(&bob), &body).rejected(403, "M_FORBIDDEN");
+    client.post("account/3pid/add", Some(&bob), &body).failed(&[], "M_THREEPID_AUTH_FAILED");
     let alice = client.token("alice", "wonderland");
     let body = with(&body, "auth", prove());
-    client.post("account/3pid/add", Some(&alice), &body).rejected(400, "M_THREEPID_AUTH_FAILED");
+    // The stage passes, which is kept; the address that is to be added is not validated.
+    let added = client.post("account/3pid/add", Some(&alice), &body);
+    added.failed(&["m.login.email.identity"], "M_THREEPID_AUTH_FAILED");
     let body = json!({ "auth": prove() });
     client.post("account/deactivate", None, &body).ok();
     assert!(!client.is_live(&alice) && client.is_live(&bob));

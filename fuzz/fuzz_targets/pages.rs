@@ -3,17 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Document, Form, Languages, LinkPage, LoginPage, Nonce, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::session::Visit;
 use matrix_uia::wire::{AuthType, Raw};
 use matrix_uia::{Flows, Guard, Rules, Secret, SessionId, Text};
+use matrix_uia_page_reader::Html;
 use serde_json::json;
-
-#[allow(dead_code, reason = "written for another test program")]
-#[path = "../../examples/tests/support/page.rs"]
-mod page;
 
 fuzz_target!(|input: &[u8]| {
     let mut buffer = vec![0; input.len()];
@@ -44,8 +41,11 @@ fn shapes(a: &str, b: &str, c: &str) -> Vec<Vec<(String, Vec<String>)>> {
         let visit = Visit::new(SessionId::from_entropy([1; 24]), auth_type, None);
         shape(Page::Stage(StagePage::new(&outside, visit).of_user(Some(b)).in_languages(Languages::parse(c))))
     });
-    let three = SubmitToken::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
-    let link = shape(Page::Link(LinkPage::new(&three, a, Purpose::Add)));
+    let three =
+        SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();
+    let policies = AddressAuthority::new();
+    let named = policies.of(Purpose::Add, Medium::Email);
+    let link = shape(Page::Link(LinkPage::new(&three, a, named)));
     let linked = shape(Page::Linked(WebUrl::parse(Text::new(c))));
     stages.into_iter().chain([link, linked]).collect()
 }
@@ -56,7 +56,7 @@ fn shape(page: Page<'_>) -> Vec<(String, Vec<String>)> {
     let mut text = String::new();
     document.write(&mut text).expect("a string has room");
     let headers: Vec<_> = document.headers().map(|(name, value)| (name, value.to_string())).collect();
-    let html = page::Html::read(&text);
+    let html = Html::read(&text);
     html.check(|name| headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value.as_str()));
     html.tags.into_iter().map(|tag| (tag.name, tag.attributes.into_keys().collect())).collect()
 }

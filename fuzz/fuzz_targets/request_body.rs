@@ -10,7 +10,8 @@ use matrix_uia::endpoint::refresh::RefreshRequest;
 use matrix_uia::endpoint::register::RegisterRequest;
 use matrix_uia::endpoint::signing_keys::{MAX_SIGNING_KEY_LEN, SigningKey, UploadSigningKeysRequest};
 use matrix_uia::endpoint::threepid::{
-    AddThreepidRequest, DeleteThreepidRequest, GivenAddress, Medium, RequestToken, SubmitToken, Threepid,
+    AddThreepidRequest, DeleteThreepidRequest, GivenAddress, Medium, RequestTokenRequest, SubmitTokenRequest,
+    Threepid,
 };
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::wire::{Auth, AuthData, ParseError};
@@ -269,7 +270,7 @@ fn canonical(threepid: &Threepid) {
 
 fn request_token(body: &[u8]) {
     for medium in Medium::ALL {
-        let Some((parsed, root)) = rejects(body, RequestToken::parse(medium, body)) else { continue };
+        let Some((parsed, root)) = rejects(body, RequestTokenRequest::parse(medium, body)) else { continue };
         assert_eq!(secret(Some(parsed.client_secret)), root.text_of("client_secret"));
         assert_eq!(text(parsed.id_server), root.text_of("id_server"));
         assert_eq!(secret(parsed.id_access_token), root.text_of("id_access_token"));
@@ -281,7 +282,10 @@ fn request_token(body: &[u8]) {
             assert!(link.starts_with("http://") || link.starts_with("https://"));
         }
         match parsed.address {
-            GivenAddress::Email(email) => canonical(&email),
+            GivenAddress::Email(email) => {
+                assert_eq!(text(Some(email)), root.text_of("email"));
+                canonical(&Threepid::parse(medium, email).unwrap());
+            }
             GivenAddress::Phone { country, number } => {
                 assert_eq!(text(Some(country)), root.text_of("country"));
                 assert_eq!(text(Some(number)), root.text_of("phone_number"));
@@ -292,7 +296,7 @@ fn request_token(body: &[u8]) {
 }
 
 fn submit_token(body: &[u8]) {
-    let Some((parsed, root)) = rejects(body, SubmitToken::parse(body)) else { return };
+    let Some((parsed, root)) = rejects(body, SubmitTokenRequest::parse(body)) else { return };
     assert_eq!(text(Some(parsed.sid)), root.text_of("sid"));
     assert_eq!(secret(Some(parsed.client_secret)), root.text_of("client_secret"));
     assert_eq!(secret(Some(parsed.token)), root.text_of("token"));

@@ -68,7 +68,6 @@ mod params;
 mod prompt;
 mod receive;
 mod request;
-pub mod requests;
 mod state;
 mod stored;
 
@@ -109,8 +108,7 @@ use state::{Ended, State};
 /// // The first request has no `auth`:
 /// assert!(matches!(client.next(&mut progress, Timestamp::from_millis(0)), Next::Send(_)));
 /// ```
-#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(into = "stored::Stored<N>", try_from = "stored::Stored<N>")]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Progress<const N: usize = 4096> {
     kept: Kept<N>,
     state: State,

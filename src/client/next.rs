@@ -115,6 +115,7 @@ impl Client<'_> {
             Phase::Failed(ended) => return Next::Failed(self.failure(challenge, state, ended)),
             Phase::Ready => {}
         }
+        state.no_later_than(now);
         if let Some((until, why)) = state.waits(now) {
             return Next::Wait { until, why };
         }

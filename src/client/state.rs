@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::choice::{Abilities, FlowId};
 use super::{Client, SessionImpact};
 use crate::endpoint::threepid::Medium;
-use crate::wire::{AuthType, Fnv};
+use crate::wire::{AuthType, ChallengeBody, Fnv};
 use crate::{Millis, Timestamp};
 
 /// Automatic requests in a row, with nothing from the application in between: the first
@@ -191,14 +191,20 @@ impl State {
         self.pause = Some(Pause { from, span, why });
     }
 
+    /// Counts what began later than `now` from now on: the clock was set back, and what is
+    /// waited for would otherwise end by a time that may be years away (lesson 104).
+    pub(super) fn no_later_than(&mut self, now: Timestamp) {
+        if let Some(pause) = &mut self.pause {
+            pause.from = pause.from.min(now);
+        }
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.since = elsewhere.since.min(now);
+        }
+    }
+
     /// Until when nothing is sent, if that isn't over.
     pub(super) fn waits(&mut self, now: Timestamp) -> Option<(Timestamp, WaitReason)> {
-        let pause = self.pause.as_mut()?;
-        if now < pause.from {
-            // The clock was set back: the wait is counted from what it says now, or it
-            // could take for ever.
-            pause.from = now;
-        }
+        let pause = self.pause?;
         if now.since(pause.from) >= pause.span {
             self.pause = None;
             return None;
@@ -233,6 +239,30 @@ impl State {
         self.lost = has_session && kind != Kind::Poll;
         // Without a session nothing could be asked, and the same again might be done twice.
         self.doubt |= !has_session;
+    }
+
+    /// Whether a flow can lead to this state, with that as the last challenge. A value that
+    /// was read back need not have come from here.
+    pub(super) fn is_sound(&self, challenge: &ChallengeBody<'_>) -> bool {
+        let (has_flows, has_session) = (challenge.has_flows(), challenge.session.is_some());
+        let phase = match self.phase {
+            // What ended may have taken the challenge with it.
+            Phase::Done | Phase::Failed(_) => return true,
+            Phase::Ready => true,
+            Phase::InFlight(Kind::Start) => !has_flows,
+            Phase::InFlight(Kind::Resume) => self.lost,
+            Phase::InFlight(Kind::Automatic) => has_flows && self.acted,
+            Phase::InFlight(Kind::Submit | Kind::SubmitCustom) => has_flows,
+            Phase::InFlight(Kind::Poll) => has_flows && has_session && self.elsewhere.is_some(),
+        };
+        let waits_elsewhere = self.pause.is_some_and(|pause| pause.why == WaitReason::Elsewhere);
+        phase
+            && (has_session || !self.lost)
+            && (self.unanswered || !self.doubt)
+            && (self.elsewhere.is_some() || !waits_elsewhere)
+            && self.same < MAX_STEPS
+            && self.automatic <= MAX_AUTOMATIC
+            && [self.email, self.phone].iter().all(|it| it.send_attempt > 0 || !it.sent)
     }
 
     pub(super) const fn validation(&mut self, medium: Medium) -> &mut Validation {

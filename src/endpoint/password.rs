@@ -14,12 +14,16 @@ use core::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::checked::Checked;
 use crate::Secret;
-use crate::server::denied::Denied;
-use crate::server::digest::BindingKey;
-use crate::server::flows::MAX_STAGES;
-use crate::server::operation::{ChangePassword, Reference, Subject, UserRef};
-use crate::server::session::{Call, Grant, Params, Proof, Receipt};
+use crate::decode::Version;
+use crate::server::call::{Call, Param, Params};
+use crate::server::digest::{BindingKey, ParamDigest};
+use crate::server::endpoint::Endpoint;
+use crate::server::grant::{Grant, Refusal};
+use crate::server::operation::ChangePassword;
+use crate::server::reference::UserRef;
+use crate::server::seal::{SealedPassword, Sealer};
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, MAX_PASSWORD_LEN, ParseError};
@@ -85,25 +89,18 @@ impl<'a> ChangePasswordRequest<'a> {
     /// # Errors
     ///
     /// 403 `M_FORBIDDEN` if passwords can't be changed, 400 `M_INVALID_PARAM` if the new
-    /// one is longer than [`MAX_PASSWORD_LEN`] bytes, 400 `M_WEAK_PASSWORD` if it is too
-    /// weak.
+    /// one is too long, 400 `M_WEAK_PASSWORD` if it is too weak.
     ///
     /// [`m.change_password` capability]: https://spec.matrix.org/v1.19/client-server-api/#mchange_password-capability
-    pub fn check(&self, strength: &PasswordStrength, enabled: bool) -> Result<(), MatrixError> {
+    #[inline]
+    pub fn check(self, strength: &PasswordStrength, enabled: bool) -> Result<Checked<Self>, MatrixError> {
         if !enabled {
             return Err(MatrixError::new(ErrorCode::Forbidden, "Passwords can't be changed on this server."));
         }
-        self.new_password.map_or(Ok(()), |password| strength.check(password))
-    }
-
-    /// The call to be guarded, made by `subject`, or by nobody yet: a reset.
-    #[inline]
-    pub fn call(&self, key: &BindingKey, subject: Option<Subject>) -> Call<'a, ChangePassword> {
-        let params = key
-            .params::<ChangePassword>()
-            .text(self.new_password.map(|secret| secret.expose()))
-            .boolean(self.logout_devices);
-        Call::new(self.auth, subject).with_params(params.finish())
+        if let Some(password) = self.new_password {
+            strength.check(password)?;
+        }
+        Ok(Checked::new(self))
     }
 }
 
@@ -116,6 +113,8 @@ impl<'a> ChangePasswordRequest<'a> {
 pub struct PasswordStrength {
     /// Fewest characters. Default: 8.
     pub minimum_length: usize,
+    /// Most bytes, at most [`MAX_PASSWORD_LEN`]. Default: that.
+    pub maximum_bytes: usize,
     /// At least one digit. Default: no.
     pub require_digit: bool,
     /// At least one character that is neither letter nor digit. Default: no.
@@ -130,6 +129,7 @@ impl Default for PasswordStrength {
     fn default() -> Self {
         Self {
             minimum_length: 8,
+            maximum_bytes: MAX_PASSWORD_LEN,
             require_digit: false,
             require_symbol: false,
             require_lowercase: false,
@@ -147,7 +147,7 @@ impl PasswordStrength {
     /// `M_WEAK_PASSWORD` if it lacks something; an empty one is always too weak.
     pub fn check(&self, password: Secret<'_>) -> Result<(), MatrixError> {
         let text = password.expose();
-        if text.len() > MAX_PASSWORD_LEN {
+        if text.len() > self.maximum_bytes.min(MAX_PASSWORD_LEN) {
             return Err(MatrixError::new(ErrorCode::InvalidParam, "The password is too long."));
         }
         let weak = |message| Err(MatrixError::new(ErrorCode::WeakPassword, message));
@@ -171,57 +171,24 @@ impl PasswordStrength {
     }
 }
 
-/// What the host keeps with a session whose request may leave its parameters out later.
-/// The hash it made of the new password it keeps beside this, never the password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the host keeps beside a session whose request may leave its parameters out later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct KeptChange {
-    /// Whether a new password was given, and hashed.
-    pub has_password: bool,
+pub struct StoredPasswordChange {
+    version: Version<1>,
+    /// The new password, sealed.
+    pub new_password: Option<SealedPassword>,
     /// Whether other devices are to be logged out.
-    pub logout_devices: bool,
-}
-
-impl KeptChange {
-    /// What to keep of `request`, when [`Challenge::keep_params`] says so.
-    ///
-    /// [`Challenge::keep_params`]: crate::server::session::Challenge::keep_params
-    #[must_use]
-    pub fn of(request: &ChangePasswordRequest<'_>) -> Self {
-        Self {
-            has_password: request.new_password.is_some(),
-            logout_devices: request.logout_devices.unwrap_or(true),
-        }
-    }
-}
-
-/// Where the new password is to be taken from.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum NewPassword<'r> {
-    /// From this request: hash it.
-    Given(Secret<'r>),
-    /// The hash that was kept with the session.
-    Kept,
-}
-
-/// ResetTarget password it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResetTarget {
-    /// This user's.
-    User(UserRef),
-    /// That of whoever has this validated 3PID *now* (rule P4): nobody is 404
-    /// `M_THREEPID_NOT_FOUND`.
-    OwnerOf(Reference),
+    pub logout_devices: Option<bool>,
 }
 
 /// One thing to be done. Each may be done twice without harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "an effect nobody carries out has to break the build")]
-pub enum Effect {
-    /// Replace the hash, and count the account's epoch up.
-    SetPassword,
+pub enum Effect<'h, H> {
+    /// Replace the hash by this one, and count the account's epoch up.
+    SetPassword(&'h H),
     /// End devices with their access and refresh tokens.
     EndDevices(Devices),
     /// Remove the pushers of those devices.
@@ -238,103 +205,96 @@ pub enum Devices {
     All,
 }
 
-/// A password change that may be carried out.
-#[derive(Debug)]
+/// A password change that may be carried out. `H` is the host's hash.
+#[derive(Clone, Debug)]
 #[must_use = "the password is not changed until the effects are carried out"]
-pub struct PasswordChange<'r> {
-    whose: ResetTarget,
-    new_password: NewPassword<'r>,
+pub struct PasswordChange<H> {
+    user: UserRef,
+    hash: H,
     logout: Option<Devices>,
-    threepids: heapless::Vec<Reference, MAX_STAGES>,
-    receipt: Receipt,
 }
 
-/// Redeems a grant: what is to be done to change the password.
-///
-/// Before carrying it out, ask [`AccountStatus::gate`] once more: the account may have
-/// been locked, or its deactivation begun, since the session was made.
-///
-/// # Errors
-///
-/// [`Denied`] with 400 `M_MISSING_PARAM` if no new password was ever given, or the host
-/// lost what it kept; the session stays complete and takes other parameters. With 403
-/// `M_FORBIDDEN` if the flow named nobody.
-///
-/// [`AccountStatus::gate`]: crate::endpoint::account::AccountStatus::gate
-pub fn change<'r>(
-    grant: Grant<ChangePassword>,
-    request: &ChangePasswordRequest<'r>,
-    kept: Option<KeptChange>,
-) -> Result<PasswordChange<'r>, Denied> {
-    let (new_password, logout_devices) = match (grant.params(), kept) {
-        (Params::Request, _) => {
-            (request.new_password.map(NewPassword::Given), request.logout_devices.unwrap_or(true))
-        }
-        (Params::Kept, Some(kept)) => (kept.has_password.then_some(NewPassword::Kept), kept.logout_devices),
-        (Params::Kept, None) | (Params::Never, _) => (None, true),
-    };
-    let threepids = grant.proofs().filter_map(|proof| match proof {
-        Proof::Threepid(reference) => Some(reference),
-        _ => None,
-    });
-    let threepids: heapless::Vec<_, MAX_STAGES> = threepids.take(MAX_STAGES).collect();
-    let whose = grant.user().map(ResetTarget::User).or(threepids.first().copied().map(ResetTarget::OwnerOf));
-    let with_token = grant.has_subject();
-    let receipt = grant.redeem();
-    let Some(whose) = whose else {
-        let nobody =
-            MatrixError::new(ErrorCode::Forbidden, "The authentication did not say whose password to reset.");
-        return Err(Denied::new(nobody, receipt));
-    };
-    let Some(new_password) = new_password else {
-        let missing = MatrixError::new(ErrorCode::MissingParam, "new_password is missing.");
-        return Err(Denied::for_params(missing, receipt));
-    };
-    let devices = if with_token { Devices::Others } else { Devices::All };
-    Ok(PasswordChange { whose, new_password, logout: logout_devices.then_some(devices), threepids, receipt })
-}
+impl Endpoint for Checked<ChangePasswordRequest<'_>> {
+    type Op = ChangePassword;
+    type Stored = StoredPasswordChange;
+    type Plan<H: Send> = PasswordChange<H>;
 
-impl<'r> PasswordChange<'r> {
-    /// ResetTarget password it is.
-    #[must_use]
-    pub const fn whose(&self) -> ResetTarget {
-        self.whose
+    #[inline(never)]
+    fn call(&self, key: &BindingKey) -> Call<'_, ChangePassword> {
+        let digest =
+            |password: Secret<'_>| key.param::<ChangePassword>("new_password").text(password.expose());
+        let params = Params::new([
+            Param::required(self.new_password.map(digest)),
+            Param::optional(self.logout_devices.map(ParamDigest::boolean), ParamDigest::boolean(true)),
+        ]);
+        Call::new(self.auth).with_params(params)
     }
 
-    /// Every 3PID that the flow proved. They all have to belong to that user *now*, or it
-    /// is [`mixed`](Self::mixed): of a flow that asks for an e-mail address and a phone
-    /// number, the second is no use if it may be anybody's.
-    #[must_use]
-    pub fn threepids(&self) -> &[Reference] {
-        &self.threepids
-    }
-
-    /// 403 `M_FORBIDDEN`: what the flow proved is about two users.
-    pub const fn mixed() -> MatrixError {
-        MatrixError::new(ErrorCode::Forbidden, "The authentication is not that of one user.")
-    }
-
-    /// Where to take the new password from.
-    #[must_use]
-    pub const fn new_password(&self) -> NewPassword<'r> {
+    fn password(&self) -> Option<Secret<'_>> {
         self.new_password
+    }
+
+    fn to_stored(
+        &self,
+        _: &BindingKey,
+        before: Option<StoredPasswordChange>,
+        sealer: Option<Sealer>,
+    ) -> StoredPasswordChange {
+        let before = before.unwrap_or_default();
+        let given = sealer.zip(self.new_password).and_then(|(sealer, password)| sealer.seal(password));
+        StoredPasswordChange {
+            version: Version,
+            new_password: given.or(before.new_password),
+            logout_devices: self.logout_devices.or(before.logout_devices),
+        }
+    }
+
+    fn stored_password(stored: &StoredPasswordChange) -> Option<&SealedPassword> {
+        stored.new_password.as_ref()
+    }
+
+    /// Redeems a grant: what is to be done to change the password.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with 400 `M_MISSING_PARAM` if no new password was ever given, or the
+    /// host lost what it kept; the session stays complete and takes other parameters. With
+    /// 403 `M_FORBIDDEN` if the flow named nobody.
+    fn plan<H: Send>(
+        &self,
+        _: &BindingKey,
+        grant: Grant<ChangePassword>,
+        stored: Option<StoredPasswordChange>,
+        hash: Option<H>,
+    ) -> Result<PasswordChange<H>, Refusal> {
+        let user = grant.user().ok_or(MatrixError::new(
+            ErrorCode::Forbidden,
+            "The authentication did not say whose password to reset.",
+        ))?;
+        let lost = grant.needs_stored() && stored.is_none();
+        let hash = hash.filter(|_| !lost).ok_or(Refusal::for_params(MatrixError::new(
+            ErrorCode::MissingParam,
+            "new_password is missing.",
+        )))?;
+        let kept = stored.and_then(|stored| stored.logout_devices);
+        let logout_devices = self.logout_devices.or(kept).unwrap_or(true);
+        let devices = if grant.has_token() { Devices::Others } else { Devices::All };
+        Ok(PasswordChange { user, hash, logout: logout_devices.then_some(devices) })
+    }
+}
+
+impl<H> PasswordChange<H> {
+    /// Whose password it is.
+    #[must_use]
+    pub const fn user(&self) -> UserRef {
+        self.user
     }
 
     /// What to do, in this order: once the first is done no old password works, whatever
     /// becomes of the rest.
-    pub fn effects(&self) -> impl Iterator<Item = Effect> + use<> {
+    pub fn effects(&self) -> impl Iterator<Item = Effect<'_, H>> {
         let logout = self.logout.map(|devices| [Effect::EndDevices(devices), Effect::EndPushers(devices)]);
-        core::iter::once(Effect::SetPassword).chain(logout.into_iter().flatten())
-    }
-
-    /// How the session ends, once it is known.
-    pub fn receipt(self) -> Receipt {
-        self.receipt
-    }
-
-    /// It turned out that it can't be done.
-    pub fn denied(self, reject: MatrixError) -> Denied {
-        Denied::new(reject, self.receipt)
+        core::iter::once(Effect::SetPassword(&self.hash)).chain(logout.into_iter().flatten())
     }
 }
 
@@ -356,6 +316,7 @@ mod tests {
     fn every_requirement_is_asked_for() {
         let strict = PasswordStrength {
             minimum_length: 1,
+            maximum_bytes: MAX_PASSWORD_LEN,
             require_digit: true,
             require_symbol: true,
             require_lowercase: true,

@@ -7,11 +7,12 @@ use super::frame::Frame;
 use super::header::Needs;
 use super::position::{InLink, InText};
 use super::stage::hidden;
-use crate::endpoint::threepid::{Purpose, SubmitToken};
+use crate::endpoint::threepid::{Authorised, SubmitTokenRequest};
 use crate::{Secret, Text};
 
-/// The page that a validation link opens: what is about to be confirmed and what for, one
-/// button, and nothing changed yet, because mail scanners follow links (rule F5).
+/// The page that a validation link opens: what is about to be confirmed, everything that it
+/// can authorise (rule U23), one button, and nothing changed yet, because mail scanners
+/// follow links (rule F5).
 ///
 /// The button posts the three values as a form to the page's own address.
 #[derive(Clone, Copy, Debug)]
@@ -21,15 +22,23 @@ pub struct LinkPage<'a> {
     client_secret: Secret<'a>,
     token: Secret<'a>,
     address: &'a str,
-    purpose: Purpose,
+    authorised: Authorised<'a>,
     leads_on: bool,
 }
 
 impl<'a> LinkPage<'a> {
     /// The page of a link with these three values, for a validation of this address.
-    pub const fn new(submitted: &SubmitToken<'a>, address: &'a str, purpose: Purpose) -> Self {
-        let SubmitToken { sid, client_secret, token, .. } = *submitted;
-        Self { sid, client_secret, token, address, purpose, leads_on: false }
+    ///
+    /// `authorised` is [`Validation::authorises`] of that validation.
+    ///
+    /// [`Validation::authorises`]: crate::endpoint::threepid::Validation::authorises
+    pub const fn new(
+        submitted: &SubmitTokenRequest<'a>,
+        address: &'a str,
+        authorised: Authorised<'a>,
+    ) -> Self {
+        let SubmitTokenRequest { sid, client_secret, token, .. } = *submitted;
+        Self { sid, client_secret, token, address, authorised, leads_on: false }
     }
 
     /// The button's answer sends the browser on to the client's `next_link`, which the
@@ -44,17 +53,16 @@ impl<'a> LinkPage<'a> {
     }
 
     pub(super) fn write(&self, frame: &mut Frame<'_>) -> fmt::Result {
-        let what = match self.purpose {
-            Purpose::Register => "to create an account with it",
-            Purpose::Reset => "to reset the password of the account that it belongs to",
-            Purpose::Add => "to add it to an account",
-        };
-        write!(
+        writeln!(
             frame.out,
-            "<p>Somebody who says that <strong>{}</strong> is theirs wants {what}.</p>\n\
-             <form method=\"post\" accept-charset=\"utf-8\">\n",
+            "<p>Somebody who says that <strong>{}</strong> is theirs has asked for this message.</p>\n\
+             <p>If you confirm, they can:</p>\n<ul>",
             InText(self.address),
         )?;
+        for description in self.authorised.descriptions() {
+            writeln!(frame.out, "<li>{}</li>", InText(description))?;
+        }
+        frame.out.write_str("</ul>\n<form method=\"post\" accept-charset=\"utf-8\">\n")?;
         hidden(frame, "sid", self.sid)?;
         hidden(frame, "client_secret", self.client_secret.expose())?;
         hidden(frame, "token", self.token.expose())?;

@@ -2,8 +2,8 @@
 //! a validation message.
 //!
 //! ```text
-//!  GET auth/<type>/fallback/web?session=  ─► Outside::look    ─► Page::Stage
-//!  POST, the page's form ─► Form ─► AuthData ─► Outside::attempt ─► Page::Done, or Stage again
+//!  GET auth/<type>/fallback/web?session=  ─► PageExchange     ─► Page::Stage
+//!  POST, the page's form ─► Form ─► AuthData ─► PageExchange ─► Page::Done, or Stage again
 //!  GET static/client/login/               ─► Page::Login
 //!  GET submit_url?sid&client_secret&token ─► Page::Link ─► POST ─► Page::Linked
 //!

@@ -1,7 +1,7 @@
 //! The page of a stage: what is about to happen, for whom, and the form that passes it.
 //!
 //! ```text
-//!  GET  ─► StagePage ─► form ─► POST ─► Form::auth_data ─► Outside::attempt ─► Done
+//!  GET  ─► StagePage ─► form ─► POST ─► Form::auth_data ─► PageExchange ─► Done
 //!              ▲                                                │
 //!              └────────────── because(reason) ◄────────────────┘
 //! ```
@@ -13,7 +13,9 @@ use super::header::Needs;
 use super::position::{InAttribute, InText};
 use super::{Languages, terms};
 use crate::server::flows::TermsVersion;
-use crate::server::session::{NotCompleted, Outside, SessionId, Visit};
+use crate::server::page::{PagePolicy, Visit};
+use crate::server::page_outcome::PageRefusal;
+use crate::server::session::SessionId;
 use crate::wire::{AuthType, Raw};
 use crate::{MatrixError, Secret, Text};
 
@@ -55,13 +57,13 @@ struct Sent<'a> {
 
 impl<'a> StagePage<'a> {
     /// The page of the stage that somebody visits.
-    pub fn new(outside: &Outside<'a>, visit: Visit<'a>) -> Self {
+    pub fn new(policy: &PagePolicy<'a>, visit: Visit<'a>) -> Self {
         Self {
             session: visit.session_id(),
             auth_type: visit.auth_type(),
-            description: outside.description(),
-            params: outside.params(visit.auth_type()),
-            terms: outside.terms(),
+            description: policy.description(),
+            params: policy.params(visit.auth_type()),
+            terms: policy.terms(),
             user: None,
             languages: Languages::default(),
             problem: None,
@@ -84,15 +86,15 @@ impl<'a> StagePage<'a> {
     }
 
     /// Again, because the stage has not passed.
-    pub const fn because(mut self, reason: NotCompleted) -> Self {
-        let reject = reason.reject();
+    pub const fn because(mut self, reason: PageRefusal) -> Self {
+        let reject = reason.error();
         let status = match reason {
             // That a link hasn't been followed yet is no error of anybody's.
-            NotCompleted::Pending => 200,
+            PageRefusal::Pending => 200,
             _ => reject.status(),
         };
         let typed =
-            matches!(reason, NotCompleted::Failed(_) | NotCompleted::Malformed(_) | NotCompleted::WrongUser);
+            matches!(reason, PageRefusal::Failed(_) | PageRefusal::Malformed(_) | PageRefusal::WrongUser);
         self.problem = Some(Problem { reject, status, typed });
         self
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Unconvertible, errors};
 use crate::Text;
-use crate::server::session::Challenge;
+use crate::server::respond::Challenge;
 use crate::wire::ChallengeBody;
 use crate::wire::error::AnyCode;
 
@@ -51,7 +51,7 @@ struct Written {
 }
 
 /// Ruma's `UiaaInfo` leaves an empty `completed` out when it is written, and has no place
-/// for the keys of [`Verdict::Continue`](crate::server::session::Verdict::Continue). A server that
+/// for the keys of [`Verdict::Continue`](crate::server::verdict::Verdict::Continue). A server that
 /// needs either sends what [`write_body`](Challenge::write_body) writes.
 impl From<&Challenge<'_>> for UiaaInfo {
     fn from(challenge: &Challenge<'_>) -> Self {

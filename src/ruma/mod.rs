@@ -34,7 +34,7 @@
 //! | [`AuthType`](crate::wire::AuthType) | `uiaa::AuthType` | `From` | `From` |
 //! | [`UserIdentifier`](crate::wire::UserIdentifier) | `uiaa::UserIdentifier` | `From` | `TryFrom`, borrows |
 //! | [`ThreepidCreds`](crate::wire::ThreepidCreds) | `uiaa::ThirdpartyIdCredentials` | `TryFrom` | `TryFrom`, borrows |
-//! | [`Challenge`](crate::server::session::Challenge) | `uiaa::UiaaInfo`, `UiaaResponse` | `From` | |
+//! | [`Challenge`](crate::server::respond::Challenge) | `uiaa::UiaaInfo`, `UiaaResponse` | `From` | |
 //! | [`ChallengeBody`](crate::wire::ChallengeBody) | `uiaa::UiaaInfo` | `TryFrom` | [`Encoded`] |
 //! | [`ErrorCode`](crate::wire::error::ErrorCode), [`AnyCode`](crate::wire::error::AnyCode) | `api::error::ErrorCode` | `From` | `From` |
 //! | [`ErrorBody`](crate::wire::error::ErrorBody) | `api::error::{ErrorBody, StandardErrorBody}` | `From`, `TryFrom` | [`Encoded`] |
@@ -72,7 +72,7 @@
 //! | an error's sentence, on the way to a [`MatrixError`] | a sentence of ours, so that it can be logged |
 //!
 //! [`MatrixError`]: crate::wire::error::MatrixError
-//! [`Verdict::Continue`]: crate::server::session::Verdict::Continue
+//! [`Verdict::Continue`]: crate::server::verdict::Verdict::Continue
 //! [ruma]: https://docs.rs/ruma-client-api/0.25
 
 mod auth_data;

@@ -1,8 +1,27 @@
-//! The server's side: the policy, the stored session, and the transition that changes it.
+//! The server's side: the policy, the stored session, and the exchange that answers one
+//! request.
 
-pub(crate) mod denied;
+pub mod account;
+mod account_stored;
+pub mod call;
+pub mod check;
+pub mod commit;
 pub mod digest;
+pub mod drive;
+pub mod drive_page;
+pub mod endpoint;
+pub mod exchange;
 pub mod flows;
+pub mod grant;
 pub mod operation;
+pub mod page;
+pub mod page_outcome;
+pub mod question;
+pub mod reference;
+pub mod respond;
+pub mod rules;
+pub mod seal;
 pub mod session;
 pub mod store;
+mod transition;
+pub mod verdict;

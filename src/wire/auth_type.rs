@@ -142,6 +142,8 @@ impl fmt::Display for AuthType<'_> {
 pub(crate) struct StageId(u32);
 
 impl StageId {
+    /// No stage: what an empty place has.
+    pub(crate) const NONE: Self = Self(0);
     const CUSTOM: u32 = 0x8000_0000;
 }
 
@@ -153,6 +155,16 @@ pub(crate) struct Fnv(u64);
 impl Fnv {
     pub(crate) const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// The hash of `bytes`, also at compile time.
+    pub(crate) const fn of(mut bytes: &[u8]) -> u64 {
+        let mut hash = Self::new().0;
+        while let [byte, rest @ ..] = bytes {
+            hash = (hash ^ (*byte as u64)).wrapping_mul(0x0100_0000_01b3);
+            bytes = rest;
+        }
+        hash
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

@@ -1,10 +1,9 @@
 //! Rules A1 to A4.
 
-use matrix_uia::endpoint::account::{
-    AccountStatus, Action, Event, Lifecycle, Moderated, Moderation, Moderator,
-};
 use matrix_uia::endpoint::login;
-use matrix_uia::server::operation::UserRef;
+use matrix_uia::endpoint::moderation::{Moderated, Moderation, Moderator};
+use matrix_uia::server::account::{AccountStatus, Action, Event, Lifecycle};
+use matrix_uia::server::reference::UserRef;
 use serde_json::json;
 
 use crate::support::Server;

@@ -1,12 +1,12 @@
 //! Rules C1 to C8 with what Synapse really answers: `tests/interop/synapse/record` has asked it.
 
 use matrix_uia::Millis;
-use matrix_uia::client::requests::{
-    Login, LoginWith, Refresh, RefreshAnswer, RequestEmailToken, WhoamiAnswer,
-};
 use matrix_uia::client::{Client, SessionImpact};
+use matrix_uia::endpoint::login::{Attempt, LoginRequest};
+use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::endpoint::register::LoginResponse;
-use matrix_uia::endpoint::threepid::RequestTokenResponse;
+use matrix_uia::endpoint::threepid::{GivenAddress, RequestTokenRequest, RequestTokenResponse};
+use matrix_uia::endpoint::whoami::WhoamiResponse;
 use matrix_uia::wire::UserIdentifier;
 use matrix_uia::{Secret, Text};
 use serde_json::{Value, json};
@@ -184,31 +184,32 @@ fn what_synapse_was_sent_is_what_the_request_types_write() {
     let wrong = &scene("open", "login with a wrong password")[0];
     let with = |with| {
         let mut body = String::new();
-        Login::new(with).write(&mut body).unwrap();
+        LoginRequest::new(with).write(&mut body).unwrap();
         serde_json::from_str::<Value>(&body).unwrap()
     };
     let identifier = UserIdentifier::User(Text::new("carol"));
     let password = Secret::new("jabberwocky");
-    assert_eq!(with(LoginWith::Password { identifier, password }), wrong.sent);
+    assert_eq!(with(Attempt::Password { identifier, password }), wrong.sent);
     let late = &scene("open", "login with a token to a deactivated account")[0];
-    assert_eq!(with(LoginWith::Token(Secret::new("login_token-1"))), late.sent);
+    assert_eq!(with(Attempt::Token { token: Secret::new("login_token-1") }), late.sent);
     let address = &scene("email", "login with the address")[0];
     let identifier =
         UserIdentifier::Thirdparty { medium: Text::new("email"), address: Text::new("alice@example.org") };
-    let mut login = Login::new(LoginWith::Password { identifier, password: Secret::new("looking-glass") });
+    let mut login =
+        LoginRequest::new(Attempt::Password { identifier, password: Secret::new("looking-glass") });
     login.device_id = Some(Text::new("LOOKINGGLASS"));
     let mut body = String::new();
     login.write(&mut body).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), address.sent);
     let mut body = String::new();
-    let email = Text::new("alice@example.org");
-    RequestEmailToken::new(Secret::new("client-secret"), email, 1).write(&mut body).unwrap();
+    let email = GivenAddress::Email(Text::new("alice@example.org"));
+    RequestTokenRequest::new(Secret::new("client-secret"), email, 1).write(&mut body).unwrap();
     for name in ["register", "reset the password"] {
         let asked = scene("email", &format!("{name}: ask for a token"));
         assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), asked[0].sent);
     }
     let mut body = String::new();
-    Refresh::new(Secret::new("refresh_token-1")).write(&mut body).unwrap();
+    RefreshRequest::new(Secret::new("refresh_token-1")).write(&mut body).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), scene("refresh", "refresh")[0].sent);
 }
 
@@ -226,7 +227,7 @@ fn what_synapse_answers_is_what_the_answer_types_read() {
                     assert_eq!(answer["user_id"], json!(response.user_id.to_string()));
                     assert_eq!(answer["device_id"], json!(login.device_id.to_string()));
                     assert_eq!(answer["access_token"], json!(login.access_token.expose().to_string()));
-                    assert_eq!(answer["expires_in_ms"].as_u64(), login.expires_in_ms);
+                    assert_eq!(answer["expires_in_ms"].as_u64(), login.expires_in.map(Millis::get));
                     assert_eq!(answer["refresh_token"].is_string(), login.refresh_token.is_some());
                 }
                 path if path.ends_with("/email/requestToken") => {
@@ -234,12 +235,12 @@ fn what_synapse_answers_is_what_the_answer_types_read() {
                     assert_eq!(answer["sid"], json!(sent.sid.to_string()));
                 }
                 "POST refresh" => {
-                    let fresh = RefreshAnswer::parse(&body).unwrap();
+                    let fresh = RefreshResponse::parse(&body).unwrap();
                     assert_eq!(answer["access_token"], json!(fresh.access_token.expose().to_string()));
-                    assert!(fresh.refresh_token.is_some() && fresh.expires_in_ms == Some(2_000));
+                    assert!(fresh.refresh_token.is_some() && fresh.expires_in == Some(Millis::from_secs(2)));
                 }
                 "GET account/whoami" => {
-                    let whoami = WhoamiAnswer::parse(&body).unwrap();
+                    let whoami = WhoamiResponse::parse(&body).unwrap();
                     assert_eq!(answer["user_id"], json!(whoami.user_id.to_string()));
                     assert_eq!(whoami.device_id.unwrap().to_string(), "LOOKINGGLASS");
                 }

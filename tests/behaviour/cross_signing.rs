@@ -1,19 +1,19 @@
 //! The upload of cross-signing keys: what of rules U1, U13 and U18 is about it.
 
 use matrix_uia::endpoint::signing_keys::{
-    SigningKey, SigningKeyKind, SigningKeys, UploadSigningKeysRequest, key_in_use, upload,
+    SigningKeyKind, StoredSigningKeys, UploadSigningKeysRequest, key_in_use,
 };
-use matrix_uia::server::operation::{ChangePassword, Subject, UploadSigningKeys, UserRef};
-use matrix_uia::server::session::Params;
+use matrix_uia::server::grant::{Exempt, Outcome};
+use matrix_uia::server::operation::{ChangePassword, UploadSigningKeys};
+use matrix_uia::server::reference::Subject;
 use matrix_uia::wire::AuthType;
-use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Millis, PolicyError, Rules, Step, Timestamp};
+use matrix_uia::{BindingKey, Flows, MatrixError, Millis, PolicyError, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{flows, id};
+use crate::support::{Answer, Handler, Server, password_auth, policy};
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 const ALICE: &str = "@alice:example.org";
-const USER: UserRef = UserRef::new(1);
 
 /// A key of alice's, whose public half is `public`.
 fn key(usage: &str, public: &str) -> Value {
@@ -32,25 +32,42 @@ fn all(public: &str) -> Value {
 }
 
 /// What is stored after `body` was uploaded.
-fn stored(body: &Value) -> Vec<Option<String>> {
+fn stored(body: &Value) -> StoredSigningKeys {
     let text = body.to_string();
     let request = UploadSigningKeysRequest::parse(text.as_bytes()).unwrap();
-    SigningKeyKind::ALL
-        .iter()
-        .map(|kind| request.keys.get(*kind).map(|key| key.json.as_str().to_owned()))
-        .collect()
-}
-
-fn read(stored: &[Option<String>]) -> SigningKeys<'_> {
-    SigningKeyKind::ALL.iter().zip(stored).fold(SigningKeys::default(), |keys, (kind, json)| {
-        keys.with(*kind, json.as_deref().map(|json| SigningKey::parse(*kind, json).unwrap()))
-    })
+    let mut stored = StoredSigningKeys::default();
+    for kind in SigningKeyKind::ALL {
+        stored.set(*kind, request.keys.get(*kind).map(|key| key.json.as_str().to_owned()));
+    }
+    stored
 }
 
 fn is_exempt(body: &str, before: &Value) -> bool {
     let before = stored(before);
-    let request = UploadSigningKeysRequest::parse(body.as_bytes()).unwrap();
-    request.exempt(&KEY, &read(&before), USER).is_some()
+    let request = UploadSigningKeysRequest::parse(body.as_bytes()).unwrap().check(ALICE).unwrap();
+    request.exempt(&KEY, &before.read()) == Some(Exempt::SigningKeys)
+}
+
+/// An upload by alice; which keys were stored.
+fn upload(
+    server: &mut Server,
+    flows: &'static Flows<'static, UploadSigningKeys>,
+    body: &Value,
+) -> (Answer, Vec<String>) {
+    let text = body.to_string();
+    let checked = UploadSigningKeysRequest::parse(text.as_bytes()).unwrap().check(ALICE).unwrap();
+    let mut names = Vec::new();
+    let handler = Handler {
+        admit: &mut |_| Ok(None),
+        perform: &mut |_, plan: matrix_uia::endpoint::signing_keys::SigningKeysUpload| {
+            names = plan.keys.read().iter().map(|(_, key)| key.public_key.to_string()).collect();
+            assert!(plan.has_public_key("bs") && !plan.has_public_key("b"));
+            Ok((Outcome::NOTHING, json!({})))
+        },
+        repeat: &mut |_, _| json!({}),
+    };
+    let answer = server.serve(Some("alice-token"), flows, &checked, handler);
+    (answer, names)
 }
 
 fn says(reject: MatrixError) -> String {
@@ -117,7 +134,8 @@ fn e2_what_is_no_key_is_refused_before_any_challenge() {
     }
     let check = |body: &Value, before: &Value| {
         let (text, before) = (body.to_string(), stored(before));
-        UploadSigningKeysRequest::parse(text.as_bytes()).unwrap().check(ALICE, &read(&before)).map_err(says)
+        let checked = UploadSigningKeysRequest::parse(text.as_bytes()).unwrap().check(ALICE).map_err(says)?;
+        checked.admit(&before.read(), ["am"]).map_err(|refusal| says(refusal.error()))
     };
     let mut bobs = all("a");
     bobs["user_signing_key"]["user_id"] = "@bob:example.org".into();
@@ -127,62 +145,34 @@ fn e2_what_is_no_key_is_refused_before_any_challenge() {
     assert_eq!(check(&json!({}), &json!({})), Err("400 M_MISSING_PARAM".to_owned()));
     assert_eq!(check(&only, &all("a")), Ok(()));
     assert_eq!(check(&json!({}), &all("a")), Ok(()), "a client asks for the flows");
-    assert_eq!(says(key_in_use()), "403 M_FORBIDDEN");
+    assert_eq!(check(&all("a"), &json!({})), Err(says(key_in_use())), "a device has that name");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #[test]
 fn u13_the_keys_are_bound_to_the_session_and_may_be_left_out_later() {
-    let policy = flows::<UploadSigningKeys>(&[&["m.login.dummy"]], None);
-    let rules = Rules::default();
-    let guard = Guard::new(&policy, &rules);
-    let subject = Subject::new(USER, 0);
-    let (body, fresh, now) = (all("b").to_string(), id(1), Timestamp::from_millis(1));
-    let request = UploadSigningKeysRequest::parse(body.as_bytes()).unwrap();
-    let Step::Challenge(challenge) = guard.receive(request.call(&KEY, subject), None, fresh, now) else {
-        panic!("a challenge")
-    };
-    assert!(challenge.keep_params());
-    let session = challenge.session().clone();
-    let kept = stored(&all("b"));
-
-    let auth = json!({"type": "m.login.dummy", "session": fresh.expose().as_str()});
-    let again = |mut body: Value| {
-        body["auth"] = auth.clone();
-        body.to_string()
-    };
-    let other = again(all("c"));
-    let other = UploadSigningKeysRequest::parse(other.as_bytes()).unwrap();
-    let step = guard.receive(other.call(&KEY, subject), Some(session.clone()), id(2), now);
-    let Step::Reject(refused) = step else { panic!("{step:?}") };
-    assert_eq!(says(refused.reject()), "403 M_FORBIDDEN", "other keys than those that were asked about");
-
-    for (body, from) in [(all("b"), Params::Request), (json!({}), Params::Kept)] {
-        let body = again(body);
-        let request = UploadSigningKeysRequest::parse(body.as_bytes()).unwrap();
-        let step = guard.receive(request.call(&KEY, subject), Some(session.clone()), id(2), now);
-        let Step::Grant(claim) = step else { panic!("{step:?}") };
-        let grant = claim.assume_stored();
-        assert_eq!(grant.params(), from);
-        let upload = upload(grant, &request, Some(read(&kept))).unwrap();
-        let names: Vec<String> = upload.keys().map(|(_, key)| key.public_key.to_string()).collect();
-        assert_eq!(names, ["bm", "bs", "bu"]);
-        assert!(upload.has_public_key("bs") && !upload.has_public_key("b"));
+    let flows = policy::<UploadSigningKeys>(&[&["m.login.dummy"]], None);
+    for again in [all("b"), json!({})] {
+        let mut server = Server::new();
+        let (challenge, _) = upload(&mut server, flows, &all("b"));
+        let auth = json!({"type": "m.login.dummy", "session": challenge.session()});
+        let with_auth = |mut body: Value| {
+            body["auth"] = auth.clone();
+            body
+        };
+        let (other, _) = upload(&mut server, flows, &with_auth(all("c")));
+        assert_eq!(other.says(), "403 M_FORBIDDEN", "other keys than those that were asked about");
+        let (done, names) = upload(&mut server, flows, &with_auth(again));
+        assert_eq!((done.says(), names), ("200".to_owned(), ["bm", "bs", "bu"].map(str::to_owned).to_vec()));
     }
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload
 #[test]
 fn u14_a_call_that_never_had_keys_is_told_so_and_stays_complete() {
-    let policy = flows::<UploadSigningKeys>(&[&["m.login.dummy"]], None);
-    let rules = Rules::default();
-    let body = json!({"auth": {"type": "m.login.dummy"}}).to_string();
-    let request = UploadSigningKeysRequest::parse(body.as_bytes()).unwrap();
-    let call = request.call(&KEY, Subject::new(USER, 0));
-    let step = Guard::new(&policy, &rules).receive(call, None, id(1), Timestamp::default());
-    let Step::Grant(claim) = step else { panic!("{step:?}") };
-    let denied = upload(claim.assume_stored(), &request, None).unwrap_err();
-    assert_eq!(says(denied.reject()), "400 M_MISSING_PARAM");
+    let flows = policy::<UploadSigningKeys>(&[&["m.login.dummy"]], None);
+    let (answer, _) = upload(&mut Server::new(), flows, &json!({"auth": {"type": "m.login.dummy"}}));
+    assert_eq!(answer.says(), "400 M_MISSING_PARAM");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#oauth-authentication
@@ -198,12 +188,21 @@ fn u19_m_oauth_is_a_stage_of_this_upload_and_of_nothing_else() {
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload
 #[test]
 fn u18_a_recent_authentication_is_enough_if_the_policy_says_so() {
-    let policy = flows::<UploadSigningKeys>(&[&["m.login.password"]], None);
-    let mut rules = Rules::default();
-    let (then, now) = (Timestamp::from_millis(1_000), Timestamp::from_millis(1_999));
-    assert!(Guard::new(&policy, &rules).recent(USER, then, now).is_none());
-    rules.recent_auth = Millis::new(1_000);
-    let guard = Guard::new(&policy, &rules);
-    assert!(guard.recent(USER, then, now).is_some());
-    assert!(guard.recent(USER, then, Timestamp::from_millis(2_000)).is_none());
+    let flows = policy::<UploadSigningKeys>(&[&["m.login.password"]], None);
+    let text = all("b").to_string();
+    let checked = UploadSigningKeysRequest::parse(text.as_bytes()).unwrap().check(ALICE).unwrap();
+    let serve = |server: &mut Server, account: Subject, ago: u64| {
+        let at = Timestamp::from_millis(server.now - ago);
+        server.serve_recent("alice-token", flows, &checked, account, at).says()
+    };
+    let mut server = Server::new();
+    let alice = server.account_named("alice");
+    assert_eq!(serve(&mut server, alice, 0), "401", "zero never skips");
+    server.rules.recent_auth = Millis::new(1_000);
+    assert_eq!(serve(&mut server, alice, 999), "200");
+    assert_eq!(serve(&mut server, alice, 1_000), "401");
+    // The password was changed since.
+    let body = json!({"new_password": "looking-glass", "auth": password_auth(None, "alice", "wonderland")});
+    assert_eq!(server.change_password(Some("alice-token"), body).says(), "200");
+    assert_eq!(serve(&mut server, alice, 1), "401");
 }

@@ -1,15 +1,15 @@
 //! Rules D1 to D7.
 
-use matrix_uia::endpoint::account::{AccountStatus, Action, Event, Lifecycle};
 use matrix_uia::endpoint::deactivate::{
-    DeactivateRequest, Deactivation, Effect, KeptDeactivation, MAX_ID_SERVER_LEN, UnbindResult, begin,
+    DeactivateRequest, Deactivation, Effect, MAX_ID_SERVER_LEN, StoredDeactivation, UnbindResult,
 };
 use matrix_uia::endpoint::login;
-use matrix_uia::server::operation::UserRef;
-use matrix_uia::server::session::Exempt;
+use matrix_uia::server::account::{AccountStatus, Action, Event, Lifecycle};
+use matrix_uia::server::endpoint::Endpoint as _;
+use matrix_uia::server::grant::{Exempt, Outcome};
 use serde_json::{Value, json};
 
-use crate::support::{Server, password_auth, policy, poll};
+use crate::support::{Handler, Server, key, password_auth, policy, poll};
 
 const ALICE: Option<&str> = Some("alice-token");
 
@@ -18,9 +18,10 @@ fn auth(session: Option<&str>) -> Value {
 }
 
 fn begun(body: &str) -> Deactivation {
-    let grant = Exempt::ApplicationService.assume_exempt(Some(UserRef::new(1)));
-    let request = DeactivateRequest::parse(body.as_bytes()).unwrap();
-    begin(grant, &request, None).unwrap().0
+    let mut server = Server::new();
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    body["auth"] = auth(None);
+    server.deactivate_until(ALICE, body, 0).1.expect("it begins")
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
@@ -116,15 +117,13 @@ fn d3_the_fence_ends_the_users_open_sessions() {
     let mut server = Server::new();
     let theirs = server.begin(ALICE);
     let bobs = server.change_password(Some("bob-token"), json!({})).session().to_owned();
-    let (progress, receipt) = server.begin_deactivation(ALICE, json!({"auth": auth(None)})).unwrap();
-    server.carry_out_one(&progress, Effect::Fence);
+    let (_, progress) = server.deactivate_until(ALICE, json!({"auth": auth(None)}), 1);
     // Were the session still there, its epoch has passed.
     let mut server = server;
     let body = json!({"auth": auth(Some(&theirs))});
     assert_eq!(server.change_password(ALICE, body).says(), "401 M_UNKNOWN_TOKEN");
     assert_eq!(server.session(&bobs).failures(), 0, "another's stays");
-    let result = server.carry_out(progress);
-    assert_eq!(server.succeed(receipt, result).says(), "200");
+    assert!(server.carry_out(progress.unwrap()).get("id_server_unbind_result").is_some());
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
@@ -134,20 +133,18 @@ fn d4_after_a_crash_at_any_point_the_rest_follows() {
         for done_but_not_noted in [false, true] {
             let mut server = Server::new();
             let body = json!({"erase": true, "auth": auth(None)});
-            let (mut progress, receipt) = server.begin_deactivation(ALICE, body).unwrap();
+            let mut progress = server.deactivate_until(ALICE, body, 0).1.unwrap();
             for _ in 0..crash {
                 let effect = progress.effect().unwrap();
-                server.carry_out_one(&progress, effect);
-                progress =
-                    if effect == Effect::UnbindThreepids { progress.unbound(true) } else { progress.done() };
+                progress = server.carry_out_one(progress, effect);
                 assert_ne!(server.users["alice"].status.life, Lifecycle::Active, "never usable in between");
             }
             if done_but_not_noted {
                 let effect = progress.effect().unwrap();
-                server.carry_out_one(&progress, effect);
+                let _lost = server.carry_out_one(progress.clone(), effect);
             }
             let stored = serde_json::to_string(&progress).unwrap();
-            drop((progress, receipt));
+            drop(progress);
             let resumed: Deactivation = serde_json::from_str(&stored).unwrap();
             assert_eq!(server.carry_out(resumed), json!({"id_server_unbind_result": "success"}), "{crash}");
             let user = &server.users["alice"];
@@ -161,9 +158,10 @@ fn d4_after_a_crash_at_any_point_the_rest_follows() {
 #[test]
 fn d4_from_the_fence_on_every_token_is_unknown() {
     let mut server = Server::new();
-    let (progress, _receipt) = server.begin_deactivation(ALICE, json!({"auth": auth(None)})).unwrap();
+    let (_, progress) = server.deactivate_until(ALICE, json!({"auth": auth(None)}), 0);
+    let progress = progress.unwrap();
     assert_eq!(progress.effect(), Some(Effect::Fence), "before anything else");
-    server.carry_out_one(&progress, Effect::Fence);
+    let _ = server.carry_out_one(progress, Effect::Fence);
     // The token itself is not ended yet.
     assert_eq!(server.devices("alice"), ["PHONE"]);
     let answer = server.change_password(ALICE, json!({}));
@@ -207,7 +205,7 @@ fn d6_afterwards_nothing_works_and_the_name_stays_taken() {
     let body = json!({"username": "alice", "password": "another-alice", "auth": {"type": "m.login.dummy"}});
     assert_eq!(server.register(body).says(), "400 M_USER_IN_USE");
     assert!(
-        server.owner_of(matrix_uia::server::operation::Reference::new(number)).is_none(),
+        server.owner_of(matrix_uia::server::reference::Reference::new(number)).is_none(),
         "the address is free"
     );
 
@@ -233,14 +231,26 @@ fn d6_the_answer_is_repeated_while_it_may_have_been_lost() {
 /// https://spec.matrix.org/v1.19/application-service-api/#identity-assertion
 #[test]
 fn d7_an_application_service_needs_no_authentication() {
-    let user = UserRef::new(7);
-    let grant = Exempt::ApplicationService.assume_exempt(Some(user));
-    let request = DeactivateRequest::parse(br#"{"erase":true}"#).unwrap();
-    let (progress, receipt) = begin(grant, &request, None).unwrap();
-    assert_eq!((progress.user(), progress.erases()), (user, true));
-    assert_eq!(receipt.session_id(), None);
-    let nobody = Exempt::ApplicationService.assume_exempt(None);
-    assert_eq!(begin(nobody, &request, None).unwrap_err().reject().status(), 403);
+    let mut server = Server::new();
+    let request = DeactivateRequest::parse(br#"{"erase":true}"#).unwrap().check().unwrap();
+    let mut begun = None;
+    let mut serve = |server: &mut Server, token: Option<&str>| {
+        let flows = server.policies.deactivate;
+        let handler = Handler {
+            admit: &mut |_| Ok(Some(Exempt::ApplicationService)),
+            perform: &mut |_, plan: Deactivation| {
+                begun = Some((plan.user(), plan.erases()));
+                Ok((Outcome::NOTHING, json!({})))
+            },
+            repeat: &mut |_, _| json!({}),
+        };
+        server.serve(token, flows, &request, handler).says()
+    };
+    assert_eq!(serve(&mut server, None), "401", "without a token nobody is exempt");
+    let sessions = server.sessions.len();
+    assert_eq!(serve(&mut server, ALICE), "200");
+    assert_eq!(begun, Some((server.user_ref("alice"), true)));
+    assert_eq!(server.sessions.len(), sessions, "no session began");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
@@ -259,9 +269,11 @@ fn d2_what_was_bound_is_never_silently_left_out() {
 #[test]
 fn d2_kept_parameters_survive_storage() {
     let request = DeactivateRequest::parse(br#"{"id_server":"id.example.org","erase":true}"#).unwrap();
-    let kept = KeptDeactivation::of(&request);
+    let kept = request.check().unwrap().to_stored(&key(), None, None);
     let stored = serde_json::to_string(&kept).unwrap();
-    assert_eq!(serde_json::from_str::<KeptDeactivation>(&stored).unwrap(), kept);
+    assert_eq!(serde_json::from_str::<StoredDeactivation>(&stored).unwrap(), kept);
+    let other = stored.replace(r#""version":1"#, r#""version":2"#);
+    assert!(serde_json::from_str::<StoredDeactivation>(&other).is_err(), "of another version");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-moderation

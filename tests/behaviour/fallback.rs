@@ -1,15 +1,17 @@
 //! Rules F1 to F6: the pages, and what their forms do to a session.
 
-use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Form, Languages, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::flows::Flows;
 use matrix_uia::server::operation::{Deactivate, Operation, Register, UploadSigningKeys};
-use matrix_uia::server::session::{NotCompleted, Proof, StageFailure, Verdict};
+use matrix_uia::server::page::{Approval, PagePolicy, Visit};
+use matrix_uia::server::page_outcome::PageRefusal;
+use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::{AuthData, AuthType, Malformed};
-use matrix_uia::{Guard, MatrixError, Millis, Rules, Secret};
+use matrix_uia::{MatrixError, Millis, Rules, Secret};
+use matrix_uia_page_reader::Html;
 use serde_json::{Value, json};
 
-use crate::support::page::Html;
 use crate::support::{Server, document, password_auth, policy, poll, stage};
 
 const ALICE: Option<&str> = Some("alice-token");
@@ -20,8 +22,8 @@ fn change(auth: Value) -> Value {
     json!({"new_password": "looking-glass", "auth": auth})
 }
 
-fn submitted<'a>(sid: &'a str, secret: &'a str, token: &'a str) -> SubmitToken<'a> {
-    SubmitToken::new(Some(sid.into()), Some(Secret::new(secret)), Some(Secret::new(token))).unwrap()
+fn submitted<'a>(sid: &'a str, secret: &'a str, token: &'a str) -> SubmitTokenRequest<'a> {
+    SubmitTokenRequest::new(Some(sid.into()), Some(Secret::new(secret)), Some(Secret::new(token))).unwrap()
 }
 
 fn begin(server: &mut Server) -> String {
@@ -29,12 +31,16 @@ fn begin(server: &mut Server) -> String {
 }
 
 /// The page of a stage, as the host would show it.
-fn page_of<Op: Operation>(server: &Server, flows: &Flows<'_, Op>, session: &str, auth_type: &str) -> Html {
+fn page_of<Op: Operation>(
+    server: &mut Server,
+    flows: &'static Flows<'static, Op>,
+    session: &str,
+    auth_type: &str,
+) -> Html {
     let rules = Rules::default();
-    let outside = Guard::new(flows, &rules).outside();
-    let (visit, stored) = server.visit(session, auth_type);
-    outside.look(visit, stored, server.timestamp()).unwrap();
-    let page = StagePage::new(&outside, visit).of_user(Some("@alice:example.org"));
+    let outside = PagePolicy::new(flows, &rules);
+    server.look(flows, session, auth_type).unwrap();
+    let page = StagePage::new(&outside, server.visit(session, auth_type)).of_user(Some("@alice:example.org"));
     let (status, html) = document(Page::Stage(page));
     assert_eq!(status, 200);
     html
@@ -66,7 +72,7 @@ fn f01_every_stage_has_a_page_whose_form_passes_it() {
     let flows = server.policies.change;
     let session = begin(&mut server);
     for (index, (name, typed)) in typed.iter().enumerate() {
-        let html = page_of(&server, flows, &session, name);
+        let html = page_of(&mut server, flows, &session, name);
         let form = form_of(&html, typed);
         let mut buffer = vec![0; form.len()];
         let form = Form::parse(form.as_bytes(), &mut buffer).unwrap();
@@ -90,7 +96,7 @@ fn f01_the_page_after_it_runs_the_spec_s_script() {
     let scripts: Vec<_> = html.all("script").map(|tag| tag.text.trim_start()).collect();
     assert_eq!(scripts, [DONE]);
     // And no other page does.
-    let refused = document(Page::Refused(NotCompleted::Unknown.reject()));
+    let refused = document(Page::Refused(PageRefusal::Unknown.error()));
     assert_eq!((refused.0, refused.1.all("script").count()), (404, 0));
 }
 
@@ -100,29 +106,24 @@ fn f01_there_is_no_page_for_what_cant_be_attempted() {
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.password", CODE]], None);
     let flows = server.policies.change;
-    let rules = Rules::default();
-    let outside = Guard::new(flows, &rules).outside();
     let session = begin(&mut server);
-    let look = |server: &Server, auth_type: &str| {
-        let (visit, stored) = server.visit(&session, auth_type);
-        outside.look(visit, stored, server.timestamp())
-    };
-    assert_eq!(look(&server, "m.login.password"), Ok(()));
+    let look = |server: &mut Server, auth_type: &str| server.look(flows, &session, auth_type);
+    assert_eq!(look(&mut server, "m.login.password"), Ok(()));
     for other in [CODE, "m.login.sso", "org.example.elsewhere", ""] {
-        assert_eq!(look(&server, other), Err(NotCompleted::OutOfOrder), "{other}");
+        assert_eq!(look(&mut server, other), Err(PageRefusal::OutOfOrder), "{other}");
     }
     server.change_password(ALICE, change(password_auth(Some(&session), "alice", "wonderland")));
-    assert_eq!(look(&server, "m.login.password"), Err(NotCompleted::Already));
-    assert_eq!(look(&server, CODE), Ok(()));
-    server.pass_time(rules.session_lifetime);
-    assert_eq!(look(&server, CODE), Err(NotCompleted::Unknown));
+    assert_eq!(look(&mut server, "m.login.password"), Err(PageRefusal::Already));
+    assert_eq!(look(&mut server, CODE), Ok(()));
+    server.pass_time(Rules::default().session_lifetime);
+    assert_eq!(look(&mut server, CODE), Err(PageRefusal::Unknown));
     for (reason, status) in [
-        (NotCompleted::Unknown, 404),
-        (NotCompleted::OutOfOrder, 400),
-        (NotCompleted::Closed(Millis::new(1)), 429),
+        (PageRefusal::Unknown, 404),
+        (PageRefusal::OutOfOrder, 400),
+        (PageRefusal::Closed(Millis::new(1)), 429),
     ] {
-        let (told, html) = document(Page::Refused(reason.reject()));
-        assert_eq!((told, html.problem().as_deref()), (status, Some(reason.reject().message())));
+        let (told, html) = document(Page::Refused(reason.error()));
+        assert_eq!((told, html.problem().as_deref()), (status, Some(reason.error().message())));
     }
 }
 
@@ -143,21 +144,22 @@ fn f01_what_fails_on_a_page_counts_and_says_why() {
         };
         server.submit(flows, (&session, "m.login.password", None), data)
     };
-    let password = Err(NotCompleted::Failed(StageFailure::Credentials));
+    let password = Err(PageRefusal::Failed(StageFailure::Credentials));
     assert_eq!(wrong(&mut server, "alice", "white-rabbit"), password);
-    assert_eq!(wrong(&mut server, "bob", "builder-bob"), Err(NotCompleted::WrongUser));
-    let malformed = Err(NotCompleted::Malformed(Malformed::Missing("password")));
+    let other = Err(PageRefusal::Failed(StageFailure::OtherUser));
+    assert_eq!(wrong(&mut server, "bob", "builder-bob"), other);
+    let malformed = Err(PageRefusal::Malformed(Malformed::Missing("password")));
     let missing = Err(Malformed::Missing("password"));
     assert_eq!(server.submit(flows, (&session, "m.login.password", None), missing), malformed);
     assert_eq!(server.session(&session).failures(), 2, "what can't be an attempt is none");
     for verdict in [Verdict::Unavailable, Verdict::Limited(Millis::new(7))] {
         server.next_verdict(verdict);
         let reason = wrong(&mut server, "alice", "wonderland").unwrap_err();
-        assert!(matches!(reason, NotCompleted::Unavailable | NotCompleted::Limited(_)), "{reason:?}");
+        assert!(matches!(reason, PageRefusal::Unavailable | PageRefusal::Limited(_)), "{reason:?}");
     }
     assert_eq!(server.session(&session).failures(), 2);
     assert_eq!(wrong(&mut server, "alice", "white-rabbit"), password);
-    let closed = NotCompleted::Closed(server.rules.session_lifetime);
+    let closed = PageRefusal::Closed(server.rules.session_lifetime);
     assert_eq!(wrong(&mut server, "alice", "wonderland"), Err(closed));
     assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "429 M_LIMIT_EXCEEDED");
 }
@@ -169,19 +171,19 @@ fn f01_a_form_that_failed_is_shown_again_with_what_went_wrong() {
     let flows = server.policies.change;
     let session = begin(&mut server);
     let rules = Rules::default();
-    let outside = Guard::new(flows, &rules).outside();
-    let page = StagePage::new(&outside, server.visit(&session, "m.login.password").0);
+    let outside = PagePolicy::new(flows, &rules);
+    let page = StagePage::new(&outside, server.visit(&session, "m.login.password"));
     for (reason, status) in [
-        (NotCompleted::Failed(StageFailure::Credentials), 403),
-        (NotCompleted::WrongUser, 403),
-        (NotCompleted::Malformed(Malformed::Missing("password")), 400),
-        (NotCompleted::TermsChanged, 409),
-        (NotCompleted::Limited(Millis::new(1)), 429),
-        (NotCompleted::Unavailable, 503),
-        (NotCompleted::Pending, 200),
+        (PageRefusal::Failed(StageFailure::Credentials), 403),
+        (PageRefusal::WrongUser, 403),
+        (PageRefusal::Malformed(Malformed::Missing("password")), 400),
+        (PageRefusal::TermsChanged, 409),
+        (PageRefusal::Limited(Millis::new(1)), 429),
+        (PageRefusal::Unavailable, 503),
+        (PageRefusal::Pending, 200),
     ] {
         let (told, html) = document(Page::Stage(page.because(reason)));
-        assert_eq!((told, html.problem().as_deref()), (status, Some(reason.reject().message())));
+        assert_eq!((told, html.problem().as_deref()), (status, Some(reason.error().message())));
         let password =
             html.all("input").find(|tag| tag.attributes.get("name").is_some_and(|it| it == "password"));
         let described = password.unwrap().attributes.get("aria-describedby").map(String::as_str);
@@ -220,7 +222,7 @@ fn f03_a_provider_vouches_for_who_registers_and_for_nobody_else() {
     let register = server.policies.register;
     let session =
         server.register(json!({"username": "carol", "password": "carol-secret"})).session().to_owned();
-    assert_eq!(server.complete(register, &session, "m.login.sso", Proof::Nothing), Ok(()));
+    assert_eq!(server.complete(register, &session, "m.login.sso", Approval::Anybody), Ok(()));
     let done =
         server.register(json!({"username": "carol", "password": "carol-secret", "auth": poll(&session)}));
     assert_eq!(done.says(), "200");
@@ -229,17 +231,17 @@ fn f03_a_provider_vouches_for_who_registers_and_for_nobody_else() {
     server.policies.reset = policy(&[&["m.login.sso"]], None);
     let reset = server.policies.reset;
     let session = server.change_password(None, change(Value::Null)).session().to_owned();
-    let nobody = server.complete(reset, &session, "m.login.sso", Proof::Nothing);
-    assert_eq!(nobody, Err(NotCompleted::WrongUser));
+    let nobody = server.complete(reset, &session, "m.login.sso", Approval::Anybody);
+    assert_eq!(nobody, Err(PageRefusal::WrongUser));
 
     // And a session that has a user is that user's.
     server.policies.deactivate = policy::<Deactivate>(&[&["m.login.sso"]], None);
     let deactivate = server.policies.deactivate;
     let session = server.deactivate(ALICE, json!({})).session().to_owned();
-    let bob = Proof::User(server.user_ref("bob"));
-    for proof in [Proof::Nothing, bob] {
-        let refused = server.complete(deactivate, &session, "m.login.sso", proof);
-        assert_eq!(refused, Err(NotCompleted::WrongUser));
+    let bob = Approval::User(server.account_named("bob"));
+    for approval in [Approval::Anybody, bob] {
+        let refused = server.complete(deactivate, &session, "m.login.sso", approval);
+        assert_eq!(refused, Err(PageRefusal::WrongUser));
     }
     assert_eq!(server.session(&session).failures(), 0);
 }
@@ -252,7 +254,7 @@ fn f03_no_form_proves_a_single_sign_on() {
     let flows = server.policies.change;
     let session = begin(&mut server);
     let sent = server.submit(flows, (&session, "m.login.sso", None), Ok(AuthData::Sso));
-    assert_eq!((sent, server.asked), (Err(NotCompleted::Pending), 0));
+    assert_eq!((sent, server.asked), (Err(PageRefusal::Pending), 0));
     assert_eq!(server.change_password(ALICE, change(poll(&session))).completed(), &json!([]));
 }
 
@@ -278,9 +280,10 @@ fn f04_the_login_page_forwards_parameters_and_no_credentials() {
 #[test]
 fn f05_a_validation_link_opens_a_page_with_one_button() {
     let three = submitted("s1", "c1", "t1");
-    let page = LinkPage::new(&three, "a'b@example.org", Purpose::Reset);
+    let policies = AddressAuthority::new();
+    let page = LinkPage::new(&three, "a'b@example.org", policies.of(Purpose::Reset, Medium::Email));
     let (status, html) = document(Page::Link(page.leading_on(true)));
-    assert!(html.text().contains("a'b@example.org") && html.text().contains("reset the password"));
+    assert!(html.text().contains("a'b@example.org") && html.text().contains("change your password"));
     assert_eq!((status, html.all("button").count(), html.all("script").count()), (200, 1, 0));
     let form = html.all("form").next().unwrap();
     assert_eq!(form.attributes.get("method").map(String::as_str), Some("post"));
@@ -303,13 +306,13 @@ fn f05_the_pages_of_an_address_ask_send_and_wait() {
         let flows = server.policies.change;
         let session = begin(&mut server);
         let rules = Rules::default();
-        let outside = Guard::new(flows, &rules).outside();
-        let page = StagePage::new(&outside, server.visit(&session, stage).0);
+        let outside = PagePolicy::new(flows, &rules);
+        let page = StagePage::new(&outside, server.visit(&session, stage));
         let (_, asks) = document(Page::Stage(page));
         assert!(asks.asks_for(if stage == "m.login.msisdn" { "phone_number" } else { "email" }));
         assert!(!asks.asks_for("sid"));
         let (_, waits) =
-            document(Page::Stage(page.sent("s1".into(), Secret::new("c1")).because(NotCompleted::Pending)));
+            document(Page::Stage(page.sent("s1".into(), Secret::new("c1")).because(PageRefusal::Pending)));
         let fields = waits.fields();
         assert!(fields.contains(&("sid".into(), "s1".into())));
         assert!(fields.contains(&("client_secret".into(), "c1".into())));
@@ -332,8 +335,8 @@ fn f06_documents_are_in_the_language_that_is_wanted_most() {
     server.policies.register = flows;
     let session = server.register(json!({})).session().to_owned();
     let rules = Rules::default();
-    let outside = Guard::new(flows, &rules).outside();
-    let page = StagePage::new(&outside, server.visit(&session, "m.login.terms").0);
+    let outside = PagePolicy::new(flows, &rules);
+    let page = StagePage::new(&outside, server.visit(&session, "m.login.terms"));
     let shown = |languages| {
         let (_, html) = document(Page::Stage(page.in_languages(Languages::parse(languages))));
         assert!(html.text().contains("Version 1.2") && html.all("li").count() == 1);
@@ -357,8 +360,8 @@ fn f06_documents_are_in_the_language_that_is_wanted_most() {
 fn f03_the_oauth_page_confirms_the_upload_of_keys() {
     let flows = policy::<UploadSigningKeys>(&[&["m.oauth"]], None);
     let rules = Rules::default();
-    let outside = Guard::new(flows, &rules).outside();
-    let visit = matrix_uia::server::session::Visit::new(crate::support::id(1), AuthType::OAuth, None);
+    let outside = PagePolicy::new(flows, &rules);
+    let visit = Visit::look(crate::support::id(1), AuthType::OAuth);
     let (_, html) =
         document(Page::Stage(StagePage::new(&outside, visit).of_user(Some("@alice:example.org"))));
     assert!(
@@ -376,6 +379,8 @@ fn f02_no_page_says_more_than_it_must() {
     let (status, html) = document(Page::Refused(locked));
     assert_eq!((status, html.all("form").count(), html.all("script").count()), (401, 0, 0));
     let three = submitted("s", "marked-1", "marked-2");
-    let debug = format!("{:?}", LinkPage::new(&three, "alice@example.org", Purpose::Add));
+    let policies = AddressAuthority::new();
+    let named = policies.of(Purpose::Add, Medium::Email);
+    let debug = format!("{:?}", LinkPage::new(&three, "alice@example.org", named));
     assert!(!debug.contains("marked"), "{debug}");
 }

@@ -1,6 +1,5 @@
 //! What of the rules L1 to L4 the crate decides.
 
-use matrix_uia::endpoint::account::{AccountStatus, Event};
 use matrix_uia::endpoint::appservice::ServiceToken;
 use matrix_uia::endpoint::devices::{DeviceUpdate, UpdateDeviceRequest};
 use matrix_uia::endpoint::login::{
@@ -8,6 +7,7 @@ use matrix_uia::endpoint::login::{
     plan_device,
 };
 use matrix_uia::endpoint::refresh::{self, Generation, Presented};
+use matrix_uia::server::account::{AccountStatus, Event};
 use matrix_uia::server::operation::{GetLoginToken, Operation, Replayable};
 use matrix_uia::wire::UserIdentifier;
 use matrix_uia::{MatrixError, Text};

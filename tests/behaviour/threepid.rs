@@ -1,27 +1,25 @@
 //! Rules P4, P6, P7 and U23, as far as they are about 3PIDs and their validation.
 
+use crate::support::{Handler, Server, policy};
 use matrix_uia::endpoint::threepid::{
-    AddThreepidRequest, ClaimBy, Claimed, DeleteThreepidRequest, DeleteThreepidResponse, Delivery,
-    GivenAddress, KeptAddition, Medium, Owner, Purpose, RequestToken, Requested, SubmitToken, Submitted,
-    Threepid, TokenRequestContext, TokenRequestKey, Validation, ValidationRules, add,
+    AddThreepidRequest, Addition, AddressAuthority, ClaimBy, Claimant, Claimed, DeleteThreepidRequest,
+    DeleteThreepidResponse, Delivery, Domain, GivenAddress, Medium, Owner, Purpose, RequestTokenRequest,
+    Requested, SubmitTokenRequest, Submitted, Threepid, TokenRequestContext, TokenRequestKey, Validation,
+    ValidationRules,
 };
-use matrix_uia::server::operation::{
-    AddThreepid, ChangePassword, DeleteDevices, Operation, Register, UserRef,
-};
-use matrix_uia::server::session::Exempt;
-use matrix_uia::{BindingKey, Denied, MatrixError, Millis, Secret, SessionId, Timestamp};
+use matrix_uia::server::grant::Exempt;
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::operation::{AddThreepid, ChangePassword, DeleteDevices, OperationId, Register};
+use matrix_uia::server::reference::UserRef;
+use matrix_uia::{BindingKey, MatrixError, Millis, Secret, SessionId, Timestamp};
 use serde_json::{Value, json};
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
-const ALICE: UserRef = UserRef::new(1);
-const BOB: UserRef = UserRef::new(2);
+const ALICE: UserRef = UserRef::new(100);
+const BOB: UserRef = UserRef::new(101);
 
 fn says(reject: MatrixError) -> String {
     format!("{} {}", reject.status(), reject.code())
-}
-
-fn denied(denied: &Denied) -> String {
-    says(denied.reject())
 }
 
 fn at(millis: u64) -> Timestamp {
@@ -49,7 +47,8 @@ fn asked(purpose: Purpose, requester: Option<UserRef>, attempt: i64) -> TokenReq
 }
 
 fn ask(found: Option<Validation>, asked: &TokenRequestKey, sending: Delivery, now: u64) -> Requested {
-    Validation::request(found, asked, sending, token("right"), &rules(), at(now))
+    let policies = AddressAuthority::new();
+    Validation::request(found, asked, sending, token("right"), &policies, &rules(), at(now))
 }
 
 #[track_caller]
@@ -80,12 +79,13 @@ fn creds(medium: Medium, given: &'static str) -> ClaimBy {
     ClaimBy::Credentials { medium, secret: secret(given) }
 }
 
-fn claim(found: Option<Validation>, how: ClaimBy, purpose: Purpose, by: u8, now: u64) -> Claimed {
-    Validation::claim(found, how, purpose, session(by), None, &rules(), at(now))
+fn claim(found: Option<Validation>, how: ClaimBy, operation: OperationId, by: u8, now: u64) -> Claimed {
+    let claimant = Claimant { operation, session: session(by), user: None };
+    Validation::claim(found, how, claimant, &AddressAuthority::new(), &rules(), at(now))
 }
 
 fn parse(medium: Medium, body: &Value) -> Result<(), String> {
-    RequestToken::parse(medium, body.to_string().as_bytes()).map(|_| ()).map_err(says)
+    RequestTokenRequest::parse(medium, body.to_string().as_bytes()).map(|_| ()).map_err(says)
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
@@ -130,7 +130,10 @@ fn p7_a_request_is_refused_key_by_key() {
         assert_eq!(parse(medium, &body), Err(says.to_owned()), "{body}");
     }
     for (body, code) in [(&b"{"[..], "400 M_NOT_JSON"), (b"[]", bad), (b"{}", missing)] {
-        assert_eq!(RequestToken::parse(Medium::Email, body).map(|_| ()).map_err(says), Err(code.to_owned()));
+        assert_eq!(
+            RequestTokenRequest::parse(Medium::Email, body).map(|_| ()).map_err(says),
+            Err(code.to_owned())
+        );
     }
     let mut longest = email.clone();
     longest["client_secret"] = "x".repeat(255).into();
@@ -143,9 +146,36 @@ fn p7_a_request_is_refused_key_by_key() {
 #[test]
 fn p7_addresses_compare_in_one_form() {
     let body = br#"{"client_secret": "s", "email": "Stra\u00dfe@EXAMPLE.org", "send_attempt": 1}"#;
-    let request = RequestToken::parse(Medium::Email, body).unwrap();
+    let request = RequestTokenRequest::parse(Medium::Email, body).unwrap();
     let GivenAddress::Email(email) = request.address else { panic!("{request:?}") };
+    let email = Threepid::parse(Medium::Email, email).unwrap();
     assert_eq!(email.address(), "strasse@example.org");
+}
+
+/// https://spec.matrix.org/v1.19/appendices/#e-mail
+#[test]
+fn p7_white_space_around_an_address_is_taken_off() {
+    let of = |email: &str| {
+        let body = json!({"client_secret": "s", "email": email, "send_attempt": 1}).to_string();
+        let request = RequestTokenRequest::parse(Medium::Email, body.as_bytes()).map_err(says)?;
+        let GivenAddress::Email(email) = request.address else { panic!("{request:?}") };
+        Threepid::parse(Medium::Email, email).map(|email| email.address().to_owned()).map_err(says)
+    };
+    for around in ["a@b", " a@b", "a@b ", "\t a@b\r\n", "\u{3000}a@b\u{a0}"] {
+        assert_eq!(of(around).as_deref(), Ok("a@b"), "{around:?}");
+    }
+    for inside in ["a @b", "a@ b", "a@b c", "", " "] {
+        assert_eq!(of(inside), Err("400 M_INVALID_PARAM".to_owned()), "{inside:?}");
+    }
+    // An international domain is let pass, for a host that has a library to read it.
+    let body =
+        json!({"client_secret": "s", "email": " a@b\u{fc}cher.example ", "send_attempt": 1}).to_string();
+    let request = RequestTokenRequest::parse(Medium::Email, body.as_bytes()).unwrap();
+    let GivenAddress::Email(email) = request.address else { panic!("{request:?}") };
+    assert_eq!(Threepid::parse(Medium::Email, email), Err(Domain::not_ascii()));
+    let to_ascii = |_: &str| Domain::parse("xn--bcher-kva.example".into()).ok();
+    let read = Threepid::parse_international(email, to_ascii).unwrap();
+    assert_eq!(read.address(), "a@xn--bcher-kva.example");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpasswordemailrequesttoken
@@ -233,7 +263,7 @@ fn p7_a_notice_looks_like_a_token_that_nobody_submits() {
         matches!(submitted, Submitted::Refused(Some(_), reject) if says(reject) == "400 M_TOKEN_INCORRECT")
     );
     let offered = creds(Medium::Email, "secret");
-    assert_eq!(claim(Some(decoy), offered, Purpose::Reset, 1, 5), Claimed::NotYet);
+    assert_eq!(claim(Some(decoy), offered, ChangePassword::ID, 1, 5), Claimed::NotYet);
 }
 
 /// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
@@ -266,7 +296,8 @@ fn p7_a_token_is_submitted_in_the_identity_services_terms() {
 #[test]
 fn p7_the_submission_is_read_key_by_key() {
     let good = json!({"sid": "s.=_-", "client_secret": "s", "token": "any \u{e9}"});
-    let read = |body: &Value| SubmitToken::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
+    let read =
+        |body: &Value| SubmitTokenRequest::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
     assert_eq!(read(&good), Ok(()));
     for key in ["sid", "client_secret", "token"] {
         for (value, says) in [
@@ -290,19 +321,19 @@ fn p7_the_submission_is_read_key_by_key() {
 fn u23_a_proof_passes_the_stage_it_is_for() {
     let right = creds(Medium::Email, "secret");
     let proof = validated(Purpose::Register, None);
-    for (how, purpose, granted) in [
-        (right, Purpose::Register, true),
-        (ClaimBy::Awaited, Purpose::Register, true),
-        (right, Purpose::Reset, false),
-        (ClaimBy::Awaited, Purpose::Add, false),
-        (creds(Medium::Msisdn, "secret"), Purpose::Register, false),
-        (creds(Medium::Email, "other"), Purpose::Register, false),
+    for (how, operation, granted) in [
+        (right, Register::ID, true),
+        (ClaimBy::Awaited, Register::ID, true),
+        (right, ChangePassword::ID, false),
+        (ClaimBy::Awaited, AddThreepid::ID, false),
+        (creds(Medium::Msisdn, "secret"), Register::ID, false),
+        (creds(Medium::Email, "other"), Register::ID, false),
     ] {
-        let claimed = claim(Some(proof.clone()), how, purpose, 1, 20);
-        assert_eq!(matches!(claimed, Claimed::Granted(_)), granted, "{how:?} {purpose:?}");
+        let claimed = claim(Some(proof.clone()), how, operation, 1, 20);
+        assert_eq!(matches!(claimed, Claimed::Granted(_)), granted, "{how:?} {operation:?}");
         assert_eq!(claimed == Claimed::Refused, !granted);
     }
-    assert_eq!(claim(None, right, Purpose::Register, 1, 20), Claimed::Refused);
+    assert_eq!(claim(None, right, Register::ID, 1, 20), Claimed::Refused);
     assert_eq!(Purpose::of_stage(Register::ID), Purpose::Register);
     assert_eq!(Purpose::of_stage(ChangePassword::ID), Purpose::Reset);
     assert_eq!(Purpose::of_stage(AddThreepid::ID), Purpose::Reset);
@@ -314,16 +345,34 @@ fn u23_a_proof_passes_the_stage_it_is_for() {
 fn u23_a_link_that_nobody_opened_is_pending_until_it_is_over() {
     let right = creds(Medium::Email, "secret");
     let waiting = sent(Purpose::Register, None);
-    assert_eq!(claim(Some(waiting.clone()), right, Purpose::Register, 1, 999), Claimed::NotYet);
-    assert_eq!(claim(Some(waiting), right, Purpose::Register, 1, 1_000), Claimed::Refused);
+    assert_eq!(claim(Some(waiting.clone()), right, Register::ID, 1, 999), Claimed::NotYet);
+    assert_eq!(claim(Some(waiting), right, Register::ID, 1, 1_000), Claimed::Refused);
     // Validated at 10: its life counts from there.
     let proof = validated(Purpose::Register, None);
-    assert!(matches!(claim(Some(proof.clone()), right, Purpose::Register, 1, 1_009), Claimed::Granted(_)));
-    assert_eq!(claim(Some(proof), right, Purpose::Register, 1, 1_010), Claimed::Refused);
+    assert!(matches!(claim(Some(proof.clone()), right, Register::ID, 1, 1_009), Claimed::Granted(_)));
+    assert_eq!(claim(Some(proof), right, Register::ID, 1, 1_010), Claimed::Refused);
 }
 
 fn request(body: &Value) -> String {
     body.to_string()
+}
+
+/// What a complete call comes to.
+fn addition(user: UserRef, read: AddThreepidRequest<'_>) -> Result<Addition, String> {
+    let checked = read.check(true).unwrap();
+    let (mut server, mut planned) = (Server::new(), None);
+    let token = if user == ALICE { "alice-token" } else { "bob-token" };
+    let handler = Handler {
+        admit: &mut |_| Ok(Some(Exempt::ApplicationService)),
+        perform: &mut |_, plan| {
+            planned = Some(plan);
+            Ok((Outcome::NOTHING, json!({})))
+        },
+        repeat: &mut |_, _| json!({}),
+    };
+    let flows = policy::<AddThreepid>(&[&["m.login.password"]], None);
+    let answer = server.serve(Some(token), flows, &checked, handler);
+    planned.ok_or(answer.says())
 }
 
 #[track_caller]
@@ -335,10 +384,9 @@ fn bind(
 ) -> Result<(String, u64), String> {
     let body = request(&json!({"sid": "sid", "client_secret": "secret"}));
     let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
-    let grant = Exempt::Recent.assume_exempt(Some(user));
-    let addition = add(grant, &read, None, &KEY).unwrap();
+    let addition = addition(user, read).expect("both are given");
     assert_eq!(addition.sid(), "sid");
-    let binding = addition.bind(found, owner, &rules(), at(now)).map_err(|it| denied(&it))?;
+    let binding = addition.bind(found, owner, &rules(), at(now)).map_err(|it| says(it.error()))?;
     assert_eq!(binding.user(), user);
     Ok((binding.threepid().address().to_owned(), binding.validated_at().as_millis()))
 }
@@ -374,9 +422,10 @@ fn p6_an_address_in_use_is_not_added() {
 fn p6_changes_that_are_not_allowed_are_refused_first() {
     let body = request(&json!({"sid": "a b", "client_secret": "secret"}));
     let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
-    assert_eq!(read.check(false).map_err(says), Err("403 M_FORBIDDEN".to_owned()));
-    assert_eq!(read.check(true).map_err(says), Err("400 M_INVALID_PARAM".to_owned()));
-    assert_eq!(AddThreepidRequest::parse(b"{}").unwrap().check(true), Ok(()), "clients ask for the flows so");
+    let check = |enabled| read.check(enabled).map(|_| ()).map_err(says);
+    assert_eq!(check(false), Err("403 M_FORBIDDEN".to_owned()));
+    assert_eq!(check(true), Err("400 M_INVALID_PARAM".to_owned()));
+    assert!(AddThreepidRequest::parse(b"{}").unwrap().check(true).is_ok(), "clients ask for the flows so");
     let forbidden = DeleteThreepidRequest::parse(b"{", false).map(|_| ()).map_err(says);
     assert_eq!(forbidden, Err("403 M_FORBIDDEN".to_owned()));
 }
@@ -387,9 +436,7 @@ fn p6_what_never_came_is_missed_at_the_end() {
     for body in [json!({}), json!({"sid": "sid"}), json!({"client_secret": "secret"})] {
         let body = request(&body);
         let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
-        assert_eq!(KeptAddition::of(&read, &KEY), None);
-        let missing = add(Exempt::Recent.assume_exempt(Some(ALICE)), &read, None, &KEY).unwrap_err();
-        assert_eq!(denied(&missing), "400 M_MISSING_PARAM");
+        assert_eq!(addition(ALICE, read).unwrap_err(), "400 M_MISSING_PARAM");
     }
 }
 
@@ -427,7 +474,7 @@ fn p6_a_removal_says_whether_it_was_unbound() {
 #[test]
 fn p6_a_validation_goes_on_where_it_was_after_a_restart() {
     let Claimed::Granted(claimed) =
-        claim(Some(validated(Purpose::Reset, None)), ClaimBy::Awaited, Purpose::Reset, 1, 20)
+        claim(Some(validated(Purpose::Reset, None)), ClaimBy::Awaited, ChangePassword::ID, 1, 20)
     else {
         panic!("refused")
     };
@@ -435,14 +482,14 @@ fn p6_a_validation_goes_on_where_it_was_after_a_restart() {
         let text = serde_json::to_string(&validation).unwrap();
         assert_eq!(serde_json::from_str::<Validation>(&text).unwrap(), validation);
         for (key, value) in [
-            ("version", json!(2)),
-            ("address", json!("NEW@example.org")),
-            ("address", json!("a@b@c")),
-            ("medium", json!("msisdn")),
-            ("more", json!(1)),
+            ("/version", json!(1)),
+            ("/value/address", json!("NEW@example.org")),
+            ("/value/address", json!("a@b@c")),
+            ("/value/medium", json!("msisdn")),
+            ("/check", json!(1)),
         ] {
             let mut other: Value = serde_json::from_str(&text).unwrap();
-            other[key] = value;
+            *other.pointer_mut(key).unwrap() = value;
             assert!(serde_json::from_value::<Validation>(other).is_err(), "{key}");
         }
     }

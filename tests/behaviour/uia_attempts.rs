@@ -1,7 +1,10 @@
 //! Rules U7 to U12: what an attempt, a poll and an unknown session come to.
 
-use matrix_uia::server::operation::Reference;
-use matrix_uia::server::session::{Proof, StageFailure, UnknownSession, Verdict};
+use matrix_uia::server::page::Approval;
+use matrix_uia::server::reference::Reference;
+use matrix_uia::server::rules::UnknownSession;
+use matrix_uia::server::session::Proof;
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::Raw;
 use matrix_uia::{Millis, Rules};
 use serde_json::json;
@@ -66,7 +69,7 @@ fn u07_right_credentials_of_another_user_are_403() {
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
 fn u07_a_password_or_sso_stage_takes_only_the_proof_of_a_user() {
-    for proof in [Proof::Nothing, Proof::Other(Reference::new(1)), Proof::Threepid(Reference::new(1))] {
+    for proof in [Evidence::nothing(), Evidence::other(Reference::new(1))] {
         let mut server = Server::new();
         let session = server.begin(TOKEN);
         server.next_verdict(Verdict::Passed(proof));
@@ -139,22 +142,22 @@ fn u09_a_poll_asks_about_what_is_awaited_and_counts_no_failure() {
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
 fn u09_a_completion_from_outside_is_subject_to_the_order() {
-    use matrix_uia::server::session::NotCompleted;
+    use matrix_uia::server::page_outcome::PageRefusal;
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.password", "m.login.sso"]], None);
     let change = server.policies.change;
     let session = server.begin(TOKEN);
-    let alice = Proof::User(server.user_ref("alice"));
-    let bob = Proof::User(server.user_ref("bob"));
+    let alice = Approval::User(server.account_named("alice"));
+    let bob = Approval::User(server.account_named("bob"));
     let sso = "m.login.sso";
-    assert_eq!(server.complete(change, &session, sso, alice), Err(NotCompleted::OutOfOrder));
-    assert_eq!(server.complete(change, &session, PIN, alice), Err(NotCompleted::OutOfOrder));
+    assert_eq!(server.complete(change, &session, sso, alice), Err(PageRefusal::OutOfOrder));
+    assert_eq!(server.complete(change, &session, PIN, alice), Err(PageRefusal::OutOfOrder));
     server.change_password(TOKEN, body(password_auth(Some(&session), "alice", "wonderland")));
-    assert_eq!(server.complete(change, &session, "m.login.password", alice), Err(NotCompleted::Already));
-    assert_eq!(server.complete(change, &session, sso, bob), Err(NotCompleted::WrongUser));
-    assert_eq!(server.complete(change, &session, sso, Proof::Nothing), Err(NotCompleted::WrongUser));
+    assert_eq!(server.complete(change, &session, "m.login.password", alice), Err(PageRefusal::Already));
+    assert_eq!(server.complete(change, &session, sso, bob), Err(PageRefusal::WrongUser));
+    assert_eq!(server.complete(change, &session, sso, Approval::Anybody), Err(PageRefusal::WrongUser));
     assert_eq!(server.complete(change, &session, sso, alice), Ok(()));
-    assert_eq!(server.complete(change, &session, sso, alice), Err(NotCompleted::Already));
+    assert_eq!(server.complete(change, &session, sso, alice), Err(PageRefusal::Already));
     assert_eq!(server.asked, 1);
     assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "200");
 }
@@ -162,29 +165,29 @@ fn u09_a_completion_from_outside_is_subject_to_the_order() {
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
 fn u09_a_completion_finds_only_an_open_session_of_its_operation() {
-    use matrix_uia::server::session::NotCompleted;
+    use matrix_uia::server::page_outcome::PageRefusal;
     let mut server = Server::new();
     server.policies.change = policy(&[&["m.login.sso"]], None);
     let change = server.policies.change;
-    let alice = Proof::User(server.user_ref("alice"));
+    let alice = Approval::User(server.account_named("alice"));
     let unknown = id(77).expose();
-    assert_eq!(server.complete(change, &unknown, "m.login.sso", alice), Err(NotCompleted::Unknown));
+    assert_eq!(server.complete(change, &unknown, "m.login.sso", alice), Err(PageRefusal::Unknown));
 
     let session = server.begin(TOKEN);
     let elsewhere = policy::<matrix_uia::server::operation::Deactivate>(&[&["m.login.sso"]], None);
-    assert_eq!(server.complete(elsewhere, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
+    assert_eq!(server.complete(elsewhere, &session, "m.login.sso", alice), Err(PageRefusal::Unknown));
 
     server.rules.max_failed_attempts = 0;
-    let closed = Err(NotCompleted::Closed(server.rules.session_lifetime));
+    let closed = Err(PageRefusal::Closed(server.rules.session_lifetime));
     assert_eq!(server.complete(change, &session, "m.login.sso", alice), closed);
     server.rules = Rules::default();
 
     server.pass_time(server.rules.session_lifetime);
-    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
+    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(PageRefusal::Unknown));
     server.now -= 1;
     assert_eq!(server.complete(change, &session, "m.login.sso", alice), Ok(()));
     assert_eq!(server.change_password(TOKEN, body(poll(&session))).says(), "200");
-    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(NotCompleted::Unknown));
+    assert_eq!(server.complete(change, &session, "m.login.sso", alice), Err(PageRefusal::Unknown));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api

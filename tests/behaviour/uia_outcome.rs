@@ -1,18 +1,21 @@
 //! Rules U14 to U18: the grant, its resend, races, lifetimes, limits.
 
-use matrix_uia::endpoint::password::ChangePasswordRequest;
+use matrix_uia::server::call::Call;
+use matrix_uia::server::drive::Recalled;
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::{
-    AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation,
-    OperationId, Reference, Register, Replayable, UploadSigningKeys, UserRef,
+    AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
+    Replayable, UploadSigningKeys,
 };
-use matrix_uia::server::session::{Proof, StageFailure, Verdict};
+use matrix_uia::server::question::LimitKey;
+use matrix_uia::server::reference::Reference;
+use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::Auth;
-use matrix_uia::{
-    Call, Flows, Grant, Guard, MatrixError, Millis, Rules, Session, SessionId, Step, Text, Timestamp,
-};
+use matrix_uia::{Flows, MatrixError, Millis, Rules, Session, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Gate, Kept, Server, flows, id, password_auth, policy, poll, stage};
+use crate::support::{Own, Server, password_auth, policy, poll, stage};
 
 const ALICE: Option<&str> = Some("alice-token");
 const CODE: &str = "org.example.code";
@@ -142,36 +145,41 @@ fn u14_a_complete_registration_refused_for_its_parameters_may_change_them() {
 #[derive(Debug)]
 struct MakeToken;
 impl Operation for MakeToken {
-    const ID: OperationId = OperationId::custom(9);
+    const NAME: &'static str = "org.example.make_token";
     const DESCRIPTION: &'static str = "make a token";
     const REPLAY: Replayable = Replayable::WithParams;
 }
 
-fn own<Op: Operation>(server: &mut Server, flows: &Flows<'static, Op>, auth: &Value) -> String {
+fn own<Op: Operation>(server: &mut Server, flows: &'static Flows<'static, Op>, auth: &Value) -> String {
     let auth = auth.to_string();
-    let call = Call::<Op>::new(Auth::parse(auth.as_bytes()).unwrap(), None);
-    let gate: Gate<Op> = server.guard(flows, call, Kept::Nothing);
-    server.own(gate).says()
+    let call = Call::<Op>::new(Auth::parse(auth.as_bytes()).unwrap());
+    server.own(None, flows, call).0.says()
+}
+
+/// A session of an operation of the host's own, complete but for its last request.
+fn own_session<Op: Operation>(server: &mut Server, flows: &'static Flows<'static, Op>) -> String {
+    let call = Call::<Op>::new(Auth::Absent);
+    server.own(None, flows, call).0.session().to_owned()
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv1loginget_token
 #[test]
 fn u14_a_login_token_is_never_replayed() {
     let mut server = Server::new();
-    let flows = flows::<GetLoginToken>(&[&["m.login.dummy"]], None);
-    assert_eq!(own(&mut server, &flows, &json!({"type": "m.login.dummy"})), "200");
-    let name = server.sessions.keys().next().unwrap().expose();
-    assert_eq!(own(&mut server, &flows, &poll(&name)), "401 M_UNKNOWN");
+    let flows = policy::<GetLoginToken>(&[&["m.login.dummy"]], None);
+    let name = own_session(&mut server, flows);
+    assert_eq!(own(&mut server, flows, &stage("m.login.dummy", &name)), "200");
+    assert_eq!(own(&mut server, flows, &poll(&name)), "401 M_UNKNOWN");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
 fn u14_a_session_id_alone_is_no_way_to_a_token() {
     let mut server = Server::new();
-    let flows = flows::<MakeToken>(&[&["m.login.dummy"]], None);
-    assert_eq!(own(&mut server, &flows, &json!({"type": "m.login.dummy"})), "200");
-    let name = server.sessions.keys().next().unwrap().expose();
-    assert_eq!(own(&mut server, &flows, &poll(&name)), "401 M_UNKNOWN", "there are no parameters to repeat");
+    let flows = policy::<MakeToken>(&[&["m.login.dummy"]], None);
+    let name = own_session(&mut server, flows);
+    assert_eq!(own(&mut server, flows, &stage("m.login.dummy", &name)), "200");
+    assert_eq!(own(&mut server, flows, &poll(&name)), "401 M_UNKNOWN", "there are no parameters to repeat");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
@@ -222,65 +230,71 @@ fn u15_a_write_against_an_old_revision_is_turned_down() {
     assert_eq!(server.asked, 2, "and nothing was verified twice");
 }
 
-/// A password change whose grant is out, and nothing reported yet.
-fn claimed(server: &mut Server) -> (String, Grant<ChangePassword>) {
+/// A password change whose process has died with the claim stored.
+fn claimed() -> (Server, String) {
+    let mut server = Server::new();
+    server.kind = HostKind::CLAIMS;
+    server.dies = true;
     let session = server.begin(ALICE);
-    let body = change(alice(&session)).to_string();
-    let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
-    let (subject, ..) = server.subject("alice-token").unwrap();
-    let call = request.call(&server.key, Some(subject));
-    let flows = server.policies.change;
-    let Gate::Grant(grant) = server.guard(flows, call, Kept::Nothing) else { panic!("no grant") };
-    (session, grant)
+    let _ = server.change_password(ALICE, change(alice(&session)));
+    server.dies = false;
+    assert!(server.session(&session).is_claimed());
+    (server, session)
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn u15_while_a_call_is_carried_out_others_wait() {
-    let mut server = Server::new();
-    let (session, grant) = claimed(&mut server);
+fn u15_while_a_call_is_carried_out_others_get_the_state() {
+    let (mut server, session) = claimed();
     let before = server.session(&session);
-    assert!(before.is_claimed());
-
     let other = server.change_password(ALICE, change(poll(&session)));
     assert_eq!((other.says(), other.completed()), ("401".to_owned(), &json!(["m.login.password"])));
     assert_eq!(server.session(&session), before, "nothing has changed");
-
-    assert!(server.write(grant.redeem().failed().write()));
-    assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn u15_a_call_may_outlast_its_session() {
-    let mut server = Server::new();
-    let (session, grant) = claimed(&mut server);
-    server.pass_time(server.rules.session_lifetime);
-    assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "401 M_UNKNOWN");
-    // What it had reserved is not given back: its claimant will say how it ended.
-    assert!(server.session(&session).is_claimed());
-    let answer = server.succeed(grant.redeem(), json!({}));
-    assert_eq!(
-        server.change_password(ALICE, change(poll(&session))),
-        answer,
-        "and a resend finds the result"
-    );
+fn u26_a_claim_lapses_and_the_record_of_its_call_says_what_became_of_it() {
+    let just_before = Rules::default().claim_for.get() - 1;
+    for (record, says, grants) in [
+        (Recalled::NotCarriedOut, "200", 1),
+        (Recalled::CarriedOut(Outcome::new(Reference::new(7))), "200", 0),
+        (Recalled::Unknown, "401 M_UNKNOWN", 0),
+    ] {
+        let (mut server, session) = claimed();
+        server.outcomes.insert(7, json!({}));
+        server.record = record;
+        server.pass_time(Millis::new(just_before));
+        assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "401", "it is claimed");
+        server.pass_time(Millis::new(1));
+        let answer = server.change_password(ALICE, change(poll(&session)));
+        assert_eq!((answer.says().as_str(), server.grants), (says, grants), "{record:?}");
+        assert_eq!(server.asked, 1, "nothing is authenticated again");
+    }
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn u15_a_claim_whose_process_died_is_abandoned() {
+fn u26_a_host_that_claims_first_carries_a_call_out_once() {
     let mut server = Server::new();
-    let (session, lost) = claimed(&mut server);
-    let id = SessionId::parse(Text::new(&session)).unwrap();
-    let open = server.session(&session).abandon_claim();
-    assert!(!open.is_claimed());
-    assert_eq!(open.clone().abandon_claim(), open, "what is no claim stays as it is");
-    server.sessions.insert(id, serde_json::to_string(&open).unwrap());
-    assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200");
-    assert_eq!(server.asked, 1, "nothing is authenticated again");
-    // Had it only been slow, its report comes too late.
-    assert!(!server.write(lost.redeem().failed().write()));
+    server.kind = HostKind::CLAIMS;
+    let session = server.begin(ALICE);
+    assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "200");
+    assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200", "repeated");
+    assert_eq!(server.grants, 1);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u13_a_challenge_costs_no_hash_and_a_call_one() {
+    let mut server = Server::new();
+    let session = server.begin(ALICE);
+    let wrong = password_auth(Some(&session), "alice", "wrong");
+    assert_eq!(server.change_password(ALICE, change(wrong)).says(), "401 M_FORBIDDEN");
+    assert_eq!(server.hashed, 0);
+    assert_eq!(server.change_password(ALICE, json!({"auth": alice(&session)})).says(), "200");
+    assert_eq!(server.hashed, 1);
+    assert_eq!(server.users["alice"].hash.as_deref(), Some("hash of looking-glass"), "it was kept sealed");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
@@ -307,9 +321,9 @@ fn u16_a_session_lives_its_time_from_its_making() {
 fn u16_a_clock_that_steps_back_neither_kills_nor_revives() {
     let mut server = Server::new();
     let session = server.begin(ALICE);
-    server.now -= 500_000;
+    server.now -= 60_000;
     assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "401");
-    server.now += 500_000;
+    server.now += 60_000;
     server.pass_time(server.rules.session_lifetime);
     assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "401 M_UNKNOWN");
 }
@@ -368,7 +382,7 @@ fn u17_every_kind_of_failure_counts() {
     for (verdict, counted) in [
         (Verdict::Failed(StageFailure::Credentials), 1),
         (Verdict::Failed(StageFailure::UnknownThreepid), 1),
-        (Verdict::Passed(Proof::User(UserRef::new(999))), 1),
+        (Verdict::Failed(StageFailure::OtherUser), 1),
         (Verdict::Pending(Reference::new(1)), 0),
         (Verdict::Unavailable, 0),
         (Verdict::Limited(Millis::new(1)), 0),
@@ -410,25 +424,24 @@ fn u17_the_hosts_own_limit_verifies_nothing_and_changes_nothing() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
 #[test]
-fn u17_it_is_said_which_counter_a_failure_counts_against() {
-    let rules = Rules::default();
-    let flows = flows::<ChangePassword>(&[&["m.login.password"], &["m.login.recaptcha"]], None);
-    let guard = Guard::new(&flows, &rules);
-    let key = |auth: Value, subject| {
-        let auth = auth.to_string();
-        let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), subject);
-        let Step::Verify(pending) = guard.receive(call, None, id(1), Timestamp::default()) else {
-            panic!("nothing asked");
-        };
-        format!("{:?}", pending.limit_key())
+fn u17_an_attempt_counts_against_every_key_it_touches() {
+    let mut server = Server::new();
+    server.policies.change = policy(&[&["m.login.password"], &["m.login.recaptcha"]], None);
+    server.policies.reset = policy(&[&["m.login.password"], &["m.login.recaptcha"]], None);
+    let keys = |server: &mut Server, token: Option<&str>, auth: Value| {
+        server.change_password(token, change(auth));
+        std::mem::take(&mut server.limit_keys)
     };
-    let alice = matrix_uia::server::operation::Subject::new(UserRef::new(100), 0);
-    let password = password_auth(None, "alice", "x");
+    let password = |name| password_auth(None, name, "x");
     let captcha = json!({"type": "m.login.recaptcha", "response": "x"});
-    assert_eq!(key(password.clone(), Some(alice)), "User(UserRef(100))");
-    assert_eq!(key(captcha.clone(), Some(alice)), "User(UserRef(100))");
-    assert!(key(password, None).starts_with("Named("));
-    assert_eq!(key(captcha, None), "Address");
+    let of_token = [format!("{:?}", LimitKey::TokenUser(server.user_ref("alice"))), "Address".to_owned()];
+    assert_eq!(keys(&mut server, ALICE, password("alice")), of_token);
+    assert_eq!(keys(&mut server, ALICE, password("bob")), of_token, "the asking user's");
+    assert_eq!(keys(&mut server, ALICE, captcha.clone()), of_token);
+    let named = keys(&mut server, None, password("nobody"));
+    assert!(named[0].starts_with("Named(") && named[1] == "Address" && named.len() == 2, "{named:?}");
+    assert_eq!(keys(&mut server, None, captcha), ["Address"]);
+    assert_eq!(keys(&mut server, None, poll("x")), [""; 0], "a poll is no attempt");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
@@ -444,13 +457,14 @@ fn u17_what_the_host_cannot_tell_changes_nothing() {
 }
 
 fn recent<Op: Operation>(recent_auth: u64, authenticated: u64, now: u64) -> bool {
-    let mut rules = Rules::default();
-    rules.recent_auth = Millis::new(recent_auth);
-    let flows = flows::<Op>(&[&["m.login.password"]], None);
-    let at = Timestamp::from_millis;
-    let grant = Guard::new(&flows, &rules).recent(UserRef::new(100), at(authenticated), at(now));
-    assert!(grant.as_ref().is_none_or(|grant| grant.user() == Some(UserRef::new(100))));
-    grant.is_some()
+    let mut server = Server::new();
+    server.now = now;
+    server.rules.recent_auth = Millis::new(recent_auth);
+    let flows = policy::<Op>(&[&["m.login.password"]], None);
+    let account = server.account_named("alice");
+    let request = Own(Call::<Op>::new(Auth::Absent));
+    let at = Timestamp::from_millis(authenticated);
+    server.serve_recent("alice-token", flows, &request, account, at).status == 200
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3devicesdeviceid

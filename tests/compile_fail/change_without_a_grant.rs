@@ -1,7 +1,8 @@
-use matrix_uia::endpoint::password::{self, ChangePasswordRequest};
+use matrix_uia::endpoint::password::PasswordChange;
+use matrix_uia::server::reference::UserRef;
 
-fn handler(request: &ChangePasswordRequest<'_>) {
-    let _ = password::change(request, None);
+fn handler(user: UserRef) -> PasswordChange<String> {
+    PasswordChange { user, hash: String::new(), logout: None }
 }
 
 fn main() {}

@@ -1,9 +1,10 @@
+use matrix_uia::server::exchange::Verify;
 use matrix_uia::server::operation::ChangePassword;
-use matrix_uia::server::session::{StageFailure, Pending, Proof, Verdict};
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 
-fn try_both(pending: Pending<'_, ChangePassword>) {
-    let _no = pending.resolve(Verdict::Failed(StageFailure::Credentials));
-    let _yes = pending.resolve(Verdict::Passed(Proof::Nothing));
+fn try_both(verify: Verify<'_, ChangePassword>) {
+    let _no = verify.verdict(Verdict::Failed(StageFailure::Credentials));
+    let _yes = verify.verdict(Verdict::Passed(Evidence::nothing()));
 }
 
 fn main() {}

@@ -1,7 +1,7 @@
 //! An account has one status, and one gate.
 
-use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
 use matrix_uia::endpoint::login::{self};
+use matrix_uia::server::account::{AccountStatus, Action, Event};
 use matrix_uia::server::session::Proof;
 use serde_json::json;
 
@@ -51,7 +51,7 @@ fn lesson_51_a_deactivated_account_is_not_revived_by_a_reset() {
     assert_eq!(server.change_password(None, reset.clone()).says(), "404 M_THREEPID_NOT_FOUND");
     // Were the address still bound, the status is read at redeeming.
     server.user("alice").threepids.push(number);
-    server.give_back(Some(Proof::Threepid(matrix_uia::server::operation::Reference::new(number))));
+    server.give_back(Some(Proof::Threepid(matrix_uia::server::reference::Reference::new(number))));
     assert_eq!(server.change_password(None, reset).says(), "403 M_USER_DEACTIVATED");
     assert_eq!(server.users["alice"].hash, None);
 }

@@ -1,8 +1,9 @@
 //! A session is for one call of one user.
 
 use matrix_uia::Millis;
-use matrix_uia::endpoint::account::Lifecycle;
+use matrix_uia::server::account::Lifecycle;
 use matrix_uia::server::operation::Operation;
+use matrix_uia::server::page::Approval;
 use matrix_uia::server::session::Proof;
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ fn lesson_09_the_wrong_account_is_found_at_the_stage() {
     let mut server = with_flows(&[&["m.login.sso", CODE]]);
     let flows = server.policies.change;
     let session = server.begin(ALICE);
-    let bob = Proof::User(server.user_ref("bob"));
+    let bob = Approval::User(server.account_named("bob"));
     assert!(server.complete(flows, &session, "m.login.sso", bob).is_err());
     let state = server.change_password(ALICE, change(poll(&session)));
     assert_eq!(state.completed(), &json!([]), "the stage has not passed");
@@ -84,9 +85,10 @@ fn lesson_10_a_mere_probe_never_deactivates() {
         assert_eq!(server.deactivate(ALICE, probe).says(), "401");
     }
     assert_eq!(server.users["alice"].status.life, Lifecycle::Active);
-    let rules = server.rules.clone();
-    let guard = matrix_uia::Guard::new(server.policies.deactivate, &rules);
-    assert!(guard.recent(server.user_ref("alice"), server.timestamp(), server.timestamp()).is_none());
+    let request = crate::support::Own(matrix_uia::Call::new(matrix_uia::wire::Auth::Absent));
+    let (account, now) = (server.account_named("alice"), server.timestamp());
+    let flows = server.policies.deactivate;
+    assert_eq!(server.serve_recent("alice-token", flows, &request, account, now).status, 401);
 }
 
 #[test]

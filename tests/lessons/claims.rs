@@ -1,6 +1,7 @@
 //! What was proved or reserved is claimed, and given back.
 
-use matrix_uia::server::session::{Proof, Verdict};
+use matrix_uia::server::session::Proof;
+use matrix_uia::server::verdict::Verdict;
 use matrix_uia::{MatrixError, SessionId, Text};
 use serde_json::{Value, json};
 
@@ -42,8 +43,8 @@ fn lesson_23_a_reservation_that_lost_its_race_is_given_back() {
             // The other request reserves under a number of its own.
             let number = server.tokens["other"].number;
             server.tokens.get_mut("other").unwrap().pending = 1;
-            server.next_verdict(Verdict::Passed(Proof::Token(
-                matrix_uia::server::operation::Reference::new(number),
+            server.next_verdict(Verdict::Passed(matrix_uia::server::verdict::Evidence::token(
+                matrix_uia::server::reference::Reference::new(number),
             )));
             server.register(racing);
         }));

@@ -9,9 +9,9 @@ use crate::support::Server;
 #[test]
 fn lesson_45_a_dead_identity_server_blocks_nothing() {
     let mut server = Server::new();
-    let (begun, _receipt) = server.begin_deactivation(ALICE, json!({"auth": alice(None)})).unwrap();
-    server.carry_out_one(&begun, Effect::Fence);
-    let mut progress = begun.done();
+    let (_, begun) = server.deactivate_until(ALICE, json!({"auth": alice(None)}), 1);
+    let begun = begun.unwrap();
+    let mut progress = begun;
     assert_eq!(progress.effect(), Some(Effect::UnbindThreepids));
     // The process dies while the identity server doesn't answer.
     let stored = serde_json::to_string(&progress).unwrap();
@@ -43,9 +43,9 @@ fn lesson_47_pending_validations_end_with_the_account() {
 fn lesson_59_the_result_of_unbinding_follows_from_what_was_reported() {
     let result = |all: bool| {
         let mut server = Server::new();
-        let (begun, _receipt) = server.begin_deactivation(ALICE, json!({"auth": alice(None)})).unwrap();
-        server.carry_out_one(&begun, Effect::Fence);
-        let progress = begun.done().unbound(all);
+        let (_, begun) = server.deactivate_until(ALICE, json!({"auth": alice(None)}), 1);
+        let begun = begun.unwrap();
+        let progress = begun.unbound(all);
         server.carry_out(progress)["id_server_unbind_result"].as_str().unwrap().to_owned()
     };
     assert_eq!((result(true).as_str(), result(false).as_str()), ("success", "no-support"));

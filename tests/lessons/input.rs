@@ -155,7 +155,7 @@ fn lesson_57_a_body_of_only_the_session_is_enough() {
     let mut server = with_flows(&[&["m.login.sso"]]);
     let flows = server.policies.change;
     let session = server.begin(ALICE);
-    let proof = Proof::User(server.user_ref("alice"));
+    let proof = matrix_uia::server::page::Approval::User(server.account_named("alice"));
     server.complete(flows, &session, "m.login.sso", proof).unwrap();
     assert_eq!(server.change_password(ALICE, json!({"auth": {"session": session}})).says(), "200");
     assert_eq!(server.users["alice"].hash.as_deref(), Some("hash of looking-glass"));

@@ -14,11 +14,13 @@ mod once;
 mod progress;
 mod refusals;
 mod secrets;
+mod stored;
 mod table;
 mod threepid;
 mod ways_in;
 
-use matrix_uia::server::session::{Proof, Verdict};
+use matrix_uia::server::session::Proof;
+use matrix_uia::server::verdict::{Evidence, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy};
@@ -47,7 +49,7 @@ fn carol(auth: Value) -> Value {
 }
 
 fn passed() -> Verdict<'static> {
-    Verdict::Passed(Proof::Nothing)
+    Verdict::Passed(Evidence::nothing())
 }
 
 fn token_server(limit: usize) -> Server {

@@ -1,6 +1,7 @@
 //! Progress belongs to one session, and goes forward by whole stages.
 
-use matrix_uia::server::session::{Proof, StageFailure, Verdict};
+use matrix_uia::server::session::Proof;
+use matrix_uia::server::verdict::{StageFailure, Verdict};
 use serde_json::{Value, json};
 
 use super::{ALICE, BOB, CODE, PIN, alice, carol, change, passed, token, token_server, with_flows};
@@ -63,7 +64,7 @@ fn lesson_34_a_completion_from_outside_keeps_the_order() {
     let mut server = with_flows(&[&["m.login.password", "m.login.sso"]]);
     let flows = server.policies.change;
     let session = server.begin(ALICE);
-    let proof = Proof::User(server.user_ref("alice"));
+    let proof = matrix_uia::server::page::Approval::User(server.account_named("alice"));
     assert!(server.complete(flows, &session, "m.login.sso", proof).is_err());
     assert_eq!(server.change_password(ALICE, change(poll(&session))).completed(), &json!([]));
 }

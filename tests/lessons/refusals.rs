@@ -1,8 +1,8 @@
 //! A refusal says what it is.
 
-use matrix_uia::endpoint::account::{AccountStatus, Event};
 use matrix_uia::endpoint::login::{self};
 use matrix_uia::endpoint::register::Localpart;
+use matrix_uia::server::account::{AccountStatus, Event};
 use serde_json::{Value, json};
 
 use super::{ALICE, CODE, change, with_flows};

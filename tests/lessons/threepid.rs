@@ -1,11 +1,13 @@
 //! Lessons about third-party identifiers and their validation.
 
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimed, Delivery, Medium, Owner, Purpose, RequestToken, Requested, Submitted, Threepid,
-    TokenRequestContext, TokenRequestKey, Validation, ValidationRules,
+    AddressAuthority, ClaimBy, Claimant, Claimed, Delivery, Domain, Medium, Owner, Purpose,
+    RequestTokenRequest, Requested, Submitted, Threepid, TokenRequestContext, TokenRequestKey, Validation,
+    ValidationRules,
 };
-use matrix_uia::server::operation::UserRef;
-use matrix_uia::{BindingKey, Secret, SessionId, Timestamp};
+use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, OperationId, Register};
+use matrix_uia::server::reference::UserRef;
+use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
 use serde_json::json;
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
@@ -20,7 +22,8 @@ fn asked(address: &str, secret: &str, purpose: Purpose, requester: Option<UserRe
 /// A validation whose token is that of its address alone.
 fn begun(asked: &TokenRequestKey) -> Validation {
     let token = KEY.validation_token(Secret::new(asked.threepid().address()));
-    match Validation::request(None, asked, Delivery::Token, token, &ValidationRules::default(), NOW) {
+    let (policies, rules) = (AddressAuthority::new(), ValidationRules::default());
+    match Validation::request(None, asked, Delivery::Token, token, &policies, &rules, NOW) {
         Requested::New(validation) => validation,
         other => panic!("{other:?}"),
     }
@@ -35,7 +38,8 @@ fn claim(found: Option<Validation>, session: u8) -> Claimed {
     let session = KEY.claimant(SessionId::from_entropy([session; 24]));
     let secret = KEY.client_secret(Secret::new("secret"));
     let how = ClaimBy::Credentials { medium: Medium::Email, secret };
-    Validation::claim(found, how, Purpose::Reset, session, None, &ValidationRules::default(), NOW)
+    let claimant = Claimant { operation: ChangePassword::ID, session, user: None };
+    Validation::claim(found, how, claimant, &AddressAuthority::new(), &ValidationRules::default(), NOW)
 }
 
 #[test]
@@ -48,7 +52,7 @@ fn lesson_17_what_a_validation_keeps_has_a_bound() {
             _ => "a".repeat(60_000),
         }
         .into();
-        assert!(RequestToken::parse(Medium::Email, body.to_string().as_bytes()).is_err(), "{key}");
+        assert!(RequestTokenRequest::parse(Medium::Email, body.to_string().as_bytes()).is_err(), "{key}");
     }
 }
 
@@ -103,10 +107,10 @@ fn lesson_31_who_asks_learns_nothing_about_an_address() {
             let asked = asked("a@b", "secret", purpose, None);
             let rules = ValidationRules::default();
             let token = KEY.validation_token(Secret::new("a@b"));
-            let Requested::New(new) = Validation::request(None, &asked, sending, token, &rules, NOW) else {
-                panic!("not new")
-            };
-            let again = Validation::request(Some(new.clone()), &asked, sending, token, &rules, NOW);
+            let policies = AddressAuthority::new();
+            let request = |found| Validation::request(found, &asked, sending, token, &policies, &rules, NOW);
+            let Requested::New(new) = request(None) else { panic!("not new") };
+            let again = request(Some(new.clone()));
             let mut found = Some(new);
             let guesses: Vec<_> = (0..12)
                 .map(|_| match submit(found.clone(), "secret", "guess") {
@@ -141,8 +145,9 @@ fn lesson_61_a_secret_used_for_a_second_address_validates_that_one_only() {
         // Even a host that looks it up by less is not misled.
         let token = KEY.validation_token(Secret::new("attacker@b"));
         let rules = ValidationRules::default();
-        let requested =
-            Validation::request(Some(begun_by_victim.clone()), other, Delivery::Token, token, &rules, NOW);
+        let policies = AddressAuthority::new();
+        let found = Some(begun_by_victim.clone());
+        let requested = Validation::request(found, other, Delivery::Token, token, &policies, &rules, NOW);
         assert!(matches!(requested, Requested::New(_)));
     }
     let same = asked("Victim@B", "secret", Purpose::Reset, None);
@@ -172,5 +177,80 @@ fn lesson_63_the_last_wrong_token_is_the_limits() {
             let validated = matches!(with(found, "a@b"), Submitted::Validated(_));
             assert_eq!(validated, guesses < limit, "{guesses} of {limit}");
         }
+    }
+}
+
+const EMAIL: &[&str] = &["m.login.email.identity"];
+
+fn guarded<Op: Operation>(policies: AddressAuthority, stages: &[&str]) -> AddressAuthority {
+    let mut buffer = [0; 256];
+    let flows = Flows::<Op>::in_buffer([stages.iter()], None, &mut buffer).unwrap();
+    policies.with(&flows).unwrap()
+}
+
+#[test]
+fn lesson_86_an_address_authorises_nothing_that_its_page_does_not_name() {
+    let fewer = AddressAuthority::new();
+    let more = guarded::<Deactivate>(fewer.clone(), EMAIL);
+    let rules = ValidationRules::default();
+    let sent = |policies: &AddressAuthority| {
+        let asked = asked("a@b", "secret", Purpose::Reset, None);
+        let token = KEY.validation_token(Secret::new("a@b"));
+        match Validation::request(None, &asked, Delivery::Token, token, policies, &rules, NOW) {
+            Requested::New(new) => new,
+            other => panic!("{other:?}"),
+        }
+    };
+    let claims = |found: &Validation, policies: &AddressAuthority, operation| {
+        let Submitted::Validated(proof) = submit(Some(found.clone()), "secret", "a@b") else { panic!() };
+        let session = KEY.claimant(SessionId::from_entropy([1; 24]));
+        let claimant = Claimant { operation, session, user: None };
+        let claimed = Validation::claim(Some(proof), ClaimBy::Awaited, claimant, policies, &rules, NOW);
+        matches!(claimed, Claimed::Granted(_))
+    };
+    let words = |found: &Validation, policies: &AddressAuthority| found.authorises(policies).to_string();
+    let (narrow, wide) = (sent(&fewer), sent(&more));
+    assert_eq!(words(&narrow, &fewer), "change your password");
+    assert_eq!(words(&wide, &more), "change your password, deactivate your account");
+    assert!(claims(&narrow, &fewer, ChangePassword::ID) && claims(&wide, &more, ChangePassword::ID));
+    assert!(claims(&wide, &more, Deactivate::ID));
+    assert!(!claims(&narrow, &fewer, Deactivate::ID), "it was not named");
+    // The server was started again with other policies: the message said something else.
+    assert!(!claims(&narrow, &more, Deactivate::ID) && !claims(&narrow, &more, ChangePassword::ID));
+    // Who asks again gets a message that says it.
+    let again = asked("a@b", "secret", Purpose::Reset, None);
+    let token = KEY.validation_token(Secret::new("a@b"));
+    let again = Validation::request(Some(narrow), &again, Delivery::Token, token, &more, &rules, NOW);
+    assert!(matches!(again, Requested::New(_)));
+    // A registration's authorises a registration, whatever the policies guard.
+    let registration = begun(&asked("a@b", "secret", Purpose::Register, None));
+    assert!(claims(&registration, &fewer, Register::ID) && claims(&registration, &more, Register::ID));
+    for operation in [ChangePassword::ID, Deactivate::ID] {
+        assert!(!claims(&registration, &more, operation));
+    }
+}
+
+#[test]
+fn lesson_87_a_denied_domain_has_no_second_spelling() {
+    let denied = Domain::parse("denied.example".into()).unwrap();
+    let parse = |address: &str| Threepid::parse(Medium::Email, address.into());
+    for same in ["a@denied.example", " A@DENIED.Example\t"] {
+        assert!(parse(same).unwrap().is_in_domain(&denied), "{same}");
+    }
+    // What a mail server's library maps onto it is refused until it has been mapped.
+    let full_width = "ｄｅｎｉｅｄ.example";
+    for other in [full_width, "denied。example", "den\u{ad}ied.example", "denied.ex\u{200b}ample"] {
+        let address = format!("a@{other}");
+        assert!(parse(&address).is_err(), "{address}");
+        let mapped = |_: &str| Domain::parse("denied.example".into()).ok();
+        match Threepid::parse_international(address.as_str().into(), mapped) {
+            Ok(threepid) => assert!(threepid.is_in_domain(&denied), "{address}"),
+            Err(refusal) => assert_eq!(refusal.code().name(), "M_INVALID_PARAM", "{address}"),
+        }
+    }
+    // The list itself can't have an entry that nothing is compared with.
+    assert!(Domain::parse(full_width.into()).is_err());
+    for hidden in ["al\u{200b}ice@b", "\u{202e}alice@b", "alice\0@b", "al\u{ad}ice@b", "alice@b\u{feff}"] {
+        assert!(parse(hidden).is_err(), "{hidden:?}");
     }
 }

@@ -1,11 +1,12 @@
 //! Lessons about the ways into an account: login, refresh, and being locked out.
 
-use matrix_uia::endpoint::account::{AccountStatus, Action, Event, Moderated, Moderation, Moderator};
 use matrix_uia::endpoint::appservice::ServiceToken;
 use matrix_uia::endpoint::login::{self, LoginRequest};
+use matrix_uia::endpoint::moderation::{Moderated, Moderation, Moderator};
 use matrix_uia::endpoint::refresh::{self, Generation, Presented, RefreshRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
-use matrix_uia::server::operation::UserRef;
+use matrix_uia::server::account::{AccountStatus, Action, Event};
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::wire::error::ErrorCode;
 use serde_json::json;
 

@@ -1,15 +1,15 @@
 //! Any text in any place of a page: it stays the text of that place.
 
-use matrix_uia::endpoint::threepid::{Purpose, SubmitToken};
+use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Form, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::session::Visit;
 use matrix_uia::wire::AuthType;
 use matrix_uia::{Flows, Guard, Rules, Secret};
+use matrix_uia_page_reader::{Html, Tag};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::page::Html;
 use crate::support::{document, flows, id};
 
 /// Any text, with what means something in HTML more often than chance would have it.
@@ -58,7 +58,7 @@ fn shown(text: &str) -> String {
 
 /// The elements of a page and the names of their attributes, which no value may change.
 fn shape(html: &Html) -> Vec<(String, Vec<String>)> {
-    let names = |tag: &crate::support::page::Tag| tag.attributes.keys().cloned().collect();
+    let names = |tag: &Tag| tag.attributes.keys().cloned().collect();
     html.tags.iter().map(|tag| (tag.name.clone(), names(tag))).collect()
 }
 
@@ -135,8 +135,10 @@ proptest! {
     #[test]
     fn no_text_leaves_its_place_behind_a_link(token in text(), address in text(), next in text()) {
         let page = |token: &str, address: &str| {
-            let three = SubmitToken::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new(token))).ok()?;
-            Some(document(Page::Link(LinkPage::new(&three, address, Purpose::Register))).1)
+            let three = SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new(token))).ok()?;
+            let policies = AddressAuthority::new();
+            let named = policies.of(Purpose::Register, Medium::Email);
+            Some(document(Page::Link(LinkPage::new(&three, address, named))).1)
         };
         // What no token is gets no page.
         let token = if page(&token, "a").is_some() { token } else { "t".to_owned() };

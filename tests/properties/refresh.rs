@@ -1,8 +1,8 @@
 //! Refreshing: a host that keeps its tokens in a list and asks the crate what they are, and a client that
 //! loses answers, in random order. The oracle is the client: what it holds has to work.
 
-use matrix_uia::endpoint::account::AccountStatus;
 use matrix_uia::endpoint::refresh::{Generation, Presented, check_access, decide};
+use matrix_uia::server::account::AccountStatus;
 use proptest::prelude::*;
 
 /// One pair: an access and a refresh token, told apart by which of the two is presented.

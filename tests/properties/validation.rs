@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimed, Delivery, Medium, Purpose, Requested, Submitted, Threepid, TokenRequestKey, Validation,
-    ValidationRules,
+    AddressAuthority, ClaimBy, Claimant, Claimed, Delivery, Medium, Purpose, Requested, Submitted, Threepid,
+    TokenRequestKey, Validation, ValidationRules,
 };
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::operation::UserRef;
+use matrix_uia::server::operation::{ChangePassword, OperationId, Register};
+use matrix_uia::server::reference::UserRef;
 use matrix_uia::{BindingKey, Millis, Secret, SessionId, Timestamp};
 use proptest::prelude::*;
 
@@ -21,6 +22,8 @@ const ADDRESSES: [&str; 2] = ["a@b", "c@d"];
 const SECRETS: [&str; 2] = ["one", "two"];
 const TOKENS: [&str; 2] = ["right", "wrong"];
 const PURPOSES: [Purpose; 2] = [Purpose::Register, Purpose::Reset];
+/// The operation that each of them is for.
+const OPERATIONS: [OperationId; 2] = [Register::ID, ChangePassword::ID];
 
 /// What a validation is found again by, as small numbers.
 type Identity = (usize, usize, usize, Option<u64>);
@@ -152,6 +155,7 @@ impl Host {
     }
 
     fn happens(&mut self, event: &Event, now: Timestamp) -> Seen {
+        let policies = AddressAuthority::new();
         let mut rules = ValidationRules::default();
         (rules.lifetime, rules.max_wrong_tokens) = (Millis::new(LIFETIME), LIMIT);
         match *event {
@@ -161,7 +165,7 @@ impl Host {
                 let sending = if notice { Delivery::Notice } else { Delivery::Token };
                 let token = KEY.validation_token(Secret::new(TOKENS[0]));
                 let found = self.find(asked.identity());
-                match Validation::request(found, &asked, sending, token, &rules, now) {
+                match Validation::request(found, &asked, sending, token, &policies, &rules, now) {
                     Requested::New(new) => {
                         self.store(&new);
                         Seen::New
@@ -200,8 +204,9 @@ impl Host {
                     None => ClaimBy::Awaited,
                 };
                 let session = KEY.claimant(SessionId::from_entropy([session; 24]));
-                let (purpose, user) = (PURPOSES[purpose], user.map(UserRef::new));
-                match Validation::claim(found, how, purpose, session, user, &rules, now) {
+                let (operation, user) = (OPERATIONS[purpose], user.map(UserRef::new));
+                let claimant = Claimant { operation, session, user };
+                match Validation::claim(found, how, claimant, &policies, &rules, now) {
                     Claimed::Granted(changed) => {
                         self.store(&changed);
                         Seen::Granted

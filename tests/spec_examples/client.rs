@@ -1,10 +1,13 @@
 //! The examples of the spec's section on User-Interactive Authentication, walked through
 //! as a client.
 
-use matrix_uia::client::requests::{Endpoint, RefreshAnswer, Token, WhoamiAnswer};
+use matrix_uia::Millis;
 use matrix_uia::client::{Client, Medium};
+use matrix_uia::endpoint::refresh::RefreshResponse;
 use matrix_uia::endpoint::register::LoginResponse;
 use matrix_uia::endpoint::threepid::RequestTokenResponse;
+use matrix_uia::endpoint::whoami::WhoamiResponse;
+use matrix_uia::endpoint::{EndpointPath, TokenUse};
 use matrix_uia::wire::AuthType;
 use serde_json::json;
 
@@ -85,21 +88,22 @@ fn fallback() {
 fn post_matrixclientv3refresh() {
     let body =
         br#"{"access_token": "a_new_token", "expires_in_ms": 60000, "refresh_token": "another_new_token"}"#;
-    let answer = RefreshAnswer::parse(body).unwrap();
+    let answer = RefreshResponse::parse(body).unwrap();
     assert_eq!(answer.access_token.expose(), "a_new_token");
     assert_eq!(answer.refresh_token.unwrap().expose(), "another_new_token");
-    assert_eq!(answer.expires_in_ms, Some(60_000));
+    assert_eq!(answer.expires_in, Some(Millis::from_secs(60)));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3accountwhoami
 #[test]
 fn get_matrixclientv3accountwhoami() {
-    let answer = WhoamiAnswer::parse(br#"{"user_id": "@joe:example.org", "device_id": "ABC1234"}"#).unwrap();
+    let answer =
+        WhoamiResponse::parse(br#"{"user_id": "@joe:example.org", "device_id": "ABC1234"}"#).unwrap();
     assert_eq!(
         (answer.user_id, answer.device_id.unwrap(), answer.is_guest),
         ("@joe:example.org".into(), "ABC1234".into(), false)
     );
-    assert!(WhoamiAnswer::parse(br#"{"user_id": "@joe:example.org", "is_guest": true}"#).unwrap().is_guest);
+    assert!(WhoamiResponse::parse(br#"{"user_id": "@joe:example.org", "is_guest": true}"#).unwrap().is_guest);
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
@@ -113,8 +117,8 @@ fn post_matrixclientv3registeremailrequesttoken() {
         (answer.sid, answer.submit_url.unwrap()),
         ("123abc".into(), "https://example.org/path/to/submitToken".into())
     );
-    let endpoint = Endpoint::REGISTER.request_token(Medium::Email).unwrap();
+    let endpoint = EndpointPath::REGISTER.request_token(Medium::Email).unwrap();
     assert_eq!(endpoint.path, "/_matrix/client/v3/register/email/requestToken");
-    assert_eq!((endpoint.method, endpoint.token), ("POST", Token::None));
-    assert_eq!(Endpoint::LOGOUT.request_token(Medium::Email), None);
+    assert_eq!((endpoint.method, endpoint.token), ("POST", TokenUse::None));
+    assert_eq!(EndpointPath::LOGOUT.request_token(Medium::Email), None);
 }

@@ -27,7 +27,7 @@ fn rate_limiting() {
 
 #[test]
 fn account_locking() {
-    use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
+    use matrix_uia::server::account::{AccountStatus, Action, Event};
     let body =
         r#"{ "errcode": "M_USER_LOCKED", "error": "This account has been locked", "soft_logout": true }"#;
     assert_eq!(error(body), Some(AnyCode::Known(ErrorCode::UserLocked)));
@@ -39,7 +39,7 @@ fn account_locking() {
 
 #[test]
 fn account_suspension() {
-    use matrix_uia::endpoint::account::{AccountStatus, Action, Event};
+    use matrix_uia::server::account::{AccountStatus, Action, Event};
     let body =
         r#"{ "errcode": "M_USER_SUSPENDED", "error": "You cannot perform this action while suspended." }"#;
     assert_eq!(error(body), Some(AnyCode::Known(ErrorCode::UserSuspended)));

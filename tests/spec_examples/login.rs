@@ -1,11 +1,12 @@
 //! The spec's JSON examples of login, refresh, registration's queries, moderation and cross-signing keys, each
 //! under the anchor of its section.
 
-use matrix_uia::endpoint::account::{AccountStatus, Event, Moderation};
-use matrix_uia::endpoint::login::{Attempt, LoginRequest, LoginTokenResponse, Offer};
+use matrix_uia::endpoint::login::{Attempt, GetLoginTokenResponse, LoginRequest, Offer};
+use matrix_uia::endpoint::moderation::Moderation;
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
-use matrix_uia::endpoint::register::{RegisterRequest, write_available, write_validity};
+use matrix_uia::endpoint::register::{AvailabilityResponse, RegisterRequest, TokenValidityResponse};
 use matrix_uia::endpoint::signing_keys::{SigningKeys, UploadSigningKeysRequest};
+use matrix_uia::server::account::{AccountStatus, Event};
 use matrix_uia::wire::{Auth, UserIdentifier};
 use matrix_uia::{Millis, Secret};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ fn server_admin_style_permissions() {
 
 #[test]
 fn post_matrixclientv1loginget_token() {
-    let response = LoginTokenResponse::new(Secret::new("<opaque string>"), Millis::from_secs(120));
+    let response = GetLoginTokenResponse::new(Secret::new("<opaque string>"), Millis::from_secs(120));
     let example = json!({ "login_token": "<opaque string>", "expires_in_ms": 120_000 });
     assert_eq!(written(|out| response.write(out)), example);
 }
@@ -89,12 +90,12 @@ fn post_matrixclientv3refresh() {
 
 #[test]
 fn get_matrixclientv3registeravailable() {
-    assert_eq!(written(write_available), json!({ "available": true }));
+    assert_eq!(written(|out| AvailabilityResponse::new(true).write(out)), json!({ "available": true }));
 }
 
 #[test]
 fn get_matrixclientv1registermloginregistration_tokenvalidity() {
-    assert_eq!(written(|out| write_validity(out, true)), json!({ "valid": true }));
+    assert_eq!(written(|out| TokenValidityResponse::new(true).write(out)), json!({ "valid": true }));
 }
 
 #[test]
@@ -130,7 +131,10 @@ fn post_matrixclientv3keysdevice_signingupload() {
 }"#;
     let request = UploadSigningKeysRequest::parse(body).unwrap();
     assert!(matches!(request.auth, Auth::Attempt { .. }));
-    assert_eq!(request.check("@alice:example.com", &SigningKeys::default()), Ok(()));
+    assert_eq!(
+        request.check("@alice:example.com").map(|checked| checked.admit(&SigningKeys::default(), [])),
+        Ok(Ok(()))
+    );
     let keys: Vec<String> = request.keys.iter().map(|(_, key)| key.public_key.to_string()).collect();
     assert_eq!(
         keys,

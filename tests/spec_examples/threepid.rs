@@ -3,7 +3,8 @@
 use matrix_uia::Timestamp;
 use matrix_uia::endpoint::threepid::{
     AddThreepidRequest, DeleteThreepidRequest, DeleteThreepidResponse, GivenAddress, ListedThreepid, Medium,
-    RequestToken, RequestTokenResponse, SubmitToken, Threepid, write_list,
+    RequestTokenRequest, RequestTokenResponse, SubmitTokenRequest, SubmitTokenResponse, Threepid,
+    ThreepidsResponse,
 };
 use serde_json::json;
 
@@ -20,10 +21,10 @@ fn post_matrixclientv3registeremailrequesttoken() {
         "next_link": "https://example.org/congratulations.html",
         "send_attempt": 1
     }"#;
-    let request = RequestToken::parse(Medium::Email, body).unwrap();
+    let request = RequestTokenRequest::parse(Medium::Email, body).unwrap();
     assert_eq!(request.client_secret.expose(), "monkeys_are_GREAT");
     assert_eq!(request.send_attempt, 1);
-    assert!(matches!(&request.address, GivenAddress::Email(email) if email.address() == "alice@example.org"));
+    assert_eq!(request.address, GivenAddress::Email("alice@example.org".into()));
     assert_eq!(request.next_link.unwrap(), "https://example.org/congratulations.html");
     assert_eq!(request.id_server.unwrap(), "id.example.com");
     assert_eq!(request.id_access_token.unwrap().expose(), "abc123_OpaqueString");
@@ -45,7 +46,7 @@ fn post_matrixclientv3registermsisdnrequesttoken() {
         "phone_number": "07700900001",
         "send_attempt": 1
     }"#;
-    let request = RequestToken::parse(Medium::Msisdn, body).unwrap();
+    let request = RequestTokenRequest::parse(Medium::Msisdn, body).unwrap();
     let GivenAddress::Phone { country, number } = request.address else { panic!("{request:?}") };
     assert!(country == "GB" && number == "07700900001");
 }
@@ -57,7 +58,7 @@ fn get_matrixclientv3account3pid() {
     let at = Timestamp::from_millis;
     let list = |listed: &[ListedThreepid]| {
         let mut body = String::new();
-        write_list(&mut body, listed.iter().cloned()).unwrap();
+        ThreepidsResponse::new(listed).write(&mut body).unwrap();
         value(&body)
     };
     let listed = ListedThreepid::new(monkey, at(1_535_176_800_000), at(1_535_336_848_756));
@@ -84,7 +85,7 @@ fn post_matrixclientv3account3pidadd() {
     assert_eq!(request.sid.unwrap(), "abc123987");
     assert_eq!(request.client_secret.unwrap().expose(), "d0nt-T3ll");
     assert_eq!(request.auth.session().unwrap().expose(), "xxxxx");
-    assert_eq!(request.check(true), Ok(()));
+    assert!(request.check(true).is_ok());
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete
@@ -103,9 +104,11 @@ fn post_matrixclientv3account3piddelete() {
 #[test]
 fn post_matrixidentityv2validateemailsubmittoken() {
     let body = br#"{"sid": "1234", "client_secret": "monkeys_are_GREAT", "token": "atoken"}"#;
-    let submitted = SubmitToken::parse(body).unwrap();
+    let submitted = SubmitTokenRequest::parse(body).unwrap();
     assert_eq!(submitted.sid, "1234");
     assert_eq!(submitted.client_secret.expose(), "monkeys_are_GREAT");
     assert_eq!(submitted.token.expose(), "atoken");
-    assert_eq!(value(SubmitToken::SUCCESS), json!({"success": true}));
+    let mut success = String::new();
+    SubmitTokenResponse::new(true).write(&mut success).unwrap();
+    assert_eq!(value(&success), json!({"success": true}));
 }

@@ -3,14 +3,14 @@
 use matrix_uia::endpoint::password::ChangePasswordRequest;
 use matrix_uia::endpoint::register::{LoginResponse, RegisterRequest};
 use matrix_uia::server::operation::{ChangePassword, Register, UploadSigningKeys};
-use matrix_uia::server::session::{Proof, StageFailure, Verdict};
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::error::{AnyCode, ErrorCode};
 use matrix_uia::wire::{Auth, AuthData, AuthType, UserIdentifier};
-use matrix_uia::{Guard, Rules, Secret, Step, Text, Timestamp};
+use matrix_uia::{Secret, Text};
 use serde_json::json;
 
 use super::{auth, challenge, data, error, stages, value};
-use crate::support::{flows, id};
+use crate::support::{Server, flows, policy};
 
 const FLOWS: &[&[&str]] =
     &[&["example.type.foo", "example.type.bar"], &["example.type.foo", "example.type.baz"]];
@@ -93,44 +93,24 @@ fn user_interactive_api_in_the_rest_api_later_challenges() {
 /// The server writes the examples themselves, but for the session's name and the words.
 #[test]
 fn user_interactive_api_in_the_rest_api_as_this_server_writes_it() {
-    let policy = flows::<ChangePassword>(FLOWS, Some(PARAMS));
-    let rules = Rules::default();
-    let guard = Guard::new(&policy, &rules);
-    let written = |step: Step<'_, ChangePassword>, error: &str| {
-        let Step::Challenge(challenge) = step else { panic!("{step:?}") };
-        let mut body = String::new();
-        challenge.write_body(&mut body).unwrap();
-        let mut body = value(&body);
-        assert_eq!(body["session"], id(1).expose().as_str());
-        body["session"] = "xxxxxx".into();
-        if body.get("error").is_some() {
-            body["error"] = error.into();
+    let mut server = Server::new();
+    server.policies.change = policy(FLOWS, Some(PARAMS));
+    let written = |server: &mut Server, body: serde_json::Value| {
+        let mut answer = server.change_password(Some("alice-token"), body);
+        let session = answer.session().to_owned();
+        answer.body["session"] = "xxxxxx".into();
+        if answer.body.get("error").is_some() {
+            answer.body["error"] = "Invalid password".into();
         }
-        (body, challenge.session().clone())
+        (answer.body, session)
     };
-    let call = |auth| {
-        ChangePasswordRequest::parse(auth).unwrap().call(&matrix_uia::BindingKey::from_entropy([0; 16]), None)
-    };
-    let now = Timestamp::default();
-
-    let (body, session) = written(guard.receive(call(b"{}"), None, id(1), now), "");
+    let (body, session) = written(&mut server, json!({}));
     assert_eq!(body, value(NO_AUTH));
-
-    let foo = format!(r#"{{"auth":{{"type":"example.type.foo","session":"{}"}}}}"#, id(1).expose());
-    let Step::Verify(pending) = guard.receive(call(foo.as_bytes()), Some(session.clone()), id(2), now) else {
-        panic!("a question")
-    };
-    let resolved = pending.resolve(Verdict::Passed(Proof::Nothing));
-    let (body, session) = written(resolved.apply(Some(session), id(2), now), "");
-    assert_eq!(body, value(COMPLETED));
-
-    let bar = foo.replace("foo", "bar");
-    let Step::Verify(pending) = guard.receive(call(bar.as_bytes()), Some(session.clone()), id(2), now) else {
-        panic!("a question")
-    };
-    let resolved = pending.resolve(Verdict::Failed(StageFailure::Credentials));
-    let (body, _) = written(resolved.apply(Some(session), id(2), now), "Invalid password");
-    assert_eq!(body, value(FAILED));
+    server.next_verdict(Verdict::Passed(Evidence::nothing()));
+    let attempt = |auth_type: &str| json!({"auth": {"type": auth_type, "session": session}});
+    assert_eq!(written(&mut server, attempt("example.type.foo")).0, value(COMPLETED));
+    server.next_verdict(Verdict::Failed(StageFailure::Credentials));
+    assert_eq!(written(&mut server, attempt("example.type.bar")).0, value(FAILED));
 }
 
 #[test]
@@ -304,17 +284,9 @@ fn terms_of_service_at_registration() {
 #[test]
 fn terms_of_service_at_registration_as_this_server_writes_them() {
     let params = value(TERMS)["params"].to_string();
-    let policy = flows::<Register>(&[&["m.login.terms"]], Some(&params));
-    let rules = Rules::default();
-    let request = RegisterRequest::parse(b"{}").unwrap();
-    let call = request.call(&matrix_uia::BindingKey::from_entropy([0; 16]), None);
-    let Step::Challenge(first) = Guard::new(&policy, &rules).receive(call, None, id(1), Timestamp::default())
-    else {
-        panic!("a challenge")
-    };
-    let mut body = String::new();
-    first.write_body(&mut body).unwrap();
-    let mut body = value(&body);
+    let mut server = Server::new();
+    server.policies.register = policy::<Register>(&[&["m.login.terms"]], Some(&params));
+    let mut body = server.register(json!({})).body;
     body["session"] = "kasgjaelkgj".into();
     assert_eq!(body, value(TERMS));
 }

@@ -10,6 +10,7 @@ pub(super) fn a_session_expires_at_its_lifetime_not_before<K: Kind>() {
     for (now, over) in [(0, false), (LIFETIME - 1, false), (LIFETIME, true), (LIFETIME + 1, true)] {
         let mut store = K::new::<1>();
         store.open(1, 50);
+        assert!(store.expired(50 + now / 2).is_empty());
         assert_eq!(!store.expired(50 + now).is_empty(), over, "after {now} s");
         assert_eq!(store.has(1), !over);
     }
@@ -66,12 +67,12 @@ pub(super) fn tombstones_expire_in_the_order_they_were_consumed<K: Kind>() {
 }
 
 pub(super) fn no_time_at_all_is_over_at_once<K: Kind>() {
-    let mut store = K::with::<1>(Lifetimes::new(Millis::from_secs(LIFETIME), Millis::new(0)));
+    let mut store = K::of::<1>(Lifetimes::new(Millis::from_secs(LIFETIME), Millis::new(0)));
     store.open(1, 7);
     store.consume(1, 8);
     assert_eq!(store.expired(8), [1]);
 
-    let mut store = K::with::<1>(Lifetimes::new(Millis::new(0), Millis::new(0)));
+    let mut store = K::of::<1>(Lifetimes::new(Millis::new(0), Millis::new(0)));
     store.open(1, 7);
     store.pass(1, 7);
     let _ = store.claim(1, 7);
@@ -110,7 +111,7 @@ pub(super) fn a_claim_that_fails_late_does_not_live_on<K: Kind>() {
     store.pass(1, 0);
     let receipt = store.claim(1, LIFETIME - 1);
     assert!(store.expired(LIFETIME).is_empty());
-    assert_eq!(store.apply(receipt.failed().write(), None, at(LIFETIME)).unwrap().evicted, None);
+    store.fail(receipt, LIFETIME);
     assert!(claim(id(1), store.session(1), at(LIFETIME)).is_none(), "its guard knows");
     assert_eq!(store.expired(2 * LIFETIME), [1]);
 }
@@ -137,33 +138,66 @@ pub(super) fn a_clock_set_back_neither_kills_nor_revives<K: Kind>() {
 /// Requests read the clock, then wait for each other.
 pub(super) fn times_out_of_order_do_not_add_up<K: Kind>() {
     let mut store = K::new::<1>();
-    store.open(1, 100);
-    for _ in 0..LIFETIME {
-        assert!(store.expired(100 + DISORDER).is_empty());
-        assert!(store.expired(100).is_empty());
+    store.open(1, 2_000);
+    for late in [1, MINUTE, MINUTE + 1, LIFETIME, LIFETIME + 1, 2_000] {
+        for _ in 0..LIFETIME {
+            assert!(store.expired(2_000).is_empty());
+            assert!(store.expired(2_000 - late).is_empty(), "{late}");
+        }
     }
-    assert!(store.expired(100 + LIFETIME - 1).is_empty());
-    assert_eq!(store.expired(100 + LIFETIME), [1]);
+    assert!(store.expired(2_000 + LIFETIME - 1).is_empty());
+    assert_eq!(store.expired(2_000 + LIFETIME), [1]);
 }
 
-pub(super) fn a_moment_in_a_wrong_year_does_not_block_the_queue<K: Kind>() {
+pub(super) fn a_moment_in_a_wrong_year_ends_nobodys_session<K: Kind>() {
     let mut store = K::new::<4>();
     let wrong = 1_000_000_000;
     store.open(1, 100);
-    assert_eq!(store.expired(wrong), [1], "nobody could know");
-    store.open(2, wrong);
+    for now in [wrong, wrong, wrong + 1] {
+        assert!(store.expired(now).is_empty());
+    }
+    store.open(2, wrong + 1);
     store.open(3, 200);
-    assert!(store.expired(199 + LIFETIME).is_empty());
+    assert!(store.expired(99 + LIFETIME).is_empty());
+    assert_eq!(store.expired(100 + LIFETIME), [1]);
+    assert!(store.has(2), "the queue is that of the insertions, and 2 is due with 1 or later");
     assert_eq!(store.expired(200 + LIFETIME), [2, 3]);
+}
+
+/// After a night without a request.
+pub(super) fn a_long_silence_is_believed_a_minute_later<K: Kind>() {
+    let mut store = K::new::<4>();
+    let morning = 20 * LIFETIME;
+    store.open(1, 0);
+    store.open(2, 10);
+    store.pass(2, 10);
+    store.open(3, morning);
+    assert!(store.expired(morning + MINUTE - 1).is_empty(), "it might be a wrong time");
+    store.open(4, morning + MINUTE - 1);
+    assert_eq!(store.expired(morning + MINUTE), [1, 2]);
+    assert!(store.expired(morning + LIFETIME - 1).is_empty(), "the new ones have all of their time");
+    assert_eq!(store.expired(morning + LIFETIME), [3]);
+}
+
+/// A server that nobody asks anything for longer than a lifetime, again and again.
+pub(super) fn one_request_an_hour_expires_what_was_there_two_before<K: Kind>() {
+    let mut store = K::new::<8>();
+    let hour = 3 * LIFETIME;
+    for number in 1..=5 {
+        store.open(number, number * hour);
+        store.pass(number, number * hour);
+        let over = number.saturating_sub(2);
+        assert_eq!(store.expired(number * hour), if over > 0 { vec![over] } else { vec![] });
+    }
 }
 
 pub(super) fn a_session_stored_late_is_due_no_later<K: Kind>() {
     let mut store = K::new::<4>();
     let old = session(id(1), at(0));
-    assert_eq!(store.insert(id(1), &old, 1, at(900)).unwrap().evicted, None);
+    assert_eq!(store.insert(id(1), &old, 1, owner(1), at(900)).unwrap().evicted, None);
     store.open(2, 900);
     let older = session(id(3), at(0));
-    assert_eq!(store.insert(id(3), &older, 3, at(950)).unwrap().evicted, None);
+    assert_eq!(store.insert(id(3), &older, 3, owner(1), at(950)).unwrap().evicted, None);
     assert!(store.expired(LIFETIME - 1).is_empty());
     assert_eq!(store.expired(LIFETIME), [1]);
     assert_eq!(store.expired(900 + LIFETIME), [2, 3], "but no sooner than those before it");

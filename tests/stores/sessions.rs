@@ -2,17 +2,26 @@
 
 use std::sync::LazyLock;
 
-use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::server::session::{Claim, Proof, Receipt, Verdict, Write};
-use matrix_uia::server::store::{NotStored, Store, Stored};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::call::{Param, Params};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::digest::ParamDigest;
+use matrix_uia::server::exchange::{Exchange, HostKind};
+use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::question::Check;
+use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::store::{NotStored, OwnerKey, Store, Stored};
+use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::Auth;
-use matrix_uia::{BindingKey, Call, Flows, Guard, Millis, Rules, Session, SessionId, Step, Timestamp};
+use matrix_uia::{Call, Flows, MatrixError, Millis, Rules, Session, SessionId, Timestamp};
 
 /// In seconds, as every time in these tests.
 pub(super) const LIFETIME: u64 = 1_000;
 pub(super) const REPLAY: u64 = 100;
-/// The most that times may be out of order before the clock counts as set back.
-pub(super) const DISORDER: u64 = 60;
+/// How long times that lie further off than a lifetime go on before they are believed.
+pub(super) const MINUTE: u64 = 60;
 
 pub(super) fn at(secs: u64) -> Timestamp {
     Timestamp::from_millis(secs * 1_000)
@@ -35,81 +44,145 @@ pub(super) static RULES: LazyLock<Rules> = LazyLock::new(|| {
 
 static FLOWS: LazyLock<Flows<'static, ChangePassword>> = LazyLock::new(|| {
     let buffer = Box::leak(Box::new([0; 512]));
-    Flows::in_buffer([["m.login.dummy", "m.login.password"]], None, buffer).unwrap()
+    let flows = [&["m.login.recaptcha", "m.login.password"][..], &["m.login.dummy"]];
+    Flows::in_buffer(flows, None, buffer).unwrap()
 });
 
 pub(super) fn user_of(id: SessionId) -> UserRef {
     UserRef::new(u64::from(id.as_bytes()[8] % 2))
 }
 
+fn caller(id: SessionId) -> Caller {
+    Caller::User(Account::new(Subject::new(user_of(id), 0), AccountStatus::default()))
+}
+
+/// What a request has come to: the session as it is to be stored, and the rest of it.
+pub(super) struct Step {
+    session: Option<Session>,
+    rest: Exchange<'static, ChangePassword>,
+}
+
+fn begin(id: SessionId, auth: &str, params: Params, now: Timestamp) -> Exchange<'static, ChangePassword> {
+    let auth: &'static str = String::from(auth).leak();
+    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap()).with_params(params);
+    Exchange::begin(&FLOWS, &RULES, HostKind::CLAIMS, call, id, now)
+}
+
+/// Goes on up to the next commit. Whatever is asked, the answer is yes.
+fn go_on(
+    mut exchange: Exchange<'static, ChangePassword>,
+    id: SessionId,
+    session: Option<&Session>,
+    now: Timestamp,
+) -> Step {
+    loop {
+        exchange = match exchange {
+            Exchange::Load(load) => load.found(session.cloned(), caller(id), now),
+            Exchange::Admit(admit) => admit.admitted(),
+            Exchange::Verify(verify) => {
+                let verdict = match verify.question().check() {
+                    Check::Password(check) => {
+                        check.named(Named::User(Subject::new(user_of(id), 0))).verdict(true)
+                    }
+                    _ => Verdict::Passed(Evidence::nothing()),
+                };
+                verify.verdict(verdict)
+            }
+            Exchange::Hash(hash) => hash.hashed(),
+            Exchange::Commit(commit) => {
+                let put = commit.changes().find_map(|change| match change {
+                    Change::Put { session, .. } => Some(session.clone()),
+                    _ => None,
+                });
+                return Step { session: put, rest: commit.committed(Committed::Stored) };
+            }
+            rest => return Step { session: None, rest },
+        };
+    }
+}
+
 /// A new session.
 pub(super) fn session(id: SessionId, now: Timestamp) -> Session {
-    let call = Call::new(Auth::Absent, Some(Subject::new(user_of(id), 0)));
-    let Step::Challenge(challenge) = Guard::new(&FLOWS, &RULES).receive(call, None, id, now) else {
-        unreachable!("no auth, no success")
-    };
-    challenge.session().clone()
+    go_on(begin(id, "{}", Params::NONE, now), id, None, now).session.expect("no auth, no success")
 }
 
-/// Has the guard take an attempt at a stage.
-fn attempt<R>(
-    id: SessionId,
-    session: Session,
-    stage: &str,
-    now: Timestamp,
-    then: impl FnOnce(Step<'_, ChangePassword>) -> R,
-) -> R {
+fn attempt(id: SessionId, session: &Session, stage: &str, now: Timestamp) -> Step {
     let auth = format!(
-        r#"{{"type":"{stage}","session":"{}","identifier":{{"type":"m.id.user","user":"u"}},"password":"p"}}"#,
+        r#"{{"type":"{stage}","session":"{}","response":"r",
+            "identifier":{{"type":"m.id.user","user":"u"}},"password":"p"}}"#,
         id.expose(),
     );
-    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), Some(Subject::new(user_of(id), 0)));
-    then(Guard::new(&FLOWS, &RULES).receive(call, Some(session), id, now))
+    go_on(begin(id, &auth, Params::NONE, now), id, Some(session), now)
 }
 
-/// What the step makes of the session, if it goes on and something has changed.
-fn changed(step: Step<'_, ChangePassword>) -> Option<Session> {
-    match step {
-        Step::Challenge(challenge) => match challenge.write() {
-            Write::Replace { session, .. } => Some(session.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
+/// The session if it goes on, and something of it has changed.
+fn changed(step: Step, session: &Session) -> Option<Session> {
+    let next = |it: &Session| it.revision().get() == session.revision().get() + 1;
+    step.session.filter(|it| next(it) && !it.is_claimed())
 }
 
 /// The session with parameters bound: changed, and nothing passed.
 pub(super) fn bound(id: SessionId, session: Session, now: Timestamp) -> Option<Session> {
     let auth = format!(r#"{{"session":"{}"}}"#, id.expose());
-    let params = BindingKey::from_entropy([1; 16]).params::<ChangePassword>().boolean(Some(true)).finish();
-    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), Some(Subject::new(user_of(id), 0)));
-    changed(Guard::new(&FLOWS, &RULES).receive(call.with_params(params), Some(session), id, now))
+    let params = Params::new([Param::required(Some(ParamDigest::boolean(true)))]);
+    let step = go_on(begin(id, &auth, params, now), id, Some(&session), now);
+    changed(step, &session)
 }
 
-/// The session once its first stage has passed.
+/// The session once a stage has proved something.
 pub(super) fn passed(id: SessionId, session: Session, now: Timestamp) -> Option<Session> {
-    attempt(id, session, "m.login.dummy", now, changed)
+    changed(attempt(id, &session, "m.login.recaptcha", now), &session)
 }
 
-/// The session once its second stage has passed too.
-pub(super) fn claim(id: SessionId, session: Session, now: Timestamp) -> Option<Claim<ChangePassword>> {
-    attempt(id, session.clone(), "m.login.password", now, |step| match step {
-        Step::Verify(pending) => {
-            let verified = pending.resolve(Verdict::Passed(Proof::User(user_of(id))));
-            match verified.apply(Some(session), id, now) {
-                Step::Grant(claim) => Some(claim),
-                _ => None,
-            }
-        }
-        _ => None,
-    })
+/// A session that is claimed, and the call that has claimed it.
+pub(super) struct Claim {
+    pub(super) session: Session,
+    pub(super) receipt: Receipt,
 }
 
-pub(super) fn replacement(write: Write<'_>) -> Session {
-    match write {
-        Write::Replace { session, .. } => session.clone(),
-        other => panic!("{other:?}"),
+/// A call that is about to be carried out.
+pub(super) struct Receipt {
+    pub(super) id: SessionId,
+    pub(super) session: Session,
+    rest: Exchange<'static, ChangePassword>,
+}
+
+fn granted(id: SessionId, step: Step) -> Option<Claim> {
+    let session = step.session.filter(Session::is_claimed)?;
+    Some(Claim { session: session.clone(), receipt: Receipt { id, session, rest: step.rest } })
+}
+
+/// The session once the other stage of its flow has passed too.
+pub(super) fn claim(id: SessionId, session: Session, now: Timestamp) -> Option<Claim> {
+    granted(id, attempt(id, &session, "m.login.password", now))
+}
+
+/// The session once the flow that proves nothing is complete.
+pub(super) fn dummy(id: SessionId, session: Session, now: Timestamp) -> Option<Claim> {
+    granted(id, attempt(id, &session, "m.login.dummy", now))
+}
+
+impl Receipt {
+    /// The session once the call has ended so.
+    pub(super) fn end(self, succeeded: bool, now: Timestamp) -> Session {
+        let Self { id, session, rest } = self;
+        let begun = session.claimed_at().expect("it is claimed");
+        let Exchange::Perform(perform) = go_on(rest, id, Some(&session), begun).rest else {
+            panic!("the claim holds")
+        };
+        let (_grant, performing) = perform.grant();
+        let ended = if succeeded {
+            performing.succeeded(Outcome::new(Reference::new(1)), now)
+        } else {
+            performing.refused(Refusal::new(MatrixError::unavailable()))
+        };
+        go_on(ended, id, None, now).session.expect("its end is stored")
     }
+}
+
+/// An owner as evenly spread as a digest, and the same in every run.
+pub(super) fn owner(number: u64) -> OwnerKey {
+    OwnerKey::from_u64(number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
 /// What a test does to a store, in one call each.
@@ -123,12 +196,20 @@ pub(super) trait Steps: Store<Kept = u32> + Sized {
     }
 
     fn begin(&mut self, number: u64, now: u64) -> Result<Stored<u32>, NotStored<u32>> {
-        self.insert(id(number), &session(id(number), at(now)), number as u32, at(now))
+        self.begin_of(OwnerKey::NOBODY, number, now)
+    }
+
+    fn begin_of(&mut self, owner: OwnerKey, number: u64, now: u64) -> Result<Stored<u32>, NotStored<u32>> {
+        self.insert(id(number), &session(id(number), at(now)), number as u32, owner, at(now))
     }
 
     /// As `begin`, where there is room.
     fn open(&mut self, number: u64, now: u64) {
         assert_eq!(self.begin(number, now).unwrap().evicted, None);
+    }
+
+    fn open_of(&mut self, owner: OwnerKey, number: u64, now: u64) {
+        assert_eq!(self.begin_of(owner, number, now).unwrap().evicted, None);
     }
 
     fn pass(&mut self, number: u64, now: u64) {
@@ -137,15 +218,41 @@ pub(super) trait Steps: Store<Kept = u32> + Sized {
         self.replace(id(number), before.revision(), &after, None, at(now)).unwrap();
     }
 
+    fn put(
+        &mut self,
+        number: u64,
+        expected: matrix_uia::server::session::Revision,
+        next: &Session,
+        now: u64,
+    ) {
+        self.replace(id(number), expected, next, None, at(now)).unwrap();
+    }
+
     fn claim(&mut self, number: u64, now: u64) -> Receipt {
-        let claim = claim(id(number), self.session(number), at(now)).unwrap();
-        assert_eq!(self.apply(claim.write(), None, at(now)).unwrap().evicted, None);
-        claim.assume_stored().redeem()
+        let before = self.session(number);
+        let claim = claim(id(number), before.clone(), at(now)).unwrap();
+        self.put(number, before.revision(), &claim.session, now);
+        claim.receipt
+    }
+
+    /// Claims it by the flow that proves nothing.
+    fn claim_for_nothing(&mut self, number: u64, now: u64) -> Receipt {
+        let before = self.session(number);
+        let claim = dummy(id(number), before.clone(), at(now)).unwrap();
+        self.put(number, before.revision(), &claim.session, now);
+        claim.receipt
+    }
+
+    fn fail(&mut self, receipt: Receipt, now: u64) {
+        let (number, expected) = (number(&receipt.id), receipt.session.revision());
+        let open = receipt.end(false, at(now));
+        self.put(number, expected, &open, now);
     }
 
     fn succeed(&mut self, receipt: Receipt, now: u64) {
-        let redeemed = receipt.succeeded(Reference::new(1), at(now));
-        assert_eq!(self.apply(redeemed.write(), None, at(now)).unwrap().evicted, None);
+        let (number, expected) = (number(&receipt.id), receipt.session.revision());
+        let consumed = receipt.end(true, at(now));
+        self.put(number, expected, &consumed, now);
     }
 
     /// All the way, in one moment.

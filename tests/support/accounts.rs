@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use matrix_uia::endpoint::account::AccountStatus;
-use matrix_uia::server::operation::{Subject, UserRef};
+use matrix_uia::server::account::AccountStatus;
+use matrix_uia::server::reference::{Subject, UserRef};
 
 use super::Server;
 
@@ -42,10 +42,10 @@ impl Server {
     }
 
     pub(crate) fn by_number(&mut self, user: UserRef) -> &mut User {
-        self.users.values_mut().find(|it| it.number == user.get()).unwrap()
+        self.users.values_mut().find(|it| UserRef::new(it.number) == user).unwrap()
     }
 
-    /// ResetTarget token it is.
+    /// Whose token it is.
     pub(crate) fn subject(&self, token: &str) -> Option<(Subject, AccountStatus, String)> {
         self.users.values().find_map(|user| {
             let device = user.tokens.get(token)?;

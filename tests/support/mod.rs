@@ -12,33 +12,39 @@
 mod accounts;
 pub(crate) mod client;
 mod endpoints;
+mod host;
 mod proofs;
 pub(crate) mod synapse;
-
-/// The same that takes the homeserver's pages apart.
-#[allow(unreachable_pub, dead_code, reason = "written for another test program")]
-#[path = "../../examples/tests/support/page.rs"]
-pub(crate) mod page;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
 use matrix_uia::pages::{Document, Nonce, Page};
+use matrix_uia::server::call::Call;
+use matrix_uia::server::check::AddressBy;
+use matrix_uia::server::drive::Recalled;
+use matrix_uia::server::drive_page;
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::flows::TermsVersion;
-use matrix_uia::server::operation::{ChangePassword, Subject, UserRef};
+use matrix_uia::server::grant::{Grant, Refusal};
 use matrix_uia::server::operation::{
-    Deactivate, DeleteDevice, DeleteDevices, Operation, Reference, Register,
+    ChangePassword, Deactivate, DeleteDevice, DeleteDevices, Operation, Register,
 };
-use matrix_uia::server::session::{Check, Proof, Question, Receipt, Verdict, Visit, Visited, Write};
+use matrix_uia::server::page::{Approval, PagePolicy, Visit};
+use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Reference, UserRef};
+use matrix_uia::server::seal::Sealer;
+use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::{AuthData, Malformed, Raw};
-use matrix_uia::{
-    BindingKey, Call, Flows, Grant, Guard, MatrixError, Millis, Rules, Session, SessionId, Step, Text,
-    Timestamp,
-};
+use matrix_uia::{BindingKey, Flows, MatrixError, Millis, Rules, Session, SessionId, Text, Timestamp};
+use matrix_uia_page_reader::Html;
 use serde_json::{Value, json};
 
 pub(crate) use accounts::User;
-pub(crate) use endpoints::Kept;
+use host::AtPage;
+pub(crate) use host::{Handler, Serving};
 pub(crate) use proofs::{RegistrationToken, Validation};
 
 pub(crate) const SERVER: &str = "example.org";
@@ -110,13 +116,43 @@ impl Answer {
     }
 }
 
-type Hook = Box<dyn FnOnce(&mut Server)>;
+type Hook = Box<dyn FnOnce(&mut Server) + Send>;
 
-/// How a guarded request went on.
-pub(crate) enum Gate<Op: Operation> {
-    Answer(Answer),
-    Grant(Grant<Op>),
-    Replay(Reference),
+/// The key of every server here.
+pub(crate) fn key() -> BindingKey {
+    BindingKey::from_entropy([7; 16])
+}
+
+/// An operation of a host's own, with its call.
+pub(crate) struct Own<'r, Op>(pub(crate) Call<'r, Op>);
+
+/// What the grant of an operation of a host's own says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnPlan {
+    pub(crate) user: Option<UserRef>,
+    pub(crate) has_token: bool,
+}
+
+impl<Op: Operation> Endpoint for Own<'_, Op> {
+    type Op = Op;
+    type Stored = ();
+    type Plan<H: Send> = OwnPlan;
+
+    fn call(&self, _: &BindingKey) -> Call<'_, Op> {
+        self.0
+    }
+
+    fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}
+
+    fn plan<H: Send>(
+        &self,
+        _: &BindingKey,
+        grant: Grant<Op>,
+        _: Option<()>,
+        _: Option<H>,
+    ) -> Result<OwnPlan, Refusal> {
+        Ok(OwnPlan { user: grant.user(), has_token: grant.has_token() })
+    }
 }
 
 /// The policy of each operation.
@@ -138,13 +174,30 @@ pub(crate) struct Server {
     pub(crate) users: BTreeMap<&'static str, User>,
     /// Sessions as another process would find them.
     pub(crate) sessions: BTreeMap<SessionId, String>,
-    pub(crate) kept: BTreeMap<SessionId, Kept>,
+    /// What is kept beside a session, as text.
+    pub(crate) kept: BTreeMap<SessionId, String>,
     pub(crate) validations: BTreeMap<String, Validation>,
     pub(crate) tokens: BTreeMap<&'static str, RegistrationToken>,
     /// What the host waits for, by the reference it gave, and whether it has happened.
-    pub(crate) awaited: BTreeMap<u64, Proof>,
+    pub(crate) awaited: BTreeMap<u64, Evidence>,
+    /// How often a password was compared with somebody's.
+    pub(crate) compared: usize,
+    /// How often a password was hashed.
+    pub(crate) hashed: usize,
+    /// When requests come in, if not now.
+    pub(crate) arrives: Option<u64>,
+    /// How sessions are kept beside accounts.
+    pub(crate) kind: HostKind,
+    /// The process dies when a call is to be carried out.
+    pub(crate) dies: bool,
+    /// What the record of a claimed call says.
+    pub(crate) record: Recalled,
+    /// When the request's token completed authentication, and for which account.
+    recent: Option<(matrix_uia::server::reference::Subject, Timestamp)>,
     /// How often anything was verified.
     pub(crate) asked: usize,
+    /// What the last question counts against.
+    pub(crate) limit_keys: Vec<String>,
     /// What each question was.
     pub(crate) questions: Vec<String>,
     /// What the next questions are answered with, whatever they are; then the truth.
@@ -188,7 +241,15 @@ impl Server {
             validations: BTreeMap::new(),
             tokens: BTreeMap::new(),
             awaited: BTreeMap::new(),
+            compared: 0,
+            hashed: 0,
+            arrives: None,
+            kind: HostKind::assume_one_transaction(),
+            dies: false,
+            record: Recalled::Unknown,
+            recent: None,
             asked: 0,
+            limit_keys: Vec::new(),
             questions: Vec::new(),
             script: VecDeque::new(),
             meanwhile: None,
@@ -198,7 +259,7 @@ impl Server {
             journal: Vec::new(),
             outcomes: BTreeMap::new(),
             passwords_enabled: true,
-            key: BindingKey::from_entropy([7; 16]),
+            key: key(),
             counter: 0,
         };
         server.add_user("alice", "wonderland");
@@ -233,196 +294,90 @@ impl Server {
         self.read(SessionId::parse(Text::new(name))).expect("the session is kept")
     }
 
-    /// «Replace if the revision is still N».
-    pub(crate) fn write(&mut self, write: Write<'_>) -> bool {
-        let (id, session) = match write {
-            Write::Keep => return true,
-            Write::Insert { id, session } if !self.sessions.contains_key(&id) => (id, session),
-            Write::Replace { id, expected, session }
-                if self.read(Some(id)).is_some_and(|stored| stored.revision() == expected) =>
-            {
-                (id, session)
-            }
-            _ => return false,
-        };
+    fn arrived(&self) -> Timestamp {
+        Timestamp::from_millis(self.arrives.unwrap_or(self.now))
+    }
+
+    /// Writes a session as another worker would.
+    pub(crate) fn put(&mut self, id: SessionId, session: &Session) {
         self.sessions.insert(id, serde_json::to_string(session).unwrap());
-        true
-    }
-
-    fn try_write(&mut self, write: Write<'_>) -> bool {
-        if !matches!(write, Write::Keep)
-            && let Some(faster) = self.before_write.take()
-        {
-            faster(self);
-        }
-        self.write(write)
-    }
-
-    /// The whole loop of a host around one request.
-    pub(crate) fn guard<Op: Operation>(
-        &mut self,
-        flows: &Flows<'static, Op>,
-        call: Call<'_, Op>,
-        keep: Kept,
-    ) -> Gate<Op> {
-        let rules = self.rules.clone();
-        let guard = Guard::new(flows, &rules);
-        let mut resolved = None;
-        for _ in 0..8 {
-            let fresh = self.fresh();
-            let now = self.timestamp();
-            let step = match &resolved {
-                None => guard.receive(call, self.read(call.session_id()), fresh, now),
-                Some(resolved) => {
-                    let resolved: &matrix_uia::server::session::Resolved<'_, Op> = resolved;
-                    let current = self.read(Some(resolved.session_id()));
-                    resolved.as_of(self.as_of_now(call.subject())).apply(current, fresh, now)
-                }
-            };
-            match step {
-                Step::Verify(pending) => {
-                    assert!(resolved.is_none(), "nothing is verified twice");
-                    let verdict = self.verdict(pending.question());
-                    resolved = Some(pending.resolve(verdict));
-                    if let Some(other) = self.meanwhile.take() {
-                        other(self);
-                    }
-                }
-                Step::Challenge(challenge) => {
-                    if !self.try_write(challenge.write()) {
-                        continue;
-                    }
-                    self.give_back(challenge.unused_proof());
-                    if let Some(ended) = challenge.ended() {
-                        self.end(ended);
-                    }
-                    if challenge.keep_params() {
-                        self.kept.insert(challenge.session_id(), keep);
-                    }
-                    let mut body = String::new();
-                    challenge.write_body(&mut body).unwrap();
-                    let body = serde_json::from_str(&body).expect("a challenge is JSON");
-                    return Gate::Answer(Answer { status: 401, body, retry_after: None });
-                }
-                Step::Reject(refused) => {
-                    if !self.try_write(refused.write()) {
-                        continue;
-                    }
-                    self.give_back(refused.unused_proof());
-                    return Gate::Answer(Answer::refused(refused.reject()));
-                }
-                Step::Grant(claim) => {
-                    if !self.try_write(claim.write()) {
-                        continue;
-                    }
-                    self.give_back(claim.unused_proof());
-                    if claim.keep_params()
-                        && let Write::Replace { id, .. } | Write::Insert { id, .. } = claim.write()
-                    {
-                        self.kept.insert(id, keep);
-                    }
-                    self.grants += 1;
-                    return Gate::Grant(claim.assume_stored());
-                }
-                Step::Replay(replay) => {
-                    self.give_back(replay.unused_proof());
-                    return Gate::Replay(replay.outcome());
-                }
-                _ => unreachable!("every step has its arm"),
-            }
-        }
-        panic!("a request never loses a race eight times");
     }
 
     /// A session that is over: what it had reserved is free again.
     pub(crate) fn end(&mut self, id: SessionId) {
-        let proofs: Vec<Proof> = self.read(Some(id)).iter().flat_map(Session::proofs).collect();
-        for proof in proofs {
+        let session = self.read(Some(id));
+        for proof in session.iter().flat_map(Session::proofs) {
             self.give_back(Some(proof));
         }
         self.sessions.remove(&id);
         self.kept.remove(&id);
     }
 
-    /// The call succeeded; the outcome is kept for a resend.
-    pub(crate) fn succeed(&mut self, receipt: Receipt, outcome: Value) -> Answer {
-        let number = self.next_number();
-        self.outcomes.insert(number, outcome.clone());
-        let redeemed = receipt.succeeded(Reference::new(number), self.timestamp());
-        assert!(self.write(redeemed.write()), "nobody else writes a claimed session");
-        Answer::ok(outcome)
-    }
-
-    /// A stage is completed by a page, a link, or an identity provider.
+    /// A stage is completed by an identity provider or an administrator.
     pub(crate) fn complete<Op: Operation>(
         &mut self,
-        flows: &Flows<'static, Op>,
+        flows: &'static Flows<'static, Op>,
         session: &str,
         auth_type: &str,
-        proof: Proof,
-    ) -> Result<(), matrix_uia::server::session::NotCompleted> {
-        let rules = self.rules.clone();
-        let (visit, stored) = self.visit(session, auth_type);
-        let outside = Guard::new(flows, &rules).outside();
-        let done = outside.complete(visit, proof, stored, self.timestamp())?;
-        assert!(self.write(done.write()));
-        Ok(())
-    }
-
-    /// Somebody at a stage's page, and the session as it is now.
-    pub(crate) fn visit<'v>(&self, session: &str, auth_type: &'v str) -> (Visit<'v>, Option<Session>) {
+        approval: Approval,
+    ) -> Result<(), PageRefusal> {
         let id = SessionId::parse(Text::new(session)).unwrap();
-        let stored = self.read(Some(id));
-        let account = self.as_of_now(stored.as_ref().and_then(Session::subject));
-        (Visit::new(id, auth_type.into(), account), stored)
-    }
-
-    /// The same user, with the epoch of their account by now.
-    fn as_of_now(&self, subject: Option<Subject>) -> Option<Subject> {
-        let user = self.users.values().find(|user| Some(user.number) == subject.map(|it| it.user.get()))?;
-        Some(Subject::new(UserRef::new(user.number), user.epoch))
+        self.at_page(flows, Visit::assume_approved(id, auth_type.into(), approval))
     }
 
     /// A page's form is sent; what the page says then.
     pub(crate) fn submit<Op: Operation>(
         &mut self,
-        flows: &Flows<'static, Op>,
+        flows: &'static Flows<'static, Op>,
         visit: (&str, &str, Option<TermsVersion>),
         data: Result<AuthData<'_>, Malformed>,
-    ) -> Result<(), matrix_uia::server::session::NotCompleted> {
+    ) -> Result<(), PageRefusal> {
         let (session, auth_type, shown) = visit;
-        let rules = self.rules.clone();
-        let outside = Guard::new(flows, &rules).outside();
-        let (visit, stored) = self.visit(session, auth_type);
-        let step = match outside.attempt(visit.shown(shown), data, stored, self.timestamp()) {
-            Visited::Verify(inquiry) => {
-                let verdict = self.verdict(inquiry.question());
-                if let Some(meanwhile) = self.meanwhile.take() {
-                    meanwhile(self);
-                }
-                let answered = inquiry.resolve(verdict);
-                let (again, current) = self.visit(session, auth_type);
-                answered.apply(again.account(), current, self.timestamp())
-            }
-            step => step,
-        };
-        match step {
-            Visited::Passed(completed) => {
-                assert!(self.write(completed.write()));
-                Ok(())
-            }
-            Visited::Not(not) => {
-                assert!(self.write(not.write()));
-                self.give_back(not.unused_proof());
-                Err(not.reason())
-            }
-            other => panic!("asked twice: {other:?}"),
+        let id = SessionId::parse(Text::new(session)).unwrap();
+        self.at_page(flows, Visit::form(id, auth_type.into(), data, shown))
+    }
+
+    /// A look at the page of a stage.
+    pub(crate) fn visit<'v>(&self, session: &str, auth_type: &'v str) -> Visit<'v> {
+        Visit::look(SessionId::parse(Text::new(session)).unwrap(), auth_type.into())
+    }
+
+    /// The account of a user as it is now.
+    pub(crate) fn account_named(&self, name: &str) -> matrix_uia::server::reference::Subject {
+        self.account_of(self.user_ref(name)).unwrap().subject
+    }
+
+    /// Somebody looks at a stage's page.
+    pub(crate) fn look<Op: Operation>(
+        &mut self,
+        flows: &'static Flows<'static, Op>,
+        session: &str,
+        auth_type: &str,
+    ) -> Result<(), PageRefusal> {
+        let id = SessionId::parse(Text::new(session)).unwrap();
+        self.at_page(flows, Visit::look(id, auth_type.into()))
+    }
+
+    /// Takes a visit to a page through.
+    pub(crate) fn at_page<'r, Op: Operation>(
+        &mut self,
+        flows: &'static Flows<'static, Op>,
+        visit: Visit<'r>,
+    ) -> Result<(), PageRefusal> {
+        let rules: &'static Rules = Box::leak(Box::new(self.rules.clone()));
+        let (policy, arrived) = (PagePolicy::new(flows, rules), self.arrived());
+        let mut host = AtPage { server: self, policy };
+        let outcome = matrix_uia::server::drive::ready(drive_page::visit(&mut host, visit, arrived));
+        match outcome.expect("nothing waits here") {
+            Ok(PageOutcome::Passed | PageOutcome::Open) => Ok(()),
+            Ok(PageOutcome::Refused(refusal)) => Err(refusal),
         }
     }
 
     fn verdict(&mut self, question: &Question<'_>) -> Verdict<'static> {
         self.asked += 1;
         self.questions.push(describe(question.check()));
+        self.limit_keys = question.limit_keys().map(|key| format!("{key:?}")).collect();
         match self.script.pop_front() {
             Some(verdict) => verdict,
             None => self.look_up(question),
@@ -441,21 +396,24 @@ impl Server {
 
 /// A page as it is sent: its status, and its text taken apart. What holds for every page is
 /// checked on the way.
-pub(crate) fn document(page: Page<'_>) -> (u16, page::Html) {
+pub(crate) fn document(page: Page<'_>) -> (u16, Html) {
     let document = Document::new(page, Nonce::from_entropy([0xA5; 18]));
     let mut text = String::new();
     document.write(&mut text).unwrap();
     let headers: BTreeMap<_, _> = document.headers().map(|(name, value)| (name, value.to_string())).collect();
     assert_eq!(headers["content-type"], "text/html; charset=utf-8");
-    let html = page::Html::read(&text);
+    let html = Html::read(&text);
     html.check(|name| headers.get(name).map(String::as_str));
     (document.status(), html)
 }
 
 fn describe(check: Check<'_>) -> String {
     match check {
-        Check::Password { .. } => "password".to_owned(),
+        Check::Password(_) => "password".to_owned(),
         Check::Recaptcha { .. } => "recaptcha".to_owned(),
+        Check::Email(check) | Check::Msisdn(check) if matches!(check.by(), AddressBy::Awaited(_)) => {
+            "awaited address".to_owned()
+        }
         Check::Email(_) => "email".to_owned(),
         Check::Msisdn(_) => "msisdn".to_owned(),
         Check::RegistrationToken { .. } => "token".to_owned(),
@@ -463,7 +421,6 @@ fn describe(check: Check<'_>) -> String {
         Check::Custom { data, reference } => {
             format!("custom {} {}", data.as_str(), reference.map_or(0, Reference::get))
         }
-        _ => unreachable!("every question has its arm"),
     }
 }
 

@@ -1,8 +1,11 @@
 //! What the host can look up: passwords, validated addresses, registration tokens.
 
-use matrix_uia::server::operation::{Reference, UserRef};
-use matrix_uia::server::session::{Check, Proof, Question, StageFailure, Verdict};
-use matrix_uia::wire::{Locality, ThreepidCreds, UserIdentifier};
+use matrix_uia::server::check::{AddressBy, AddressCheck, Named, PasswordCheck};
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::session::Proof;
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
+use matrix_uia::wire::{Locality, UserIdentifier};
 use matrix_uia::{SessionId, Text};
 
 use super::accounts::hash;
@@ -69,63 +72,86 @@ impl Server {
         }
     }
 
+    /// What was reserved belongs to the call.
+    pub(super) fn spend(&mut self, proof: Proof) {
+        match proof {
+            Proof::Token(number) => {
+                let token = self.tokens.values_mut().find(|it| it.number == number.get()).unwrap();
+                (token.pending, token.uses) = (token.pending - 1, token.uses + 1);
+            }
+            Proof::Threepid(number) => self.validations.retain(|_, it| it.number != number.get()),
+            _ => {}
+        }
+    }
+
     pub(super) fn look_up(&mut self, question: &Question<'_>) -> Verdict<'static> {
         match question.check() {
-            Check::Password { identifier, password } => {
-                let user = match identifier {
-                    UserIdentifier::Thirdparty { .. } | UserIdentifier::Phone { .. } => {
-                        return Verdict::Failed(StageFailure::UnknownThreepid);
-                    }
-                    _ => match identifier.localpart(SERVER) {
-                        Locality::Local(name) => self.users.get(name.to_string().as_str()),
-                        _ => None,
-                    },
-                };
-                let given = hash(&password.expose().to_string());
-                match user {
-                    Some(user) if user.hash.as_ref() == Some(&given) => {
-                        Verdict::Passed(Proof::User(UserRef::new(user.number)))
-                    }
-                    _ => Verdict::Failed(StageFailure::Credentials),
-                }
+            Check::Password(check) => self.compare(check),
+            Check::Recaptcha { response } if response.expose() == "human" => {
+                Verdict::Passed(Evidence::nothing())
             }
-            Check::Recaptcha { response } if response.expose() == "human" => Verdict::Passed(Proof::Nothing),
             Check::Recaptcha { .. } => Verdict::Failed(StageFailure::Captcha),
-            Check::Email(creds) | Check::Msisdn(creds) => self.claim(creds, question.session_id()),
+            Check::Email(check) | Check::Msisdn(check) => self.claim(check, question.session_id()),
             Check::RegistrationToken { token } => self.reserve(token.expose()),
             Check::Awaited { reference } => match self.awaited.get(&reference.get()) {
-                Some(proof) => Verdict::Passed(*proof),
-                None => self.still_pending(reference, question.session_id()),
+                Some(evidence) => Verdict::Passed(*evidence),
+                None => Verdict::Pending(reference),
             },
-            _ => Verdict::Failed(StageFailure::Other),
+            Check::Custom { .. } => Verdict::Failed(StageFailure::Other),
         }
     }
 
-    fn claim(&mut self, creds: ThreepidCreds<'_>, session: SessionId) -> Verdict<'static> {
-        let Some(validation) = self.validations.get_mut(creds.sid.to_string().as_str()) else {
-            return Verdict::Failed(StageFailure::Threepid);
+    fn compare(&mut self, check: PasswordCheck<'_>) -> Verdict<'static> {
+        let named = match check.identifier() {
+            UserIdentifier::Thirdparty { .. } | UserIdentifier::Phone { .. } => Named::Nobody,
+            identifier => match identifier.localpart(SERVER) {
+                Locality::Local(name) => match self.users.get(name.to_string().as_str()) {
+                    Some(user) => Named::User(Subject::new(UserRef::new(user.number), user.epoch)),
+                    None => Named::Nobody,
+                },
+                _ => Named::Remote,
+            },
         };
-        let right = creds.client_secret.expose() == validation.client_secret;
-        let free = validation.claimed_by.is_none_or(|by| by == session);
-        match validation.validated {
-            _ if !right || !free => Verdict::Failed(StageFailure::Threepid),
-            false => Verdict::Pending(Reference::new(validation.number)),
-            true => {
-                validation.claimed_by = Some(session);
-                Verdict::Passed(Proof::Threepid(Reference::new(validation.number)))
-            }
-        }
+        let comparison = check.named(named);
+        let given = hash(&comparison.password().expose().to_string());
+        let right = comparison.against().and_then(|user| self.by_number(user).hash.clone());
+        self.compared += usize::from(comparison.against().is_some());
+        comparison.verdict(right == Some(given))
     }
 
-    /// Whether the link that a session waits for has been followed meanwhile.
-    fn still_pending(&mut self, reference: Reference, session: SessionId) -> Verdict<'static> {
-        match self.validations.values_mut().find(|it| it.number == reference.get()) {
-            Some(validation) if validation.validated => {
-                validation.claimed_by = Some(session);
-                Verdict::Passed(Proof::Threepid(reference))
+    fn claim(&mut self, check: AddressCheck<'_>, session: SessionId) -> Verdict<'static> {
+        let found = match check.by() {
+            AddressBy::Credentials(creds) => {
+                let found = self.validations.get_mut(creds.sid.to_string().as_str());
+                found.filter(|found| creds.client_secret.expose() == found.client_secret)
             }
-            _ => Verdict::Pending(reference),
+            AddressBy::Awaited(reference) => {
+                self.validations.values_mut().find(|it| it.number == reference.get())
+            }
+        };
+        let Some(validation) = found else { return check.refused() };
+        if validation.claimed_by.is_some_and(|by| by != session) {
+            return check.refused();
         }
+        let reference = Reference::new(validation.number);
+        if !validation.validated {
+            return check.pending(reference);
+        }
+        validation.claimed_by = Some(session);
+        let owner = self.owner_of(reference);
+        let verdict = check.validated(reference, owner);
+        if let (Verdict::Failed(_), Some(validation)) =
+            (verdict, self.validations.values_mut().find(|it| it.number == reference.get()))
+        {
+            validation.claimed_by = None;
+        }
+        verdict
+    }
+
+    /// Who has the address of a validation now.
+    pub(crate) fn owner_of(&self, validation: Reference) -> Option<Subject> {
+        let owner = self.users.values().find(|user| user.threepids.contains(&validation.get()))?;
+        Some(Subject::new(UserRef::new(owner.number), owner.epoch))
     }
 
     /// One atomic act: uses that are pending count against the limit.
@@ -133,7 +159,7 @@ impl Server {
         match self.tokens.get_mut(name.to_string().as_str()) {
             Some(token) if token.uses + token.pending < token.limit => {
                 token.pending += 1;
-                Verdict::Passed(Proof::Token(Reference::new(token.number)))
+                Verdict::Passed(Evidence::token(Reference::new(token.number)))
             }
             _ => Verdict::Failed(StageFailure::Token),
         }

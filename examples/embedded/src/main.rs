@@ -13,9 +13,9 @@ mod server;
 
 use core::fmt::Write;
 
-use matrix_uia::{BindingKey, Flows, SessionId, Timestamp};
+use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
 
-use crate::server::{Body, Server};
+use crate::server::{Body, Password, Server};
 
 /// Asks for the flows, gets the password wrong, gets it right, and asks again.
 fn main() -> bool {
@@ -23,7 +23,8 @@ fn main() -> bool {
     let Ok(flows) = Flows::in_buffer([["m.login.password"]], None, &mut buffer) else { return false };
     // From the chip's generator, as all entropy.
     let key = BindingKey::from_entropy([7; 16]);
-    let mut server = Server::new(&flows, key, "wonderland");
+    let Some(password) = Password::new(Secret::new("wonderland")) else { return false };
+    let mut server = Server::new(&flows, key, password);
     let id = SessionId::from_entropy([9; 24]);
     let attempts = [None, Some("not it"), Some("wonderland"), Some("wonderland")];
     let mut answers = [0; 4];

@@ -5,20 +5,28 @@ use core::arch::asm;
 use core::fmt::Write;
 use core::hint::black_box;
 
-use matrix_uia::endpoint::deactivate::{self, DeactivateRequest};
+use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::endpoint::login::LoginRequest;
-use matrix_uia::endpoint::password::{self, ChangePasswordRequest};
+use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::endpoint::refresh::RefreshRequest;
-use matrix_uia::endpoint::register::{self, KeptRegistration, RegisterRequest};
+use matrix_uia::endpoint::register::{Localpart, RegisterRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
-use matrix_uia::server::operation::{ChangePassword, Deactivate, Reference, Register, Subject, UserRef};
-use matrix_uia::server::session::{Exempt, Proof, Verdict};
-use matrix_uia::server::store::{FixedStore, Lifetimes, Store};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::{Exchange, HostKind, Verify};
+use matrix_uia::server::grant::{Exempt, Outcome};
+use matrix_uia::server::operation::{ChangePassword, Operation, Register};
+use matrix_uia::server::question::Check;
+use matrix_uia::server::reference::{Subject, UserRef};
+use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
+use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::error::ErrorBody;
 use matrix_uia::wire::{Auth, ChallengeBody, Raw};
-use matrix_uia::{BindingKey, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
+use matrix_uia::{BindingKey, Flows, Grant, Rules, Secret, Session, SessionId, Timestamp};
 
-use crate::server::{Body, Server};
+use crate::server::{Body, Password, Server};
 
 const PAINT: u32 = 0xA5A5_A5A5;
 const PAINTED_WORDS: usize = 6 * 1024;
@@ -78,6 +86,7 @@ const DUPLICATE: &[u8] = br#"{"new_password":"a","new_password":"b","auth":{"typ
 
 pub fn run() {
     parsing();
+    policies();
     engine();
     endpoints();
     signing_keys();
@@ -105,72 +114,134 @@ fn parsing() {
     let _ = measured("ErrorBody::write", || error.map(|error| error.write(&mut out).is_ok()));
 }
 
-fn engine() {
+const USER: Subject = Subject::new(UserRef::new(1), 0);
+const FRESH: SessionId = SessionId::from_entropy([9; 24]);
+const NOW: Timestamp = Timestamp::from_millis(1);
+const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
+
+fn policies() {
     let mut buffer = [0; 256];
-    let flows = measured("Flows::in_buffer", || {
-        Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, black_box(&mut buffer))
+    let _ = measured("Flows::in_buffer", || {
+        Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, black_box(&mut buffer)).is_ok()
     });
     let mut larger = [0; 512];
     let params = Raw::parse(black_box(PARAMS)).ok();
     let _ = measured("Flows::in_buffer, with params", || {
         Flows::<Register>::in_buffer([["m.login.terms"]], params, black_box(&mut larger)).is_ok()
     });
-    let Ok(flows) = flows else { return };
-    let rules = Rules::default();
-    let guard = Guard::new(&flows, &rules);
-    let key = BindingKey::from_entropy([7; 16]);
-    let (id, now) = (SessionId::from_entropy([9; 24]), Timestamp::from_millis(1));
-    let subject = Subject::new(UserRef::new(1), 0);
-    let mut store: FixedStore<(), 8> = FixedStore::new(Lifetimes::of(&rules));
+}
 
-    let Ok(request) = ChangePasswordRequest::parse(black_box(ATTEMPT)) else { return };
-    let call = measured("ChangePasswordRequest::call", || request.call(&key, Some(subject)));
-    let step = measured("Guard::receive", || guard.receive(call, None, id, now));
-    let Step::Verify(pending) = step else { return };
-    let resolved = pending.resolve(Verdict::Passed(Proof::Nothing));
-    let step = measured("Resolved::apply, failed", || resolved.apply(None, id, now));
-    drop(step);
-    let Step::Verify(pending) = guard.receive(call, None, id, now) else { return };
-    let resolved = pending.resolve(Verdict::Passed(Proof::User(UserRef::new(1))));
-    let step = measured("Resolved::apply, passed", || resolved.apply(None, id, now));
-    let Step::Grant(claim) = step else { return };
-    let _ = measured("Store::apply", || store.apply(claim.write(), None, now).is_ok());
-    let grant = measured("Claim::assume_stored", || claim.assume_stored());
-    let change = measured("password::change", || password::change(grant, &request, None));
-    let Ok(change) = change else { return };
-    let redeemed = measured("Receipt::succeeded", || change.receipt().succeeded(Reference::new(1), now));
-    let _ = measured("Store::apply, replacing", || store.apply(redeemed.write(), None, now).is_ok());
-    let _ = measured("Store::load", || store.load(&id).is_some());
-    let _ = measured("Store::expire", || store.expire(Timestamp::from_millis(10_000_000)).is_some());
+fn caller() -> Caller {
+    Caller::User(Account::new(USER, AccountStatus::default()))
+}
 
-    let Step::Challenge(challenge) = guard.receive(matrix_uia::Call::new(Auth::Absent, None), None, id, now)
-    else {
+/// Every question of a password change that has one request, in the order they are asked.
+fn engine() {
+    let mut buffer = [0; 256];
+    let Ok(flows) = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer) else {
         return;
     };
+    let rules = Rules::default();
+    let mut store: FixedStore<(), 8> = FixedStore::new(Lifetimes::of(&rules));
+    let Ok(request) = ChangePasswordRequest::parse(black_box(ATTEMPT)) else { return };
+    let strength = PasswordStrength::default();
+    let checked = measured("ChangePasswordRequest::check", || request.check(black_box(&strength), true));
+    let Ok(checked) = checked else { return };
+    let call = measured("Checked::call", || checked.call(&KEY));
+    let kind = HostKind::CLAIMS;
+    let exchange = measured("Exchange::begin", || Exchange::begin(&flows, &rules, kind, call, FRESH, NOW));
+    let Exchange::Load(load) = exchange else { return };
+    let exchange = measured("Load::found", || load.found(None, caller(), NOW));
+    let Exchange::Admit(admit) = exchange else { return };
+    let exchange = measured("Admit::admitted", || admit.admitted());
+    let Exchange::Verify(verify) = exchange else { return };
+    let verdict = verdict_of(&verify, true);
+    let exchange = measured("Verify::verdict", || verify.verdict(verdict));
+    let Exchange::Load(load) = exchange else { return };
+    let exchange = measured("Load::found, passed", || load.found(None, caller(), NOW));
+    let Exchange::Hash(hash) = exchange else { return };
+    let exchange = measured("Hash::hashed", || hash.hashed());
+    let Exchange::Load(load) = exchange else { return };
+    let exchange = load.found(None, caller(), NOW);
+    let Exchange::Perform(perform) = exchange else { return };
+    let (grant, performing) = measured("Perform::grant", || perform.grant());
+    let plan = measured("Checked::plan", || checked.plan(&KEY, grant, None, Some(7_u32)));
+    let _ = plan.map(|plan| plan.effects().count());
+    let exchange = measured("Performing::succeeded", || performing.succeeded(Outcome::NOTHING, NOW));
+    let Exchange::Commit(commit) = exchange else { return };
+    let _ = measured("Commit::committed", || commit.committed(Committed::Stored));
+
+    // A request that fails is stored, and written.
+    let Exchange::Load(load) = Exchange::begin(&flows, &rules, kind, call, FRESH, NOW) else { return };
+    let Exchange::Admit(admit) = load.found(None, caller(), NOW) else { return };
+    let Exchange::Verify(verify) = admit.admitted() else { return };
+    let failed = verdict_of(&verify, false);
+    let Exchange::Load(load) = verify.verdict(failed) else { return };
+    let exchange = measured("Load::found, failed", || load.found(None, caller(), NOW));
+    let Exchange::Commit(commit) = exchange else { return };
+    let _ = measured("Store::commit", || store.commit(commit.changes(), None, OwnerKey::NOBODY, NOW).is_ok());
+    let exchange = commit.committed(Committed::Stored);
+    let Exchange::Respond(respond) = exchange else { return };
     let mut out = Body::new();
-    let _ = measured("Challenge::write_body", || challenge.write_body(&mut out).is_ok());
-    report("(size of Step)", size_of::<Step<'_, ChangePassword>>());
+    let _ = measured("Respond::write_body", || respond.write_body(&mut out).is_ok());
+    let _ = measured("Store::load", || store.load(&FRESH).is_some());
+    let _ = measured("Store::expire", || store.expire(Timestamp::from_millis(10_000_000)).is_some());
+    report("(size of Exchange)", size_of::<Exchange<'_, ChangePassword>>());
     report("(size of Session)", size_of::<Session>());
 }
 
+fn verdict_of(verify: &Verify<'_, ChangePassword>, matches: bool) -> Verdict<'static> {
+    match verify.question().check() {
+        Check::Password(check) => check.named(Named::User(USER)).verdict(matches),
+        _ => Verdict::Failed(StageFailure::Other),
+    }
+}
+
+/// A grant without a session, as an application service gets it.
+fn exempt<Op: Operation>(request: &impl Endpoint<Op = Op>, flow: &'static str) -> Option<Grant<Op>> {
+    let mut buffer = [0; 256];
+    let flows = Flows::<Op>::in_buffer([[flow]], None, &mut buffer).ok()?;
+    let (rules, kind) = (Rules::default(), HostKind::CLAIMS);
+    let exchange = Exchange::begin(&flows, &rules, kind, request.call(&KEY), FRESH, NOW);
+    let Exchange::Load(load) = exchange else { return None };
+    let Exchange::Admit(admit) = load.found(None, caller(), NOW) else { return None };
+    let exchange = match admit.assume_exempt(Exempt::ApplicationService) {
+        Exchange::Hash(hash) => match hash.hashed() {
+            Exchange::Load(load) => match load.found(None, caller(), NOW) {
+                Exchange::Admit(admit) => admit.assume_exempt(Exempt::ApplicationService),
+                other => other,
+            },
+            other => other,
+        },
+        other => other,
+    };
+    let Exchange::Perform(perform) = exchange else { return None };
+    Some(perform.grant().0)
+}
+
 fn endpoints() {
-    let user = Some(UserRef::new(1));
-    if let Ok(request) = DeactivateRequest::parse(black_box(DEACTIVATE)) {
-        let grant = Exempt::ApplicationService.assume_exempt::<Deactivate>(user);
-        let begun = measured("deactivation::begin", || deactivation::begin(grant, &request, None));
-        if let Ok((progress, _)) = begun {
-            let _ = measured("Deactivation::done", || progress.done());
+    if let Ok(Ok(request)) = DeactivateRequest::parse(black_box(DEACTIVATE)).map(|it| it.check()) {
+        let _ = measured("Checked<DeactivateRequest>::call", || request.call(&KEY).names_session());
+        if let Some(grant) = exempt(&request, "m.login.password") {
+            let plan =
+                measured("Checked<DeactivateRequest>::plan", || request.plan::<()>(&KEY, grant, None, None));
+            let _ = measured("Deactivation::done", || plan.map(|progress| progress.done()).is_ok());
         }
     }
-    if let Ok(request) = RegisterRequest::parse(black_box(REGISTER)) {
-        let name = measured("Localpart::parse", || {
-            registration::Localpart::parse(matrix_uia::Text::new("Alice"), "example.org").ok()
-        });
+    let _ = measured("Localpart::parse", || {
+        Localpart::parse(matrix_uia::Text::new("Alice"), "example.org").is_ok()
+    });
+    let Ok(request) = RegisterRequest::parse(black_box(REGISTER)) else { return };
+    let strength = PasswordStrength::default();
+    let checked = measured("RegisterRequest::check", || request.check(&strength, "example.org"));
+    let Ok(checked) = checked else { return };
+    let _ = measured("Checked<Registration>::call", || checked.call(&KEY).names_session());
+    let _ = measured("Checked<Registration>::to_stored", || {
+        checked.to_stored(&KEY, None, None).username.is_some()
+    });
+    if let Some(grant) = exempt(&checked, "m.login.dummy") {
         let _ =
-            measured("KeptRegistration::of", || KeptRegistration::of(&request, name.as_ref()).has_password);
-        let grant = Exempt::ApplicationService.assume_exempt::<Register>(None);
-        let _ =
-            measured("registration::create", || registration::create(grant, &request, name, None).is_ok());
+            measured("Checked<Registration>::plan", || checked.plan(&KEY, grant, None, Some(7_u32)).is_ok());
     }
 }
 
@@ -178,19 +249,16 @@ fn signing_keys() {
     let upload =
         measured("UploadSigningKeysRequest::parse", || UploadSigningKeysRequest::parse(black_box(UPLOAD)));
     let Ok(upload) = upload else { return };
-    let (key, user) = (BindingKey::from_entropy([7; 16]), UserRef::new(1));
-    let _ = measured("UploadSigningKeysRequest::call", || {
-        upload.call(&key, Subject::new(user, 0)).session_id().is_some()
-    });
-    let stored = upload.keys;
-    let _ = measured("UploadSigningKeysRequest::exempt", || upload.exempt(&key, &stored, user).is_some());
+    let Ok(checked) = upload.check("@a:b") else { return };
+    let stored = checked.keys;
+    let _ = measured("Checked<UploadSigningKeysRequest>::exempt", || checked.exempt(&KEY, &stored).is_some());
 }
 
 fn whole() {
     let mut buffer = [0; 256];
     let Ok(flows) = Flows::in_buffer([["m.login.password"]], None, &mut buffer) else { return };
-    let mut server = Server::new(&flows, BindingKey::from_entropy([7; 16]), "wonderland");
+    let Some(password) = Password::new(Secret::new("wonderland")) else { return };
+    let mut server = Server::new(&flows, BindingKey::from_entropy([7; 16]), password);
     let mut out = Body::new();
-    let (id, now) = (SessionId::from_entropy([9; 24]), Timestamp::from_millis(1));
-    measured("a whole request, to its answer", || server.answer(black_box(ATTEMPT), id, now, &mut out));
+    measured("a whole request, to its answer", || server.answer(black_box(ATTEMPT), FRESH, NOW, &mut out));
 }

@@ -1,11 +1,21 @@
 //! One endpoint without a heap: `POST /account/password`, sessions in a [`FixedStore`].
 
-use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect, KeptChange, PasswordStrength};
-use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::server::session::{Check, Proof, StageFailure, Verdict, Write};
-use matrix_uia::server::store::{FixedStore, Lifetimes, Store};
-use matrix_uia::wire::{Locality, UserIdentifier};
-use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Rules, SessionId, Step, Text, Timestamp};
+use matrix_uia::endpoint::Checked;
+use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Subject, UserRef};
+use matrix_uia::server::respond::Respond;
+use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, OwnerKey, Store};
+use matrix_uia::server::verdict::{StageFailure, Verdict};
+use matrix_uia::wire::Locality;
+use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
 
 /// An answer's status; its body is in the caller's buffer.
 pub type Status = u16;
@@ -13,130 +23,153 @@ pub type Status = u16;
 pub type Body = heapless::String<512>;
 
 /// Who the one user of this device is.
-const ALICE: UserRef = UserRef::new(1);
+const ALICE: Subject = Subject::new(UserRef::new(1), 0);
+
+/// A password of this device. There is none by default.
+#[derive(Clone)]
+pub struct Password(heapless::String<{ Password::MAX_LEN }>);
+
+impl Password {
+    /// Bytes of a password. The check of a request knows this bound, so that nobody
+    /// authenticates for a password that does not fit.
+    const MAX_LEN: usize = 64;
+
+    #[inline(never)]
+    pub fn new(password: Secret<'_>) -> Option<Self> {
+        password.expose().to_fixed().ok().map(Self)
+    }
+}
 
 /// All that lasts from one request to the next.
 pub struct Server<'p> {
     flows: &'p Flows<'p, ChangePassword>,
     rules: Rules,
     key: BindingKey,
-    sessions: FixedStore<Option<KeptChange>, 8>,
-    password: heapless::String<64>,
+    device: Device,
+}
+
+/// What a request reads and writes.
+struct Device {
+    sessions: FixedStore<StoredPasswordChange, 8>,
+    password: Password,
+    now: Timestamp,
 }
 
 impl<'p> Server<'p> {
-    pub fn new(flows: &'p Flows<'p, ChangePassword>, key: BindingKey, password: &str) -> Self {
+    pub fn new(flows: &'p Flows<'p, ChangePassword>, key: BindingKey, password: Password) -> Self {
         let rules = Rules::default();
         let sessions = FixedStore::new(Lifetimes::of(&rules));
-        Self { flows, rules, key, sessions, password: password.try_into().unwrap_or_default() }
+        let device = Device { sessions, password, now: Timestamp::from_millis(0) };
+        Self { flows, rules, key, device }
     }
 
     /// Answers one request of the user whose access token came with it.
+    #[inline(never)]
     pub fn answer(&mut self, body: &[u8], fresh: SessionId, now: Timestamp, out: &mut Body) -> Status {
+        self.device.now = now;
         // Give back here what they had reserved; a password reserves nothing.
-        while self.sessions.expire(now).is_some() {}
-        match self.change_password(body, fresh, now, out) {
-            Ok(status) => status,
-            Err(reject) => {
-                out.clear();
-                let _ = reject.write(out);
-                reject.status()
-            }
-        }
-    }
-
-    fn change_password(
-        &mut self,
-        body: &[u8],
-        fresh: SessionId,
-        now: Timestamp,
-        out: &mut Body,
-    ) -> Result<Status, MatrixError> {
-        let request = ChangePasswordRequest::parse(body)?;
-        request.check(&PasswordStrength::default(), true)?;
-        let call = request.call(&self.key, Some(Subject::new(ALICE, 0)));
-        let id = call.session_id();
-        let rules = self.rules.clone();
-        let load = |server: &Self| id.and_then(|id| server.sessions.load(&id)).map(|it| it.session.clone());
-
-        let mut step = Guard::new(self.flows, &rules).receive(call, load(self), fresh, now);
-        if let Step::Verify(pending) = step {
-            let verdict = self.verify(pending.check());
-            step = pending.resolve(verdict).apply(load(self), fresh, now);
-        }
-        match step {
-            Step::Challenge(challenge) => {
-                let kept = challenge.keep_params().then(|| Some(KeptChange::of(&request)));
-                self.store(challenge.write(), kept, now)?;
-                challenge.write_body(out).map_err(|_| MatrixError::unavailable())?;
-                Ok(401)
-            }
-            Step::Grant(claim) => {
-                let kept = claim.keep_params().then(|| Some(KeptChange::of(&request)));
-                self.store(claim.write(), kept, now)?;
-                let kept = id.and_then(|id| self.sessions.load(&id)).and_then(|record| record.kept);
-                let change = match password::change(claim.assume_stored(), &request, kept) {
-                    Ok(change) => change,
-                    Err(denied) => {
-                        self.store(denied.redeemed().write(), None, now)?;
-                        return Err(denied.reject());
-                    }
-                };
-                for effect in change.effects() {
-                    // This device has no other devices to end.
-                    if effect == Effect::SetPassword
-                        && let Some(new) = request.new_password
-                    {
-                        self.password = new.expose().to_fixed().unwrap_or_default();
-                    }
-                }
-                let redeemed = change.receipt().succeeded(Reference::new(0), now);
-                self.store(redeemed.write(), None, now)?;
-                ok(out)
-            }
-            Step::Replay(_) => ok(out),
-            Step::Reject(refused) => {
-                self.store(refused.write(), None, now)?;
-                Err(refused.reject())
-            }
-            _ => Err(MatrixError::unavailable()),
-        }
-    }
-
-    /// Looks up what a stage asks.
-    fn verify(&self, check: Check<'_>) -> Verdict<'static> {
-        let Check::Password { identifier, password } = check else {
-            return Verdict::Failed(StageFailure::Other);
+        while self.device.sessions.expire(now).is_some() {}
+        let request = match read(body) {
+            Ok(request) => request,
+            Err(error) => return send(&Respond::Error(error), out),
         };
-        let named = match identifier.localpart("device.local") {
-            Locality::Local(name) => name == "alice",
-            _ => identifier == UserIdentifier::User(Text::new("alice")),
+        let Self { flows, rules, key, device, .. } = self;
+        // Sessions and the password lie in one memory, and requests come one by one.
+        let kind = HostKind::assume_one_transaction();
+        let guarded = Guarded { flows, rules, key, kind };
+        let respond = match ready(change_password(device, &request, guarded, fresh)) {
+            Some(Ok(())) => Respond::Performed,
+            Some(Err(Stop::Respond(respond))) => respond,
+            Some(Err(Stop::Host(error))) => Respond::Error(error),
+            None => Respond::Error(MatrixError::unavailable()),
         };
-        // A real device keeps a slow hash, and compares it in constant time.
-        if named && password.expose() == self.password.as_str() {
-            Verdict::Passed(Proof::User(ALICE))
-        } else {
-            Verdict::Failed(StageFailure::Credentials)
-        }
-    }
-
-    /// One request at a time, so no revision can have passed; the store can be full.
-    fn store(
-        &mut self,
-        write: Write<'_>,
-        kept: Option<Option<KeptChange>>,
-        now: Timestamp,
-    ) -> Result<(), MatrixError> {
-        use matrix_uia::server::store::NotStored;
-        match self.sessions.apply(write, kept, now) {
-            Ok(_) => Ok(()),
-            Err(NotStored::Full { wait, .. }) => Err(MatrixError::limited(wait)),
-            Err(_) => Err(MatrixError::unavailable()),
-        }
+        send(&respond, out)
     }
 }
 
-fn ok(out: &mut Body) -> Result<Status, MatrixError> {
-    out.push_str("{}").map_err(|_| MatrixError::unavailable())?;
-    Ok(200)
+#[inline(never)]
+fn read(body: &[u8]) -> Result<Checked<ChangePasswordRequest<'_>>, MatrixError> {
+    let mut strength = PasswordStrength::default();
+    strength.maximum_bytes = Password::MAX_LEN;
+    ChangePasswordRequest::parse(body)?.check(&strength, true)
+}
+
+async fn change_password<'r>(
+    device: &'r mut Device,
+    request: &'r Checked<ChangePasswordRequest<'r>>,
+    guarded: Guarded<'r, ChangePassword>,
+    fresh: SessionId,
+) -> Result<(), Stop<'r, MatrixError>> {
+    let now = device.now;
+    let mut run = Run::new(device, request, guarded, fresh, now);
+    while let Some(granted) = run.granted().await? {
+        let (change, performing) = granted.into_parts();
+        for effect in change.effects() {
+            match effect {
+                Effect::SetPassword(password) => run.host.password = password.clone(),
+                // This device has no other devices to end.
+                Effect::EndDevices(_) | Effect::EndPushers(_) => {}
+            }
+        }
+        run.done(performing, Ok(Outcome::NOTHING), now);
+    }
+    Ok(())
+}
+
+fn send(respond: &Respond<'_>, out: &mut Body) -> Status {
+    match respond.write_body(out) {
+        Ok(Some(status)) => status,
+        Ok(None) if out.push_str("{}").is_ok() => 200,
+        _ => 500,
+    }
+}
+
+impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
+    type Hash = Password;
+    type Error = MatrixError;
+
+    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
+        let record = id.and_then(|id| self.sessions.load(&id)).cloned();
+        let (session, stored) = record.map(|record| (record.session, record.kept)).unzip();
+        let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
+        Ok(Loaded { session, stored, caller, now: self.now })
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
+        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
+        let Check::Password(check) = question.check() else {
+            return Ok(Verified::InTransaction(Verdict::Failed(StageFailure::Other)));
+        };
+        let named = match check.identifier().localpart("device.local") {
+            Locality::Local(name) if name == "alice" => Named::User(ALICE),
+            Locality::Remote => Named::Remote,
+            _ => Named::Nobody,
+        };
+        let comparison = check.named(named);
+        // A real device keeps a slow hash, and compares it in constant time.
+        let matches = comparison.password().expose() == self.password.0.as_str();
+        Ok(Verified::InTransaction(comparison.verdict(matches)))
+    }
+
+    async fn release(&mut self) {}
+
+    async fn hash(&mut self, password: Secret<'_>) -> Result<Password, MatrixError> {
+        Password::new(password).ok_or(MatrixError::unavailable())
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, ChangePassword>,
+        stored: Option<&StoredPasswordChange>,
+    ) -> Result<Committed, MatrixError> {
+        let now = self.now;
+        Ok(match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now) {
+            Ok(_) => Committed::Stored,
+            Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
+            Err(_) => Committed::Lost,
+        })
+    }
 }

@@ -97,7 +97,8 @@ fn a_wrong_password_is_given_once() {
         run.env("MATRIX_NEW_PASSWORD", "jabberwocky").run().refused(401, "M_FORBIDDEN", "keep");
     }
     let run = as_alice(&server, "password --user bob").env("MATRIX_NEW_PASSWORD", "jabberwocky");
-    run.run().refused(401, "M_FORBIDDEN", "keep");
+    // Another than the token's user is no failed stage of the session: nothing else could be tried in it.
+    run.run().refused(403, "M_FORBIDDEN", "keep");
 }
 
 #[test]

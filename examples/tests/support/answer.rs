@@ -1,6 +1,6 @@
 //! An answer, and what is expected of every one.
 
-use super::Html;
+use matrix_uia_page_reader::Html;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

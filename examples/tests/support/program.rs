@@ -65,7 +65,9 @@ fn build(profile_dir: &Path, name: &str) {
     } else {
         command.arg("--target-dir").arg(above);
     }
-    let status =
-        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).status().expect("cargo can be run");
+    let status = command
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .status()
+        .expect("cargo can be run");
     assert!(status.success(), "the example can't be built");
 }

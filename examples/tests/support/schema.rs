@@ -119,7 +119,7 @@ impl Catalogue {
     }
 
     fn read() -> Self {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas");
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
         let mut files: BTreeMap<String, Value> = BTreeMap::new();
         for folder in ["", "shared/"] {
             for entry in dir.join(folder).read_dir().unwrap() {

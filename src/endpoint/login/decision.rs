@@ -1,7 +1,7 @@
 //! Whether a login goes ahead, once the host knows all that it can know.
 
-use crate::endpoint::account::{AccountStatus, Action};
 use crate::endpoint::appservice::ServiceToken;
+use crate::server::account::{AccountStatus, Action};
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Whether a login by password goes ahead.
@@ -29,7 +29,8 @@ pub fn decide(
 }
 
 /// Whether a login by token goes ahead. `account` is that of the token's user; `None` if
-/// the token is unknown, expired or used.
+/// the token is unknown, used or expired: [`Timestamp::has_run_out`] of the time at which it
+/// was made.
 ///
 /// A token is good for one login: look it up and use it up in the act that makes the
 /// login. A login that is refused leaves it as it was.
@@ -37,6 +38,8 @@ pub fn decide(
 /// # Errors
 ///
 /// 403 `M_FORBIDDEN`, 401 `M_USER_LOCKED`, 403 `M_USER_DEACTIVATED`.
+///
+/// [`Timestamp::has_run_out`]: crate::Timestamp::has_run_out
 pub fn decide_token(account: Option<AccountStatus>, hide_deactivated: bool) -> Result<(), MatrixError> {
     let invalid = MatrixError::new(ErrorCode::Forbidden, "This login token is unknown, expired or used.");
     gate(account.ok_or(invalid)?, hide_deactivated.then_some(invalid))
@@ -73,7 +76,7 @@ fn gate(status: AccountStatus, hidden: Option<MatrixError>) -> Result<(), Matrix
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::account::Event;
+    use crate::server::account::Event;
 
     fn status(event: Event) -> Option<AccountStatus> {
         AccountStatus::default().on(event).ok()

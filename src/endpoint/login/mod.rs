@@ -7,7 +7,7 @@
 //!                           ├ Token ───── used up in the act that logs in
 //!                           └ ApplicationService ── who has the `as_token`, and whose user is it?
 //!
-//!  POST /login/get_token ─► Guard ─► Grant ─► LoginTokenResponse ─► Attempt::Token, elsewhere
+//!  POST /login/get_token ─► Guard ─► Grant ─► GetLoginTokenResponse ─► Attempt::Token, elsewhere
 //! ```
 //!
 //! [`POST /login`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login
@@ -15,6 +15,7 @@
 mod decision;
 mod device;
 mod get_token;
+mod login_type;
 mod offer;
 mod request;
 mod response;
@@ -22,7 +23,8 @@ mod response;
 pub use decision::{decide, decide_appservice, decide_token};
 pub(crate) use device::check_device;
 pub use device::{DeviceIdUse, DevicePlan, MAX_DEVICE_TEXT_LEN, plan_device};
-pub use get_token::{GetLoginTokenRequest, LoginTokenResponse};
-pub use offer::{LoginType, Offer};
+pub use get_token::{GetLoginTokenRequest, GetLoginTokenResponse, LoginTokenGrant};
+pub use login_type::LoginType;
+pub use offer::Offer;
 pub use request::{Attempt, LoginRequest, MAX_LOGIN_TOKEN_LEN};
 pub use response::{LoginResponse, NewLogin};

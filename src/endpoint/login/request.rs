@@ -1,8 +1,11 @@
 //! The body of a login.
 
-use super::{LoginType, check_device};
+use core::fmt::{self, Write};
+
+use super::device::check_device;
+use super::login_type::LoginType;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Span, Table, table};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, AuthSpans, Malformed, UserIdentifier};
 use crate::{Secret, Text};
 
@@ -50,6 +53,18 @@ pub enum Attempt<'a> {
     },
 }
 
+impl Attempt<'_> {
+    /// The type of the login.
+    #[must_use]
+    pub const fn login_type(&self) -> LoginType {
+        match self {
+            Self::Password { .. } => LoginType::Password,
+            Self::Token { .. } => LoginType::Token,
+            Self::ApplicationService { .. } => LoginType::ApplicationService,
+        }
+    }
+}
+
 /// A login's own keys. The rest are those of an auth dict, so one table serves both.
 static KEYS: Table = table![AUTH_SLOTS;
     "device_id": Text,
@@ -61,6 +76,12 @@ static KEYS: Table = table![AUTH_SLOTS;
 .beside(&AUTH);
 
 impl<'a> LoginRequest<'a> {
+    /// A login on a device that the server names.
+    #[must_use]
+    pub const fn new(attempt: Attempt<'a>) -> Self {
+        Self { attempt, device_id: None, initial_device_display_name: None, refresh_token: None }
+    }
+
     /// Reads the body, in one pass. A server that doesn't serve every type reads it with
     /// [`Offer::read`](super::Offer::read).
     ///
@@ -94,6 +115,28 @@ impl<'a> LoginRequest<'a> {
         })?;
         let refresh_token = refresh_token.flag(text);
         Ok(Self { attempt, device_id, initial_device_display_name, refresh_token })
+    }
+
+    /// Writes the body, as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text("type", Text::new(self.attempt.login_type().name()))?;
+        match self.attempt {
+            Attempt::Password { identifier, password } => {
+                identifier.write(object.key("identifier")?)?;
+                object.text("password", password.expose())?;
+            }
+            Attempt::Token { token } => object.text("token", token.expose())?,
+            Attempt::ApplicationService { identifier } => identifier.write(object.key("identifier")?)?,
+        }
+        object.text_if("device_id", self.device_id)?;
+        object.text_if("initial_device_display_name", self.initial_device_display_name)?;
+        object.boolean_if("refresh_token", self.refresh_token)?;
+        object.end()
     }
 }
 
@@ -147,5 +190,26 @@ mod tests {
         let body = br#"{"token":"t","password":1,"session":2,"type":"m.login.token"}"#;
         let request = LoginRequest::parse(body).unwrap();
         assert!(matches!(request.attempt, Attempt::Token { token } if token.expose() == "t"));
+    }
+
+    #[test]
+    fn the_server_reads_the_login_that_the_client_writes() {
+        let identifier = UserIdentifier::User(Text::new("alice"));
+        for attempt in [
+            Attempt::Password { identifier, password: Secret::new("p\"w") },
+            Attempt::Token { token: Secret::new("t") },
+            Attempt::ApplicationService { identifier },
+        ] {
+            let mut request = LoginRequest::new(attempt);
+            request.device_id = Some(Text::new("D"));
+            request.initial_device_display_name = Some(Text::new("Phone"));
+            request.refresh_token = Some(true);
+            let (mut body, mut again) = (std::string::String::new(), std::string::String::new());
+            request.write(&mut body).unwrap();
+            let read = LoginRequest::parse(body.as_bytes()).unwrap();
+            assert_eq!(read.attempt.login_type(), attempt.login_type());
+            read.write(&mut again).unwrap();
+            assert_eq!(again, body);
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use crate::wire::json::ObjectWriter;
-use crate::{Secret, Text};
+use crate::wire::ParseError;
+use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::{Millis, Secret, Text};
 
 /// The answer to a registration or a login.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +26,8 @@ pub struct NewLogin<'a> {
     pub device_id: Text<'a>,
     /// The refresh token, if the client takes one.
     pub refresh_token: Option<Secret<'a>>,
-    /// How long the access token lives, in milliseconds.
-    pub expires_in_ms: Option<u64>,
+    /// How long the access token lives; `None`: until it is ended.
+    pub expires_in: Option<Millis>,
 }
 
 impl<'a> LoginResponse<'a> {
@@ -39,8 +40,40 @@ impl<'a> LoginResponse<'a> {
     /// The same with a login.
     #[must_use]
     pub const fn with_login(mut self, access_token: Secret<'a>, device_id: Text<'a>) -> Self {
-        self.login = Some(NewLogin { access_token, device_id, refresh_token: None, expires_in_ms: None });
+        self.login = Some(NewLogin { access_token, device_id, refresh_token: None, expires_in: None });
         self
+    }
+
+    /// Reads the body. Without both `access_token` and `device_id` nobody is logged in.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also
+    /// without a `user_id`.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut user_id = None;
+        let mut access_token = None;
+        let mut device_id = None;
+        let mut refresh_token = None;
+        let mut expires_in = None;
+        json::read_object(body, |reader, key| {
+            match key {
+                "user_id" => user_id = reader.optional(Reader::text)?,
+                "access_token" => access_token = reader.secret()?,
+                "device_id" => device_id = reader.optional(Reader::text)?,
+                "refresh_token" => refresh_token = reader.secret()?,
+                "expires_in_ms" => expires_in = reader.lenient_millis()?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        let login = access_token.zip(device_id).map(|(access_token, device_id)| NewLogin {
+            access_token,
+            device_id,
+            refresh_token,
+            expires_in,
+        });
+        Ok(Self { user_id: user_id.ok_or(ParseError::WrongType)?, login })
     }
 
     /// Writes the body. `home_server` is not sent: the spec deprecates it.
@@ -55,10 +88,38 @@ impl<'a> LoginResponse<'a> {
             object.text("access_token", login.access_token.expose())?;
             object.text("device_id", login.device_id)?;
             object.secret_if("refresh_token", login.refresh_token)?;
-            if let Some(expires) = login.expires_in_ms {
-                object.integer("expires_in_ms", expires)?;
-            }
+            object.integer_if("expires_in_ms", login.expires_in.map(Millis::get))?;
         }
         object.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_there_or_it_is_not() {
+        let both =
+            br#"{"user_id":"@a:x","access_token":"t","device_id":"D","expires_in_ms":60000,"well_known":{}}"#;
+        let login = LoginResponse::parse(both).unwrap().login.unwrap();
+        assert_eq!((login.device_id, login.expires_in), (Text::new("D"), Some(Millis::from_secs(60))));
+        let inhibited = br#"{"user_id":"@a:x","home_server":"x"}"#;
+        assert!(LoginResponse::parse(inhibited).unwrap().login.is_none());
+        assert!(LoginResponse::parse(br#"{"access_token":"t","device_id":"D"}"#).is_err());
+    }
+
+    #[test]
+    fn the_client_reads_the_login_that_the_server_writes() {
+        let mut given = LoginResponse::new(Text::new("@a:x")).with_login(Secret::new("t"), Text::new("D"));
+        let login = given.login.as_mut().unwrap();
+        (login.refresh_token, login.expires_in) = (Some(Secret::new("r")), Some(Millis::new(7)));
+        let mut body = std::string::String::new();
+        given.write(&mut body).unwrap();
+        let read = LoginResponse::parse(body.as_bytes()).unwrap();
+        let login = read.login.unwrap();
+        assert_eq!((read.user_id, login.device_id), (given.user_id, Text::new("D")));
+        assert_eq!((login.access_token.expose(), login.expires_in), ("t".into(), Some(Millis::new(7))));
+        assert_eq!(login.refresh_token.unwrap().expose(), "r");
     }
 }

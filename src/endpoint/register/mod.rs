@@ -6,7 +6,7 @@
 //!              answer ◄── the host makes the account in one act ◄── Creation ◄── create
 //! ```
 //!
-//! Guests ([`GuestRequest`]) and application services' users
+//! Guests ([`RegisterGuestRequest`]) and application services' users
 //! ([`may_register`](crate::endpoint::appservice::may_register)) are made without a guard.
 //!
 //! An open session reserves no name: whether it is free is asked before the first
@@ -14,16 +14,20 @@
 //!
 //! [`POST /register`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 
+mod answers;
 mod create;
+mod guest;
 mod name;
 mod offer;
 mod request;
 
 pub use crate::endpoint::login::{LoginResponse, MAX_DEVICE_TEXT_LEN, NewLogin};
-pub use create::{Creation, KeptRegistration, NewAccount, create};
+pub use answers::{AvailabilityResponse, TokenValidityResponse};
+pub use create::{DeviceText, NewAccount, StoredRegistration};
+pub use guest::RegisterGuestRequest;
 pub use name::Localpart;
-pub use offer::{Kind, Offer, missing_query, write_available, write_validity};
-pub use request::{GuestRequest, RegisterRequest};
+pub use offer::{Kind, Offer, missing_query};
+pub use request::{RegisterRequest, Registration};
 
 /// Longest full user ID, in bytes, by the [user identifiers] appendix.
 ///

@@ -1,9 +1,6 @@
 //! Who may register at all.
 
-use core::fmt::{self, Write};
-
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::ObjectWriter;
 
 /// Which kind of account is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,38 +75,6 @@ impl Offer {
             Kind::User => Ok(()),
         }
     }
-}
-
-/// Writes the body of [`GET /register/available`] for a name that is free: one that is
-/// not is an error.
-///
-/// [`GET /register/available`]: https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3registeravailable
-///
-/// # Errors
-///
-/// The sink's own: it is full.
-pub fn write_available(out: &mut impl Write) -> fmt::Result {
-    one_boolean(out, "available", true)
-}
-
-/// Writes the body of the registration token's [`validity`] answer.
-///
-/// Only whether a use is left now: another registration may take it before this one
-/// does.
-///
-/// [`validity`]: https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1registermloginregistration_tokenvalidity
-///
-/// # Errors
-///
-/// The sink's own: it is full.
-pub fn write_validity(out: &mut impl Write, valid: bool) -> fmt::Result {
-    one_boolean(out, "valid", valid)
-}
-
-fn one_boolean(out: &mut impl Write, key: &str, value: bool) -> fmt::Result {
-    let mut object = ObjectWriter::begin(out)?;
-    object.boolean(key, value)?;
-    object.end()
 }
 
 /// The answer when a query parameter that has to be there isn't.

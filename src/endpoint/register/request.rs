@@ -1,13 +1,15 @@
 //! The body of a registration.
 
-use super::Localpart;
+use core::fmt::{self, Write};
+
+use super::name::Localpart;
+use crate::endpoint::checked::Checked;
 use crate::endpoint::login::{LoginType, check_device};
 use crate::endpoint::password::PasswordStrength;
-use crate::server::digest::BindingKey;
+use crate::server::call::Call;
 use crate::server::operation::Register;
-use crate::server::session::Call;
 use crate::wire::error::MatrixError;
-use crate::wire::json::{self, Span, Table, table};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};
 use crate::{Secret, Text};
 
@@ -71,14 +73,49 @@ impl<'a> RegisterRequest<'a> {
         })
     }
 
-    /// What can be refused before anybody is asked to authenticate, but for the name.
+    /// Writes the body, as a client sends it.
     ///
     /// # Errors
     ///
-    /// 400 `M_WEAK_PASSWORD` or `M_INVALID_PARAM`.
-    pub fn check(&self, strength: &PasswordStrength) -> Result<(), MatrixError> {
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        if self.by_appservice {
+            object.text("type", Text::new(LoginType::ApplicationService.name()))?;
+        }
+        object.text_if("username", self.username)?;
+        object.secret_if("password", self.password)?;
+        object.text_if("device_id", self.device_id)?;
+        object.text_if("initial_device_display_name", self.initial_device_display_name)?;
+        object.boolean_if("inhibit_login", self.inhibit_login)?;
+        object.boolean_if("refresh_token", self.refresh_token)?;
+        self.auth.write_key(&mut object)?;
+        object.end()
+    }
+
+    /// What can be refused before anybody is asked to authenticate, by the request alone.
+    /// Whether people may take the name the host says, when the exchange asks
+    /// [`Admit`](crate::server::exchange::Admit): [`Localpart::available`].
+    ///
+    /// A request that is refused here may belong to a session, whose parameters it may
+    /// change (rule U14): a host ends it by
+    /// [`Exchange::refuse`](crate::server::exchange::Exchange::refuse) with
+    /// [`unchecked_call`](Self::unchecked_call).
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_INVALID_USERNAME`, `M_WEAK_PASSWORD` or `M_INVALID_PARAM`.
+    pub fn check(
+        self,
+        strength: &PasswordStrength,
+        server_name: &str,
+    ) -> Result<Checked<Registration<'a>>, MatrixError> {
+        let username = self.username.map(|name| Localpart::parse(name, server_name)).transpose()?;
         self.check_device()?;
-        self.password.map_or(Ok(()), |password| strength.check(password))
+        if let Some(password) = self.password {
+            strength.check(password)?;
+        }
+        Ok(Checked::new(Registration { request: self, username }))
     }
 
     /// The part of [`check`](Self::check) that is about the device: all that there is to
@@ -91,48 +128,56 @@ impl<'a> RegisterRequest<'a> {
         check_device(self.device_id, self.initial_device_display_name)
     }
 
-    /// The call to be guarded. `username` is the canonical one, so that `Alice` and
-    /// `@alice:server` are the same parameter.
-    pub fn call(&self, key: &BindingKey, username: Option<&Localpart>) -> Call<'a, Register> {
-        let params = key
-            .params::<Register>()
-            .text(username.map(|name| Text::new(name.as_str())))
-            .text(self.password.map(|secret| secret.expose()))
-            .text(self.device_id)
-            .text(self.initial_device_display_name)
-            .boolean(self.inhibit_login)
-            .boolean(self.refresh_token);
-        Call::new(self.auth, None).with_params(params.finish())
+    /// The call without its parameters: for a request that [`check`](Self::check) refuses.
+    pub fn unchecked_call(&self) -> Call<'a, Register> {
+        Call::new(self.auth)
+    }
+
+    pub(super) const fn has_login_params(&self) -> bool {
+        self.device_id.is_some()
+            || self.initial_device_display_name.is_some()
+            || self.inhibit_login.is_some()
+            || self.refresh_token.is_some()
     }
 }
 
-/// The body of a guest's registration: [all parameters but one] are ignored, whatever
-/// their type.
-///
-/// [all parameters but one]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
-#[derive(Clone, Copy, Debug, Default)]
+/// A registration that has been checked, with the name in the form that accounts have: so
+/// `Alice` and `@alice:server` are the same parameter.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct GuestRequest<'a> {
-    /// The name of the guest's device.
-    pub initial_device_display_name: Option<Text<'a>>,
+pub struct Registration<'a> {
+    /// The request.
+    pub request: RegisterRequest<'a>,
+    /// The name asked for.
+    pub username: Option<Localpart>,
 }
 
-impl<'a> GuestRequest<'a> {
-    /// Reads the body.
-    ///
-    /// # Errors
-    ///
-    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
-    /// `M_INVALID_PARAM` if the name is longer than
-    /// [`MAX_DEVICE_TEXT_LEN`](super::MAX_DEVICE_TEXT_LEN) bytes.
-    #[inline(never)]
-    pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        static KEYS: Table = table![0; "initial_device_display_name": Text];
-        let mut slots = [Span::NONE; 1];
-        let text = json::walk(body, &KEYS, &mut slots)?;
-        let [name] = slots;
-        let initial_device_display_name = name.text(text);
-        check_device(None, initial_device_display_name)?;
-        Ok(Self { initial_device_display_name })
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn the_server_reads_the_registration_that_the_client_writes() {
+        let mut request = RegisterRequest::default();
+        for step in 0..7 {
+            match step {
+                0 => request.username = Some(Text::new("alice")),
+                1 => request.password = Some(Secret::new("p\"w")),
+                2 => request.device_id = Some(Text::new("D")),
+                3 => request.initial_device_display_name = Some(Text::new("Phone")),
+                4 => request.inhibit_login = Some(false),
+                5 => request.refresh_token = Some(true),
+                _ => request.by_appservice = true,
+            }
+            let (mut body, mut again) = (String::new(), String::new());
+            request.write(&mut body).unwrap();
+            let read = RegisterRequest::parse(body.as_bytes()).unwrap();
+            assert_eq!(read.by_appservice, request.by_appservice);
+            read.write(&mut again).unwrap();
+            assert_eq!(again, body);
+            assert_eq!(body.matches("\":").count(), step + 1, "{body}");
+        }
     }
 }

@@ -8,15 +8,25 @@
 //!
 //! [`POST /account/3pid/add`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
 
+use core::fmt::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_SECRET_LEN, Purpose, Threepid, Validation, ValidationRules};
-use crate::server::denied::Denied;
+use super::address::Threepid;
+use super::check::MAX_SECRET_LEN;
+use super::rules::ValidationRules;
+use super::validation::Validation;
+use crate::decode::Version;
+use crate::endpoint::checked::Checked;
+use crate::server::call::{Call, Param, Params};
 use crate::server::digest::{BindingKey, Digest};
-use crate::server::operation::{AddThreepid, Subject, UserRef};
-use crate::server::session::{Call, Grant, Params, Receipt};
+use crate::server::endpoint::Endpoint;
+use crate::server::grant::{Grant, Refusal};
+use crate::server::operation::AddThreepid;
+use crate::server::reference::UserRef;
+use crate::server::seal::Sealer;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Span, Table, table};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError, is_session_text};
 use crate::{Secret, Text, Timestamp};
 
@@ -46,6 +56,12 @@ pub(super) const fn changes_allowed(enabled: bool) -> Result<(), MatrixError> {
 }
 
 impl<'a> AddThreepidRequest<'a> {
+    /// A request to add the address of that validation.
+    #[must_use]
+    pub const fn new(sid: Text<'a>, client_secret: Secret<'a>) -> Self {
+        Self { sid: Some(sid), client_secret: Some(client_secret), auth: Auth::Absent }
+    }
+
     /// Reads the body.
     ///
     /// # Errors
@@ -64,6 +80,19 @@ impl<'a> AddThreepidRequest<'a> {
         })
     }
 
+    /// Writes the body, as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text_if("sid", self.sid)?;
+        object.secret_if("client_secret", self.client_secret)?;
+        self.auth.write_key(&mut object)?;
+        object.end()
+    }
+
     /// What can be refused before anybody is asked to authenticate. `enabled` is the
     /// [`m.3pid_changes` capability].
     ///
@@ -75,11 +104,11 @@ impl<'a> AddThreepidRequest<'a> {
     /// `client_secret` is none.
     ///
     /// [`m.3pid_changes` capability]: https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
-    pub fn check(&self, enabled: bool) -> Result<(), MatrixError> {
+    pub fn check(self, enabled: bool) -> Result<Checked<Self>, MatrixError> {
         changes_allowed(enabled)?;
         let secret = self.client_secret.map(|secret| secret.expose());
         if self.sid.into_iter().chain(secret).all(is_session_text) {
-            Ok(())
+            Ok(Checked::new(self))
         } else {
             Err(MatrixError::new(
                 ErrorCode::InvalidParam,
@@ -87,69 +116,80 @@ impl<'a> AddThreepidRequest<'a> {
             ))
         }
     }
-
-    /// The call to be guarded.
-    pub fn call(&self, key: &BindingKey, subject: Subject) -> Call<'a, AddThreepid> {
-        let params =
-            key.params::<AddThreepid>().text(self.sid).text(self.client_secret.map(|secret| secret.expose()));
-        Call::new(self.auth, Some(subject)).with_params(params.finish())
-    }
 }
 
-/// What the host keeps with a session whose request may leave its parameters out later: of
-/// the secret a digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the host keeps beside a session whose request may leave its parameters out later:
+/// of the secret a digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct KeptAddition {
+pub struct StoredAddition {
+    version: Version<1>,
     /// The validation session's ID.
-    pub sid: heapless::String<MAX_SECRET_LEN>,
+    pub sid: Option<heapless::String<MAX_SECRET_LEN>>,
     /// The digest of the client's secret.
-    pub secret: Digest,
-}
-
-impl KeptAddition {
-    /// What to keep of a `request` that has been [checked](AddThreepidRequest::check);
-    /// `None` if one of the two is missing.
-    #[must_use]
-    pub fn of(request: &AddThreepidRequest<'_>, key: &BindingKey) -> Option<Self> {
-        let sid = request.sid?.to_fixed().ok()?;
-        Some(Self { sid, secret: key.client_secret(request.client_secret?) })
-    }
+    pub secret: Option<Digest>,
 }
 
 /// An address that may be added, if it proves to be validated.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is added until the validation is looked up and bound"]
 pub struct Addition {
     user: UserRef,
-    wanted: KeptAddition,
-    receipt: Receipt,
+    sid: heapless::String<MAX_SECRET_LEN>,
+    secret: Digest,
 }
 
-/// Redeems a grant: which validation is to be looked up.
-///
-/// # Errors
-///
-/// [`Denied`] with 400 `M_MISSING_PARAM` if `sid` or `client_secret` was never given, or the
-/// host lost what it kept; the session stays complete and takes other parameters.
-pub fn add(
-    grant: Grant<AddThreepid>,
-    request: &AddThreepidRequest<'_>,
-    kept: Option<KeptAddition>,
-    key: &BindingKey,
-) -> Result<Addition, Denied> {
-    let wanted = match grant.params() {
-        Params::Request => KeptAddition::of(request, key),
-        Params::Kept => kept,
-        Params::Never => None,
-    };
-    let user = grant.user();
-    let receipt = grant.redeem();
-    match (user, wanted) {
-        (Some(user), Some(wanted)) => Ok(Addition { user, wanted, receipt }),
-        _ => {
-            let missing = MatrixError::new(ErrorCode::MissingParam, "sid or client_secret is missing.");
-            Err(Denied::for_params(missing, receipt))
+impl Endpoint for Checked<AddThreepidRequest<'_>> {
+    type Op = AddThreepid;
+    type Stored = StoredAddition;
+    type Plan<H: Send> = Addition;
+
+    fn call(&self, key: &BindingKey) -> Call<'_, AddThreepid> {
+        let sid = |sid| key.param::<AddThreepid>("sid").text(sid);
+        let secret = |secret: Secret<'_>| key.param::<AddThreepid>("client_secret").text(secret.expose());
+        let params = Params::new([
+            Param::required(self.sid.map(sid)),
+            Param::required(self.client_secret.map(secret)),
+        ]);
+        Call::new(self.auth).with_params(params)
+    }
+
+    fn to_stored(
+        &self,
+        key: &BindingKey,
+        before: Option<StoredAddition>,
+        _: Option<Sealer>,
+    ) -> StoredAddition {
+        let before = before.unwrap_or_default();
+        StoredAddition {
+            version: Version,
+            sid: self.sid.and_then(|sid| sid.to_fixed().ok()).or(before.sid),
+            secret: self.client_secret.map(|secret| key.client_secret(secret)).or(before.secret),
+        }
+    }
+
+    /// Redeems a grant: which validation is to be looked up.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with 400 `M_MISSING_PARAM` if `sid` or `client_secret` was never given,
+    /// or the host lost what it kept; the session stays complete and takes other
+    /// parameters.
+    fn plan<H: Send>(
+        &self,
+        key: &BindingKey,
+        grant: Grant<AddThreepid>,
+        stored: Option<StoredAddition>,
+        _: Option<H>,
+    ) -> Result<Addition, Refusal> {
+        let StoredAddition { sid, secret, .. } = self.to_stored(key, stored, None);
+        match (grant.user(), sid, secret) {
+            (Some(user), Some(sid), Some(secret)) => Ok(Addition { user, sid, secret }),
+            _ => Err(Refusal::for_params(MatrixError::new(
+                ErrorCode::MissingParam,
+                "sid or client_secret is missing.",
+            ))),
         }
     }
 }
@@ -158,7 +198,7 @@ impl Addition {
     /// The validation to look up.
     #[must_use]
     pub fn sid(&self) -> &str {
-        &self.wanted.sid
+        &self.sid
     }
 
     /// What is to be bound, now that the host has looked up what it has under
@@ -167,7 +207,7 @@ impl Addition {
     ///
     /// # Errors
     ///
-    /// [`Denied`] with 400 `M_THREEPID_AUTH_FAILED` if that is no validation for adding an
+    /// [`Refusal`] with 400 `M_THREEPID_AUTH_FAILED` if that is no validation for adding an
     /// address that this user, or nobody by name, asked for and that has been validated;
     /// with 400 `M_THREEPID_IN_USE` if the address has an owner. The session stays complete.
     pub fn bind(
@@ -176,28 +216,27 @@ impl Addition {
         owner: Option<UserRef>,
         rules: &ValidationRules,
         now: Timestamp,
-    ) -> Result<Binding, Denied> {
-        let Self { user, wanted, receipt } = self;
-        let usable = found.and_then(|found| found.usable(Purpose::Add, wanted.secret, user, rules, now));
+    ) -> Result<Binding, Refusal> {
+        let Self { user, sid: _, secret } = self;
+        let usable = found.and_then(|found| found.into_addable(secret, user, rules, now));
         let Some((threepid, validated_at)) = usable else {
-            return Err(Denied::new(Threepid::not_validated(), receipt));
+            return Err(Refusal::new(Threepid::not_validated()));
         };
         match owner {
-            Some(_) => Err(Denied::new(Threepid::in_use(), receipt)),
-            None => Ok(Binding { user, threepid, validated_at, receipt }),
+            Some(_) => Err(Refusal::new(Threepid::in_use())),
+            None => Ok(Binding { user, threepid, validated_at }),
         }
     }
 }
 
 /// An address that is to be given to an account: in one act with removing the validation,
 /// which is used up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is added until the host does it"]
 pub struct Binding {
     user: UserRef,
     threepid: Threepid,
     validated_at: Timestamp,
-    receipt: Receipt,
 }
 
 impl Binding {
@@ -218,14 +257,17 @@ impl Binding {
     pub const fn validated_at(&self) -> Timestamp {
         self.validated_at
     }
+}
 
-    /// How the session ends, once it is known.
-    pub fn receipt(self) -> Receipt {
-        self.receipt
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// It turned out that it can't be done.
-    pub fn denied(self, reject: MatrixError) -> Denied {
-        Denied::new(reject, self.receipt)
+    #[test]
+    fn the_server_reads_the_validation_that_the_client_writes() {
+        let mut body = std::string::String::new();
+        AddThreepidRequest::new(Text::new("1"), Secret::new("s")).write(&mut body).unwrap();
+        let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
+        assert_eq!((read.sid, read.client_secret.unwrap().expose()), (Some(Text::new("1")), "s".into()));
     }
 }

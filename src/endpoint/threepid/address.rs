@@ -1,8 +1,9 @@
 //! A third-party identifier in the one form in which it is kept and compared.
 
-use serde::{Deserialize, Serialize};
-
+use super::domain::Domain;
+use super::email;
 use crate::Text;
+use crate::stored::stored_by_name;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Longest e-mail address, in bytes of its canonical form: what [RFC 5321] lets a mail
@@ -17,8 +18,7 @@ const MAX_DIGITS: usize = 15;
 /// What kind of address it is: the [3PID types] of the spec.
 ///
 /// [3PID types]: https://spec.matrix.org/v1.19/appendices/#3pid-types
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a medium nobody can send to has to break the build")]
 pub enum Medium {
     /// An e-mail address.
@@ -47,6 +47,8 @@ impl Medium {
     }
 }
 
+stored_by_name!(Medium);
+
 /// A third-party identifier: a medium and an address in its canonical form.
 ///
 /// Two strings that mean the same address are the same `Threepid`, and of one string
@@ -62,20 +64,21 @@ impl Medium {
 /// assert_eq!(phone.address(), "447700900001");
 /// # Ok::<(), matrix_uia::MatrixError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Threepid {
     medium: Medium,
-    address: heapless::String<MAX_ADDRESS_LEN>,
+    address: email::Address,
 }
 
 impl Threepid {
     /// The 3PID that `address` means.
     ///
-    /// An e-mail address has one `@` with something on both sides, and none of the
-    /// characters that make another address, a name or a list of it (`<`, `"`, `,` and
-    /// their like, white space, control characters); it is case-folded as a whole, as the
-    /// [appendix] says. The spec leaves open how the domain is written beyond its case: we
-    /// take it as it comes, so that `bücher.example` and its `xn--` form are two domains.
+    /// White space around it is taken off. An e-mail address has one `@` with something on
+    /// both sides, and none of the characters that make another address, a name or a list
+    /// of it (`<`, `"`, `,` and their like), that are control characters, or that nobody
+    /// sees. It is case-folded, as the [appendix] says. Its domain is ASCII, with A-labels
+    /// where it is international; another is
+    /// [`parse_international`](Self::parse_international)'s.
     ///
     /// A phone number is one to fifteen digits, the first not 0; a `+` in front may be
     /// there. What a number means that is dialled within a country takes a library, which
@@ -83,17 +86,53 @@ impl Threepid {
     ///
     /// # Errors
     ///
-    /// 400 `M_INVALID_PARAM` if it is no such address, or longer than
-    /// [`MAX_ADDRESS_LEN`].
+    /// [`Domain::not_ascii`] for an e-mail address whose domain is not ASCII; another 400
+    /// `M_INVALID_PARAM` if it is no such address, or longer than [`MAX_ADDRESS_LEN`].
     ///
     /// [appendix]: https://spec.matrix.org/v1.19/appendices/#e-mail
     pub fn parse(medium: Medium, address: Text<'_>) -> Result<Self, MatrixError> {
-        let canonical = match medium {
-            Medium::Email => email(address),
-            Medium::Msisdn => msisdn(address),
+        let address = match medium {
+            Medium::Email => email::canonical(address, |_| None)?,
+            Medium::Msisdn => msisdn(address)?,
         };
-        let invalid = MatrixError::new(ErrorCode::InvalidParam, "This is no address of that kind.");
-        canonical.map(|address| Self { medium, address }).ok_or(invalid)
+        Ok(Self { medium, address })
+    }
+
+    /// The e-mail address that `address` means, at a host that has a library for
+    /// international domains.
+    ///
+    /// `to_ascii` is called with a domain that is not ASCII, and gives the same with
+    /// A-labels; `None` if it is no domain. With the crate `idna` that is
+    /// `idna::domain_to_ascii_strict`, and [`Domain::parse`] of what it returns.
+    ///
+    /// ```
+    /// use matrix_uia::endpoint::threepid::{Domain, Threepid};
+    /// # let idna = |domain: &str| (domain == "bücher.example").then_some("xn--bcher-kva.example");
+    /// let to_ascii = |domain: &str| Domain::parse(idna(domain)?.into()).ok();
+    /// let email = Threepid::parse_international("Alice@bücher.example".into(), to_ascii)?;
+    /// assert_eq!(email.address(), "alice@xn--bcher-kva.example");
+    /// # Ok::<(), matrix_uia::MatrixError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse); [`Domain::not_ascii`] if `to_ascii` gives nothing.
+    pub fn parse_international(
+        address: Text<'_>,
+        to_ascii: impl FnOnce(&str) -> Option<Domain>,
+    ) -> Result<Self, MatrixError> {
+        let address = email::canonical(address, to_ascii)?;
+        Ok(Self { medium: Medium::Email, address })
+    }
+
+    /// The e-mail address of this `local` part at this `domain`.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_INVALID_PARAM` as [`parse`](Self::parse). Here white space is not taken off.
+    pub fn email(local: Text<'_>, domain: &Domain) -> Result<Self, MatrixError> {
+        let address = email::join(local.chars(), domain)?;
+        Ok(Self { medium: Medium::Email, address })
     }
 
     /// The medium.
@@ -108,16 +147,14 @@ impl Threepid {
         &self.address
     }
 
-    pub(super) fn into_parts(self) -> (Medium, heapless::String<MAX_ADDRESS_LEN>) {
+    pub(super) fn into_parts(self) -> (Medium, email::Address) {
         (self.medium, self.address)
     }
 
-    /// Whether it is an e-mail address in `domain`, which may be in any case. A subdomain
-    /// is another domain.
+    /// Whether it is an e-mail address in `domain`. A subdomain is another domain.
     #[must_use]
-    pub fn is_in_domain(&self, domain: &str) -> bool {
-        let ours = self.address.split_once('@').map(|(_, domain)| domain);
-        ours.is_some_and(|ours| ours.chars().eq(domain.chars().flat_map(fold)))
+    pub fn is_in_domain(&self, domain: &Domain) -> bool {
+        self.address.split_once('@').is_some_and(|(_, ours)| ours == domain.as_str())
     }
 
     /// 400 `M_THREEPID_IN_USE`: it belongs to an account already.
@@ -139,44 +176,19 @@ impl Threepid {
     }
 }
 
-fn email(address: Text<'_>) -> Option<heapless::String<MAX_ADDRESS_LEN>> {
-    let mut folded = heapless::String::new();
-    for c in address.chars().flat_map(fold) {
-        folded.push(c).ok()?;
+fn msisdn(address: Text<'_>) -> Result<email::Address, MatrixError> {
+    let invalid = MatrixError::new(ErrorCode::InvalidParam, "This is no phone number.");
+    let mut digits = email::Address::new();
+    for (index, c) in email::trimmed(address).enumerate() {
+        let pushed = match c {
+            '+' if index == 0 => Ok(()),
+            '1'..='9' => digits.push(c),
+            '0' if !digits.is_empty() => digits.push(c),
+            _ => return Err(invalid),
+        };
+        pushed.map_err(|_| invalid)?;
     }
-    let (local, domain) = folded.split_once('@')?;
-    // The specials of RFC 5322: they quote, comment, list and route. Without them an
-    // address has one spelling only, and a header made of it stays one header.
-    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"()<>[]:;@\\,\"".contains(c);
-    let labels = domain.split('.').all(|label| !label.is_empty());
-    (!local.is_empty() && labels && local.chars().chain(domain.chars()).all(plain)).then_some(folded)
-}
-
-fn msisdn(address: Text<'_>) -> Option<heapless::String<MAX_ADDRESS_LEN>> {
-    let mut digits = heapless::String::new();
-    for (index, c) in address.chars().enumerate() {
-        match c {
-            '+' if index == 0 => {}
-            '1'..='9' => digits.push(c).ok()?,
-            '0' if !digits.is_empty() => digits.push(c).ok()?,
-            _ => return None,
-        }
-    }
-    (1..=MAX_DIGITS).contains(&digits.len()).then_some(digits)
-}
-
-/// Unicode's full case folding of one character.
-///
-/// It is the lower case of the upper case but for three things: the dotless ı folds to
-/// itself (as `i` it would be somebody else's address), the capital ẞ to `ss` like the
-/// small one, and Cherokee to its capitals, which are the older letters.
-fn fold(c: char) -> impl Iterator<Item = char> {
-    let c = if c == 'ẞ' { 'ß' } else { c };
-    let cherokee = matches!(c, '\u{13A0}'..='\u{13FD}' | '\u{AB70}'..='\u{ABBF}');
-    let itself = (c == 'ı').then_some(c);
-    let capitals = (cherokee && itself.is_none()).then(|| c.to_uppercase());
-    let small = (!cherokee && itself.is_none()).then(|| c.to_uppercase().flat_map(char::to_lowercase));
-    itself.into_iter().chain(capitals.into_iter().flatten()).chain(small.into_iter().flatten())
+    if (1..=MAX_DIGITS).contains(&digits.len()) { Ok(digits) } else { Err(invalid) }
 }
 
 #[cfg(test)]
@@ -185,66 +197,8 @@ mod tests {
 
     use super::*;
 
-    fn canonical(medium: Medium, address: &str) -> Option<String> {
-        Threepid::parse(medium, address.into()).ok().map(|threepid| threepid.address().into())
-    }
-
-    #[test]
-    fn an_e_mail_address_has_one_form() {
-        for (given, expected) in [
-            ("Alice@Example.ORG", "alice@example.org"),
-            ("Strauß@Example.com", "strauss@example.com"),
-            ("STRAUẞ@example.com", "strauss@example.com"),
-            ("a+tag=b'c@localhost", "a+tag=b'c@localhost"),
-            ("ΣΊΣΥΦΟΣ@example.com", "σίσυφοσ@example.com"),
-            ("σίσυφος@example.com", "σίσυφοσ@example.com"),
-            ("mıke@example.com", "mıke@example.com"),
-            ("ﬃ@example.com", "ffi@example.com"),
-            ("Ꭰꭰ@example.com", "ᎠᎠ@example.com"),
-        ] {
-            assert_eq!(canonical(Medium::Email, given).as_deref(), Some(expected), "{given}");
-            assert_eq!(canonical(Medium::Email, expected).as_deref(), Some(expected), "{given}");
-        }
-    }
-
-    #[test]
-    fn what_could_be_read_two_ways_is_no_e_mail_address() {
-        for bad in [
-            "",
-            "@",
-            "a@",
-            "@b",
-            "alice",
-            "a@evil@good",
-            "a b@c",
-            "a@b c",
-            "a@b\n",
-            "a\r\nBcc: x@y",
-            "a\u{a0}b@c",
-            "<a@b>",
-            "Alice <a@b>",
-            "mailto:a@b",
-            "\"a\"@b",
-            "a,b@c",
-            "a;b@c",
-            "a(b)@c",
-            "a\\@b",
-            "a@[::1]",
-            "a@b.",
-            "a@.b",
-            "a@b..c",
-        ] {
-            assert_eq!(canonical(Medium::Email, bad), None, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn the_length_is_that_of_the_canonical_form() {
-        let of = |len: usize| format!("{}@b", "a".repeat(len - 2));
-        assert!(canonical(Medium::Email, &of(MAX_ADDRESS_LEN)).is_some());
-        assert_eq!(canonical(Medium::Email, &of(MAX_ADDRESS_LEN + 1)), None);
-        // Two bytes that fold to six.
-        assert_eq!(canonical(Medium::Email, &format!("{}@b", "\u{390}".repeat(43))), None);
+    fn number(address: &str) -> Option<String> {
+        Threepid::parse(Medium::Msisdn, address.into()).ok().map(|threepid| threepid.address().into())
     }
 
     #[test]
@@ -259,31 +213,34 @@ mod tests {
             ("+07700", None),
             ("++4477", None),
             ("44+77", None),
+            (" +4477\n", Some("4477")),
             ("44 7700", None),
             ("٤٤٧٧", None),
             ("+", None),
             ("", None),
         ] {
-            assert_eq!(canonical(Medium::Msisdn, given).as_deref(), expected, "{given}");
+            assert_eq!(number(given).as_deref(), expected, "{given}");
         }
     }
 
     #[test]
-    fn folding_twice_is_folding_once() {
-        for c in '\0'..=char::MAX {
-            let once: String = fold(c).collect();
-            let twice: String = once.chars().flat_map(fold).collect();
-            assert_eq!(once, twice, "{c:?}");
-        }
-    }
-
-    #[test]
-    fn a_domain_is_the_whole_domain_in_any_case() {
+    fn domain_is_compared_whole() {
+        let domain = |domain: &str| Domain::parse(domain.into()).unwrap();
         let email = Threepid::parse(Medium::Email, "a@Denied.Example".into()).unwrap();
-        assert!(email.is_in_domain("DENIED.example"));
-        assert!(!email.is_in_domain("example") && !email.is_in_domain("xdenied.example"));
+        assert!(email.is_in_domain(&domain("DENIED.example")));
+        assert!(!email.is_in_domain(&domain("example")) && !email.is_in_domain(&domain("xdenied.example")));
         let phone = Threepid::parse(Medium::Msisdn, "4477".into()).unwrap();
-        assert!(!phone.is_in_domain("") && !phone.is_in_domain("4477"));
+        assert!(!phone.is_in_domain(&domain("4477")));
+    }
+
+    #[test]
+    fn email_is_made_of_its_two_parts() {
+        let domain = Domain::parse("xn--bcher-kva.example".into()).unwrap();
+        let whole = Threepid::parse(Medium::Email, "Alice@xn--bcher-kva.EXAMPLE".into()).unwrap();
+        assert_eq!(Threepid::email("Alice".into(), &domain), Ok(whole));
+        for bad in ["", "a@b", " a", "a\u{200b}"] {
+            assert!(Threepid::email(bad.into(), &domain).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -5,11 +5,12 @@
 use core::fmt::{self, Write};
 
 use super::add::changes_allowed;
-use super::{Medium, Threepid};
+use super::address::{Medium, Threepid};
 use crate::Text;
 use crate::endpoint::deactivate::{UnbindResult, check_id_server};
+use crate::wire::ParseError;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Span, Table, table};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// The body of a request to remove a 3PID. It needs an access token and no further
 /// authentication.
@@ -31,13 +32,20 @@ pub struct DeleteThreepidRequest<'a> {
 }
 
 impl<'a> DeleteThreepidRequest<'a> {
+    /// A request to remove `threepid`, and to unbind it where it was bound.
+    #[must_use]
+    pub const fn new(threepid: Threepid) -> Self {
+        Self { threepid, id_server: None }
+    }
+
     /// Reads the body. `enabled` is the [`m.3pid_changes` capability].
     ///
     /// # Errors
     ///
     /// 403 `M_FORBIDDEN` if 3PIDs can't be changed; 400 `M_NOT_JSON` or `M_BAD_JSON` as
     /// [`wire`](crate::wire) lists; 400 `M_MISSING_PARAM` without `medium` or `address`; 400
-    /// `M_INVALID_PARAM` for a medium that is none, an address that is none of it, and a
+    /// `M_INVALID_PARAM` for a medium that is none, an address that is none of it (an
+    /// international domain is written as it is listed, with A-labels), and a
     /// server name that is empty or longer than [`MAX_ID_SERVER_LEN`] bytes.
     ///
     /// [`MAX_ID_SERVER_LEN`]: crate::endpoint::deactivate::MAX_ID_SERVER_LEN
@@ -56,6 +64,19 @@ impl<'a> DeleteThreepidRequest<'a> {
         let threepid = Threepid::parse(medium, address)?;
         check_id_server(id_server)?;
         Ok(Self { threepid, id_server })
+    }
+
+    /// Writes the body, as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text("medium", Text::new(self.threepid.medium().name()))?;
+        object.text("address", Text::new(self.threepid.address()))?;
+        object.text_if("id_server", self.id_server)?;
+        object.end()
     }
 
     /// Where to unbind it: at the server of the request, else where it `was_bound`, else
@@ -85,6 +106,16 @@ impl DeleteThreepidResponse {
         Self { id_server_unbind_result: UnbindResult::of(unbound) }
     }
 
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists; also if the one key that the spec
+    /// requires is missing or has another value than the two it allows.
+    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        UnbindResult::parse(body).map(|id_server_unbind_result| Self { id_server_unbind_result })
+    }
+
     /// Writes the body; `id_server_unbind_result` is always there (lesson 46).
     ///
     /// # Errors
@@ -92,5 +123,29 @@ impl DeleteThreepidResponse {
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         self.id_server_unbind_result.write(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn each_side_reads_what_the_other_writes() {
+        let email = Threepid::parse(Medium::Email, "alice@example.org".into()).unwrap();
+        for id_server in [None, Some(Text::new("id.example.org"))] {
+            let mut body = String::new();
+            DeleteThreepidRequest { threepid: email.clone(), id_server }.write(&mut body).unwrap();
+            let read = DeleteThreepidRequest::parse(body.as_bytes(), true).unwrap();
+            assert_eq!((&read.threepid, read.id_server), (&email, id_server));
+        }
+        for unbound in [true, false] {
+            let mut body = String::new();
+            DeleteThreepidResponse::new(unbound).write(&mut body).unwrap();
+            let read = DeleteThreepidResponse::parse(body.as_bytes());
+            assert_eq!(read, Ok(DeleteThreepidResponse::new(unbound)));
+        }
     }
 }

@@ -4,12 +4,13 @@
 
 use core::fmt::{self, Write};
 
-use super::Threepid;
-use crate::wire::json::ObjectWriter;
+use super::address::{Medium, Threepid};
+use crate::wire::ParseError;
+use crate::wire::json::{self, Items, ObjectWriter, Raw, Reader};
 use crate::{Text, Timestamp};
 
 /// A 3PID of an account, as it is listed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListedThreepid {
     /// The 3PID.
@@ -26,25 +27,117 @@ impl ListedThreepid {
     pub const fn new(threepid: Threepid, validated_at: Timestamp, added_at: Timestamp) -> Self {
         Self { threepid, validated_at, added_at }
     }
+
+    /// `None` for what is no 3PID by this crate's reading.
+    fn read(mut reader: Reader<'_>) -> Option<Self> {
+        let (mut medium, mut address, mut validated_at, mut added_at) = (None, None, None, None);
+        let read = reader.fields(|reader, key| {
+            match key {
+                "medium" => medium = reader.optional(Reader::text)?,
+                "address" => address = reader.optional(Reader::text)?,
+                "validated_at" => validated_at = reader.lenient_millis()?,
+                "added_at" => added_at = reader.lenient_millis()?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        });
+        read.ok()?;
+        let threepid = Threepid::parse(Medium::from_name(medium?)?, address?).ok()?;
+        let [validated_at, added_at] = [validated_at?, added_at?].map(|at| Timestamp::from_millis(at.get()));
+        Some(Self { threepid, validated_at, added_at })
+    }
+
+    fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.text("medium", Text::new(self.threepid.medium().name()))?;
+        object.text("address", Text::new(self.threepid.address()))?;
+        object.integer("validated_at", self.validated_at.as_millis())?;
+        object.integer("added_at", self.added_at.as_millis())?;
+        object.end()
+    }
 }
 
-/// Writes the body that lists `threepids`.
-///
-/// # Errors
-///
-/// The sink's own: it is full.
-pub fn write_list(out: &mut impl Write, threepids: impl IntoIterator<Item = ListedThreepid>) -> fmt::Result {
-    out.write_str(r#"{"threepids":["#)?;
-    for (index, listed) in threepids.into_iter().enumerate() {
-        if index > 0 {
-            out.write_char(',')?;
-        }
-        let mut object = ObjectWriter::begin(out)?;
-        object.text("medium", Text::new(listed.threepid.medium().name()))?;
-        object.text("address", Text::new(listed.threepid.address()))?;
-        object.integer("validated_at", listed.validated_at.as_millis())?;
-        object.integer("added_at", listed.added_at.as_millis())?;
-        object.end()?;
+/// The answer: read where it stands in a body, or given by a server.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreepidsResponse<'a> {
+    /// What `threepids` has; none in an answer that was given.
+    read: Option<Raw<'a>>,
+    given: &'a [ListedThreepid],
+}
+
+impl<'a> ThreepidsResponse<'a> {
+    /// The answer that lists `threepids`.
+    #[must_use]
+    pub const fn new(threepids: &'a [ListedThreepid]) -> Self {
+        Self { read: None, given: threepids }
     }
-    out.write_str("]}")
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] as [`wire`](crate::wire) lists.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut read = None;
+        json::read_object(body, |reader, key| {
+            let value = reader.raw()?;
+            if key == "threepids" {
+                read = Some(value);
+            }
+            Ok(())
+        })?;
+        Ok(Self { read, given: &[] })
+    }
+
+    /// The 3PIDs, in the server's order. What lacks a key, or has no [`Threepid`], is left
+    /// out.
+    pub fn iter(&self) -> impl Iterator<Item = ListedThreepid> + use<'a> {
+        let read = Items::of(self.read).filter_map(|listed| ListedThreepid::read(listed.reader()));
+        read.chain(self.given.iter().cloned())
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut object = ObjectWriter::begin(out)?;
+        object.list("threepids", self.iter(), |out, listed| listed.write(out))?;
+        object.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn the_client_reads_the_addresses_that_the_server_writes() {
+        let listed = |medium, address: &str| {
+            let threepid = Threepid::parse(medium, address.into()).unwrap();
+            ListedThreepid::new(threepid, Timestamp::from_millis(1), Timestamp::from_millis(2))
+        };
+        let both = [listed(Medium::Email, "a@example.org"), listed(Medium::Msisdn, "447700900001")];
+        for given in [&both[..0], &both[..1], &both] {
+            let mut body = String::new();
+            ThreepidsResponse::new(given).write(&mut body).unwrap();
+            let read = ThreepidsResponse::parse(body.as_bytes()).unwrap();
+            assert!(read.iter().eq(given.iter().cloned()), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_3pid_is_left_out() {
+        let body = br#"{"threepids":[{},7,{"medium":"pigeon","address":"a@b","validated_at":1,"added_at":1},
+            {"medium":"email","address":"a@b","validated_at":1},
+            {"medium":"email","address":"a@b","validated_at":1,"added_at":2,"x":0}]}"#;
+        let read = ThreepidsResponse::parse(body).unwrap();
+        let mut addresses = read.iter();
+        assert_eq!(addresses.next().unwrap().added_at, Timestamp::from_millis(2));
+        assert_eq!(addresses.next(), None);
+        assert_eq!(ThreepidsResponse::parse(b"{}").unwrap().iter().count(), 0);
+    }
 }

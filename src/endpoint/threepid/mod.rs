@@ -2,9 +2,9 @@
 //! and removing them, and what they authenticate.
 //!
 //! ```text
-//!  requestToken ─► RequestToken ─► TokenRequestContext::decide ─► Delivery
-//!                                                             │
-//!      ┌──────────────── Validation::request ◄────────────────┘
+//!  requestToken ─► RequestTokenRequest ─► TokenRequestContext::decide ─► Delivery
+//!                                                                    │
+//!      ┌──────────────────── Validation::request ◄───────────────────┘
 //!      ▼
 //!    Sent ── submit: the right token ──► Validated ── claim ──► Claimed by one UIA session
 //!    │  ▲                                    │
@@ -23,21 +23,39 @@
 
 mod add;
 mod address;
+mod authority;
+mod check;
+mod claim;
 mod delete;
+mod domain;
+mod email;
+mod invisible;
+mod key;
 mod list;
+mod purpose;
 mod request;
+mod response;
+mod rules;
 mod sending;
 mod stored;
+mod submit;
+mod token;
 mod validation;
 
-pub use add::{AddThreepidRequest, Addition, Binding, KeptAddition, add};
+pub use add::{AddThreepidRequest, Addition, Binding, StoredAddition};
 pub use address::{MAX_ADDRESS_LEN, Medium, Threepid};
+pub use authority::{AddressAuthority, Authorised, MAX_AUTHORISED};
+pub use check::{MAX_NEXT_LINK_LEN, MAX_SECRET_LEN};
+pub use claim::{ClaimBy, Claimant, Claimed};
 pub use delete::{DeleteThreepidRequest, DeleteThreepidResponse};
-pub use list::{ListedThreepid, write_list};
-pub use request::{
-    GivenAddress, MAX_NEXT_LINK_LEN, MAX_SECRET_LEN, RequestToken, RequestTokenResponse, SubmitToken,
-};
+pub use domain::{Domain, MAX_DOMAIN_LEN};
+pub use key::TokenRequestKey;
+pub use list::{ListedThreepid, ThreepidsResponse};
+pub use purpose::Purpose;
+pub use request::{GivenAddress, RequestTokenRequest};
+pub use response::RequestTokenResponse;
+pub use rules::ValidationRules;
 pub use sending::{Delivery, Owner, TokenRequestContext};
-pub use validation::{
-    ClaimBy, Claimed, Purpose, Requested, Submitted, TokenRequestKey, Validation, ValidationRules,
-};
+pub use submit::{SubmitTokenRequest, SubmitTokenResponse};
+pub use token::{Requested, Submitted};
+pub use validation::Validation;

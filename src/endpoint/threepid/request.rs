@@ -1,20 +1,16 @@
-//! The bodies of `requestToken` and its answer, and of what comes back from the message.
+//! The body of `requestToken`.
 
 use core::fmt::{self, Write};
 
-use super::{Medium, Threepid};
+use super::address::{Medium, Threepid};
+use super::check::{check_secret, invalid, is_web_link, missing};
+use super::domain::Domain;
 use crate::endpoint::deactivate::check_id_server;
-use crate::wire::error::{ErrorCode, MatrixError};
+use crate::wire::ParseError;
+use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
-use crate::wire::{MAX_FIELD_LEN, ParseError, WebUrl, is_session_text};
 use crate::{Secret, Text};
 
-/// Longest `client_secret`, `sid` or token, in characters of
-/// `[0-9a-zA-Z.=_-]`; the spec's own bound.
-pub const MAX_SECRET_LEN: usize = MAX_FIELD_LEN;
-/// Longest `next_link`, in bytes. The spec sets none; it is kept until the link of the
-/// message is opened.
-pub const MAX_NEXT_LINK_LEN: usize = WebUrl::MAX_LEN;
 /// Longest phone number as typed, in bytes.
 const MAX_NUMBER_LEN: usize = 255;
 
@@ -23,21 +19,23 @@ const MAX_NUMBER_LEN: usize = 255;
 /// are [for](super::Purpose) and in the medium.
 ///
 /// ```
-/// use matrix_uia::endpoint::threepid::{GivenAddress, Medium, RequestToken};
+/// use matrix_uia::endpoint::threepid::{GivenAddress, Medium, RequestTokenRequest, Threepid};
 /// let body = br#"{"client_secret": "monkeys_are_GREAT", "email": "Alice@Example.org", "send_attempt": 1}"#;
-/// let request = RequestToken::parse(Medium::Email, body)?;
-/// assert!(matches!(request.address, GivenAddress::Email(email) if email.address() == "alice@example.org"));
+/// let request = RequestTokenRequest::parse(Medium::Email, body)?;
+/// let GivenAddress::Email(email) = request.address else { unreachable!("the medium is e-mail") };
+/// assert_eq!(Threepid::parse(Medium::Email, email)?.address(), "alice@example.org");
 /// # Ok::<(), matrix_uia::MatrixError>(())
 /// ```
 ///
 /// [`POST /register/email/requestToken`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct RequestToken<'a> {
-    /// The secret the client made for this validation: 1 to [`MAX_SECRET_LEN`] of
+pub struct RequestTokenRequest<'a> {
+    /// The secret the client made for this validation: 1 to [`MAX_SECRET_LEN`](super::MAX_SECRET_LEN) of
     /// `[0-9a-zA-Z.=_-]`.
     pub client_secret: Secret<'a>,
-    /// Counts up when the client wants another message.
+    /// Counts up when the client wants another message. A client of this crate takes it from
+    /// [`TokenRequest::send_attempt`](crate::client::TokenRequest::send_attempt).
     pub send_attempt: i64,
     /// Where to.
     pub address: GivenAddress<'a>,
@@ -52,11 +50,13 @@ pub struct RequestToken<'a> {
 }
 
 /// An address as the request gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GivenAddress<'a> {
-    /// An e-mail address.
-    Email(Threepid),
+    /// An e-mail address as typed. [`Threepid::parse`] makes the 3PID of it, and reads
+    /// whatever [`RequestTokenRequest::parse`] has let pass, but for a domain that is not
+    /// ASCII: that takes [`Threepid::parse_international`] and a library of the host's.
+    Email(Text<'a>),
     /// A phone number as it is dialled from a country. A library of the host's makes the
     /// digits of E.164 of it, [`Threepid::parse`] the 3PID; what it can't read is
     /// [`invalid_number`](Self::invalid_number).
@@ -69,18 +69,19 @@ pub enum GivenAddress<'a> {
 }
 
 impl GivenAddress<'_> {
+    /// The medium that `parse` is to be called for.
+    #[must_use]
+    pub const fn medium(&self) -> Medium {
+        match self {
+            Self::Email(_) => Medium::Email,
+            Self::Phone { .. } => Medium::Msisdn,
+        }
+    }
+
     /// 400 `M_INVALID_PARAM`: no number is dialled so from that country.
     pub const fn invalid_number() -> MatrixError {
         invalid("This is no phone number of that country.")
     }
-}
-
-const fn invalid(message: &'static str) -> MatrixError {
-    MatrixError::new(ErrorCode::InvalidParam, message)
-}
-
-const fn missing(message: &'static str) -> MatrixError {
-    MatrixError::new(ErrorCode::MissingParam, message)
 }
 
 #[derive(Default)]
@@ -125,9 +126,11 @@ impl<'a> Fields<'a> {
         match medium {
             Medium::Email => {
                 let email = self.email.ok_or(missing("email is missing."))?;
-                Threepid::parse(medium, email)
-                    .map(GivenAddress::Email)
-                    .map_err(|_| invalid("email is no e-mail address."))
+                match Threepid::parse(medium, email) {
+                    // A host with a library for such domains can read it.
+                    Err(error) if error != Domain::not_ascii() => Err(invalid("email is no e-mail address.")),
+                    _ => Ok(GivenAddress::Email(email)),
+                }
             }
             Medium::Msisdn => {
                 let country = self.country.ok_or(missing("country is missing."))?;
@@ -144,7 +147,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> RequestToken<'a> {
+impl<'a> RequestTokenRequest<'a> {
+    /// A request without a `next_link`.
+    #[must_use]
+    pub const fn new(client_secret: Secret<'a>, address: GivenAddress<'a>, send_attempt: i64) -> Self {
+        Self { client_secret, send_attempt, address, next_link: None, id_server: None, id_access_token: None }
+    }
+
     /// Reads the body.
     ///
     /// # Errors
@@ -166,168 +175,77 @@ impl<'a> RequestToken<'a> {
         let Fields { next_link, id_server, id_access_token, .. } = fields;
         Ok(Self { client_secret, send_attempt, address, next_link, id_server, id_access_token })
     }
-}
 
-/// Whether `link` is a URL of the web in ASCII: one that goes into a header as it is.
-fn is_web_link(link: Text<'_>) -> bool {
-    WebUrl::parse(link).is_some() && link.chars().all(|c| c.is_ascii())
-}
-
-/// Whether a `client_secret` has the form of one.
-fn check_secret(secret: Secret<'_>) -> Result<(), MatrixError> {
-    if is_session_text(secret.expose()) {
-        Ok(())
-    } else {
-        Err(invalid("client_secret is not 1 to 255 characters of [0-9a-zA-Z.=_-]."))
-    }
-}
-
-/// The answer to a [`RequestToken`].
-///
-/// It is the same, in its keys and in how its `sid` looks, whether a token was sent, a
-/// notice, or nothing.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct RequestTokenResponse<'a> {
-    /// The validation session's ID: 1 to [`MAX_SECRET_LEN`] of `[0-9a-zA-Z.=_-]`.
-    pub sid: Text<'a>,
-    /// Where the client submits the token that its user types in. Without one there is
-    /// nothing for it to do: the user opens a link.
-    pub submit_url: Option<Text<'a>>,
-}
-
-impl<'a> RequestTokenResponse<'a> {
-    /// An answer without a `submit_url`.
-    #[must_use]
-    pub const fn new(sid: Text<'a>) -> Self {
-        Self { sid, submit_url: None }
-    }
-
-    /// Reads the body.
-    ///
-    /// # Errors
-    ///
-    /// [`ParseError`] as [`wire`](crate::wire) lists; also if there is no `sid`.
-    #[inline(never)]
-    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        static KEYS: Table = table![0; "sid": Text, "submit_url": Text];
-        let mut slots = [Span::NONE; 2];
-        let text = json::walk(body, &KEYS, &mut slots)?;
-        let [sid, submit_url] = slots.map(|span| span.text(text));
-        Ok(Self { sid: sid.ok_or(ParseError::WrongType)?, submit_url })
-    }
-
-    /// Writes the body.
+    /// Writes the body, as a client sends it.
     ///
     /// # Errors
     ///
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         let mut object = ObjectWriter::begin(out)?;
-        object.text("sid", self.sid)?;
-        object.text_if("submit_url", self.submit_url)?;
+        object.text("client_secret", self.client_secret.expose())?;
+        match self.address {
+            GivenAddress::Email(email) => object.text("email", email)?,
+            GivenAddress::Phone { country, number } => {
+                object.text("country", country)?;
+                object.text("phone_number", number)?;
+            }
+        }
+        object.signed("send_attempt", self.send_attempt)?;
+        object.text_if("next_link", self.next_link)?;
+        object.text_if("id_server", self.id_server)?;
+        object.secret_if("id_access_token", self.id_access_token)?;
         object.end()
-    }
-}
-
-/// What comes back from the message: the body of [`POST /validate/email/submitToken`] at
-/// the homeserver's own `submit_url`, and the form that a link's page posts.
-///
-/// [`POST /validate/email/submitToken`]: https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct SubmitToken<'a> {
-    /// The validation session's ID.
-    pub sid: Text<'a>,
-    /// The secret of who asked for it.
-    pub client_secret: Secret<'a>,
-    /// The token of the message: 1 to [`MAX_SECRET_LEN`] bytes.
-    pub token: Secret<'a>,
-}
-
-impl<'a> SubmitToken<'a> {
-    /// The body of what a success is answered with.
-    pub const SUCCESS: &'static str = r#"{"success":true}"#;
-
-    /// The three, from wherever they come.
-    ///
-    /// # Errors
-    ///
-    /// 400 `M_MISSING_PARAM` if one is missing, 400 `M_INVALID_PARAM` if one can't be
-    /// what it should be.
-    pub fn new(
-        sid: Option<Text<'a>>,
-        client_secret: Option<Secret<'a>>,
-        token: Option<Secret<'a>>,
-    ) -> Result<Self, MatrixError> {
-        let sid = sid.ok_or(missing("sid is missing."))?;
-        let client_secret = client_secret.ok_or(missing("client_secret is missing."))?;
-        let token = token.ok_or(missing("token is missing."))?;
-        if !is_session_text(sid) {
-            return Err(invalid("sid is not 1 to 255 characters of [0-9a-zA-Z.=_-]."));
-        }
-        check_secret(client_secret)?;
-        if token.expose().is_empty() || token.expose().len() > MAX_SECRET_LEN {
-            return Err(invalid("token is not 1 to 255 bytes."));
-        }
-        Ok(Self { sid, client_secret, token })
-    }
-
-    /// Reads the body.
-    ///
-    /// # Errors
-    ///
-    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, and as
-    /// [`new`](Self::new).
-    #[inline(never)]
-    pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        static KEYS: Table = table![0; "sid": Text, "client_secret": Text, "token": Text];
-        let mut slots = [Span::NONE; 3];
-        let text = json::walk(body, &KEYS, &mut slots)?;
-        let [sid, client_secret, token] = slots;
-        Self::new(sid.text(text), client_secret.secret(text), token.secret(text))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::string::String;
 
-    #[test]
-    fn a_next_link_is_a_url_of_the_web() {
-        for good in ["https://a", "HTTP://a.example:80/b?c=d&e=%20#f", "https://[::1]/", "http://localhost"] {
-            assert!(is_web_link(good.into()), "{good}");
-        }
-        for bad in [
-            "",
-            "/relative",
-            "//host",
-            "javascript:alert(1)",
-            "javascript://a\nalert(1)",
-            "file:///etc/passwd",
-            "ftp://a",
-            "http:",
-            "http://",
-            "https:///x",
-            "https://?x",
-            "https://a b",
-            "https://a\r\nSet-Cookie: x",
-            "https://a\"><script>",
-            "https://é",
-            " https://a",
-            "data:text/html,x",
-            "http:\\\\a",
-        ] {
-            assert!(!is_web_link(bad.into()), "{bad}");
-        }
-        let of = |len: usize| format!("https://{}", "a".repeat(len - 8));
-        assert!(is_web_link(of(MAX_NEXT_LINK_LEN).as_str().into()));
-        assert!(!is_web_link(of(MAX_NEXT_LINK_LEN + 1).as_str().into()));
-    }
+    use super::*;
 
     #[test]
     fn another_mediums_keys_are_unknown_ones() {
         let body = br#"{"client_secret":"s","send_attempt":1,"email":"a@b","country":7,"phone_number":[]}"#;
-        assert!(RequestToken::parse(Medium::Email, body).is_ok());
+        assert!(RequestTokenRequest::parse(Medium::Email, body).is_ok());
+    }
+
+    #[test]
+    fn a_request_is_written_as_the_spec_shows_it() {
+        let mut body = String::new();
+        let email = GivenAddress::Email("alice@example.org".into());
+        let mut request = RequestTokenRequest::new(Secret::new("monkeys"), email, 1);
+        request.next_link = Some("https://example.org/congratulations.html".into());
+        request.write(&mut body).unwrap();
+        assert_eq!(
+            body,
+            r#"{"client_secret":"monkeys","email":"alice@example.org","send_attempt":1,"next_link":"https://example.org/congratulations.html"}"#
+        );
+        body.clear();
+        let phone = GivenAddress::Phone { country: "GB".into(), number: "07700900001".into() };
+        RequestTokenRequest::new(Secret::new("monkeys"), phone, 2).write(&mut body).unwrap();
+        assert_eq!(
+            body,
+            r#"{"client_secret":"monkeys","country":"GB","phone_number":"07700900001","send_attempt":2}"#
+        );
+    }
+
+    #[test]
+    fn the_server_reads_the_request_that_the_client_writes() {
+        let phone = GivenAddress::Phone { country: "GB".into(), number: "07700900001".into() };
+        for address in [GivenAddress::Email("Alice@example.org".into()), phone] {
+            for send_attempt in [i64::MIN, -1, 0, 1, i64::MAX] {
+                let mut request = RequestTokenRequest::new(Secret::new("s"), address, send_attempt);
+                request.id_server = Some("id.example.org".into());
+                request.id_access_token = Some(Secret::new("t"));
+                let mut body = String::new();
+                request.write(&mut body).unwrap();
+                let read = RequestTokenRequest::parse(address.medium(), body.as_bytes()).unwrap();
+                assert_eq!((read.address, read.send_attempt), (address, send_attempt));
+                assert_eq!(read.id_server, request.id_server);
+                assert_eq!(read.id_access_token.unwrap().expose(), "t");
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a `requestToken` may answer.
 
-use super::Purpose;
+use super::address::Threepid;
+use super::purpose::Purpose;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// What is sent to the address.
@@ -78,10 +79,10 @@ impl TokenRequestContext {
         match (self.purpose, self.owner) {
             (Purpose::Reset, Owner::Requester | Owner::Another)
             | (Purpose::Register | Purpose::Add, Owner::Nobody) => Ok(Delivery::Token),
-            (Purpose::Register | Purpose::Add, Owner::Requester) => Err(super::Threepid::in_use()),
+            (Purpose::Register | Purpose::Add, Owner::Requester) => Err(Threepid::in_use()),
             _ if self.hide_existence => Ok(Delivery::Notice),
-            (Purpose::Reset, Owner::Nobody) => Err(super::Threepid::not_found()),
-            (Purpose::Register | Purpose::Add, Owner::Another) => Err(super::Threepid::in_use()),
+            (Purpose::Reset, Owner::Nobody) => Err(Threepid::not_found()),
+            (Purpose::Register | Purpose::Add, Owner::Another) => Err(Threepid::in_use()),
         }
     }
 }

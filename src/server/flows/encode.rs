@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::error::{PolicyError, StageName};
 use super::{Flow, MAX_TYPES, Policy, TypeEntry};
-use crate::server::operation::{Operation as _, OperationId, Register, UploadSigningKeys};
+use crate::server::operation::{OperationId, Register, UploadSigningKeys};
 use crate::wire::json::{self, Raw};
 use crate::wire::{AuthType, Fnv, MAX_AUTH_TYPE_LEN, StageId};
 

@@ -16,7 +16,7 @@ mod terms;
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::server::operation::Operation;
+use crate::server::operation::{Operation, OperationId};
 use crate::wire::json::Raw;
 use crate::wire::{AuthType, StageId};
 
@@ -69,7 +69,7 @@ impl<Op: Operation> Flows<'static, Op> {
     {
         let mut sink = Sink { out: alloc::string::String::new(), at: 0 };
         let mut built = Self::over(Policy::empty());
-        encode(Op::ID, flows, params, &mut sink, &mut built.policy)?;
+        encode(OperationId::of::<Op>(), flows, params, &mut sink, &mut built.policy)?;
         built.policy.encoded = Encoded::Owned(sink.out.into());
         Ok(built)
     }
@@ -95,7 +95,7 @@ impl<'p, Op: Operation> Flows<'p, Op> {
         // Filled where it stands: a policy is a kilobyte, and each copy of it would be one
         // more on a small processor's stack.
         let mut built = Self::over(Policy::empty());
-        encode(Op::ID, flows, params, &mut sink, &mut built.policy)?;
+        encode(OperationId::of::<Op>(), flows, params, &mut sink, &mut built.policy)?;
         built.policy.encoded = Encoded::Borrowed(sink.out.into_str().ok_or(PolicyError::BufferFull)?);
         Ok(built)
     }

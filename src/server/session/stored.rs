@@ -1,18 +1,22 @@
-//! The serialised form of a session: versioned, and checked when read back.
+//! The serialised form of a session: versioned, and checked as a whole when read back.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Binding, Passed, Phase, Proof, Revision, Session};
+use super::passed::Passed;
+use super::proof::Proof;
+use super::revision::Revision;
+use super::value::{Phase, SLOTS, Session};
 use crate::Timestamp;
 use crate::decode::DecodeError;
-use crate::server::digest::{Digest, Target};
+use crate::server::digest::Target;
 use crate::server::flows::MAX_STAGES;
-use crate::server::operation::{OperationId, Reference, UserRef};
+use crate::server::operation::OperationId;
+use crate::server::reference::{Reference, Subject, UserRef};
 use crate::wire::StageId;
 
 /// The form's version. Another one is refused: a session read wrongly is worse than a
 /// session lost, which costs its user one round trip.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Session", deny_unknown_fields)]
@@ -21,47 +25,59 @@ pub(super) struct Stored {
     revision: Revision,
     operation: OperationId,
     target: Target,
-    user: Option<UserRef>,
-    epoch: u32,
+    account: Option<StoredAccount>,
     made: Timestamp,
     failures: u16,
     terms: u32,
-    binding: Binding,
-    body: Digest,
+    bound: bool,
+    params: [u64; SLOTS],
     phase: StoredPhase,
     passed: heapless::Vec<(StageId, Proof), MAX_STAGES>,
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredAccount {
+    user: UserRef,
+    epoch: u32,
+    by_token: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum StoredPhase {
     Open,
     Awaiting { stage: StageId, reference: Reference },
-    Claimed,
+    Claimed { after: u32 },
     Consumed { after: u32, outcome: Reference },
 }
 
 impl From<Session> for Stored {
     fn from(session: Session) -> Self {
         let stages = session.passed.stages().iter().copied();
+        let (stage, reference) = session.passed.next().unwrap_or_default();
         Self {
             version: VERSION,
             revision: session.revision,
             operation: session.operation,
             target: session.target,
-            user: session.has_user.then_some(session.user),
-            epoch: session.epoch,
+            account: session.account().map(|Subject { user, epoch }| StoredAccount {
+                user,
+                epoch,
+                by_token: session.by_token,
+            }),
             made: session.made,
             failures: session.failures,
             terms: session.terms,
-            binding: session.binding,
-            body: session.body,
+            bound: session.bound,
+            params: session.slots,
             phase: match session.phase {
                 Phase::Open => StoredPhase::Open,
-                Phase::Awaiting(stage, reference) => StoredPhase::Awaiting { stage, reference },
-                Phase::Claimed => StoredPhase::Claimed,
-                Phase::Consumed(after, outcome) => StoredPhase::Consumed { after, outcome },
+                Phase::Awaiting => StoredPhase::Awaiting { stage, reference },
+                Phase::Claimed => StoredPhase::Claimed { after: session.since },
+                Phase::Consumed => StoredPhase::Consumed { after: session.since, outcome: reference },
             },
-            passed: stages.zip(session.passed.proofs()).collect(),
+            passed: stages.zip(session.proofs()).collect(),
         }
     }
 }
@@ -73,31 +89,55 @@ impl TryFrom<Stored> for Session {
         if stored.version != VERSION {
             return Err(DecodeError::VERSION);
         }
+        let has_user = stored.account.is_some();
+        let account =
+            stored.account.unwrap_or(StoredAccount { user: UserRef::new(0), epoch: 0, by_token: false });
         let mut passed = Passed::new();
         for (stage, proof) in &stored.passed {
-            if !passed.push(*stage, *proof) {
+            if let Proof::User(user) = proof
+                && (!has_user || *user != account.user)
+            {
+                return Err(DecodeError("a stage has proved another user"));
+            }
+            if *stage == StageId::NONE || !passed.push(*stage, *proof) {
                 return Err(DecodeError("a stage has passed twice"));
             }
         }
+        let (phase, since) = match stored.phase {
+            StoredPhase::Open => (Phase::Open, 0),
+            StoredPhase::Awaiting { stage, reference } => {
+                if stage == StageId::NONE || passed.contains(stage) || !passed.await_next(stage, reference) {
+                    return Err(DecodeError("it waits for a stage that has passed"));
+                }
+                (Phase::Awaiting, 0)
+            }
+            StoredPhase::Claimed { after } if !passed.is_empty() => (Phase::Claimed, after),
+            StoredPhase::Claimed { .. } => return Err(DecodeError("it is claimed, and no stage has passed")),
+            StoredPhase::Consumed { after, outcome } if passed.is_empty() => {
+                passed = Passed::of_outcome(outcome);
+                (Phase::Consumed, after)
+            }
+            StoredPhase::Consumed { .. } => return Err(DecodeError("it is consumed, and has stages")),
+        };
+        if stored.bound && stored.params == [0; SLOTS] {
+            return Err(DecodeError("it has bound parameters, and none is bound"));
+        }
         Ok(Self {
             made: stored.made,
-            user: stored.user.unwrap_or(UserRef(0)),
+            user: account.user,
             target: stored.target,
-            phase: match stored.phase {
-                StoredPhase::Open => Phase::Open,
-                StoredPhase::Awaiting { stage, reference } => Phase::Awaiting(stage, reference),
-                StoredPhase::Claimed => Phase::Claimed,
-                StoredPhase::Consumed { after, outcome } => Phase::Consumed(after, outcome),
-            },
+            operation: stored.operation,
+            slots: stored.params,
             passed,
-            body: stored.body,
-            epoch: stored.epoch,
+            epoch: account.epoch,
             terms: stored.terms,
             revision: stored.revision,
+            since,
             failures: stored.failures,
-            operation: stored.operation,
-            has_user: stored.user.is_some(),
-            binding: stored.binding,
+            phase,
+            has_user,
+            by_token: account.by_token,
+            bound: stored.bound,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The store that grows to a limit.
 //!
 //! ```text
-//!  table   ID's own bytes ─► number of a slot
+//!  tables  ID's own bytes, owner's key ─► number of a slot
 //!  chunks  [ 256 slots ] [ 256 slots ] [ 256 slots …
 //! ```
 //!
@@ -14,16 +14,27 @@ use core::fmt;
 
 use hashbrown::HashTable;
 
-use super::queue::Index;
-use super::slab::{Slab, Slot, Slots, hash};
-use super::{Lifetimes, NotStored, Record, Stored, store_of_a_slab};
+use super::delegate::store_of_a_slab;
+use super::end_open::EndOpen;
+use super::index::Index;
+use super::lifetimes::Lifetimes;
+use super::outcome::{NotStored, Stored};
+use super::owner::{OwnerKey, SESSIONS_PER_OWNER};
+use super::record::Record;
+use super::slab::Slab;
+use super::slot::{Slot, Slots};
+use super::table::Table;
+use super::trees::Trees;
 use crate::server::session::Revision;
 use crate::{Session, SessionId, Timestamp};
 
 /// A store on the heap that grows to a limit.
 ///
-/// For each session it takes 248 bytes, besides what `K` needs, and 10 to 20 bytes for
+/// For each session it takes 272 bytes, besides what `K` needs, and 20 to 40 bytes for
 /// each that the limit allows. What it has grown to it keeps, for the next sessions.
+///
+/// One owner may have [`SESSIONS_PER_OWNER`] sessions, unless
+/// [`with_sessions_per_owner`](Self::with_sessions_per_owner) says another number.
 ///
 /// ```
 /// use matrix_uia::server::store::{HashedStore, Lifetimes, Store};
@@ -31,13 +42,14 @@ use crate::{Session, SessionId, Timestamp};
 /// let store = HashedStore::<()>::new(Lifetimes::of(&Rules::default()), 100_000);
 /// assert_eq!((store.len(), store.capacity()), (0, 100_000));
 /// ```
-pub struct HashedStore<K = ()>(Slab<Chunks<K>>);
+pub struct HashedStore<K = ()>(Slab<Chunks<K>, HashTable<Index>, Trees<HashTable<Index>>>);
 
 impl<K> HashedStore<K> {
     /// An empty store that will hold `limit` sessions (at most four thousand million).
     #[must_use]
     pub fn new(lifetimes: Lifetimes, limit: usize) -> Self {
-        Self(Slab::new(Chunks::new(limit), lifetimes))
+        Self(Slab::new(Chunks::new(limit), table(limit), Trees::new(table(limit)), lifetimes))
+            .with_sessions_per_owner(SESSIONS_PER_OWNER)
     }
 }
 
@@ -46,12 +58,34 @@ store_of_a_slab!([K] HashedStore<K>, "HashedStore");
 /// Slots of one allocation.
 const CHUNK: usize = 256;
 
-/// The largest limit for which the table is made whole at once. A table that has to
-/// grow looks at every session there is, while a request waits.
+/// The largest limit for which a table is made whole at once. A table that has to grow
+/// looks at every session there is, while a request waits.
 const PREPARED: usize = 1 << 20;
 
+/// An empty table for that many slots.
+fn table(limit: usize) -> HashTable<Index> {
+    // At half its load or less, a removal leaves next to no tombstones in the table, so
+    // that it doesn't have to be cleaned of them either.
+    HashTable::with_capacity(limit.min(PREPARED).saturating_mul(7).div_ceil(4))
+}
+
+impl Table for HashTable<Index> {
+    fn find(&self, hash: u64, is_it: impl Fn(Index) -> bool) -> Option<Index> {
+        Self::find(self, hash, |at| is_it(*at)).copied()
+    }
+
+    fn enter(&mut self, hash: u64, at: Index, hash_of: impl Fn(Index) -> u64) {
+        self.insert_unique(hash, at, |at| hash_of(*at));
+    }
+
+    fn leave(&mut self, hash: u64, at: Index) {
+        if let Ok(entry) = self.find_entry(hash, |it| *it == at) {
+            entry.remove();
+        }
+    }
+}
+
 struct Chunks<K> {
-    table: HashTable<Index>,
     chunks: Vec<Vec<Slot<K>>>,
     slots: usize,
     limit: usize,
@@ -59,20 +93,8 @@ struct Chunks<K> {
 
 impl<K> Chunks<K> {
     fn new(limit: usize) -> Self {
-        // At half its load or less, a removal leaves next to no tombstones in the table,
-        // so that it doesn't have to be cleaned of them either.
-        let room = limit.min(PREPARED).saturating_mul(7).div_ceil(4);
-        Self {
-            table: HashTable::with_capacity(room),
-            chunks: Vec::new(),
-            slots: 0,
-            limit: limit.min(Index::MOST),
-        }
+        Self { chunks: Vec::new(), slots: 0, limit: limit.min(Index::MOST) }
     }
-}
-
-fn slot<K>(chunks: &[Vec<Slot<K>>], at: Index) -> Option<&Slot<K>> {
-    chunks.get(at.position() / CHUNK)?.get(at.position() % CHUNK)
 }
 
 impl<K> Slots for Chunks<K> {
@@ -83,7 +105,7 @@ impl<K> Slots for Chunks<K> {
     }
 
     fn get(&self, at: Index) -> Option<&Slot<K>> {
-        slot(&self.chunks, at)
+        self.chunks.get(at.position() / CHUNK)?.get(at.position() % CHUNK)
     }
 
     fn get_mut(&mut self, at: Index) -> Option<&mut Slot<K>> {
@@ -100,23 +122,6 @@ impl<K> Slots for Chunks<K> {
         self.slots = self.slots.saturating_add(1);
         Some(at)
     }
-
-    fn find(&self, id: &SessionId) -> Option<Index> {
-        let is_it = |at: &Index| self.get(*at).and_then(Slot::id) == Some(id);
-        self.table.find(hash(id), is_it).copied()
-    }
-
-    fn enter(&mut self, id: &SessionId, at: Index) {
-        let Self { table, chunks, .. } = self;
-        let again = |at: &Index| slot(chunks, *at).and_then(Slot::id).map_or(0, hash);
-        table.insert_unique(hash(id), at, again);
-    }
-
-    fn leave(&mut self, id: &SessionId, at: Index) {
-        if let Ok(entry) = self.table.find_entry(hash(id), |it| *it == at) {
-            entry.remove();
-        }
-    }
 }
 
 #[cfg(test)]
@@ -124,16 +129,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_left_stays_in_no_table() {
-        let mut chunks = Chunks::<()>::new(2);
-        let [one, two] = [1, 2].map(|byte| SessionId::from_entropy([byte; 24]));
-        let [first, second] = [(); 2].map(|()| chunks.grow().unwrap());
-        chunks.enter(&one, first);
-        chunks.enter(&two, second);
-        chunks.leave(&one, first);
-        assert_eq!(chunks.table.iter().copied().collect::<Vec<_>>(), [second]);
-        chunks.leave(&one, first);
-        assert_eq!(chunks.table.len(), 1, "it leaves once");
+    fn a_slot_leaves_a_table_once() {
+        let mut table = table(2);
+        let [first, second] = [0, 1].map(|position| Index::at(position).unwrap());
+        table.enter(7, first, |_| 7);
+        table.enter(8, second, |_| 8);
+        table.leave(7, first);
+        assert_eq!(table.iter().copied().collect::<Vec<_>>(), [second]);
+        table.leave(7, first);
+        assert_eq!(table.len(), 1);
     }
 
     #[test]
@@ -148,16 +152,14 @@ mod tests {
 
     #[test]
     fn a_table_is_made_whole_but_for_a_limit_without_measure() {
-        let mut chunks = Chunks::<()>::new(1_000);
-        let room = chunks.table.capacity();
+        let mut table = table(1_000);
+        let room = table.capacity();
         assert!(room >= 1_750, "{room}");
-        for number in 0..1_000_u16 {
-            let mut entropy = [0; 24];
-            entropy[..2].copy_from_slice(&number.to_le_bytes());
-            let at = chunks.grow().unwrap();
-            chunks.enter(&SessionId::from_entropy(entropy), at);
+        let hash_of = |at: Index| (at.position() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        for at in (0..1_000).filter_map(Index::at) {
+            table.enter(hash_of(at), at, hash_of);
         }
-        assert_eq!(chunks.table.capacity(), room);
-        assert!(Chunks::<()>::new(usize::MAX).table.capacity() < 4 * PREPARED);
+        assert_eq!(table.capacity(), room);
+        assert!(super::table(usize::MAX).capacity() < 4 * PREPARED);
     }
 }

@@ -5,53 +5,19 @@
 //! ```
 //!
 //! A slot has two pairs of links, one for each [`Lane`], so it can stand in one queue of
-//! either. Links are numbers, not pointers: the slots may move, and nothing is unsafe.
+//! either.
 
-use core::num::NonZeroU32;
-
-use super::slab::Slots;
-
-/// The number of a slot, from one: an empty link is four zero bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Index(NonZeroU32);
-
-impl Index {
-    /// Most slots there can be.
-    pub(super) const MOST: usize = u32::MAX as usize;
-
-    /// The number of the slot at `position`, which is from zero.
-    pub(super) fn at(position: usize) -> Option<Self> {
-        let number = u32::try_from(position).ok()?.checked_add(1)?;
-        NonZeroU32::new(number).map(Self)
-    }
-
-    pub(super) const fn position(self) -> usize {
-        self.0.get().wrapping_sub(1) as usize
-    }
-}
+use super::index::Index;
+use super::links::Link;
+use super::slot::Slots;
 
 /// Which of its links a queue uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Lane {
     /// Every slot stands in one queue here: vacant, open or consumed.
     Turn,
-    /// Those that may be evicted stand here as well.
+    /// Those that may be evicted for any session stand here as well.
     Eviction,
-}
-
-/// A slot's neighbours in a queue.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Link {
-    before: Option<Index>,
-    after: Option<Index>,
-}
-
-impl Link {
-    pub(super) const NONE: Self = Self { before: None, after: None };
-
-    pub(super) const fn after(self) -> Option<Index> {
-        self.after
-    }
 }
 
 #[derive(Debug)]
@@ -112,13 +78,11 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::store::fixed::Array;
-
-    type Three = Array<(), 3>;
+    use crate::server::store::testing::Few;
 
     /// A queue of the first three slots.
-    fn queue(lane: Lane) -> (Queue, Three) {
-        let (mut queue, mut slots) = (Queue::new(lane), Three::new());
+    fn queue(lane: Lane) -> (Queue, Few<3>) {
+        let (mut queue, mut slots) = (Queue::new(lane), Few::new());
         while let Some(at) = slots.grow() {
             queue.push(&mut slots, at);
         }
@@ -126,7 +90,7 @@ mod tests {
     }
 
     /// The positions in the queue, read both ways.
-    fn line(queue: &Queue, slots: &mut Three) -> heapless::Vec<usize, 3> {
+    fn line(queue: &Queue, slots: &mut Few<3>) -> heapless::Vec<usize, 3> {
         let mut link = |at: &Index| queue.link(slots, Some(*at)).copied();
         let there = core::iter::successors(queue.first, |at| link(at)?.after).map(Index::position);
         let there: heapless::Vec<_, 3> = there.collect();
@@ -174,12 +138,5 @@ mod tests {
         turn.unlink(&mut slots, Index::at(0).unwrap());
         assert_eq!(line(&turn, &mut slots), [1, 2]);
         assert_eq!(line(&eviction, &mut slots), [2, 0]);
-    }
-
-    #[test]
-    fn there_are_as_many_numbers_as_slots_can_be() {
-        assert_eq!(Index::at(0).map(Index::position), Some(0));
-        assert_eq!(Index::at(Index::MOST - 1).map(Index::position), Some(Index::MOST - 1));
-        assert_eq!(Index::at(Index::MOST), None);
     }
 }

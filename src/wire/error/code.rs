@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::fault::CodeFacts;
 use crate::Text;
 
 /// The one table: a code's variant, its name, and the status it comes with.
@@ -30,13 +31,22 @@ macro_rules! error_codes {
             /// The code on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $($(Self::$variant => $name,)+)+ }
+                self.facts().name
             }
 
             /// The HTTP status the code comes with where no endpoint says otherwise.
             #[must_use]
             pub const fn status(self) -> u16 {
-                match self { $($(Self::$variant => $status,)+)+ }
+                self.facts().status
+            }
+
+            #[inline(always)]
+            pub(super) const fn facts(self) -> &'static CodeFacts {
+                match self {
+                    $($(Self::$variant => {
+                        &CodeFacts { code: Self::$variant, name: $name, status: $status }
+                    })+)+
+                }
             }
 
             /// The code of that name, if it is a known one.

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::ErrorCode;
+use super::fault::Fault;
 use crate::wire::ParseError;
 use crate::wire::json::ObjectWriter;
 use crate::{Millis, Text};
@@ -24,17 +25,26 @@ use crate::{Millis, Text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a rejection has to be sent"]
 pub struct MatrixError {
-    code: ErrorCode,
+    fault: Fault,
     status: u16,
-    message: &'static str,
     soft_logout: Option<bool>,
     retry_after: Option<Millis>,
 }
 
 impl MatrixError {
     /// An error with its usual status. `message` is for people.
+    #[inline(always)]
     pub const fn new(code: ErrorCode, message: &'static str) -> Self {
-        Self { code, status: code.status(), message, soft_logout: None, retry_after: None }
+        Self::of(Fault::new(code, message))
+    }
+
+    #[inline(always)]
+    pub(crate) const fn of(fault: Fault) -> Self {
+        Self { fault, status: fault.status(), soft_logout: None, retry_after: None }
+    }
+
+    pub(crate) const fn fault(&self) -> Fault {
+        self.fault
     }
 
     /// The same with another status, where an endpoint's section says so.
@@ -84,7 +94,7 @@ impl MatrixError {
     /// The error code.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
-        self.code
+        self.fault.code()
     }
 
     /// The HTTP status.
@@ -96,7 +106,7 @@ impl MatrixError {
     /// The sentence for people.
     #[must_use]
     pub const fn message(&self) -> &'static str {
-        self.message
+        self.fault.message
     }
 
     /// The `soft_logout` key, if the answer has it.
@@ -127,8 +137,8 @@ impl MatrixError {
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         let mut object = ObjectWriter::begin(out)?;
-        object.text("errcode", Text::new(self.code.name()))?;
-        object.text("error", Text::new(self.message))?;
+        object.text("errcode", Text::new(self.fault.name()))?;
+        object.text("error", Text::new(self.fault.message))?;
         if let Some(soft_logout) = self.soft_logout {
             object.boolean("soft_logout", soft_logout)?;
         }
@@ -142,7 +152,7 @@ impl MatrixError {
 /// The code, the status and the sentence, for a host's log.
 impl fmt::Display for MatrixError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.status, self.code.name(), self.message)
+        write!(f, "{} {}: {}", self.status, self.fault.name(), self.fault.message)
     }
 }
 
@@ -150,10 +160,10 @@ impl core::error::Error for MatrixError {}
 
 impl From<ParseError> for MatrixError {
     fn from(error: ParseError) -> Self {
-        let code = match error {
-            ParseError::NotJson => ErrorCode::NotJson,
-            _ => ErrorCode::BadJson,
-        };
-        Self::new(code, error.message())
+        let message = error.message();
+        match error {
+            ParseError::NotJson => Self::new(ErrorCode::NotJson, message),
+            _ => Self::new(ErrorCode::BadJson, message),
+        }
     }
 }

@@ -13,6 +13,7 @@
 
 mod body;
 mod code;
+pub(crate) mod fault;
 mod matrix_error;
 
 pub use body::ErrorBody;

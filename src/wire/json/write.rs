@@ -161,6 +161,36 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
         write_integer(self.key(key)?, value)
     }
 
+    pub(crate) fn integer_if(&mut self, key: &str, value: Option<u64>) -> fmt::Result {
+        value.map_or(Ok(()), |value| self.integer(key, value))
+    }
+
+    pub(crate) fn signed(&mut self, key: &str, value: i64) -> fmt::Result {
+        let out = self.key(key)?;
+        if value < 0 {
+            out.write_char('-')?;
+        }
+        write_integer(out, value.unsigned_abs())
+    }
+
+    /// An array of what `write` makes of each item.
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut W, T) -> fmt::Result,
+    ) -> fmt::Result {
+        let out = self.key(key)?;
+        out.write_char('[')?;
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                out.write_char(',')?;
+            }
+            write(out, item)?;
+        }
+        out.write_char(']')
+    }
+
     pub(crate) fn end(self) -> fmt::Result {
         self.out.write_char('}')
     }

@@ -4,115 +4,136 @@
 use core::panic::PanicInfo;
 
 use matrix_uia::client::{Answer as Reply, Client, Next, Progress, Prompt};
-use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect, PasswordStrength};
-use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::server::session::{Proof, Verdict, Write};
+use matrix_uia::endpoint::Checked;
+use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::respond::Respond;
+use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, OwnerKey, Store};
+use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
-use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Rules, Secret, Session, SessionId, Step, Timestamp};
+use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
 
 /// An answer: its status and its body.
 type Answer = (u16, heapless::String<512>);
 
-/// What a device without a heap keeps: its policy and one session.
+/// The one user.
+const ALICE: Subject = Subject::new(UserRef::new(1), 0);
+
+/// What a device without a heap keeps.
 struct Server<'p> {
     flows: &'p Flows<'p, ChangePassword>,
     rules: Rules,
     key: BindingKey,
-    stored: Option<(SessionId, Session)>,
+    memory: Memory,
+}
+
+struct Memory {
+    sessions: FixedStore<StoredPasswordChange, 2>,
+    password: heapless::String<64>,
+    now: Timestamp,
 }
 
 impl Server<'_> {
-    fn store(&mut self, write: Write<'_>) -> bool {
-        match write {
-            Write::Insert { id, session } => self.stored = Some((id, session.clone())),
-            Write::Replace { id, expected, session } => match &mut self.stored {
-                Some((at, old)) if *at == id && old.revision() == expected => *old = session.clone(),
-                _ => return false,
-            },
-            _ => {}
-        }
-        true
-    }
-
-    /// One request, to its answer; `is_right` stands for the comparison of hashes.
-    fn answer(
-        &mut self,
-        body: &[u8],
-        fresh: SessionId,
-        now: Timestamp,
-        is_right: fn(&str) -> bool,
-    ) -> Answer {
-        let request = match ChangePasswordRequest::parse(body) {
+    /// One request, to its answer.
+    fn answer(&mut self, body: &[u8], fresh: SessionId) -> Answer {
+        let mut strength = PasswordStrength::default();
+        strength.maximum_bytes = 64;
+        let parsed = ChangePasswordRequest::parse(body).map_err(MatrixError::from);
+        let request = match parsed.and_then(|request| request.check(&strength, true)) {
             Ok(request) => request,
-            Err(error) => return refuse(error.into()),
+            Err(error) => return send(&Respond::Error(error)),
         };
-        if let Err(reject) = request.check(&PasswordStrength::default(), true) {
-            return refuse(reject);
-        }
-        let call = request.call(&self.key, Some(Subject::new(UserRef::new(1), 0)));
-        let stored = self.stored.clone().filter(|(id, _)| call.session_id() == Some(*id));
-        let rules = self.rules.clone();
-        let mut step = Guard::new(self.flows, &rules).receive(call, stored.map(|it| it.1), fresh, now);
-        if let Step::Verify(pending) = step {
-            let mut buffer = [0; 128];
-            let right = match pending.check() {
-                matrix_uia::server::session::Check::Password { password, .. } => {
-                    password.expose().copy_to(&mut buffer).is_ok_and(is_right)
-                }
-                _ => false,
-            };
-            let verdict = if right {
-                Verdict::Passed(Proof::User(UserRef::new(1)))
-            } else {
-                Verdict::Failed(matrix_uia::server::session::StageFailure::Credentials)
-            };
-            let current = self.stored.clone().map(|it| it.1);
-            step = pending.resolve(verdict).apply(current, fresh, now);
-        }
-        let mut out = heapless::String::new();
-        match step {
-            Step::Challenge(challenge) => {
-                self.store(challenge.write());
-                match challenge.write_body(&mut out) {
-                    Ok(()) => (401, out),
-                    Err(_) => refuse(MatrixError::unavailable()),
-                }
-            }
-            Step::Grant(claim) => {
-                if !self.store(claim.write()) {
-                    return refuse(MatrixError::unavailable());
-                }
-                match password::change(claim.assume_stored(), &request, None) {
-                    Ok(change) => {
-                        let first = change.effects().next() == Some(Effect::SetPassword);
-                        let redeemed = change.receipt().succeeded(Reference::new(u64::from(first)), now);
-                        self.store(redeemed.write());
-                        let _ = out.push_str("{}");
-                        (200, out)
-                    }
-                    Err(denied) => {
-                        self.store(denied.redeemed().write());
-                        refuse(denied.reject())
-                    }
-                }
-            }
-            Step::Replay(_) => {
-                let _ = out.push_str("{}");
-                (200, out)
-            }
-            Step::Reject(refused) => {
-                self.store(refused.write());
-                refuse(refused.reject())
-            }
-            _ => refuse(MatrixError::unavailable()),
+        let Self { flows, rules, key, memory } = self;
+        let guarded = Guarded { flows, rules, key, kind: HostKind::assume_one_transaction() };
+        match ready(change_password(memory, &request, guarded, fresh)) {
+            Some(Ok(())) => send(&Respond::Performed),
+            Some(Err(Stop::Respond(respond))) => send(&respond),
+            Some(Err(Stop::Host(error))) => send(&Respond::Error(error)),
+            None => send(&Respond::Error(MatrixError::unavailable())),
         }
     }
 }
 
-fn refuse(reject: MatrixError) -> Answer {
+async fn change_password<'r>(
+    memory: &'r mut Memory,
+    request: &'r Checked<ChangePasswordRequest<'r>>,
+    guarded: Guarded<'r, ChangePassword>,
+    fresh: SessionId,
+) -> Result<(), Stop<'r, MatrixError>> {
+    let now = memory.now;
+    let mut run = Run::new(memory, request, guarded, fresh, now);
+    while let Some(granted) = run.granted().await? {
+        let (change, performing) = granted.into_parts();
+        let mut effects = 0;
+        for effect in change.effects() {
+            effects += 1;
+            if let Effect::SetPassword(password) = effect {
+                run.host.password.clone_from(password);
+            }
+        }
+        run.done(performing, Ok(Outcome::new(Reference::new(effects))), now);
+    }
+    Ok(())
+}
+
+fn send(respond: &Respond<'_>) -> Answer {
     let mut out = heapless::String::new();
-    let _ = reject.write(&mut out);
-    (reject.status(), out)
+    match respond.write_body(&mut out) {
+        Ok(Some(status)) => (status, out),
+        Ok(None) if out.push_str("{}").is_ok() => (200, out),
+        _ => (500, out),
+    }
+}
+
+impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
+    type Hash = heapless::String<64>;
+    type Error = MatrixError;
+
+    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
+        let record = id.and_then(|id| self.sessions.load(&id)).cloned();
+        let (session, stored) = record.map(|record| (record.session, record.kept)).unzip();
+        let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
+        Ok(Loaded { session, stored, caller, now: self.now })
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
+        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
+        let Check::Password(check) = question.check() else {
+            return Ok(Verified::InTransaction(Verdict::Failed(StageFailure::Other)));
+        };
+        let comparison = check.named(Named::User(ALICE));
+        let matches = comparison.password().expose() == self.password.as_str();
+        Ok(Verified::InTransaction(comparison.verdict(matches)))
+    }
+
+    async fn release(&mut self) {}
+
+    async fn hash(&mut self, password: Secret<'_>) -> Result<heapless::String<64>, MatrixError> {
+        password.expose().to_fixed().map_err(|_| MatrixError::unavailable())
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, ChangePassword>,
+        stored: Option<&StoredPasswordChange>,
+    ) -> Result<Committed, MatrixError> {
+        Ok(match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, self.now) {
+            Ok(_) => Committed::Stored,
+            Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
+            Err(_) => Committed::Lost,
+        })
+    }
 }
 
 /// Asks for the flows, gets the password wrong, gets it right, and asks again. The sum of
@@ -124,9 +145,15 @@ pub extern "C" fn walk_one_flow(seed: u8) -> u32 {
         return 1;
     };
     let key = BindingKey::from_entropy([seed; 16]);
-    let mut server = Server { flows: &flows, rules: Rules::default(), key, stored: None };
-    let id = SessionId::from_entropy([seed; 24]);
+    let rules = Rules::default();
+    let mut password = heapless::String::new();
+    if password.push_str("wonderland").is_err() {
+        return 1;
+    }
     let now = Timestamp::from_millis(u64::from(seed));
+    let memory = Memory { sessions: FixedStore::new(Lifetimes::of(&rules)), password, now };
+    let mut server = Server { flows: &flows, rules, key, memory };
+    let id = SessionId::from_entropy([seed; 24]);
 
     let mut sum = 0;
     let passwords = [None, Some("not it"), Some("wonderland"), Some("wonderland")];
@@ -136,7 +163,7 @@ pub extern "C" fn walk_one_flow(seed: u8) -> u32 {
         if written.is_err() {
             return 2;
         }
-        let (status, answer) = server.answer(body.as_bytes(), id, now, |given| given == "wonderland");
+        let (status, answer) = server.answer(body.as_bytes(), id);
         if !answer.starts_with('{') || !answer.ends_with('}') {
             return 3;
         }

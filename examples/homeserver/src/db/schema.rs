@@ -1,0 +1,65 @@
+//! The tables, and how a file of an older version gets them.
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
+
+/// What brings a database from version N to N + 1, from version 0, an empty file, on.
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+
+/// Runs the migrations that are still to come, in one transaction: a crash leaves the old version whole,
+/// and of two processes that start at once the second finds nothing left to do.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let Some(missing) = MIGRATIONS.get(version..) else {
+        let error = ffi::Error { code: ErrorCode::CannotOpen, extended_code: ffi::SQLITE_CANTOPEN };
+        return Err(rusqlite::Error::SqliteFailure(
+            error,
+            Some(format!("it was written by a newer version of this program (schema {version})")),
+        ));
+    };
+    for migration in missing {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_its_accounts_and_gets_the_rest() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection.execute("INSERT INTO users (localpart) VALUES ('alice')", []).unwrap();
+        migrate(&mut connection).unwrap();
+        let columns = |table: &str| -> Vec<String> {
+            let mut rows =
+                connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
+            rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert!(columns("devices").contains(&"last_seen_ip".to_owned()));
+        assert!(columns("access_tokens").contains(&"replaced".to_owned()));
+        assert!(columns("validations").contains(&"identity".to_owned()));
+        let names: u64 = connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+        assert_eq!(names, 1);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_in_words() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = migrate(&mut connection).unwrap_err().to_string();
+        assert!(error.contains("newer version"), "{error}");
+    }
+}

@@ -1,0 +1,349 @@
+//! UIA sessions, for `--sessions sqlite`. What a session means is the crate's to know; here it is text
+//! under an ID, replaced only by who has read its last revision.
+
+use super::{Result, Tx, UserKey};
+use rusqlite::{OptionalExtension as _, Row, named_params};
+use std::fmt;
+
+/// A stored session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// A keyed digest of its ID, which is a capability and kept nowhere.
+    pub id: Vec<u8>,
+    pub revision: u64,
+    /// Whose it is, so that it ends with the account.
+    pub user: Option<UserKey>,
+    /// Against whose bound it counts; 0: nobody's.
+    pub owner: i64,
+    /// What is lost when it is evicted: [`NOTHING`], [`PROVED`] or [`HELD`].
+    pub worth: u8,
+    pub made_at: u64,
+    pub ends_at: u64,
+    /// The crate's value.
+    pub session: String,
+    /// What is kept beside it: parameters of the request.
+    pub kept: String,
+}
+
+impl fmt::Debug for StoredSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id: _, revision, user, owner: _, worth, made_at, ends_at, session: _, kept: _ } = self;
+        f.debug_struct("StoredSession")
+            .field("revision", revision)
+            .field("user", user)
+            .field("worth", worth)
+            .field("made_at", made_at)
+            .field("ends_at", ends_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Its stages have proved nothing: it makes room for anybody's.
+pub const NOTHING: u8 = 0;
+/// It makes room for its owner's only.
+pub const PROVED: u8 = 1;
+/// It is claimed or consumed, and makes room for none.
+pub const HELD: u8 = 2;
+
+/// How many sessions there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub all: usize,
+    pub per_owner: usize,
+}
+
+/// What came of an insert.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a session that wasn't stored can't be continued"]
+pub enum Inserted {
+    /// It was stored; that one made room for it.
+    Stored(Option<StoredSession>),
+    /// None of those that are there may be evicted for it; the first of them ends then.
+    Full { until: u64 },
+}
+
+/// Stores a new session. At a bound another one makes room, by worth, oldest first: one of the owner's own at the
+/// owner's bound, else one that has proved nothing, else one of the owner's own. Take the expired ones first.
+pub fn insert(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Result<Inserted> {
+    let owned: usize = tx
+        .prepare_cached("SELECT count(*) FROM uia_sessions WHERE owner = ?1 AND ?1 <> 0")?
+        .query_row([new.owner], |row| row.get(0))?;
+    let count: usize =
+        tx.prepare_cached("SELECT n FROM uia_session_count")?.query_row([], |row| row.get(0))?;
+    let owners = "owner = ?1 AND ?1 <> 0 AND worth < 2 ORDER BY worth, made_at";
+    let evicted = if owned >= bounds.per_owner {
+        evict(tx, owners, new.owner)?
+    } else if count >= bounds.all {
+        match evict(tx, "worth = 0 AND ?1 IS NOT NULL ORDER BY made_at", new.owner)? {
+            Some(evicted) => Some(evicted),
+            None => evict(tx, owners, new.owner)?,
+        }
+    } else {
+        None
+    };
+    if evicted.is_none() && (owned >= bounds.per_owner || count >= bounds.all) {
+        let theirs = owned >= bounds.per_owner;
+        let until = tx
+            .prepare_cached("SELECT ifnull(min(ends_at), 0) FROM uia_sessions WHERE owner = ?1 OR NOT ?2")?
+            .query_row((new.owner, theirs), |row| row.get(0))?;
+        return Ok(Inserted::Full { until });
+    }
+    tx.prepare_cached(
+        "INSERT INTO uia_sessions (id, revision, user, owner, worth, made_at, ends_at, session, kept)
+         VALUES (:id, :revision, :user, :owner, :worth, :made_at, :ends_at, :session, :kept)",
+    )?
+    .execute(named_params! {
+        ":id": new.id, ":revision": new.revision, ":user": new.user, ":owner": new.owner,
+        ":worth": new.worth, ":made_at": new.made_at, ":ends_at": new.ends_at, ":session": new.session, ":kept": new.kept,
+    })?;
+    Ok(Inserted::Stored(evicted))
+}
+
+/// Removes the first session of `which`, which is about the owner `?1`.
+fn evict(tx: &Tx, which: &str, owner: i64) -> Result<Option<StoredSession>> {
+    tx.prepare_cached(&format!(
+        "DELETE FROM uia_sessions WHERE rowid =
+             (SELECT rowid FROM uia_sessions WHERE {which}, rowid LIMIT 1)
+         RETURNING *"
+    ))?
+    .query_row([owner], StoredSession::from_row)
+    .optional()
+}
+
+/// Puts `next` in the place of the same session's `revision`. `false` if that is no longer the last one. What is
+/// kept beside it is replaced only with `keep`.
+#[must_use = "the loser must not act on its step"]
+pub fn replace(tx: &Tx, next: &StoredSession, revision: u64, keep: bool) -> Result<bool> {
+    let replaced = tx
+        .prepare_cached(
+            "UPDATE uia_sessions
+             SET revision = :next, user = :user, worth = :worth, ends_at = :ends_at,
+                 session = :session, kept = iif(:keep, :kept, kept)
+             WHERE id = :id AND revision = :revision",
+        )?
+        .execute(named_params! {
+            ":id": next.id, ":revision": revision, ":next": next.revision, ":user": next.user,
+            ":worth": next.worth, ":ends_at": next.ends_at, ":session": next.session, ":kept": next.kept,
+            ":keep": keep,
+        })?;
+    Ok(replaced == 1)
+}
+
+/// Loads a session, expired or not: the crate knows what that means.
+pub fn load(tx: &Tx, id: &[u8]) -> Result<Option<StoredSession>> {
+    tx.prepare_cached("SELECT * FROM uia_sessions WHERE id = ?1")?
+        .query_row([id], StoredSession::from_row)
+        .optional()
+}
+
+/// Removes a session, if its revision is still `revision`.
+#[must_use = "the loser must not act on its step"]
+pub fn remove(tx: &Tx, id: &[u8], revision: u64) -> Result<bool> {
+    let removed = tx
+        .prepare_cached("DELETE FROM uia_sessions WHERE id = ?1 AND revision = ?2")?
+        .execute((id, revision))?;
+    Ok(removed == 1)
+}
+
+/// Ends the sessions of a user, and returns them.
+pub fn remove_by_user(tx: &Tx, user: UserKey) -> Result<Vec<StoredSession>> {
+    tx.prepare_cached("DELETE FROM uia_sessions WHERE user = ?1 RETURNING *")?
+        .query_map([user], StoredSession::from_row)?
+        .collect()
+}
+
+/// Removes sessions whose time is over, at most so many, and returns them: what was promised to them is to
+/// be given back. Called with every insert, a small number keeps up.
+pub fn take_expired(tx: &Tx, now_ms: u64, at_most: usize) -> Result<Vec<StoredSession>> {
+    tx.prepare_cached(
+        "DELETE FROM uia_sessions WHERE rowid IN
+             (SELECT rowid FROM uia_sessions WHERE ends_at <= ?1 ORDER BY ends_at LIMIT ?2)
+         RETURNING *",
+    )?
+    .query_map((now_ms, at_most), StoredSession::from_row)?
+    .collect()
+}
+
+impl StoredSession {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            revision: row.get("revision")?,
+            user: row.get("user")?,
+            owner: row.get("owner")?,
+            worth: row.get("worth")?,
+            made_at: row.get("made_at")?,
+            ends_at: row.get("ends_at")?,
+            session: row.get("session")?,
+            kept: row.get("kept")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Db;
+    use crate::db::users::{NewUser, create};
+
+    const ROOM: Bounds = Bounds { all: 10, per_owner: 10 };
+
+    fn session(id: &str, made_at: u64, proved: bool) -> StoredSession {
+        StoredSession {
+            id: id.as_bytes().to_vec(),
+            revision: 0,
+            user: None,
+            owner: 0,
+            worth: u8::from(proved),
+            made_at,
+            ends_at: made_at.saturating_add(100),
+            session: format!("session {id}"),
+            kept: "{}".to_owned(),
+        }
+    }
+
+    fn in_transaction(test: impl FnOnce(&Tx) -> Result<()>) {
+        Db::in_memory().unwrap().blocking_transaction(test).unwrap();
+    }
+
+    fn stored(tx: &Tx, id: &str) -> bool {
+        load(tx, id.as_bytes()).unwrap().is_some()
+    }
+
+    #[test]
+    fn a_session_is_loaded_as_it_was_stored() {
+        in_transaction(|tx| {
+            let one = session("one", 1, false);
+            assert_eq!(insert(tx, &one, ROOM)?, Inserted::Stored(None));
+            assert_eq!(load(tx, b"one")?, Some(one.clone()));
+            assert!(!remove(tx, b"one", 1)?, "another revision");
+            assert!(remove(tx, b"one", 0)?);
+            assert!(!remove(tx, b"one", 0)?);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn of_two_writers_one_wins() {
+        in_transaction(|tx| {
+            let first = session("one", 1, false);
+            let _ = insert(tx, &first, ROOM)?;
+            let mine = StoredSession { revision: 1, worth: PROVED, kept: "mine".to_owned(), ..first.clone() };
+            let theirs = StoredSession { revision: 1, kept: "theirs".to_owned(), ..first };
+            assert!(replace(tx, &mine, 0, true)?);
+            assert!(!replace(tx, &theirs, 0, true)?);
+            assert_eq!(load(tx, b"one")?, Some(mine.clone()));
+            assert!(!replace(tx, &session("two", 1, false), 0, true)?, "what isn't there isn't made");
+            let later = StoredSession { revision: 2, kept: "nothing".to_owned(), ..mine.clone() };
+            assert!(replace(tx, &later, 1, false)?);
+            assert_eq!(load(tx, b"one")?, Some(StoredSession { kept: mine.kept, ..later }));
+            Ok(())
+        });
+    }
+
+    fn evicted(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Option<String> {
+        let Inserted::Stored(evicted) = insert(tx, new, bounds).unwrap() else { return None };
+        Some(evicted.map_or_else(String::new, |row| String::from_utf8(row.id).unwrap()))
+    }
+
+    #[test]
+    fn at_the_limit_the_oldest_that_has_proved_nothing_goes() {
+        in_transaction(|tx| {
+            let three = Bounds { all: 3, per_owner: 3 };
+            for one in [session("proved", 1, true), session("old", 2, false), session("young", 3, false)] {
+                assert_eq!(insert(tx, &one, three)?, Inserted::Stored(None));
+            }
+            assert_eq!(evicted(tx, &session("new", 4, false), three).as_deref(), Some("old"));
+            assert!(stored(tx, "proved") && !stored(tx, "old") && stored(tx, "young") && stored(tx, "new"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_has_proved_something_makes_room_for_its_owner_only() {
+        in_transaction(|tx| {
+            let two = Bounds { all: 2, per_owner: 2 };
+            let of = |owner, id, made_at| StoredSession { owner, ..session(id, made_at, true) };
+            for one in [of(1, "a", 1), of(2, "b", 2)] {
+                assert_eq!(insert(tx, &one, two)?, Inserted::Stored(None));
+            }
+            assert_eq!(insert(tx, &of(3, "c", 3), two)?, Inserted::Full { until: 101 });
+            assert_eq!(insert(tx, &of(0, "c", 3), two)?, Inserted::Full { until: 101 });
+            assert_eq!(evicted(tx, &of(2, "c", 3), two).as_deref(), Some("b"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn at_an_owner_s_bound_one_of_the_owner_s_goes_and_none_that_is_held() {
+        in_transaction(|tx| {
+            let two = Bounds { all: 10, per_owner: 2 };
+            let of =
+                |owner, id, made_at, worth| StoredSession { owner, worth, ..session(id, made_at, false) };
+            let _ = insert(tx, &of(1, "held", 1, HELD), two)?;
+            let _ = insert(tx, &of(1, "proved", 2, PROVED), two)?;
+            let _ = insert(tx, &of(2, "other's", 1, NOTHING), two)?;
+            assert_eq!(evicted(tx, &of(1, "new", 3, HELD), two).as_deref(), Some("proved"));
+            assert_eq!(insert(tx, &of(1, "newer", 4, NOTHING), two)?, Inserted::Full { until: 101 });
+            assert!(stored(tx, "other's"));
+            assert!(remove(tx, b"held", 0)?);
+            assert_eq!(evicted(tx, &of(1, "newer", 4, NOTHING), two).as_deref(), Some(""));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn the_expired_are_taken_oldest_first() {
+        in_transaction(|tx| {
+            for made_at in [1, 2, 3] {
+                let _ = insert(tx, &session(&made_at.to_string(), made_at, true), ROOM)?;
+            }
+            assert_eq!(take_expired(tx, 100, 10)?, []);
+            assert_eq!(take_expired(tx, 102, 1)?, [session("1", 1, true)]);
+            assert_eq!(take_expired(tx, 102, 10)?, [session("2", 2, true)]);
+            assert!(stored(tx, "3"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn sessions_end_with_their_user() {
+        in_transaction(|tx| {
+            let alice = create(tx, &NewUser::named("alice"))?.unwrap();
+            let of_alice = StoredSession { user: Some(alice), ..session("a", 1, true) };
+            let _ = insert(tx, &of_alice, ROOM)?;
+            let _ = insert(tx, &session("b", 1, true), ROOM)?;
+            assert_eq!(remove_by_user(tx, alice)?, [of_alice]);
+            assert!(stored(tx, "b"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn the_count_follows_every_way_in_and_out() {
+        in_transaction(|tx| {
+            let alice = create(tx, &NewUser::named("alice"))?.unwrap();
+            for n in 0..6 {
+                let user = (n == 0).then_some(alice);
+                let _ = insert(
+                    tx,
+                    &StoredSession { user, ..session(&n.to_string(), n, false) },
+                    Bounds { all: 5, per_owner: 5 },
+                )?;
+            }
+            assert!(remove(tx, b"1", 0)?);
+            remove_by_user(tx, alice)?;
+            take_expired(tx, 102, 10)?;
+            let counted: u64 = tx.query_one("SELECT n FROM uia_session_count", [], |row| row.get(0))?;
+            let there: u64 = tx.query_one("SELECT count(*) FROM uia_sessions", [], |row| row.get(0))?;
+            assert_eq!((counted, there), (3, 3));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn debug_shows_neither_the_id_nor_what_is_in_it() {
+        let shown = format!("{:?}", session("marked", 1, false));
+        assert!(!shown.contains("marked") && !shown.contains("109"), "{shown}");
+    }
+}

@@ -1,0 +1,141 @@
+//! `POST register`: <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register>.
+
+use super::names::is_free;
+use super::register_unasked;
+use crate::app::{App, SharedApp};
+use crate::db::users::{self, NewUser};
+use crate::db::{Tx, UserKey, devices};
+use crate::failure::Failure;
+use crate::http::{JsonBody, answer};
+use crate::logins::{Login, Wanted, log_in, response};
+use crate::password::{PasswordHash, normal_form};
+use crate::secrets;
+use crate::threepids;
+use crate::uia;
+use crate::who::{self, Peer};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use matrix_uia::endpoint::register::{Kind, Localpart, NewAccount, RegisterRequest};
+use matrix_uia::server::drive::Step;
+use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::reference::Reference;
+use matrix_uia::{MatrixError, Text};
+use serde::{Deserialize, Serialize};
+
+pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
+    register(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
+}
+
+async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
+    let kind = Kind::parse(peer.query("kind").as_deref())?;
+    if kind == Kind::Guest {
+        return register_unasked::guest(app, body).await;
+    }
+    let request = RegisterRequest::parse(body);
+    if let Ok(request) = &request
+        && request.by_appservice
+    {
+        return register_unasked::appservice_user(app, peer, request).await;
+    }
+    app.policies.registration.check(kind)?;
+    with_uia(app, peer, request?).await
+}
+
+async fn with_uia(app: &App, peer: &Peer, mut request: RegisterRequest<'_>) -> Result<Response, Failure> {
+    let password = request.password.map(normal_form);
+    request.password = password.as_ref().map(secrets::Secret::lend);
+    let flows = &app.policies.register;
+    let request = match request.check(&app.policies.strength, &app.config.server_name) {
+        Ok(checked) => checked,
+        Err(error) => return Err(uia::refuse_registration(app, peer, request.unchecked_call(), error).await),
+    };
+    let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
+    while let Some(step) = run.next().await? {
+        match step {
+            Step::Admit(admit) => match may_take(app, run.host.tx()?, request.username.as_ref()) {
+                Ok(()) => run.go_on(admit.admitted()),
+                Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
+                Err(failure) => return Err(failure),
+            },
+            Step::Perform(granted) => {
+                let (account, call) = granted.into_parts();
+                let done = make(app, run.host.tx()?, &account).map(|(outcome, answer, again)| {
+                    made = Some(answer);
+                    run.host.keep_result(again);
+                    outcome
+                });
+                uia::ended(&mut run, call, done)?;
+            }
+            Step::Repeat(repeat) => {
+                let again = run.host.kept_result(repeat.session_id())?.unwrap_or_default();
+                made = repeat_answer(app, run.host.tx()?, repeat.outcome(), &again)?;
+                run.go_on(if made.is_some() { repeat.repeated() } else { repeat.gone() });
+            }
+        }
+    }
+    Ok(answer::json(StatusCode::OK, made.ok_or(MatrixError::unavailable())?))
+}
+
+/// What the answer to a registration is made of again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Again {
+    device_id: Option<String>,
+    refresh: bool,
+}
+
+/// Makes the account; the answer, and what it is made of again.
+fn make(
+    app: &App,
+    tx: &Tx,
+    account: &NewAccount<PasswordHash>,
+) -> Result<(Outcome, String, String), Failure> {
+    // Asked again: the name may have been taken since it was free, and what was kept was never asked about.
+    may_take(app, tx, account.username.as_ref())?;
+    let proved = threepids::proved(tx, &account.threepids)?;
+    let localpart =
+        account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
+    let new = NewUser { password: Some(&account.hash), ..NewUser::named(&localpart) };
+    let user = users::create(tx, &new)?.ok_or(Refusal::for_params(Localpart::in_use()))?;
+    threepids::give(tx, user, proved)?;
+    let wanted = Wanted {
+        device_id: account.device_id.as_deref().map(Text::new),
+        display_name: account.display_name.as_deref().map(Text::new),
+        refresh_token: account.refresh_token,
+    };
+    let login = if account.login { Some(log_in(tx, app, user, &wanted)?) } else { None };
+    let made = users::by_key(tx, user)?.ok_or(MatrixError::unavailable())?;
+    let outcome = Outcome::new(Reference::from(user)).of_account(who::subject(&made));
+    let device_id = login.as_ref().map(|login| login.device_id.clone());
+    let again =
+        serde_json::to_string(&Again { device_id, refresh: account.refresh_token }).unwrap_or_default();
+    Ok((outcome, body(app, &localpart, login.as_ref()), again))
+}
+
+/// The same user and the same device; its earlier tokens end, so that there are never two that live. `None` if the
+/// device was logged out.
+fn repeat_answer(app: &App, tx: &Tx, outcome: Reference, again: &str) -> Result<Option<String>, Failure> {
+    let key = UserKey::from(outcome);
+    let Some(user) = users::by_key(tx, key)? else { return Ok(None) };
+    let Ok(Again { device_id, refresh }) = serde_json::from_str(again) else { return Ok(None) };
+    let Some(device_id) = device_id else { return Ok(Some(body(app, &user.localpart, None))) };
+    if devices::get(tx, key, &device_id)?.is_none() {
+        return Ok(None);
+    }
+    let wanted =
+        Wanted { device_id: Some(Text::new(&device_id)), display_name: None, refresh_token: refresh };
+    let login = log_in(tx, app, key, &wanted)?;
+    Ok(Some(body(app, &user.localpart, Some(&login))))
+}
+
+fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
+    response(&app.user_id(localpart), login)
+}
+
+/// Whether people may have the name, if they ask for one, and nobody has it. They may ask for another.
+fn may_take(app: &App, tx: &Tx, name: Option<&Localpart>) -> Result<(), Failure> {
+    match name.map_or(Ok(()), |name| is_free(app, tx, name)) {
+        Err(Failure::Reject(error)) => Err(Refusal::for_params(error).into()),
+        free => free,
+    }
+}

@@ -1,0 +1,76 @@
+//! Bodies: read whole, before any handler runs, and within a bound.
+
+use super::answer;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::BodyExt as _;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The longest body that is accepted.
+const LIMIT: usize = 64 * 1024;
+
+/// How much of a longer one is read all the same. A client reads the answer after it has sent its body,
+/// and a connection closed before that is reset under it: it would see a dead server instead of the 413.
+const DRAINED: usize = 8 * 1024 * 1024;
+
+enum Refused {
+    TooLarge,
+    /// The connection broke; nobody reads the answer.
+    Broken,
+}
+
+/// Gives the next layer a request whose body is here already. No handler can forget the limit, and none
+/// waits for the client halfway through its work. A client that sends nothing must not hold a place, nor the
+/// shutdown, for ever: it has `patience`.
+pub(super) async fn read_whole(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match timeout(patience, read(body)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Ok(Err(Refused::TooLarge)) => {
+            answer::error(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", "the body is over 64 KiB")
+        }
+        Ok(Err(Refused::Broken)) => answer::error(StatusCode::BAD_REQUEST, "M_UNKNOWN", "the body broke off"),
+        Err(_) => answer::error(StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", "the body took too long"),
+    }
+}
+
+/// What is announced is not believed: a chunked body announces nothing, so every frame is counted.
+async fn read(mut body: Body) -> Result<Vec<u8>, Refused> {
+    let mut kept = Vec::new();
+    let mut drained = 0_usize;
+    while let Some(frame) = body.frame().await {
+        // Trailers have no data.
+        let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
+        let fits = drained == 0 && data.len() <= LIMIT.saturating_sub(kept.len());
+        if fits {
+            kept.extend_from_slice(&data);
+        } else {
+            drained = drained.saturating_add(data.len());
+        }
+        if drained > DRAINED {
+            break;
+        }
+    }
+    if drained == 0 { Ok(kept) } else { Err(Refused::TooLarge) }
+}
+
+/// The body of a JSON endpoint. An empty one counts as `{}`: a `DELETE` has none, and asks for the flows.
+/// Pages that take a form read plain `Bytes` instead.
+#[derive(Clone)]
+pub struct JsonBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        // It fails only where the body hasn't been read whole before.
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| answer::error(StatusCode::INTERNAL_SERVER_ERROR, "M_UNKNOWN", "internal error"))?;
+        Ok(Self(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes }))
+    }
+}

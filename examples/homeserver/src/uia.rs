@@ -1,0 +1,286 @@
+//! The homeserver as the crate's host: what an exchange asks about one request is looked up and stored here, in one
+//! transaction from the load to the commit.
+
+use crate::app::App;
+use crate::clock;
+use crate::db::{Tx, records, tokens, users};
+use crate::failure::Failure;
+use crate::http::answer;
+use crate::password::{PasswordHash, normal_form};
+use crate::secrets::{SecretHash, entropy};
+use crate::who::{self, Peer, Who};
+use axum::http::StatusCode;
+use axum::response::Response;
+use matrix_uia::endpoint::Checked;
+use matrix_uia::endpoint::register::Registration;
+use matrix_uia::server::account::{Account, Caller};
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::Performing;
+use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::operation::Register;
+use matrix_uia::server::question::Question;
+use matrix_uia::server::reference::{Subject, UserRef};
+use matrix_uia::{Call, Flows, MatrixError, Secret, Session, SessionId, Timestamp};
+
+/// How often one request may lose a race before it is given up. Each time somebody else has won.
+const PATIENCE: u8 = 32;
+
+/// What stands behind one request: who makes it, and its transaction.
+#[derive(Debug)]
+pub struct UiaHost<'r> {
+    pub app: &'r App,
+    pub peer: &'r Peer,
+    asker: Asker,
+    tx: Option<Tx>,
+    /// The account of the access token, as it was loaded.
+    caller: Option<Subject>,
+    /// What the answer is made of again when the request is repeated, as JSON.
+    result: String,
+    has_expired: bool,
+    lost: u8,
+}
+
+/// By what the request says who makes it.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    Nobody,
+    Token(SecretHash),
+    /// By an application service's token, which doesn't end.
+    Service(UserRef),
+}
+
+/// One request of a guarded endpoint on its way.
+pub type Request<'r, E> = Run<'r, UiaHost<'r>, E>;
+
+/// Begins the exchange of a request that has been checked.
+pub fn begin<'r, E: Endpoint>(
+    app: &'r App,
+    peer: &'r Peer,
+    who: Option<&Who>,
+    flows: &'r Flows<'static, E::Op>,
+    request: &'r E,
+) -> Request<'r, E> {
+    let fresh = SessionId::from_entropy(entropy());
+    Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived)
+}
+
+/// Ends a registration whose parameters are refused before it can be checked: others may be sent.
+pub async fn refuse_registration<'r>(
+    app: &'r App,
+    peer: &'r Peer,
+    call: Call<'r, Register>,
+    error: MatrixError,
+) -> Failure {
+    let mut host = UiaHost::new(app, peer, None);
+    let guarded = guarded(app, &app.policies.register);
+    drive::refuse::<_, Checked<Registration<'_>>>(&mut host, guarded, call, error, peer.arrived).await.into()
+}
+
+const fn guarded<'r, Op>(app: &'r App, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
+    let policies = &app.policies;
+    Guarded { flows, rules: &policies.rules, key: &policies.key, kind: app.sessions.kind() }
+}
+
+/// Reports how a call ended that was carried out in the request's transaction.
+///
+/// # Errors
+///
+/// What is no refusal: the request ends, and everything is undone.
+pub fn ended<'r, E: Endpoint>(
+    request: &mut Request<'r, E>,
+    call: Performing<'r, E::Op>,
+    done: Result<Outcome, Failure>,
+) -> Result<(), Failure> {
+    let done = match done {
+        Ok(outcome) => {
+            if call.session_id().is_some() {
+                request.host.has_authenticated()?;
+            }
+            Ok(outcome)
+        }
+        Err(Failure::Refused(refusal)) => Err(refusal),
+        Err(Failure::Reject(error)) => Err(Refusal::new(error)),
+        Err(failure) => return Err(failure),
+    };
+    // Later than when the request came in, so that what came in between is told from what comes after.
+    request.done(call, done, clock::now());
+    Ok(())
+}
+
+/// `{}` with 200.
+pub fn empty() -> Response {
+    answer::json(StatusCode::OK, "{}")
+}
+
+impl<'r> UiaHost<'r> {
+    pub fn new(app: &'r App, peer: &'r Peer, who: Option<&Who>) -> Self {
+        let asker = match who {
+            None => Asker::Nobody,
+            Some(Who { token: Some(token), .. }) => Asker::Token(*token),
+            Some(who) => Asker::Service(who::user_ref(&who.user)),
+        };
+        Self { app, peer, asker, tx: None, caller: None, result: String::new(), has_expired: false, lost: 0 }
+    }
+
+    /// The transaction: open from the load to the commit.
+    ///
+    /// # Errors
+    ///
+    /// There is none, which no question of an exchange comes in.
+    pub fn tx(&self) -> Result<&Tx, Failure> {
+        self.tx.as_ref().ok_or(Failure::Reject(MatrixError::unavailable()))
+    }
+
+    /// Keeps what the answer is made of again when the request is repeated.
+    pub fn keep_result(&mut self, result: String) {
+        self.result = result;
+    }
+
+    /// What was kept so.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn kept_result(&self, session: SessionId) -> Result<Option<String>, Failure> {
+        let record = records::load(self.tx()?, self.app.sessions.digest(&session))?;
+        Ok(record.map(|record| record.result))
+    }
+
+    /// Ends the transaction, whatever was written in it.
+    pub fn give_up(&mut self) {
+        self.tx = None;
+    }
+
+    /// Begins the transaction; what has run out ends in one of its own, whatever becomes of this one.
+    pub async fn open(
+        &mut self,
+        session: Option<SessionId>,
+    ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
+        self.give_up();
+        let mut tx = self.app.db.begin().await?;
+        let now = clock::now();
+        if !self.has_expired {
+            self.has_expired = true;
+            if self.app.sessions.expire(&tx, now)? {
+                tx.commit()?;
+                tx = self.app.db.begin().await?;
+            }
+        }
+        let found = match session {
+            Some(id) => self.app.sessions.load(&tx, &id)?,
+            None => None,
+        };
+        self.tx = Some(tx);
+        Ok((found.map(|found| (found.session, found.kept)), now))
+    }
+
+    fn caller(&self) -> Result<Caller, Failure> {
+        let tx = self.tx()?;
+        let user = match self.asker {
+            Asker::Nobody => return Ok(Caller::Nobody),
+            Asker::Token(token) => tokens::user(tx, &token)?,
+            Asker::Service(user) => users::by_key(tx, user.into())?,
+        };
+        // A password change meanwhile ends the other devices: what one of those had under way must not undo it.
+        Ok(user.map_or(Caller::Ended(MatrixError::unknown_token(false)), |user| {
+            Caller::User(who::account(&user))
+        }))
+    }
+
+    /// The account of a user, as it is now.
+    pub fn account_now(&self, user: UserRef) -> Result<Option<Account>, Failure> {
+        Ok(users::by_key(self.tx()?, user.into())?.as_ref().map(who::account))
+    }
+
+    /// The request's token has completed authentication.
+    fn has_authenticated(&self) -> Result<(), Failure> {
+        if let (Asker::Token(token), Some(caller)) = (&self.asker, self.caller) {
+            tokens::mark_uia(self.tx()?, token, clock::now_ms(), caller.epoch)?;
+        }
+        Ok(())
+    }
+
+    /// Carries every change out and ends the transaction.
+    pub async fn store<'c>(
+        &mut self,
+        changes: impl Iterator<Item = Change<'c>> + Clone + Send,
+        kept: Option<String>,
+    ) -> Result<Committed, Failure> {
+        let tx = match self.tx.take() {
+            Some(tx) => tx,
+            None => self.app.db.begin().await?,
+        };
+        let sessions = &self.app.sessions;
+        let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
+        let committed = sessions.commit(tx, changes, kept, owner, &std::mem::take(&mut self.result))?;
+        if committed == Committed::Lost {
+            self.lost = self.lost.saturating_add(1);
+            if self.lost > PATIENCE {
+                return Err(MatrixError::unavailable().into());
+            }
+        }
+        Ok(committed)
+    }
+}
+
+impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
+    type Hash = PasswordHash;
+    type Error = Failure;
+
+    async fn load(&mut self, session: Option<SessionId>) -> Result<Loaded<E::Stored>, Failure> {
+        let (found, now) = self.open(session).await?;
+        let caller = self.caller()?;
+        self.caller = match caller {
+            Caller::User(account) => Some(account.subject),
+            Caller::Nobody | Caller::Ended(_) => None,
+        };
+        let (session, kept) = found.unzip();
+        let stored = kept.and_then(|kept| serde_json::from_str(&kept).ok());
+        Ok(Loaded { session, stored, caller, now })
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, Failure> {
+        self.account_now(user)
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Failure> {
+        self.answer(question).await
+    }
+
+    async fn release(&mut self) {
+        self.give_up();
+    }
+
+    async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash, Failure> {
+        Ok(self.app.passwords.hash(normal_form(password).expose()).await?)
+    }
+
+    async fn recall(&mut self, session: SessionId) -> Result<Recalled, Failure> {
+        let record = records::load(self.tx()?, self.app.sessions.digest(&session))?;
+        Ok(record.map_or(Recalled::NotCarriedOut, |record| {
+            let outcome = Outcome::new(record.outcome);
+            Recalled::CarriedOut(record.account.map_or(outcome, |account| outcome.of_account(account)))
+        }))
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, E::Op>,
+        stored: Option<&E::Stored>,
+    ) -> Result<Committed, Failure> {
+        let kept = stored.map(serde_json::to_string).transpose();
+        let kept = kept.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        self.store(changes.iter(), kept).await
+    }
+}
+
+impl From<Stop<'_, Self>> for Failure {
+    fn from(stop: Stop<'_, Self>) -> Self {
+        match stop {
+            Stop::Host(failure) => failure,
+            Stop::Respond(respond) => Self::of(&respond),
+        }
+    }
+}

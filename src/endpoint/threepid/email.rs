@@ -1,0 +1,196 @@
+//! E-mail addresses in one form.
+
+use super::address::MAX_ADDRESS_LEN;
+use super::domain::Domain;
+use super::invisible::is_invisible;
+use crate::Text;
+use crate::wire::error::{ErrorCode, MatrixError};
+
+pub(super) type Address = heapless::String<MAX_ADDRESS_LEN>;
+
+const INVALID: MatrixError = MatrixError::new(ErrorCode::InvalidParam, "This is no e-mail address.");
+
+/// The characters of `text` without the white space around it.
+pub(super) fn trimmed(text: Text<'_>) -> impl Iterator<Item = char> + Clone + '_ {
+    let last = text.chars().enumerate().filter(|(_, c)| !c.is_whitespace()).last();
+    let end = last.map_or(0, |(index, _)| index.saturating_add(1));
+    text.chars().take(end).skip_while(|c| c.is_whitespace())
+}
+
+/// The canonical form of an address whose domain is ASCII, or becomes it by `to_ascii`.
+pub(super) fn canonical(
+    address: Text<'_>,
+    to_ascii: impl FnOnce(&str) -> Option<Domain>,
+) -> Result<Address, MatrixError> {
+    let chars = trimmed(address);
+    let local = chars.clone().take_while(|c| *c != '@');
+    let domain = chars.skip_while(|c| *c != '@').skip(1);
+    let mapped = match Domain::from_chars(domain.clone()) {
+        Ok(domain) => domain,
+        Err(error) if error == Domain::not_ascii() => {
+            let mut unmapped = Address::new();
+            for c in domain {
+                // A library may drop what is invisible; then it was no address of that form.
+                let visible = is_visible(c) && c != '@';
+                visible.then(|| unmapped.push(c).ok()).flatten().ok_or(INVALID)?;
+            }
+            to_ascii(&unmapped).ok_or(error)?
+        }
+        Err(_) => return Err(INVALID),
+    };
+    join(local, &mapped)
+}
+
+/// The address of a local part and a domain.
+pub(super) fn join(local: impl Iterator<Item = char>, domain: &Domain) -> Result<Address, MatrixError> {
+    let mut address = Address::new();
+    for c in local.flat_map(fold) {
+        let plain = is_plain(c) && c != '@';
+        plain.then(|| address.push(c).ok()).flatten().ok_or(INVALID)?;
+    }
+    if address.is_empty() {
+        return Err(INVALID);
+    }
+    address.push('@').and_then(|()| address.push_str(domain.as_str())).map_err(|_| INVALID)?;
+    Ok(address)
+}
+
+/// Whether a character can't make another address, or a list of them.
+///
+/// The specials of RFC 5322 quote, comment, list and route. Without them an address has one
+/// spelling only, and a header made of it stays one header. Their full-width and small forms
+/// count as well: some mail servers read them as the characters they look like, and with
+/// them all the other forms of ASCII characters.
+fn is_plain(c: char) -> bool {
+    let looks_like_ascii = matches!(c, '\u{FE50}'..='\u{FE6F}' | '\u{FF01}'..='\u{FF5E}');
+    is_visible(c) && !looks_like_ascii && !"()<>[]:;\\,\"".contains(c)
+}
+
+fn is_visible(c: char) -> bool {
+    !c.is_control() && !c.is_whitespace() && !is_invisible(c)
+}
+
+/// Unicode's full case folding of one character.
+///
+/// It is the lower case of the upper case but for three things: the dotless ı folds to
+/// itself (as `i` it would be somebody else's address), the capital ẞ to `ss` like the
+/// small one, and Cherokee to its capitals, which are the older letters.
+fn fold(c: char) -> impl Iterator<Item = char> {
+    let c = if c == 'ẞ' { 'ß' } else { c };
+    let cherokee = matches!(c, '\u{13A0}'..='\u{13FD}' | '\u{AB70}'..='\u{ABBF}');
+    let itself = (c == 'ı').then_some(c);
+    let capitals = (cherokee && itself.is_none()).then(|| c.to_uppercase());
+    let small = (!cherokee && itself.is_none()).then(|| c.to_uppercase().flat_map(char::to_lowercase));
+    itself.into_iter().chain(capitals.into_iter().flatten()).chain(small.into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    fn read(address: &str) -> Result<String, MatrixError> {
+        canonical(address.into(), |_| None).map(|address| address.as_str().into())
+    }
+
+    #[test]
+    fn local_part_is_case_folded_and_the_domain_lowered() {
+        for (given, expected) in [
+            ("Alice@Example.ORG", "alice@example.org"),
+            ("Strauß@Example.com", "strauss@example.com"),
+            ("STRAUẞ@example.com", "strauss@example.com"),
+            ("a+tag=b'c@localhost", "a+tag=b'c@localhost"),
+            ("ΣΊΣΥΦΟΣ@example.com", "σίσυφοσ@example.com"),
+            ("σίσυφος@example.com", "σίσυφοσ@example.com"),
+            ("mıke@example.com", "mıke@example.com"),
+            ("ﬃ@example.com", "ffi@example.com"),
+            ("Ꭰꭰ@example.com", "ᎠᎠ@example.com"),
+            (" \t a@b\n", "a@b"),
+            ("\u{3000}a@b\u{a0}", "a@b"),
+        ] {
+            assert_eq!(read(given).as_deref(), Ok(expected), "{given}");
+            assert_eq!(read(expected).as_deref(), Ok(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn address_that_could_be_read_two_ways_is_refused() {
+        for bad in [
+            "",
+            " ",
+            "@",
+            "a@",
+            "@b",
+            "alice",
+            "a@evil@good",
+            "a b@c",
+            "a@b c",
+            "a @b",
+            "a@ b",
+            "a\r\nBcc: x@y",
+            "a\u{a0}b@c",
+            "<a@b>",
+            "Alice <a@b>",
+            "mailto:a@b",
+            "\"a\"@b",
+            "a,b@c",
+            "a;b@c",
+            "a(b)@c",
+            "a\\@b",
+            "a@[::1]",
+            "a@b.",
+            "a@.b",
+            "a@b..c",
+            "a＠evil@good",
+            "a\u{FE6B}evil@good",
+            "ａ@b",
+        ] {
+            assert_eq!(read(bad), Err(INVALID), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn invisible_and_control_characters_are_refused_in_both_parts() {
+        let hidden = ['\0', '\u{7f}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2060}', '\u{feff}', '\u{e0061}'];
+        for c in hidden {
+            assert_eq!(read(&std::format!("al{c}ice@b")), Err(INVALID), "{c:?}");
+            // In the domain too, and before a library could drop it.
+            let address = std::format!("alice@{c}b.ü");
+            let mapped = canonical(address.as_str().into(), |_| Domain::parse("b".into()).ok());
+            assert_eq!(mapped, Err(INVALID), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn domain_that_is_not_ascii_is_the_hosts_to_map() {
+        assert_eq!(read("a@bücher.example"), Err(Domain::not_ascii()));
+        let mapped = canonical("A@Bücher.example".into(), |domain| {
+            assert_eq!(domain, "Bücher.example");
+            Domain::parse("xn--bcher-kva.example".into()).ok()
+        });
+        assert_eq!(mapped.as_deref(), Ok("a@xn--bcher-kva.example"));
+        let full_width =
+            canonical("a@ｄｅｎｉｅｄ.example".into(), |_| Domain::parse("denied.example".into()).ok());
+        assert_eq!(full_width.as_deref(), Ok("a@denied.example"));
+    }
+
+    #[test]
+    fn length_is_that_of_the_canonical_form() {
+        let of = |len: usize| std::format!("{}@b", "a".repeat(len - 2));
+        assert!(read(&of(MAX_ADDRESS_LEN)).is_ok());
+        assert!(read(&std::format!("{}{}", of(MAX_ADDRESS_LEN), " ".repeat(1_000))).is_ok());
+        assert_eq!(read(&of(MAX_ADDRESS_LEN + 1)), Err(INVALID));
+        // Two bytes that fold to six.
+        assert_eq!(read(&std::format!("{}@b", "\u{390}".repeat(43))), Err(INVALID));
+    }
+
+    #[test]
+    fn folding_twice_is_folding_once() {
+        for c in '\0'..=char::MAX {
+            let once: String = fold(c).collect();
+            let twice: String = once.chars().flat_map(fold).collect();
+            assert_eq!(once, twice, "{c:?}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The one list of what is to be written.
+
+use super::flows::MAX_STAGES;
+use super::reference::UserRef;
+use super::session::{Passed, Proof, Revision, Session, SessionId};
+use super::transition::work::{Work, Write};
+
+/// One thing to be written. Every write, every reservation that is spent or given back and
+/// every session that ends is one of these.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a change nobody carries out has to break the build")]
+pub enum Change<'c> {
+    /// Undo what the call has written, before anything else of this list. What a verdict
+    /// reserved in this transaction before the call is not undone.
+    Undo,
+    /// Store the session.
+    Put {
+        /// Under this ID.
+        id: SessionId,
+        /// `None`: there must be none under that ID. Else the revision that is replaced;
+        /// if another is stored, the commit has [lost](super::exchange::Commit::lost).
+        expected: Option<Revision>,
+        /// The session.
+        session: &'c Session,
+        /// Whether the parameters of this request are to be kept beside it, together with
+        /// those that are kept already; else what is kept stays as it is.
+        keep: bool,
+    },
+    /// Remove the session, if its revision is still this one; else the commit has lost.
+    Remove {
+        /// Its ID.
+        id: SessionId,
+        /// The revision it was read at.
+        expected: Revision,
+    },
+    /// Give back what was reserved for the session: nobody has use for it.
+    GiveBack {
+        /// The session in whose name it was reserved.
+        session: SessionId,
+        /// What was reserved.
+        proof: Proof,
+    },
+    /// Spend what was reserved for the session: it belongs to the call that has succeeded.
+    /// If it is not reserved any more, the commit has lost (rule U25).
+    Spend {
+        /// The session in whose name it was reserved.
+        session: SessionId,
+        /// What was reserved.
+        proof: Proof,
+    },
+}
+
+/// Walks through the changes that a request has come to.
+pub(super) const fn changes<'c>(work: &'c Work<'c>) -> Changes<'c> {
+    Changes { work, position: 0 }
+}
+
+/// Each change has a position of its own, whether there is one or not. Written out rather
+/// than chained of iterators: every use of those makes several copies of their code.
+#[derive(Clone)]
+pub(super) struct Changes<'c> {
+    work: &'c Work<'c>,
+    position: usize,
+}
+
+const UNDO: usize = 0;
+const SPEND: usize = UNDO + 1;
+const UNUSED: usize = SPEND + MAX_STAGES;
+const BACK: usize = UNUSED + 1;
+const REMOVE: usize = BACK + MAX_STAGES;
+const PUT: usize = REMOVE + 1;
+
+impl<'c> Iterator for Changes<'c> {
+    type Item = Change<'c>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Change<'c>> {
+        while self.position <= PUT {
+            let change = change_at(self.work, self.position);
+            self.position = self.position.saturating_add(1);
+            if change.is_some() {
+                return change;
+            }
+        }
+        None
+    }
+}
+
+fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
+    let reserved = |passed: &Passed, first: usize| {
+        let proof = passed.proof(position.saturating_sub(first), UserRef::new(0));
+        proof.filter(|proof| proof.is_reservation())
+    };
+    match position {
+        UNDO => work.undo.then_some(Change::Undo),
+        SPEND..UNUSED => {
+            let proof = reserved(work.spend.as_ref()?, SPEND)?;
+            Some(Change::Spend { session: work.id, proof })
+        }
+        UNUSED => {
+            let session = work.answered.as_ref().map_or(work.id, |answered| answered.id);
+            Some(Change::GiveBack { session, proof: work.unused? })
+        }
+        BACK..REMOVE => {
+            let leaving = work.leaving.as_ref()?;
+            Some(Change::GiveBack { session: leaving.id, proof: reserved(&leaving.passed, BACK)? })
+        }
+        REMOVE => {
+            let leaving = work.leaving.as_ref()?;
+            Some(Change::Remove { id: leaving.id, expected: leaving.stored? })
+        }
+        _ => {
+            let session = work.session.as_ref().filter(|_| work.put)?;
+            let expected = match work.write {
+                Write::Replace(expected) => Some(expected),
+                Write::Insert | Write::Keep => None,
+            };
+            Some(Change::Put { id: work.id, expected, session, keep: work.keep })
+        }
+    }
+}
+
+/// What came of carrying out the changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "answer the commit with it"]
+#[allow(clippy::exhaustive_enums, reason = "stored, lost or full: there is no fourth case")]
+pub enum Committed {
+    /// All of them are stored.
+    Stored,
+    /// None of them is stored, and the transaction is undone, with what a verdict reserved in
+    /// it: somebody else was faster.
+    Lost,
+    /// None of them is stored, and the transaction is undone, with what a verdict reserved in
+    /// it: there is no room for the session until so much later.
+    Full(crate::Millis),
+}

@@ -1,0 +1,547 @@
+//! The loop over an [`Exchange`], once for every host: it does no IO, it asks a [`Host`]
+//! that does.
+//!
+//! ```text
+//!  Run::new ─► granted ─► the handler carries the plan out ─► done ─► granted ─► … ─► None: it succeeded
+//!                 └─────────────────────────────────────────────────────────────► Err: the answer to send
+//! ```
+//!
+//! The methods of a host are asynchronous. A host that never waits, such as a
+//! microcontroller, returns what is ready and drives the loop with [`ready`].
+
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use super::account::{Account, Caller};
+use super::call::Call;
+use super::commit::{Change, Committed, changes};
+use super::digest::BindingKey;
+use super::endpoint::Endpoint;
+use super::exchange::{Admit, Exchange, HostKind, Perform, Performing, Repeat};
+use super::flows::Flows;
+use super::grant::{Outcome, Refusal};
+use super::operation::Operation;
+use super::question::Question;
+use super::reference::UserRef;
+use super::respond::Respond;
+use super::rules::Rules;
+use super::seal::{SealedPassword, Sealer};
+use super::session::{Revision, Session, SessionId};
+pub use super::transition::end::Recalled;
+use super::transition::work::{Todo, Work, Write};
+use super::verdict::Verdict;
+use crate::wire::error::MatrixError;
+use crate::{Secret, Timestamp};
+
+/// What a host found in the transaction that it has begun.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "what nobody looks up has to break the build")]
+pub struct Loaded<S> {
+    /// The session, if one was named and is there.
+    pub session: Option<Session>,
+    /// What was kept beside it.
+    pub stored: Option<S>,
+    /// Who makes the request, by the account as it is now.
+    pub caller: Caller,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// A verdict, and where it was found.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "in the transaction or not: there is no third case")]
+pub enum Verified<'r> {
+    /// Outside of the transaction, which the host has ended before it looked.
+    Outside(Verdict<'r>),
+    /// In the transaction that began with the load, which still goes on.
+    InTransaction(Verdict<'r>),
+}
+
+/// What is looked up and stored for one request of an endpoint `E`. A value of it lives as
+/// long as the request, and holds its transaction.
+pub trait Host<'r, E: Endpoint>: Send {
+    /// A hash of a password.
+    type Hash: Clone + Send;
+    /// Why the host can't go on: it ends the request.
+    type Error: Send;
+
+    /// Begins a transaction and reads what the request is about.
+    fn load(
+        &mut self,
+        session: Option<SessionId>,
+    ) -> impl Future<Output = Result<Loaded<E::Stored>, Self::Error>> + Send;
+
+    /// In the transaction: the account of a user.
+    fn account(&mut self, user: UserRef)
+    -> impl Future<Output = Result<Option<Account>, Self::Error>> + Send;
+
+    /// Whether the stage has passed. See [`Exchange::Verify`].
+    fn verify(
+        &mut self,
+        question: &Question<'r>,
+    ) -> impl Future<Output = Result<Verified<'r>, Self::Error>> + Send;
+
+    /// Undoes the transaction: only a verdict may have written in it.
+    fn release(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Hashes a password, outside of any transaction.
+    fn hash(&mut self, password: Secret<'_>) -> impl Future<Output = Result<Self::Hash, Self::Error>> + Send;
+
+    /// In the transaction: what became of the call of this session, by the record under
+    /// [`Grant::record_under`](super::grant::Grant::record_under). It is asked about a claim
+    /// that has lapsed, and right before a claimed call is performed. A host that never
+    /// stores a claim is not asked.
+    fn recall(&mut self, session: SessionId) -> impl Future<Output = Result<Recalled, Self::Error>> + Send {
+        let _ = session;
+        core::future::ready(Ok(Recalled::Unknown))
+    }
+
+    /// Carries every change out and ends the transaction. `stored` is what is to be kept
+    /// beside the session, where the change says so.
+    fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, E::Op>,
+        stored: Option<&E::Stored>,
+    ) -> impl Future<Output = Result<Committed, Self::Error>> + Send;
+}
+
+/// The changes of a commit.
+pub struct Changes<'c, 'r, Op> {
+    work: &'c Work<'r>,
+    operation: PhantomData<fn() -> Op>,
+}
+
+impl<'c, 'r, Op: Operation> Changes<'c, 'r, Op> {
+    const fn of(work: &'c Work<'r>) -> Self {
+        Self { work, operation: PhantomData }
+    }
+
+    /// Each of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Change<'c>> + Clone {
+        changes(self.work)
+    }
+}
+
+impl<Op: Operation> fmt::Debug for Changes<'_, '_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// What the next step of a [`Run`] is, or what to answer instead of one.
+pub type Next<'r, T, Error> = Result<Option<T>, Stop<'r, Error>>;
+
+/// Why there is nothing more for a handler to do: what is to be answered.
+#[derive(Debug)]
+#[must_use = "it is the answer"]
+#[allow(clippy::exhaustive_enums, reason = "the exchange or the host: there is no third")]
+pub enum Stop<'r, T> {
+    /// The answer of the exchange: a challenge or an error.
+    Respond(Respond<'r>),
+    /// The host could not go on.
+    Host(T),
+}
+
+/// The policy that a request is guarded by.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs, reason = "all that a host has to decide")]
+pub struct Guarded<'r, Op> {
+    /// The flows.
+    pub flows: &'r Flows<'r, Op>,
+    /// The rules.
+    pub rules: &'r Rules,
+    /// The key that parameters are bound with.
+    pub key: &'r BindingKey,
+    /// How the host keeps sessions beside accounts.
+    pub kind: HostKind,
+}
+
+impl<Op> Clone for Guarded<'_, Op> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Op> Copy for Guarded<'_, Op> {}
+
+/// One request of a guarded endpoint on its way.
+pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
+    /// The host: its transaction is where a handler carries a plan out.
+    pub host: H,
+    request: &'r E,
+    key: &'r BindingKey,
+    /// `None` while the handler has it, and once it is answered.
+    work: Option<Result<Work<'r>, Respond<'r>>>,
+    todo: Todo<'r>,
+    stored: Option<E::Stored>,
+    hash: Option<H::Hash>,
+    /// Whether the record of the claimed call has been asked for in this transaction.
+    record_asked: bool,
+}
+
+/// What a handler is asked to do.
+#[must_use = "the request goes on only when it is done"]
+#[allow(clippy::exhaustive_enums, reason = "a duty nobody carries out has to break the build")]
+pub enum Step<'r, E: Endpoint, H: Send> {
+    /// Is the call let in? Answer with [`Run::go_on`].
+    Admit(Admit<'r, E::Op>),
+    /// Carry the plan out, then report with [`Run::done`].
+    Perform(Granted<'r, E, H>),
+    /// The call has succeeded before: make its answer again, then [`Run::go_on`].
+    Repeat(Repeat<'r, E::Op>),
+}
+
+/// A granted call: what is to be carried out in the host's transaction.
+#[must_use = "report how it ended"]
+pub struct Granted<'r, E: Endpoint, H: Send> {
+    /// What is to be done.
+    pub plan: E::Plan<H>,
+    /// The session under which a host that claims first leaves the record of the outcome.
+    pub record_under: Option<SessionId>,
+    performing: Performing<'r, E::Op>,
+}
+
+impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
+    /// Begins. `fresh` is made from fresh entropy; `arrived` is when the request came in.
+    pub fn new(
+        host: H,
+        request: &'r E,
+        guarded: Guarded<'r, E::Op>,
+        fresh: SessionId,
+        arrived: Timestamp,
+    ) -> Self {
+        let Guarded { flows, rules, key, kind } = guarded;
+        let mut run = Self {
+            host,
+            request,
+            key,
+            work: None,
+            todo: Todo::Respond,
+            stored: None,
+            hash: None,
+            record_asked: false,
+        };
+        run.go_on(Exchange::begin(flows, rules, kind, request.call(key), fresh, arrived));
+        run
+    }
+
+    /// The next thing for the handler to do; `None` once the call has succeeded and all of
+    /// it is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`] is what to answer instead.
+    // Not an `async fn`: of that, the compiler can't tell in a caller's spawned future that it
+    // is `Send` (rust-lang/rust#100013).
+    #[allow(clippy::should_implement_trait, reason = "it is asynchronous")]
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn next(&mut self) -> impl Future<Output = Next<'r, Step<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                if matches!(self.todo, Todo::Admit | Todo::Repeat)
+                    && let Some(Ok(work)) = self.work.take()
+                {
+                    match Exchange::prepared(work, self.todo) {
+                        Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
+                        Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
+                        other => self.go_on(other),
+                    }
+                } else if let Some(end) = self.grant() {
+                    return end.map(|granted| granted.map(Step::Perform));
+                }
+            }
+        }
+    }
+
+    /// The next grant, for an endpoint that lets every call in, and whose answer is always
+    /// the same; `None` once the call has succeeded, now or before.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`] is what to answer instead.
+    #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+    pub fn granted(&mut self) -> impl Future<Output = Next<'r, Granted<'r, E, H::Hash>, H::Error>> + Send {
+        async move {
+            loop {
+                self.ask_host().await.map_err(Stop::Host)?;
+                if matches!(self.todo, Todo::Admit | Todo::Repeat) {
+                    self.answer(Said::Yes);
+                } else if let Some(end) = self.grant() {
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// Asks the host as long as it is its turn.
+    ///
+    /// The request stays where it is meanwhile: it is large, and a future that held it would
+    /// be copied about with it.
+    async fn ask_host(&mut self) -> Result<(), H::Error> {
+        loop {
+            let Some(Ok(work)) = &self.work else { return Ok(()) };
+            match &self.todo {
+                Todo::Load => {
+                    let loaded = self.host.load(work.to_load()).await?;
+                    self.loaded(loaded);
+                }
+                Todo::Account => {
+                    let user = work.account_to_ask().unwrap_or(UserRef::new(0));
+                    let found = self.host.account(user).await?;
+                    self.answer(Said::Account(found));
+                }
+                Todo::Recall => {
+                    let recalled = self.host.recall(work.id).await?;
+                    self.answer(Said::Recalled(recalled));
+                }
+                Todo::Verify(question) => {
+                    let verified = self.host.verify(question).await?;
+                    self.answer(Said::Verified(verified));
+                }
+                Todo::Hash => {
+                    let session = work.id;
+                    self.host.release().await;
+                    self.hash_password(session).await?;
+                    self.answer(Said::Hashed);
+                }
+                Todo::Commit => {
+                    let keeps = keeps(work);
+                    if let Some((id, revision, goes_on)) = keeps {
+                        let sealer = Sealer::new(id, revision);
+                        // A session that begins has nothing of the one that was named.
+                        let before = self.stored.take().filter(|_| goes_on);
+                        self.stored = Some(self.request.to_stored(self.key, before, sealer));
+                    }
+                    let stored = self.stored.as_ref().filter(|_| keeps.is_some());
+                    let committed = self.host.commit(Changes::of(work), stored).await?;
+                    self.answer(Said::Committed(committed));
+                }
+                Todo::Perform => match work.record_under() {
+                    Some(session) if !self.record_asked => {
+                        let recalled = self.host.recall(session).await?;
+                        self.record_asked = true;
+                        if let Recalled::CarriedOut(outcome) = recalled {
+                            self.answer(Said::Already(outcome));
+                        }
+                    }
+                    _ => return Ok(()),
+                },
+                Todo::Admit | Todo::Repeat | Todo::Respond => return Ok(()),
+            }
+        }
+    }
+
+    /// Goes on with the answer to a question.
+    pub fn go_on(&mut self, exchange: Exchange<'r, E::Op>) {
+        match exchange.into_parts() {
+            Ok((work, todo)) => (self.work, self.todo) = (Some(Ok(work)), todo),
+            Err(respond) => (self.work, self.todo) = (Some(Err(respond)), Todo::Respond),
+        }
+    }
+
+    /// Reports how a granted call ended. Whether that holds, the next step says: the commit
+    /// may lose a race, and then the call is granted again.
+    #[inline(never)]
+    pub fn done(
+        &mut self,
+        performing: Performing<'r, E::Op>,
+        done: Result<Outcome, Refusal>,
+        now: Timestamp,
+    ) {
+        self.go_on(match done {
+            Ok(outcome) => performing.succeeded(outcome, now),
+            Err(refusal) => performing.refused(refusal),
+        });
+    }
+
+    #[inline(never)]
+    fn loaded(&mut self, loaded: Loaded<E::Stored>) {
+        let Loaded { session, stored, caller, now } = loaded;
+        // Once its parameters are refused, what was kept of them counts no more.
+        let counts = session.as_ref().is_some_and(Session::keeps_params);
+        self.stored = stored.filter(|_| counts);
+        self.record_asked = false;
+        self.answer(Said::Loaded(session, caller, now));
+    }
+
+    /// Answers the question that is asked.
+    fn answer(&mut self, said: Said<'r>) {
+        if let Some(Ok(work)) = &mut self.work {
+            take_in(work, &mut self.todo, said);
+        }
+    }
+
+    /// The grant or the end of the request, when it has come to that.
+    #[inline(never)]
+    fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
+        let work = match self.work.take() {
+            Some(Ok(work)) => work,
+            Some(Err(Respond::Performed)) => return Some(Ok(None)),
+            Some(Err(respond)) => return Some(Err(Stop::Respond(respond))),
+            None => return Some(Err(Stop::Respond(Respond::Error(MatrixError::unavailable())))),
+        };
+        match self.todo {
+            Todo::Perform => {
+                let (grant, performing) = Perform::of(work).grant();
+                let record_under = grant.record_under();
+                // Who need not authenticate has no session, whichever one was named.
+                let stored = self.stored.clone().filter(|_| grant.session_id().is_some());
+                match self.request.plan(self.key, grant, stored, self.hash.clone()) {
+                    Ok(plan) => Some(Ok(Some(Granted { plan, record_under, performing }))),
+                    Err(refusal) => {
+                        self.go_on(performing.refused(refusal));
+                        None
+                    }
+                }
+            }
+            Todo::Respond => Some(match Respond::of(work) {
+                Respond::Performed => Ok(None),
+                respond => Err(Stop::Respond(respond)),
+            }),
+            _ => {
+                self.work = Some(Ok(work));
+                None
+            }
+        }
+    }
+
+    async fn hash_password(&mut self, session: SessionId) -> Result<(), H::Error> {
+        let kept = self.stored.as_ref().and_then(E::stored_password);
+        let kept = kept.and_then(|sealed: &SealedPassword| sealed.open(&session));
+        let password = self.request.password().or(kept.as_ref().map(|opened| opened.secret()));
+        self.hash = match password {
+            Some(password) => Some(self.host.hash(password).await?),
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+/// The host's answer to a question.
+enum Said<'r> {
+    Loaded(Option<Session>, Caller, Timestamp),
+    Account(Option<Account>),
+    Recalled(Recalled),
+    Verified(Verified<'r>),
+    Hashed,
+    Committed(Committed),
+    /// The record says that the claimed call has been carried out.
+    Already(Outcome),
+    /// The call is let in; its answer is always the same.
+    Yes,
+}
+
+/// Takes in what the host said to the question that is asked, and asks the next. No part of
+/// it depends on the endpoint or the host: there is one copy of its code.
+#[inline(never)]
+fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
+    *todo = match (&*todo, said) {
+        (Todo::Load, Said::Loaded(session, caller, now)) => work.loaded(session, caller, now),
+        (Todo::Account, Said::Account(found)) => work.account(found),
+        (Todo::Recall, Said::Recalled(recalled)) => work.recalled(recalled),
+        (Todo::Verify(question), Said::Verified(verified)) => match verified {
+            Verified::Outside(verdict) => work.verified(question, verdict, false),
+            Verified::InTransaction(verdict) => work.verified(question, verdict, true),
+        },
+        (Todo::Hash, Said::Hashed) => work.hashed(),
+        (Todo::Commit, Said::Committed(committed)) => work.committed(committed),
+        (Todo::Perform, Said::Already(outcome)) => work.carried_out_before(outcome),
+        (Todo::Admit, Said::Yes) => work.admitted(),
+        (Todo::Repeat, Said::Yes) => work.repeated(),
+        // Every question is answered where it is asked.
+        _ => return,
+    };
+    work.prepare(todo);
+}
+
+/// The session beside which the request's parameters are to be kept, at which revision, and
+/// whether it is one that goes on.
+fn keeps(work: &Work<'_>) -> Option<(SessionId, Revision, bool)> {
+    let session = work.session.as_ref().filter(|_| work.put && work.keep)?;
+    Some((work.id, session.revision(), matches!(work.write, Write::Replace(_))))
+}
+
+impl<'r, E: Endpoint, H: Send> Granted<'r, E, H> {
+    /// The plan, and what takes its end.
+    pub fn into_parts(self) -> (E::Plan<H>, Performing<'r, E::Op>) {
+        (self.plan, self.performing)
+    }
+}
+
+impl<'r, H: Host<'r, E>, E: Endpoint> fmt::Debug for Run<'r, H, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").finish_non_exhaustive()
+    }
+}
+
+impl<E: Endpoint, H: Send> fmt::Debug for Step<'_, E, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Admit(_) => "Admit",
+            Self::Perform(_) => "Perform",
+            Self::Repeat(_) => "Repeat",
+        })
+    }
+}
+
+impl<E: Endpoint, H: Send> fmt::Debug for Granted<'_, E, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Granted { .. }")
+    }
+}
+
+/// Ends a request whose parameters are refused before it can be checked: if it belongs to
+/// a session, other parameters may be sent there (rule U14).
+///
+/// # Errors
+///
+/// Always: [`Stop`] is what to answer.
+#[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
+    host: &mut H,
+    guarded: Guarded<'r, E::Op>,
+    call: Call<'r, E::Op>,
+    error: MatrixError,
+    arrived: Timestamp,
+) -> impl Future<Output = Stop<'r, H::Error>> + Send {
+    async move {
+        let Guarded { flows, rules, kind, .. } = guarded;
+        let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
+        loop {
+            exchange = match exchange {
+                Exchange::Load(load) => match host.load(load.session_id()).await {
+                    Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Account(account) => match host.account(account.user()).await {
+                    Ok(found) => account.found(found),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Commit(commit) => match host.commit(Changes::of(commit.work()), None).await {
+                    Ok(committed) => commit.committed(committed),
+                    Err(error) => return Stop::Host(error),
+                },
+                Exchange::Respond(respond) => return Stop::Respond(respond),
+                // It is refused before any of these is asked.
+                Exchange::Admit(_)
+                | Exchange::Recall(_)
+                | Exchange::Verify(_)
+                | Exchange::Hash(_)
+                | Exchange::Perform(_)
+                | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
+            }
+        }
+    }
+}
+
+/// The result of a future that never waits: `None` if it does.
+pub fn ready<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}

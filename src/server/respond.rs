@@ -1,0 +1,163 @@
+//! What is answered in the end.
+
+use core::fmt;
+
+use super::flows::Policy;
+use super::session::{Session, SessionId};
+use super::transition::work::Work;
+use crate::wire::error::fault::Fault;
+use crate::wire::error::{ErrorCode, MatrixError};
+use crate::wire::json::{self, Raw};
+
+/// What is answered once everything is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer<'r> {
+    /// What the host made of the call.
+    Performed,
+    Challenge {
+        show_completed: bool,
+        error: Option<Fault>,
+        extra: Option<Raw<'r>>,
+    },
+    Error(MatrixError),
+}
+
+/// The answer to the request: the end of the exchange.
+#[derive(Debug)]
+#[must_use = "send it"]
+#[allow(clippy::exhaustive_enums, reason = "every answer there is")]
+pub enum Respond<'r> {
+    /// The call succeeded, now or before: send what was made of it when it was performed
+    /// or repeated.
+    Performed,
+    /// 401 with the state of the session.
+    Challenge(Challenge<'r>),
+    /// An error.
+    Error(MatrixError),
+}
+
+impl<'r> Respond<'r> {
+    pub(super) fn of(work: Work<'r>) -> Self {
+        let policy = work.request.policy;
+        match (work.answer, work.session) {
+            (Some(Answer::Performed), _) => Self::Performed,
+            (Some(Answer::Challenge { show_completed, error, extra }), Some(session)) => {
+                Self::Challenge(Challenge { policy, id: work.id, session, show_completed, error, extra })
+            }
+            (Some(Answer::Error(error)), _) => Self::Error(error),
+            // No challenge is made without a session.
+            (Some(Answer::Challenge { .. }) | None, _) => Self::Error(MatrixError::unavailable()),
+        }
+    }
+
+    /// The status and, if this is an error or a challenge, its body; `None`: the host has
+    /// made the answer.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    pub fn write_body(&self, out: &mut impl fmt::Write) -> Result<Option<u16>, fmt::Error> {
+        match self {
+            Self::Performed => Ok(None),
+            Self::Challenge(challenge) => challenge.write_body(out).map(|()| Some(Challenge::STATUS)),
+            Self::Error(error) => error.write(out).map(|()| Some(error.status())),
+        }
+    }
+
+    /// The value of the `Retry-After` header, if there is one.
+    #[must_use]
+    pub const fn retry_after_secs(&self) -> Option<u64> {
+        match self {
+            Self::Error(error) => error.retry_after_secs(),
+            Self::Performed | Self::Challenge(_) => None,
+        }
+    }
+}
+
+/// A 401 with the state of the session, ready to be written.
+#[must_use = "send its body"]
+pub struct Challenge<'r> {
+    policy: &'r Policy<'r>,
+    id: SessionId,
+    session: Session,
+    show_completed: bool,
+    error: Option<Fault>,
+    extra: Option<Raw<'r>>,
+}
+
+impl Challenge<'_> {
+    /// The HTTP status: 401.
+    pub const STATUS: u16 = 401;
+
+    /// The session this is about.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Its ID.
+    #[must_use]
+    pub const fn session_id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Why the stage didn't pass, if it was attempted.
+    #[must_use]
+    pub const fn error_code(&self) -> Option<ErrorCode> {
+        match self.error {
+            Some(fault) => Some(fault.code()),
+            None => None,
+        }
+    }
+
+    /// Writes the [401 body]: flows and params from the policy, the session, and what the
+    /// rules ask for beside them.
+    ///
+    /// # Errors
+    ///
+    /// The sink's own: it is full.
+    ///
+    /// [401 body]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+    pub fn write_body(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        out.write_char('{')?;
+        out.write_str(self.policy.encoded())?;
+        out.write_str(",\"session\":\"")?;
+        out.write_str(&self.id.expose())?;
+        out.write_char('"')?;
+        if self.show_completed {
+            out.write_str(",\"completed\":[")?;
+            // A claimed session may be of an older policy, which had other stages.
+            let names = self.session.passed.stages().iter().filter_map(|stage| self.policy.quoted(*stage));
+            for (index, name) in names.enumerate() {
+                if index > 0 {
+                    out.write_char(',')?;
+                }
+                out.write_str(name)?;
+            }
+            out.write_char(']')?;
+        }
+        if let Some(fault) = self.error {
+            out.write_str(",\"errcode\":\"")?;
+            out.write_str(fault.name())?;
+            // A sentence of ours: none needs an escape, which a test looks after.
+            out.write_str("\",\"error\":\"")?;
+            out.write_str(fault.message)?;
+            out.write_char('"')?;
+        }
+        if let Some(extra) = self.extra {
+            // The stage's own keys, but none of those that say how the session stands.
+            let ours = ["flows", "params", "session", "completed", "errcode", "error"];
+            json::write_others(out, extra, &ours)?;
+        }
+        out.write_char('}')
+    }
+}
+
+impl fmt::Debug for Challenge<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenge")
+            .field("session", &self.session)
+            .field("error", &self.error_code())
+            .finish_non_exhaustive()
+    }
+}

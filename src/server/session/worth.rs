@@ -1,0 +1,38 @@
+//! What is lost when a session is evicted. Rule U16.
+
+use super::value::Session;
+use crate::wire::AuthType;
+
+/// What a session is worth to a store that has to make room.
+///
+/// The order is that of eviction: of two sessions the one that compares as less goes
+/// first. A claim that ends without success can lower the worth, so it is read again on
+/// every write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a new worth has to break every match: who may evict it?")]
+pub enum Worth {
+    /// Its stages have proved nothing: none has passed, or only `m.login.dummy` and
+    /// `m.login.terms`, which anybody passes. It may be evicted for any session.
+    Nothing,
+    /// A stage has proved something, such as a password, a captcha or an address. It may
+    /// be evicted only for a session of the same owner.
+    Proved,
+    /// It is claimed or consumed, and is never evicted: a claimant comes back to it, and
+    /// without a consumed one the same call could be carried out again.
+    Held,
+}
+
+impl Session {
+    /// What is lost when it is evicted.
+    #[must_use]
+    pub fn worth(&self) -> Worth {
+        let free = [AuthType::Dummy.id(), AuthType::Terms.id()];
+        if self.is_claimed() || self.consumed_at().is_some() {
+            Worth::Held
+        } else if self.passed.stages().iter().all(|stage| free.contains(stage)) {
+            Worth::Nothing
+        } else {
+            Worth::Proved
+        }
+    }
+}

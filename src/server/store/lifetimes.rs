@@ -1,0 +1,52 @@
+//! How long a store keeps sessions.
+
+use crate::{Millis, Rules, Session, Timestamp};
+
+/// How long a store keeps sessions.
+///
+/// One store has one pair of these, whichever operations its sessions are for: that is
+/// what makes them expire in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    session: Millis,
+    replay: Millis,
+}
+
+impl Lifetimes {
+    /// Those of `rules`.
+    ///
+    /// ```
+    /// use matrix_uia::server::store::Lifetimes;
+    /// use matrix_uia::{Millis, Rules};
+    /// let default = Lifetimes::new(Millis::from_secs(15 * 60), Millis::from_secs(60));
+    /// assert_eq!(Lifetimes::of(&Rules::default()), default);
+    /// ```
+    #[must_use]
+    pub const fn of(rules: &Rules) -> Self {
+        Self::new(rules.session_lifetime, rules.replay_for)
+    }
+
+    /// A session's from its making, and a consumed one's from its call's success.
+    #[must_use]
+    pub const fn new(session_lifetime: Millis, replay_for: Millis) -> Self {
+        Self { session: session_lifetime, replay: replay_for }
+    }
+
+    /// That of a session, from its making.
+    pub(super) const fn session(&self) -> Millis {
+        self.session
+    }
+
+    /// The longer of the two.
+    pub(super) const fn longest(&self) -> Millis {
+        if self.replay.get() > self.session.get() { self.replay } else { self.session }
+    }
+
+    /// What is left of a session's at `now`.
+    pub(super) fn left(&self, session: &Session, now: Timestamp) -> Millis {
+        match session.consumed_at() {
+            Some(at) => self.replay.left_after(now.since(at)),
+            None => self.session.left_after(now.since(session.made())),
+        }
+    }
+}

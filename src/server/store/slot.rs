@@ -1,0 +1,110 @@
+//! Room for one session, and how it stands to the others.
+
+use super::index::Index;
+#[cfg(feature = "alloc")]
+use super::links::Branch;
+use super::links::Link;
+use super::owner::OwnerKey;
+use super::record::Record;
+use crate::server::session::Worth;
+use crate::{Session, SessionId, Timestamp};
+
+/// Room for one session.
+pub(super) struct Slot<K> {
+    pub(super) item: Option<(SessionId, Record<K>)>,
+    /// When its time is over, by the store's clock.
+    pub(super) due: Timestamp,
+    /// Which came first: counts up with every session that is put last in a queue of
+    /// those that expire.
+    pub(super) serial: u64,
+    /// In the queue of the vacant, the open or the consumed.
+    pub(super) turn: Link,
+    /// In the queue of those that may be evicted for any session.
+    pub(super) eviction: Link,
+    /// In the tree of its owner.
+    #[cfg(feature = "alloc")]
+    pub(super) branch: Branch,
+    /// How many sessions its owner has; only of the root of the owner's tree.
+    #[cfg(feature = "alloc")]
+    pub(super) owned: u32,
+    pub(super) rank: Rank,
+    /// Whether it was claimed when its time was over, and has been given more.
+    pub(super) overtime: bool,
+}
+
+/// What a session in a store is worth: the order of eviction among one owner's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Nothing,
+    Proved,
+    Claimed,
+    Consumed,
+}
+
+/// A session's place among its owner's: by worth, then by age. No two have the same.
+#[cfg(feature = "alloc")]
+pub(super) type Place = (Rank, u64);
+
+impl Rank {
+    pub(super) fn of(session: &Session) -> Self {
+        match session.worth() {
+            Worth::Nothing => Self::Nothing,
+            Worth::Proved => Self::Proved,
+            Worth::Held if session.is_claimed() => Self::Claimed,
+            Worth::Held => Self::Consumed,
+        }
+    }
+}
+
+impl<K> Slot<K> {
+    pub(super) const VACANT: Self = Self {
+        item: None,
+        due: Timestamp::from_millis(0),
+        serial: 0,
+        turn: Link::NONE,
+        eviction: Link::NONE,
+        #[cfg(feature = "alloc")]
+        branch: Branch::NONE,
+        #[cfg(feature = "alloc")]
+        owned: 0,
+        rank: Rank::Nothing,
+        overtime: false,
+    };
+
+    /// The ID of the session in it.
+    pub(super) fn id(&self) -> Option<&SessionId> {
+        self.item.as_ref().map(|(id, _)| id)
+    }
+
+    /// The owner of the session in it.
+    pub(super) fn owner(&self) -> OwnerKey {
+        self.item.as_ref().map_or(OwnerKey::NOBODY, |(_, record)| record.owner)
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(super) fn place(&self) -> Place {
+        (self.rank, self.serial)
+    }
+}
+
+/// Where the slots are. The two kinds of store differ in this and in their tables.
+pub(super) trait Slots {
+    type Kept;
+
+    /// How many slots there can be.
+    fn limit(&self) -> usize;
+    fn get(&self, at: Index) -> Option<&Slot<Self::Kept>>;
+    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<Self::Kept>>;
+    /// Adds a vacant slot; `None` at the limit.
+    fn grow(&mut self) -> Option<Index>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_adds_little_to_its_session() {
+        assert!(size_of::<Slot<()>>() <= 272, "{}", size_of::<Slot<()>>());
+    }
+}

@@ -1,0 +1,82 @@
+//! How the host's answers are taken in, and what is asked next. The exchange gives every
+//! question a type of its own; the driver goes through the same functions.
+
+use super::end::Recalled;
+use super::work::{Admission, Answered, Todo, Work};
+use crate::server::commit::Committed;
+use crate::server::grant::Outcome;
+use crate::server::question::Question;
+use crate::server::respond::Answer;
+use crate::server::verdict::Verdict;
+
+impl<'r> Work<'r> {
+    /// Makes ready what is asked next.
+    pub(crate) fn prepare(&mut self, todo: &Todo<'r>) {
+        match todo {
+            Todo::Load => self.reset(),
+            Todo::Commit => self.seal_changes(),
+            _ => {}
+        }
+    }
+
+    /// Whether a stage has passed, found in the transaction of the load or outside of it.
+    pub(crate) fn verified(
+        &mut self,
+        question: &Question<'r>,
+        verdict: Verdict<'r>,
+        in_transaction: bool,
+    ) -> Todo<'r> {
+        let Question { id, stage, .. } = *question;
+        let (polled, caller) = (question.is_poll(), self.caller);
+        let settled = false;
+        self.answered = Some(Answered { id, stage, polled, verdict, caller, in_transaction, settled });
+        if !in_transaction {
+            return Todo::Load;
+        }
+        match self.account_to_ask() {
+            Some(_) => Todo::Account,
+            None => self.go_on(),
+        }
+    }
+
+    /// The call is let in.
+    pub(crate) fn admitted(&mut self) -> Todo<'r> {
+        self.admission = Admission::Admitted;
+        self.go_on()
+    }
+
+    /// The password has been hashed.
+    pub(crate) fn hashed(&mut self) -> Todo<'r> {
+        self.hashed = Some(self.effective());
+        Todo::Load
+    }
+
+    /// The record of the call was there already: another request has carried it out.
+    pub(crate) fn carried_out_before(&mut self, outcome: Outcome) -> Todo<'r> {
+        self.undo = true;
+        self.recalled(Recalled::CarriedOut(outcome))
+    }
+
+    /// The answer of a call that has succeeded before was made again.
+    pub(crate) fn repeated(&mut self) -> Todo<'r> {
+        self.commit(Answer::Performed)
+    }
+
+    /// What came of a commit.
+    pub(crate) fn committed(&mut self, committed: Committed) -> Todo<'r> {
+        match committed {
+            Committed::Stored => {
+                self.stored();
+                if self.answer.is_some() { Todo::Respond } else { Todo::Load }
+            }
+            Committed::Lost => Todo::Load,
+            Committed::Full(wait) => {
+                if self.full(wait) {
+                    Todo::Commit
+                } else {
+                    Todo::Respond
+                }
+            }
+        }
+    }
+}

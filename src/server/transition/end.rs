@@ -1,0 +1,199 @@
+//! How a call begins once every stage has passed, and how its session ends.
+
+use super::work::{Admission, Leaving, Todo, Work, Write};
+use crate::server::grant::{Outcome, Refusal};
+use crate::server::respond::Answer;
+use crate::server::session::Phase;
+use crate::wire::AuthType;
+use crate::wire::error::MatrixError;
+use crate::{Millis, Timestamp};
+
+impl<'r> Work<'r> {
+    /// Every stage has passed.
+    pub(super) fn complete(&mut self) -> Todo<'r> {
+        if self.request.call.operation.needs_hash && self.hashed != Some(self.effective()) {
+            return Todo::Hash;
+        }
+        let ours = self.claim.is_some();
+        // Nobody else can name a session that begins with this request: it needs no claim.
+        let claims = matches!(self.write, Write::Replace(_)) && !ours && self.admission != Admission::Exempt;
+        if self.request.one_transaction || !claims {
+            return Todo::Perform;
+        }
+        self.claim_session();
+        Todo::Commit
+    }
+
+    fn claim_session(&mut self) {
+        let now = self.now;
+        if let Some(session) = &mut self.session {
+            session.enter(Phase::Claimed, now);
+        }
+        self.put = true;
+        self.answer = None;
+    }
+
+    /// The call succeeded.
+    pub(crate) fn succeeded(&mut self, outcome: Outcome, now: Timestamp) -> Todo<'r> {
+        let exempt = self.admission == Admission::Exempt;
+        if let Some(session) = &mut self.session
+            && !exempt
+        {
+            self.spend = Some(session.passed);
+            session.consume(outcome.reference, now);
+            if let Some(account) = outcome.account {
+                session.set_account(account);
+            }
+            // A session whose ID no answer has carried is never stored.
+            self.put = matches!(self.write, Write::Replace(_));
+        }
+        self.commit(Answer::Performed)
+    }
+
+    /// The call was refused for a reason that is not authentication.
+    pub(crate) fn refused(&mut self, refusal: Refusal) -> Todo<'r> {
+        self.undo = true;
+        let Refusal { error, params } = refusal;
+        let worth_keeping = self.is_worth_keeping();
+        let Some(session) = &mut self.session else { return self.commit(Answer::Error(error)) };
+        session.reopen();
+        if params {
+            session.bound = false;
+            session.slots = Default::default();
+            self.keep = false;
+        }
+        match self.write {
+            Write::Replace(_) => {
+                self.put = true;
+                self.commit(Answer::Error(error))
+            }
+            Write::Insert if worth_keeping => self.challenge(Some(error.fault())),
+            Write::Insert | Write::Keep => {
+                self.give_up();
+                self.commit(Answer::Error(error))
+            }
+        }
+    }
+
+    /// The session is not stored: what it had reserved is given back.
+    fn give_up(&mut self) {
+        let passed = self.session.as_ref().map(|session| session.passed);
+        if let (Write::Insert, Some(passed)) = (self.write, passed) {
+            self.leaving = Some(Leaving { id: self.id, stored: None, passed });
+        }
+        (self.put, self.keep) = (false, false);
+        self.write = Write::Keep;
+    }
+
+    /// Whether a stage has passed that the client can't simply pass again: a captcha is
+    /// spent, a token or an address is used (rule U16).
+    fn is_worth_keeping(&self) -> bool {
+        let again = [AuthType::Dummy, AuthType::Terms, AuthType::Password].map(|it| it.id());
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.passed.stages().iter().any(|stage| !again.contains(stage)))
+    }
+
+    /// A registration was refused for its parameters before the flow was complete: other
+    /// parameters may be sent, and are bound anew (rule U14).
+    pub(crate) fn not_admitted(&mut self, error: MatrixError) -> Todo<'r> {
+        let lifetime = self.request.rules.session_lifetime;
+        let same = self.session.as_ref().is_some_and(|session| {
+            session.by_token == self.caller.is_some()
+                && session.operation == self.request.call.operation.id
+                && session.target == self.request.call.target
+                && session.account() == self.account_now(session)
+                && matches!(session.phase, Phase::Open | Phase::Awaiting)
+                && session.bound
+                && self.now.since(session.made) < lifetime
+        });
+        if let Some(session) = &mut self.session
+            && same
+        {
+            self.write = Write::Replace(session.revision);
+            session.bound = false;
+            session.slots = Default::default();
+            self.put = true;
+        }
+        self.commit(Answer::Error(error))
+    }
+
+    /// Whether the call of a lapsed claim was carried out.
+    pub(crate) fn recalled(&mut self, recalled: Recalled) -> Todo<'r> {
+        let (id, arrived) = (self.id, self.request.arrived);
+        let Some(session) = &mut self.session else { return self.unknown() };
+        let stored = session.revision;
+        self.answer = None;
+        match recalled {
+            Recalled::CarriedOut(outcome) => {
+                self.spend = None;
+                session.consume(outcome.reference, arrived);
+                if let Some(account) = outcome.account {
+                    session.set_account(account);
+                }
+                self.write = Write::Replace(stored);
+                self.put = true;
+            }
+            Recalled::NotCarriedOut => {
+                session.reopen();
+                self.write = Write::Replace(stored);
+                self.put = true;
+            }
+            Recalled::Unknown => {
+                self.leaving = Some(Leaving { id, stored: Some(stored), passed: session.passed });
+            }
+        }
+        Todo::Commit
+    }
+
+    /// The store is full. `false` if there is nothing more to write.
+    pub(super) fn full(&mut self, wait: Millis) -> bool {
+        let ended = self.leaving;
+        self.give_up();
+        if self.answered.is_some_and(|answered| answered.in_transaction) {
+            // What it had reserved was undone with the transaction.
+            (self.leaving, self.unused, self.answered) = (None, None, None);
+        }
+        // A new session in the place of one that is over has passed no stage yet.
+        self.leaving = ended.or(self.leaving);
+        (self.spend, self.undo) = (None, false);
+        self.answer = Some(Answer::Error(MatrixError::limited(wait)));
+        self.unused.is_some() || self.leaving.is_some()
+    }
+
+    /// The changes are about to be handed out.
+    pub(crate) fn seal_changes(&mut self) {
+        if self.put
+            && matches!(self.write, Write::Replace(_))
+            && let Some(session) = &mut self.session
+        {
+            session.touch();
+        }
+    }
+
+    pub(super) fn stored(&mut self) {
+        let settled = self.unused.is_some() || (self.put && self.proved().is_some() && self.unheld().is_none());
+        if let Some(answered) = &mut self.answered {
+            answered.in_transaction = false;
+            answered.settled |= settled;
+        }
+        if let Some(session) = &self.session
+            && session.is_claimed()
+            && self.put
+        {
+            self.claim = Some((self.id, session.revision));
+        }
+    }
+}
+
+/// What the record of a call says, whose claim has lapsed.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "yes, no, or nobody knows: there is no fourth case")]
+pub enum Recalled {
+    /// The call was carried out, with this outcome.
+    CarriedOut(Outcome),
+    /// It was not.
+    NotCarriedOut,
+    /// Nobody can tell.
+    Unknown,
+}

@@ -1,0 +1,175 @@
+//! Whether a session can go on with a request: whose it is, for which call, how old, and
+//! with which parameters.
+//!
+//! ```text
+//!  none named ─► begin ──────────────────────────────────────────────────────────► Ok
+//!  one named  ─► whose? ─► over? ─► for which call? ─► how old, how often? ─► bind ─► Ok
+//! ```
+//!
+//! Whose it is comes first: before that is settled, nobody learns anything about it.
+
+use super::work::{Before, Leaving, Side, Work, Write};
+use crate::Millis;
+use crate::server::operation::Replayable;
+use crate::server::reference::{Subject, UserRef};
+use crate::server::session::{Passed, Phase, Revision, SLOTS, Session};
+use crate::wire::AuthType;
+use crate::wire::error::{ErrorCode, MatrixError};
+
+/// Why a session does not go on.
+pub(super) enum Located {
+    /// It can't go on.
+    Unknown,
+    /// Another call is being carried out on the strength of it.
+    Claimed,
+    /// Its claim has lapsed.
+    Lapsed,
+    Consumed,
+    Refused(MatrixError),
+}
+
+/// By how much a clock may have been set back before what was made later counts as over.
+const TOLERANCE: Millis = Millis::from_secs(60);
+
+const OTHER_OPERATION: &str = "The session belongs to another operation.";
+const OTHER_BODY: &str = "The request's parameters have changed since the session began.";
+
+impl Work<'_> {
+    /// Finds out whether the loaded session can go on with this request; begins one if the
+    /// request names none.
+    pub(super) fn locate(&mut self) -> Result<(), Located> {
+        let Some(named) = self.request.call.session else {
+            self.begin();
+            return Ok(());
+        };
+        let (Some(id), Some(session)) = (named, &self.session) else { return Err(Located::Unknown) };
+        self.id = id;
+        // Whose session it is comes first: nobody learns anything about another's.
+        let by_token = session.subject().map(|subject| subject.user);
+        if self.request.side == Side::Client && self.caller.map(|caller| caller.user) != by_token {
+            return Err(Located::Unknown);
+        }
+        let call = &self.request.call;
+        let same_call = session.operation == call.operation.id && session.target == call.target;
+        if session.consumed_at().is_some() {
+            let replayed = same_call && self.is_replay(session);
+            return Err(if replayed { Located::Consumed } else { Located::Unknown });
+        }
+        if !same_call {
+            return Err(Located::Refused(MatrixError::new(ErrorCode::Forbidden, OTHER_OPERATION)));
+        }
+        if let Some(since) = session.claimed_at()
+            && self.claim != Some((id, session.revision))
+        {
+            let lapsed = self.now.since(since) >= self.request.rules.claim_for || self.is_future(session);
+            return Err(if lapsed { Located::Lapsed } else { Located::Claimed });
+        }
+        let (policy, rules) = (self.request.policy, self.request.rules);
+        let age = self.now.since(session.made);
+        let up_to_date = session.terms == policy.terms();
+        let stale = session.account() != self.account_now(session)
+            || (!up_to_date && session.passed.contains(AuthType::Terms.id()))
+            || !policy.fits(session.passed.stages(), rules.stage_order);
+        if age >= rules.session_lifetime || self.is_future(session) || stale {
+            self.leaving = Some(Leaving { id, stored: Some(session.revision), passed: session.passed });
+            return Err(Located::Unknown);
+        }
+        if session.failures >= rules.max_failed_attempts {
+            return Err(Located::Refused(MatrixError::limited(rules.session_lifetime.left_after(age))));
+        }
+        self.write = Write::Replace(session.revision);
+        self.before = Before { terms: session.terms, bound: session.bound, slots: session.slots };
+        self.terms_seen = match self.request.side {
+            Side::Page { shown: Some(shown) } => shown == policy.terms(),
+            Side::Page { shown: None } | Side::Client => up_to_date,
+        };
+        if self.request.side == Side::Client {
+            // It is about to be shown them, whatever the answer.
+            self.changed = !up_to_date;
+            if let Some(session) = &mut self.session {
+                session.terms = policy.terms();
+            }
+        }
+        if self.bind() {
+            Ok(())
+        } else {
+            self.unbind();
+            self.write = Write::Keep;
+            Err(Located::Refused(MatrixError::new(ErrorCode::Forbidden, OTHER_BODY)))
+        }
+    }
+
+    /// The same for a page; `Some` is the error of a session that is closed.
+    pub(crate) fn locate_page(&mut self) -> Result<(), Option<MatrixError>> {
+        self.locate().map_err(|located| {
+            // A page ends no session: its client is told.
+            self.leaving = None;
+            match located {
+                Located::Refused(error) => Some(error),
+                _ => None,
+            }
+        })
+    }
+
+    /// The account of the session's user as it is now.
+    pub(super) fn account_now(&self, session: &Session) -> Option<Subject> {
+        if session.by_token { self.caller.or(self.named) } else { self.named.filter(|_| session.has_user) }
+    }
+
+    fn is_future(&self, session: &Session) -> bool {
+        session.made.since(self.now) > TOLERANCE
+    }
+
+    /// Whether the request is the one again whose call has succeeded.
+    fn is_replay(&self, session: &Session) -> bool {
+        let operation = self.request.call.operation;
+        let Some(at) = session.consumed_at() else { return false };
+        // A request that came in before the call succeeded repeats nothing: it raced (rule
+        // U15), and nobody's answer was lost.
+        let arrived = self.request.arrived;
+        let in_time = arrived >= at && self.now.since(at) < self.request.rules.replay_for;
+        in_time
+            && !self.is_future(session)
+            && match operation.replay {
+                Replayable::Never => false,
+                Replayable::Always => self.repeats(session, false),
+                // The answer holds a token: it is for the account as the call left it.
+                Replayable::WithParams => {
+                    session.bound
+                        && self.repeats(session, true)
+                        && session.account().is_some_and(|account| self.named == Some(account))
+                }
+            }
+    }
+
+    /// A session that begins with this request.
+    pub(super) fn begin(&mut self) {
+        let mut session = Session {
+            made: self.now,
+            user: UserRef::new(0),
+            target: self.request.call.target,
+            operation: self.request.call.operation.id,
+            slots: [0; SLOTS],
+            passed: Passed::new(),
+            epoch: 0,
+            terms: self.request.policy.terms(),
+            revision: Revision::default(),
+            since: 0,
+            failures: 0,
+            phase: Phase::Open,
+            has_user: false,
+            by_token: self.caller.is_some(),
+            bound: false,
+        };
+        if let Some(caller) = self.caller {
+            session.set_account(caller);
+        }
+        self.id = self.request.fresh;
+        self.before = Before { terms: session.terms, ..Before::default() };
+        self.session = Some(session);
+        self.write = Write::Insert;
+        (self.changed, self.keep, self.terms_seen) = (true, false, true);
+        // Nothing is bound yet that this could differ from.
+        self.bind();
+    }
+}

@@ -1,0 +1,216 @@
+//! The order in which a request is looked at once its session is loaded.
+
+use super::locate::Located;
+use super::work::{Admission, Answered, Input, Side, Todo, Work, Write};
+use crate::Timestamp;
+use crate::server::account::{Account, Caller};
+use crate::server::operation::Replayable;
+use crate::server::reference::{Subject, UserRef};
+use crate::server::respond::Answer;
+use crate::server::rules::UnknownSession;
+use crate::server::session::Session;
+use crate::server::verdict::Verdict;
+use crate::wire::error::fault::Fault;
+use crate::wire::error::{ErrorCode, MatrixError};
+
+const UNKNOWN_SESSION: &str = "Unknown or expired session.";
+
+impl<'r> Work<'r> {
+    /// The session and the account of the access token, as they are now.
+    pub(crate) fn loaded(&mut self, session: Option<Session>, caller: Caller, now: Timestamp) -> Todo<'r> {
+        if let Err(error) = self.arrive(session, caller, now) {
+            return self.refuse(error);
+        }
+        match self.account_to_ask() {
+            Some(_) => Todo::Account,
+            None => self.go_on_with_account(),
+        }
+    }
+
+    pub(crate) fn arrive(
+        &mut self,
+        session: Option<Session>,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Result<(), MatrixError> {
+        self.now = now;
+        self.session = session;
+        self.id = self.to_load().unwrap_or(self.request.fresh);
+        match caller {
+            Caller::Nobody => Ok(()),
+            Caller::Ended(error) => Err(error),
+            Caller::User(account) => {
+                self.caller = Some(account.subject);
+                if self.is_consumed() {
+                    return Ok(());
+                }
+                account.status.gate(self.request.call.operation.action)
+            }
+        }
+    }
+
+    fn is_consumed(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.consumed_at().is_some())
+    }
+
+    /// The user whose account has to be looked at, beside that of the token.
+    pub(crate) fn account_to_ask(&self) -> Option<UserRef> {
+        if self.caller.is_some() || self.named_asked {
+            return None;
+        }
+        let replays = self.request.call.operation.replay == Replayable::WithParams;
+        // Whoever has no token learns nothing about the account of one.
+        let page = self.request.side != Side::Client;
+        let of_session = self.session.as_ref().filter(|session| {
+            (page || !session.by_token) && (session.consumed_at().is_none() || replays)
+        });
+        let proved = self.answered.as_ref().and_then(|answered| match answered.verdict {
+            Verdict::Passed(evidence) => evidence.account.map(|account| account.user),
+            _ => None,
+        });
+        of_session.and_then(Session::user).or(proved)
+    }
+
+    /// The account that a stage has named, as it is now.
+    pub(crate) fn account(&mut self, account: Option<Account>) -> Todo<'r> {
+        match self.name_account(account) {
+            Ok(()) => self.go_on_with_account(),
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    pub(crate) fn name_account(&mut self, account: Option<Account>) -> Result<(), MatrixError> {
+        self.named_asked = true;
+        self.named = account.map(|account| account.subject);
+        let operation = self.request.call.operation;
+        let by_token = self.session.as_ref().is_some_and(|session| session.by_token);
+        let action = if by_token { operation.action } else { operation.action_without_token };
+        match account.map_or(Ok(()), |account| account.status.gate(action)) {
+            Err(error) if !self.is_consumed() => Err(error),
+            // What a finished call has made is gone: as an unknown session.
+            Err(_) => {
+                self.named = None;
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn go_on_with_account(&mut self) -> Todo<'r> {
+        if let Some(error) = self.refusal {
+            return self.not_admitted(error);
+        }
+        if self.request.side == Side::Client
+            && self.admission == Admission::NotAsked
+            && self.answered.is_none()
+            && self.claim.is_none()
+            && !self.is_over()
+        {
+            return Todo::Admit;
+        }
+        self.go_on()
+    }
+
+    /// Whether the call is over or under way, or can only be answered as one whose session
+    /// isn't known: then what it has made, such as the name in use, is no reason to refuse it.
+    fn is_over(&self) -> bool {
+        match &self.session {
+            Some(session) => self.is_consumed() || session.is_claimed(),
+            None => self.request.call.session.is_some(),
+        }
+    }
+
+    pub(crate) fn go_on(&mut self) -> Todo<'r> {
+        if self.admission == Admission::Exempt {
+            return self.complete();
+        }
+        match self.answered {
+            Some(answered) => self.apply(answered),
+            None => self.receive(),
+        }
+    }
+
+    fn receive(&mut self) -> Todo<'r> {
+        let attempts = matches!(self.request.input, Input::Attempt { .. });
+        let begins = matches!(self.request.input, Input::Absent)
+            || (attempts && self.request.call.session.is_none() && !self.request.rules.one_shot);
+        if begins {
+            self.begin();
+            return self.challenge_as(attempts, None, None);
+        }
+        match self.locate() {
+            Ok(()) => match self.request.input {
+                Input::Attempt { stage, known, data } => self.attempt(stage, known, data),
+                Input::Absent | Input::Poll => self.ask_awaited(),
+            },
+            Err(located) => self.elsewhere(located),
+        }
+    }
+
+    fn apply(&mut self, answered: Answered<'r>) -> Todo<'r> {
+        self.unused = self.unheld();
+        let outdated = self.is_outdated(&answered);
+        match self.locate() {
+            // What was verified may be the old credentials: as if the request had come in now.
+            Ok(()) if outdated && self.request.call.session.is_none() => self.unknown(),
+            Ok(()) if !outdated && self.is_next(answered.stage) => {
+                if answered.settled {
+                    return self.challenge(None);
+                }
+                self.unused = None;
+                self.judge(answered.stage, answered.polled, answered.verdict)
+            }
+            // Another request was faster.
+            Ok(()) => self.go_on_or_challenge(),
+            Err(located) => self.elsewhere(located),
+        }
+    }
+
+    /// Whether the account has changed since the question was asked.
+    pub(crate) fn is_outdated(&self, answered: &Answered<'r>) -> bool {
+        let proved = match answered.verdict {
+            Verdict::Passed(evidence) => evidence.account,
+            _ => None,
+        };
+        let changed = |then: Subject| match self.caller.or(self.named) {
+            Some(now) => now.user == then.user && now.epoch != then.epoch,
+            None => true,
+        };
+        answered.caller != self.caller || proved.is_some_and(changed)
+    }
+
+    /// The answer where no session goes on.
+    fn elsewhere(&mut self, located: Located) -> Todo<'r> {
+        match located {
+            Located::Lapsed if self.request.side == Side::Client => Todo::Recall,
+            Located::Claimed | Located::Lapsed => {
+                self.write = Write::Keep;
+                self.challenge(None)
+            }
+            Located::Consumed => Todo::Repeat,
+            Located::Refused(error) => self.commit(Answer::Error(error)),
+            Located::Unknown => self.unknown(),
+        }
+    }
+
+    /// Rule U12.
+    pub(crate) fn unknown(&mut self) -> Todo<'r> {
+        let error = Fault::new(ErrorCode::Unknown, UNKNOWN_SESSION);
+        let page = self.request.side != Side::Client;
+        if page || self.request.rules.unknown_session == UnknownSession::Reject {
+            return self.commit(Answer::Error(MatrixError::of(error)));
+        }
+        self.begin();
+        self.challenge_as(true, Some(error), None)
+    }
+
+    /// The request ends here, for a reason that is not the session's: what its verdict
+    /// proved is given back.
+    pub(crate) fn refuse(&mut self, error: MatrixError) -> Todo<'r> {
+        if self.answered.is_some() {
+            self.unused = self.unheld();
+        }
+        self.write = Write::Keep;
+        self.commit(Answer::Error(error))
+    }
+}

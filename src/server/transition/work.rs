@@ -1,0 +1,269 @@
+//! All that one request works with, from its arrival to its answer.
+
+use crate::Timestamp;
+use crate::server::call::CallFacts;
+use crate::server::flows::Policy;
+use crate::server::reference::Subject;
+use crate::server::respond::Answer;
+use crate::server::rules::Rules;
+use crate::server::session::{Passed, Proof, Revision, SLOTS, Session, SessionId};
+use crate::server::verdict::Verdict;
+use crate::wire::error::MatrixError;
+use crate::wire::{AuthData, Malformed, StageId};
+
+/// What came in.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'r> {
+    Absent,
+    Poll,
+    /// `known`: whether the policy has a stage of that very name.
+    Attempt {
+        stage: StageId,
+        known: bool,
+        data: Result<AuthData<'r>, Malformed>,
+    },
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The client, which is told how the session stands and gets the grant.
+    Client,
+    /// A page or an identity provider, and the terms it has shown: nothing is bound, no
+    /// terms count as shown to the client, and nothing is ever granted.
+    Page { shown: Option<u32> },
+}
+
+/// What does not change as long as the request lasts.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'r> {
+    pub(crate) policy: &'r Policy<'r>,
+    pub(crate) rules: &'r Rules,
+    pub(crate) call: CallFacts,
+    pub(crate) input: Input<'r>,
+    pub(crate) side: Side,
+    /// The ID of the session that begins, should one begin.
+    pub(crate) fresh: SessionId,
+    /// When the request came in: tells a race from a repetition.
+    pub(crate) arrived: Timestamp,
+    /// Whether sessions and accounts are written in one transaction.
+    pub(crate) one_transaction: bool,
+}
+
+/// A stage that has been looked up.
+#[derive(Clone, Copy)]
+pub(crate) struct Answered<'r> {
+    pub(crate) id: SessionId,
+    pub(crate) stage: StageId,
+    /// Whether nothing was attempted: what fails then is not counted (rule U9).
+    pub(crate) polled: bool,
+    pub(crate) verdict: Verdict<'r>,
+    /// The account of the token when the question was asked.
+    pub(crate) caller: Option<Subject>,
+    /// Whether it was found in the transaction of the load, and what it reserved was written
+    /// there: if that transaction ends without a commit, the question is asked again.
+    pub(crate) in_transaction: bool,
+    /// Whether what was proved has been given back, or is held by the session as stored,
+    /// whose end gives it back: the stage can't pass by it again.
+    pub(crate) settled: bool,
+}
+
+/// How the session is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// Not at all.
+    Keep,
+    /// As a new one.
+    Insert,
+    /// In the place of this revision.
+    Replace(Revision),
+}
+
+/// A session that leaves the store, or one that never got there.
+#[derive(Clone, Copy)]
+pub(crate) struct Leaving {
+    pub(crate) id: SessionId,
+    /// The revision it is removed at; `None` if it is not in the store.
+    pub(crate) stored: Option<Revision>,
+    pub(crate) passed: Passed,
+}
+
+/// Whether the host has let the call in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    NotAsked,
+    Admitted,
+    /// Nobody has to authenticate.
+    Exempt,
+}
+
+/// One request on its way.
+pub(crate) struct Work<'r> {
+    pub(crate) request: Request<'r>,
+    pub(crate) answered: Option<Answered<'r>>,
+    /// The parameters for which a password has been hashed.
+    pub(crate) hashed: Option<[u64; SLOTS]>,
+    /// Why its parameters are refused, whatever the session.
+    pub(crate) refusal: Option<MatrixError>,
+    /// The claim that this request has stored.
+    pub(crate) claim: Option<(SessionId, Revision)>,
+
+    // Since the last load:
+    pub(crate) now: Timestamp,
+    /// The account of the access token as it is now.
+    pub(crate) caller: Option<Subject>,
+    /// The account that a stage has named, as it is now.
+    pub(crate) named: Option<Subject>,
+    pub(crate) named_asked: bool,
+    pub(crate) admission: Admission,
+    pub(crate) id: SessionId,
+    pub(crate) session: Option<Session>,
+    pub(crate) write: Write,
+    pub(crate) changed: bool,
+    /// Whether the request has parameters that the host has to keep.
+    pub(crate) keep: bool,
+    /// Whether the terms that were last shown are those of today.
+    pub(crate) terms_seen: bool,
+    /// The terms and the bound parameters before this request.
+    pub(crate) before: Before,
+
+    // What is to be committed, and answered then:
+    pub(crate) put: bool,
+    pub(crate) spend: Option<Passed>,
+    pub(crate) undo: bool,
+    pub(crate) leaving: Option<Leaving>,
+    pub(crate) unused: Option<Proof>,
+    /// `None`: load again.
+    pub(crate) answer: Option<Answer<'r>>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Before {
+    pub(crate) terms: u32,
+    pub(crate) bound: bool,
+    pub(crate) slots: [u64; SLOTS],
+}
+
+/// What the host is asked next.
+#[derive(Clone, Copy)]
+pub(crate) enum Todo<'r> {
+    Load,
+    Account,
+    Admit,
+    Recall,
+    Verify(crate::server::question::Question<'r>),
+    Hash,
+    Perform,
+    Repeat,
+    Commit,
+    /// Nothing: the answer is to be sent.
+    Respond,
+}
+
+impl<'r> Work<'r> {
+    pub(crate) fn new(request: Request<'r>) -> Self {
+        Self {
+            request,
+            answered: None,
+            hashed: None,
+            refusal: None,
+            claim: None,
+            now: request.arrived,
+            caller: None,
+            named: None,
+            named_asked: false,
+            admission: Admission::NotAsked,
+            id: request.fresh,
+            session: None,
+            write: Write::Keep,
+            changed: false,
+            keep: false,
+            terms_seen: true,
+            before: Before::default(),
+            put: false,
+            spend: None,
+            undo: false,
+            leaving: None,
+            unused: None,
+            answer: None,
+        }
+    }
+
+    /// Forgets what was loaded and what was to be committed, and a verdict that was found in
+    /// the transaction that is over: its reservation is stored with the session or undone.
+    /// In place, as it is large.
+    pub(crate) fn reset(&mut self) {
+        let Self {
+            request,
+            answered,
+            hashed: _,
+            refusal: _,
+            claim: _,
+            now: _,
+            caller,
+            named,
+            named_asked,
+            admission,
+            id,
+            session,
+            write,
+            changed,
+            keep,
+            terms_seen,
+            before,
+            put,
+            spend,
+            undo,
+            leaving,
+            unused,
+            answer,
+        } = self;
+        *answered = answered.filter(|answered| !answered.in_transaction);
+        (*caller, *named, *named_asked) = (None, None, false);
+        *admission = Admission::NotAsked;
+        *id = request.fresh;
+        *session = None;
+        (*write, *changed, *keep, *terms_seen) = (Write::Keep, false, false, true);
+        *before = Before::default();
+        (*put, *undo) = (false, false);
+        *spend = None;
+        *leaving = None;
+        *unused = None;
+        *answer = None;
+    }
+
+    /// The session under which the record of the call is left, if a claim is stored.
+    pub(crate) fn record_under(&self) -> Option<SessionId> {
+        let claimed = matches!(self.write, Write::Replace(_))
+            && self.admission != Admission::Exempt
+            && !self.request.one_transaction;
+        self.session.as_ref().filter(|_| claimed).map(|_| self.id)
+    }
+
+    /// The session to load.
+    pub(crate) fn to_load(&self) -> Option<SessionId> {
+        self.request.call.session.flatten()
+    }
+
+    pub(crate) fn commit(&mut self, answer: Answer<'r>) -> Todo<'r> {
+        self.answer = Some(answer);
+        Todo::Commit
+    }
+
+    /// What the verdict proved, which is to be given back if nobody has use for it.
+    pub(crate) fn proved(&self) -> Option<Proof> {
+        let answered = self.answered.as_ref().filter(|answered| !answered.settled)?;
+        match answered.verdict {
+            Verdict::Passed(evidence) => Some(evidence.proof).filter(|proof| proof.is_reservation()),
+            _ => None,
+        }
+    }
+
+    /// What the verdict proved and the session as loaded does not have. What another
+    /// request of it put to use is not given back: a host that reserves by session answers
+    /// both with the one reservation.
+    pub(crate) fn unheld(&self) -> Option<Proof> {
+        let held = |proof: &Proof| self.session.iter().flat_map(Session::proofs).any(|held| held == *proof);
+        self.proved().filter(|proof| !held(proof))
+    }
+}

@@ -1,0 +1,12 @@
+use matrix_uia::server::commit::Change;
+
+fn carry_out(change: Change<'_>) {
+    match change {
+        Change::Undo => {}
+        Change::Put { .. } => {}
+        Change::Remove { .. } => {}
+        Change::Spend { .. } => {}
+    }
+}
+
+fn main() {}
