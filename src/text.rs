@@ -250,8 +250,9 @@ impl<'a> Iterator for Pieces<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let run_end =
-            if self.escaped { self.rest.find('\\').unwrap_or(self.rest.len()) } else { self.rest.len() };
+        let mut bytes = self.rest.bytes();
+        let run_end = if self.escaped { bytes.position(|byte| byte == b'\\') } else { None };
+        let run_end = run_end.unwrap_or(self.rest.len());
         if run_end > 0 {
             let (run, rest) = self.rest.split_at_checked(run_end)?;
             self.rest = rest;

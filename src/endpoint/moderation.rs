@@ -16,7 +16,7 @@ use crate::Text;
 use crate::server::account::{AccountStatus, Event, Lifecycle};
 use crate::server::reference::UserRef;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{Locality, UserIdentifier};
 
 /// What an administrator sees and sets.
@@ -66,15 +66,15 @@ impl Moderation {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
     /// `M_MISSING_PARAM` without the key.
     pub fn parse(self, body: &[u8]) -> Result<bool, MatrixError> {
-        let mut on = None;
-        json::read_object(body, |reader, key| {
-            if key == self.key() {
-                on = reader.optional(Reader::boolean)?
-            } else {
-                reader.skip()?
-            }
-            Ok(())
-        })?;
+        static LOCK: Table = table![0; "locked": Flag];
+        static SUSPEND: Table = table![0; "suspended": Flag];
+        let keys = match self {
+            Self::Lock => &LOCK,
+            Self::Suspend => &SUSPEND,
+        };
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, keys, &mut slots)?;
+        let [on] = slots.map(|span| span.flag(text));
         on.ok_or(MatrixError::new(ErrorCode::MissingParam, "A key of the request is missing."))
     }
 

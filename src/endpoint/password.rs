@@ -25,8 +25,8 @@ use crate::server::operation::ChangePassword;
 use crate::server::reference::UserRef;
 use crate::server::seal::{SealedPassword, Sealer};
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, MAX_PASSWORD_LEN, ParseError};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, MAX_PASSWORD_LEN, ParseError};
 
 /// The body of a request to change or reset a password.
 ///
@@ -56,17 +56,17 @@ impl<'a> ChangePasswordRequest<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists.
     #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "new_password" => request.new_password = reader.secret()?,
-                "logout_devices" => request.logout_devices = reader.optional(Reader::boolean)?,
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS;
+            "new_password": Text, "logout_devices": Flag, "auth": Object(AUTH),
+        ];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., new_password, logout_devices, dict] = &slots;
+        Ok(Self {
+            new_password: new_password.secret(text),
+            logout_devices: logout_devices.flag(text),
+            auth: AuthSpans::of(keys, text).auth(*dict),
+        })
     }
 
     /// Writes the body, as a client sends it.

@@ -92,6 +92,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// The verdict. `matches` counts only where there was somebody to compare with.
+    #[must_use]
     pub const fn verdict(self, matches: bool) -> Verdict<'static> {
         match self.against {
             Some(subject) if matches => Verdict::Passed(Evidence::user(subject)),

@@ -376,6 +376,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     }
 
     /// The grant or the end of the request, when it has come to that.
+    #[allow(clippy::type_complexity, reason = "a grant, an end, or neither yet")]
     #[inline(never)]
     fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
         let work = match self.work.take() {

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::json::{self, Items, ObjectWriter, Raw, Reader};
+use super::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
 use super::{AuthType, ParseError};
 use crate::wire::error::{AnyCode, ErrorBody};
 use crate::{Secret, Text};
@@ -45,26 +45,21 @@ impl<'a> ChallengeBody<'a> {
     ///
     /// [`ParseError`] if it is no JSON object by the rules of [`wire`](super).
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut challenge = Self::default();
-        let read = |reader: &mut Reader<'a>, key: &str| {
-            match key {
-                "flows" => challenge.flows = only(reader, b'[')?,
-                "completed" => challenge.completed = only(reader, b'[')?,
-                "params" => challenge.params = only(reader, b'{')?,
-                "session" => challenge.session = text(reader)?.map(Secret::from_text),
-                "errcode" => challenge.code = text(reader)?.map(AnyCode::from),
-                "error" => challenge.message = text(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        };
-        let whole = json::read(body, |reader| {
-            let mark = reader.mark();
-            reader.fields(read)?;
-            Ok(reader.since(mark))
-        })?;
-        challenge.whole = Some(whole);
-        Ok(challenge)
+        static KEYS: Table = table![0;
+            "flows": Any, "params": Any, "session": Any, "completed": Any, "errcode": Any, "error": Any,
+        ];
+        let mut slots = [Span::NONE; 6];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [flows, params, session, completed, code, message] = slots;
+        Ok(Self {
+            flows: flows.raw_from('[', text),
+            completed: completed.raw_from('[', text),
+            params: params.raw_from('{', text),
+            session: session.secret(text),
+            code: code.text(text).map(AnyCode::from),
+            message: message.text(text),
+            whole: Some(Raw::spaced(text)),
+        })
     }
 
     /// The error of the stage that failed, with all its keys: a 401 may say how long to
@@ -140,21 +135,13 @@ impl<'a> ChallengeBody<'a> {
     }
 }
 
-/// The value, if it begins as it should; else as if it weren't there.
-fn only<'a>(reader: &mut Reader<'a>, open: u8) -> Result<Option<Raw<'a>>, ParseError> {
-    let fits = reader.peek() == Some(open);
-    reader.raw().map(|raw| fits.then_some(raw))
-}
-
-fn text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, ParseError> {
-    if reader.peek() == Some(b'"') { reader.text().map(Some) } else { reader.skip().map(|()| None) }
-}
-
 /// The flows of a [`ChallengeBody`].
 #[derive(Clone, Debug)]
 pub struct FlowList<'a> {
     items: Items<'a>,
 }
+
+static FLOW_KEYS: Table = table![0; "stages": Any];
 
 impl<'a> Iterator for FlowList<'a> {
     type Item = FlowStages<'a>;
@@ -162,19 +149,13 @@ impl<'a> Iterator for FlowList<'a> {
     fn next(&mut self) -> Option<FlowStages<'a>> {
         loop {
             let stages = self.items.next_with(|reader| {
-                let mut stages = None;
                 if reader.peek() != Some(b'{') {
-                    return reader.skip().map(|()| stages);
+                    return reader.skip().map(|()| None);
                 }
-                reader.fields(|reader, key| {
-                    if key == "stages" {
-                        stages = only(reader, b'[')?
-                    } else {
-                        reader.skip()?
-                    }
-                    Ok(())
-                })?;
-                Ok(stages)
+                let mut slots = [Span::NONE; 1];
+                reader.walk(&FLOW_KEYS, &mut slots)?;
+                let [stages] = slots;
+                Ok(stages.raw_from('[', reader.source()))
             })?;
             if let Some(stages) = stages {
                 return Some(FlowStages { stages });

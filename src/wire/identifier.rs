@@ -4,9 +4,12 @@
 
 use core::fmt::{self, Write};
 
-use super::ParseError;
-use super::json::{ObjectWriter, Reader, Span};
+use super::json::{ObjectWriter, Span};
+use super::malformed::{MAX_FIELD_LEN, Malformed, is_within, required};
 use crate::Text;
+
+/// Length of the country that a phone number is dialled from, in bytes.
+const MAX_COUNTRY_LEN: usize = 2;
 
 /// How a user is named in an auth dict or at login.
 ///
@@ -48,13 +51,6 @@ pub enum Locality<'a> {
     Remote,
     /// The identifier is a 3PID or a phone number: look the address up.
     NotUserId,
-}
-
-/// What is wrong with an identifier. The key is named, the value never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IdentifierError {
-    Missing(&'static str),
-    Invalid(&'static str),
 }
 
 impl<'a> UserIdentifier<'a> {
@@ -99,158 +95,107 @@ impl<'a> UserIdentifier<'a> {
     }
 }
 
-/// A key whose value may have any type: what is wrong with it matters only once the
-/// stage's type is known, which may stand behind it.
-///
-/// Many are collected and few used, so it is kept to one machine word.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Field(Span);
+/// Where the values stand that name a user, of every form of identifier: all are collected
+/// before any is chosen.
+#[derive(Clone, Copy)]
+pub(crate) struct IdentifierSpans<'s>(&'s [Span; 6]);
 
-impl Field {
-    const ABSENT: Self = Self(Span::NONE);
-    const WRONG_TYPE: Self = Self(Span::OTHER);
-
-    #[inline]
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
-        match reader.peek() {
-            Some(b'"') => reader.span().map(Self),
-            Some(b'n') => reader.null().map(|_| Self::ABSENT),
-            _ => reader.skip().map(|()| Self::WRONG_TYPE),
-        }
+impl<'s> IdentifierSpans<'s> {
+    /// Those of `user`, `medium`, `address`, `country`, `phone` and `number`.
+    pub(crate) const fn of(spans: &'s [Span; 6]) -> Self {
+        Self(spans)
     }
 
-    pub(crate) fn required<'a>(
-        self,
-        key: &'static str,
-        reader: &Reader<'a>,
-    ) -> Result<Text<'a>, IdentifierError> {
-        if self.has_wrong_type() {
-            return Err(IdentifierError::Invalid(key));
-        }
-        if self.is_absent() {
-            return Err(IdentifierError::Missing(key));
-        }
-        Ok(reader.at_span(self.0))
-    }
-
-    /// A string or nothing: [`ParseError::WrongType`] for anything else.
-    #[inline]
-    pub(crate) fn string(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
-        match reader.peek() {
-            Some(b'n') => reader.null().map(|_| Self::ABSENT),
-            _ => reader.span().map(Self),
-        }
-    }
-
-    /// The text of what [`string`](Self::string) read.
-    pub(crate) fn text<'a>(self, reader: &Reader<'a>) -> Option<Text<'a>> {
-        (!self.is_absent()).then(|| reader.at_span(self.0))
-    }
-
-    /// The text of what [`read`](Self::read) read, if it was one.
-    pub(crate) fn string_or_none<'a>(self, reader: &Reader<'a>) -> Option<Text<'a>> {
-        if self.has_wrong_type() { None } else { self.text(reader) }
-    }
-
-    pub(crate) fn is_absent(self) -> bool {
-        self == Self::ABSENT
-    }
-
-    /// Whether [`read`](Self::read) found something else than a string.
-    pub(crate) fn has_wrong_type(self) -> bool {
-        self == Self::WRONG_TYPE
-    }
-}
-
-/// The keys of every form of identifier, collected before any is chosen.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct IdentifierFields {
-    kind: Field,
-    user: Field,
-    medium: Field,
-    address: Field,
-    country: Field,
-    phone: Field,
-    number: Field,
-}
-
-impl IdentifierFields {
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
-        let mut fields = Self::default();
-        reader.fields(|reader, key| {
-            let slot = if key == "type" { Some(&mut fields.kind) } else { fields.slot(key) };
-            match slot {
-                Some(slot) => *slot = Field::read(reader)?,
-                None => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(fields)
-    }
-
-    /// The place for a key that may stand beside an auth dict's own keys, as clients
-    /// older than `identifier` write them.
-    pub(crate) fn slot(&mut self, key: &str) -> Option<&mut Field> {
+    /// What was read as `key`, if an identifier has such a key.
+    pub(crate) fn named(self, key: &str) -> Option<Span> {
+        let [user, medium, address, country, ..] = *self.0;
         Some(match key {
-            "user" => &mut self.user,
-            "medium" => &mut self.medium,
-            "address" => &mut self.address,
-            "country" => &mut self.country,
-            "phone" => &mut self.phone,
-            "number" => &mut self.number,
+            "user" => user,
+            "medium" => medium,
+            "address" => address,
+            "country" => country,
+            "phone" => self.phone_or_number(),
             _ => return None,
         })
     }
 
-    /// What was read as `key`, if an identifier has such a key.
-    pub(crate) fn named(mut self, key: &str) -> Option<Field> {
-        match key {
-            "type" => Some(self.kind),
-            "phone" => Some(self.phone_or_number()),
-            _ => self.slot(key).copied(),
-        }
-    }
-
     /// Clients before r0.4 wrote `number`.
-    fn phone_or_number(self) -> Field {
-        if self.phone.is_absent() { self.number } else { self.phone }
+    const fn phone_or_number(self) -> Span {
+        let [.., phone, number] = *self.0;
+        if phone.is_absent() { number } else { phone }
     }
 
-    /// The identifier that the `identifier` object names.
-    pub(crate) fn identifier<'a>(self, reader: &Reader<'a>) -> Result<UserIdentifier<'a>, IdentifierError> {
+    /// The identifier that these keys of an `identifier` object name, of that `kind`.
+    pub(crate) fn identifier<'a>(self, kind: Span, body: &'a str) -> Result<UserIdentifier<'a>, Malformed> {
+        let [user, _, address, ..] = *self.0;
         // The spec's own example of a login by address leaves the type out.
-        if self.kind.is_absent() && !(self.user.is_absent() && self.address.is_absent()) {
-            return self.legacy(reader);
+        if kind.is_absent() && !(user.is_absent() && address.is_absent()) {
+            return self.legacy(body);
         }
-        let kind = self.kind.required("identifier.type", reader)?;
+        let kind = required(kind, "identifier.type", body)?;
         if kind == "m.id.user" {
-            Ok(UserIdentifier::User(self.user.required("identifier.user", reader)?))
+            self.user("identifier.user", body)
         } else if kind == "m.id.thirdparty" {
-            Ok(UserIdentifier::Thirdparty {
-                medium: self.medium.required("identifier.medium", reader)?,
-                address: self.address.required("identifier.address", reader)?,
-            })
+            self.thirdparty("identifier.medium", "identifier.address", body)
         } else if kind == "m.id.phone" {
+            let [.., country, _, _] = *self.0;
             Ok(UserIdentifier::Phone {
-                country: self.country.required("identifier.country", reader)?,
-                phone: self.phone_or_number().required("identifier.phone", reader)?,
+                country: part(country, "identifier.country", MAX_COUNTRY_LEN, body)?,
+                phone: part(self.phone_or_number(), "identifier.phone", MAX_FIELD_LEN, body)?,
             })
         } else {
-            Err(IdentifierError::Invalid("identifier.type"))
+            Err(Malformed::Invalid("identifier.type"))
         }
     }
 
-    /// The identifier that the older keys beside `type` name.
-    pub(crate) fn legacy<'a>(self, reader: &Reader<'a>) -> Result<UserIdentifier<'a>, IdentifierError> {
-        if !self.user.is_absent() {
-            return Ok(UserIdentifier::User(self.user.required("user", reader)?));
+    /// The identifier that the older keys name, which stand beside `type`.
+    pub(crate) fn legacy<'a>(self, body: &'a str) -> Result<UserIdentifier<'a>, Malformed> {
+        let [user, medium, address, ..] = *self.0;
+        if !user.is_absent() {
+            self.user("user", body)
+        } else if medium.is_absent() && address.is_absent() {
+            Err(Malformed::Missing("identifier"))
+        } else {
+            self.thirdparty("medium", "address", body)
         }
-        if self.medium.is_absent() && self.address.is_absent() {
-            return Err(IdentifierError::Missing("identifier"));
-        }
+    }
+
+    #[inline]
+    fn user<'a>(self, key: &'static str, body: &'a str) -> Result<UserIdentifier<'a>, Malformed> {
+        let [user, ..] = *self.0;
+        part(user, key, MAX_FIELD_LEN, body).map(UserIdentifier::User)
+    }
+
+    fn thirdparty<'a>(
+        self,
+        medium_key: &'static str,
+        address_key: &'static str,
+        body: &'a str,
+    ) -> Result<UserIdentifier<'a>, Malformed> {
+        let [_, medium, address, ..] = *self.0;
         Ok(UserIdentifier::Thirdparty {
-            medium: self.medium.required("medium", reader)?,
-            address: self.address.required("address", reader)?,
+            medium: part(medium, medium_key, MAX_FIELD_LEN, body)?,
+            address: part(address, address_key, MAX_FIELD_LEN, body)?,
         })
     }
+}
+
+/// One part of an identifier, not empty and of at most `max` bytes.
+fn part<'a>(span: Span, key: &'static str, max: usize, body: &'a str) -> Result<Text<'a>, Malformed> {
+    let text = required(span, key, body)?;
+    if is_within(text, max) { Ok(text) } else { Err(Malformed::Invalid("identifier")) }
+}
+
+/// Whether the parts of an identifier are neither empty nor too long, wherever it comes from.
+pub(crate) fn bounded_identifier(identifier: &UserIdentifier<'_>) -> Result<(), Malformed> {
+    let fits = match identifier {
+        UserIdentifier::User(user) => is_within(*user, MAX_FIELD_LEN),
+        UserIdentifier::Thirdparty { medium, address } => {
+            is_within(*medium, MAX_FIELD_LEN) && is_within(*address, MAX_FIELD_LEN)
+        }
+        UserIdentifier::Phone { country, phone } => {
+            is_within(*country, MAX_COUNTRY_LEN) && is_within(*phone, MAX_FIELD_LEN)
+        }
+    };
+    if fits { Ok(()) } else { Err(Malformed::Invalid("identifier")) }
 }

@@ -21,24 +21,27 @@ pub mod error;
 pub(crate) mod json;
 
 mod auth_data;
+mod auth_keys;
 mod auth_type;
 mod challenge;
 mod identifier;
+mod malformed;
 mod web_url;
 
-#[cfg(feature = "ruma")]
-pub(crate) use auth_data::bounded_identifier;
 #[cfg(test)]
 pub(crate) use auth_data::is_opaque;
 pub(crate) use auth_data::is_session_text;
-pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, Malformed, ThreepidCreds};
-pub(crate) use auth_data::{AuthFields, MAX_FIELD_LEN};
+pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, ThreepidCreds};
+pub(crate) use auth_keys::{AUTH, AUTH_SLOTS, AuthSpans};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
 pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};
-pub(crate) use identifier::Field;
+#[cfg(feature = "ruma")]
+pub(crate) use identifier::bounded_identifier;
 pub use identifier::{Locality, UserIdentifier};
 pub use json::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
+pub(crate) use malformed::MAX_FIELD_LEN;
+pub use malformed::Malformed;
 pub use web_url::WebUrl;
 pub(crate) use web_url::turns_around;
 
@@ -66,7 +69,7 @@ pub enum ParseError {
     TooManyKeys,
     /// An escape is half of a surrogate pair.
     LoneSurrogate,
-    /// A list is longer than the type that keeps it.
+    /// A list is longer than the type that keeps it, or the body than 2 GiB.
     TooLong,
 }
 

@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 use crate::Text;
 use crate::endpoint::checked::Checked;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, MAX_FIELD_LEN, ParseError};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, MAX_FIELD_LEN, ParseError};
 
 /// Longest name of an identity server, in bytes.
 pub const MAX_ID_SERVER_LEN: usize = MAX_FIELD_LEN;
@@ -42,18 +42,17 @@ impl<'a> DeactivateRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "id_server" => request.id_server = reader.optional(Reader::text)?,
-                "erase" => request.erase = reader.optional(Reader::boolean)?,
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS; "id_server": Text, "erase": Flag, "auth": Object(AUTH)];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., id_server, erase, dict] = &slots;
+        Ok(Self {
+            id_server: id_server.text(text),
+            erase: erase.flag(text),
+            auth: AuthSpans::of(keys, text).auth(*dict),
+        })
     }
 
     /// Writes the body, as a client sends it.

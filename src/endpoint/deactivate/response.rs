@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Text;
 use crate::wire::ParseError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// The answer to a deactivation; the spec requires its one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +48,13 @@ impl UnbindResult {
     }
 
     /// Reads that body.
+    #[inline(never)]
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let mut result = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "id_server_unbind_result" => result = reader.optional(Reader::text)?.map(Self::from_text),
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        result.flatten().ok_or(ParseError::WrongType)
+        static KEYS: Table = table![0; "id_server_unbind_result": Text];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [result] = slots;
+        result.text(text).and_then(Self::from_text).ok_or(ParseError::WrongType)
     }
 
     fn from_text(text: Text<'_>) -> Option<Self> {

@@ -6,8 +6,8 @@ use crate::Text;
 use crate::endpoint::checked::Checked;
 use crate::endpoint::login::check_device;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Items, ObjectWriter, Raw};
-use crate::wire::{Auth, ParseError};
+use crate::wire::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};
 
 /// The body of a request to delete one device; which one is in the path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +27,7 @@ impl<'a> DeleteDeviceRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         if body.is_empty() {
             return Ok(Self::default());
@@ -102,23 +103,20 @@ impl<'a> DeleteDevicesRequest<'a> {
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists; also if `devices` is no list of
     /// strings.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "devices" => {
-                    request.devices = reader.optional(|reader| {
-                        let mark = reader.mark();
-                        reader.array(|reader| reader.text().map(|_| ()))?;
-                        Ok(DeviceIds { read: Some(reader.since(mark)), given: &[] })
-                    })?;
-                }
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS; "devices": Any, "auth": Object(AUTH)];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 2];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., devices, dict] = &slots;
+        let devices = if devices.is_absent() {
+            None
+        } else {
+            let list = devices.raw(text).ok_or(ParseError::WrongType)?;
+            list.reader().array(|reader| reader.text().map(|_| ()))?;
+            Some(DeviceIds { read: Some(list), given: &[] })
+        };
+        Ok(Self { devices, auth: AuthSpans::of(keys, text).auth(*dict) })
     }
 
     /// Writes the body, as a client sends it.

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use crate::Text;
 use crate::endpoint::login::{DeviceIdUse, check_device, plan_device};
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// The body of a request to rename a device, or, by an application service, to make one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,17 +23,14 @@ impl<'a> UpdateDeviceRequest<'a> {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
     /// `M_INVALID_PARAM` if the name is longer than
     /// [`MAX_DEVICE_TEXT_LEN`](crate::endpoint::login::MAX_DEVICE_TEXT_LEN) bytes.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "display_name" => request.display_name = reader.optional(Reader::text)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        check_device(None, request.display_name)?;
-        Ok(request)
+        static KEYS: Table = table![0; "display_name": Text];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [display_name] = slots.map(|span| span.text(text));
+        check_device(None, display_name)?;
+        Ok(Self { display_name })
     }
 
     /// Writes the body, as a client sends it.

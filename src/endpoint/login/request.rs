@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 use super::device::check_device;
 use super::login_type::LoginType;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{AuthFields, Field, Malformed, UserIdentifier};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, AuthSpans, Malformed, UserIdentifier};
 use crate::{Secret, Text};
 
 /// Longest login token that is looked at, in bytes.
@@ -65,14 +65,15 @@ impl Attempt<'_> {
     }
 }
 
-/// What is collected before the type, which may come last, says what of it counts.
-#[derive(Default)]
-struct Fields {
-    proof: AuthFields,
-    device_id: Field,
-    display_name: Field,
-    refresh_token: Option<bool>,
-}
+/// A login's own keys. The rest are those of an auth dict, so one table serves both.
+static KEYS: Table = table![AUTH_SLOTS;
+    "device_id": Text,
+    "initial_device_display_name": Text,
+    "refresh_token": Flag,
+    // A login has none: whatever it is, it is ignored like any unknown key.
+    "session": Any,
+]
+.beside(&AUTH);
 
 impl<'a> LoginRequest<'a> {
     /// A login on a device that the server names.
@@ -90,12 +91,30 @@ impl<'a> LoginRequest<'a> {
     /// a key of the wrong type that the login needs; 400 `M_MISSING_PARAM` without a `type`
     /// or a key that it needs, 400 `M_INVALID_PARAM` for a key of the wrong form, 400
     /// `M_UNKNOWN` for a type that isn't known.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        json::read(body, |reader| {
-            let mut fields = Fields::default();
-            reader.fields(|reader, key| fields.field(reader, key))?;
-            Ok(fields.request(reader))
-        })?
+        let mut slots = [Span::NONE; AUTH_SLOTS + 4];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., device_id, display_name, refresh_token, _] = &slots;
+        let device_id = device_id.text(text);
+        let initial_device_display_name = display_name.text(text);
+        check_device(device_id, initial_device_display_name)?;
+        let keys = AuthSpans::of(keys, text);
+        let missing = MatrixError::new(ErrorCode::MissingParam, "type is missing.");
+        let login_type = LoginType::named(keys.auth_type().ok_or(missing)?).ok_or(LoginType::unknown())?;
+        let attempt = Attempt::read(login_type, keys).map_err(|malformed| match malformed {
+            Malformed::Missing(_) => {
+                MatrixError::new(ErrorCode::MissingParam, "A key that the login needs is missing.")
+            }
+            Malformed::Invalid(key) if keys.has_wrong_type(key) => {
+                MatrixError::new(ErrorCode::BadJson, "A key of the login has a value of the wrong type.")
+            }
+            Malformed::Invalid(_) => {
+                MatrixError::new(ErrorCode::InvalidParam, "A key of the login has the wrong form.")
+            }
+        })?;
+        let refresh_token = refresh_token.flag(text);
+        Ok(Self { attempt, device_id, initial_device_display_name, refresh_token })
     }
 
     /// Writes the body, as a client sends it.
@@ -121,52 +140,15 @@ impl<'a> LoginRequest<'a> {
     }
 }
 
-impl Fields {
-    fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), crate::wire::ParseError> {
-        match key {
-            "device_id" => self.device_id = Field::string(reader)?,
-            "initial_device_display_name" => self.display_name = Field::string(reader)?,
-            "refresh_token" => self.refresh_token = reader.optional(Reader::boolean)?,
-            // A login has none: whatever it is, it is ignored like any unknown key.
-            "session" => reader.skip()?,
-            // The rest are those of an auth dict: one reader serves both.
-            _ => self.proof.field(reader, key)?,
-        }
-        Ok(())
-    }
-
-    fn request<'a>(&self, reader: &Reader<'a>) -> Result<LoginRequest<'a>, MatrixError> {
-        let device_id = self.device_id.text(reader);
-        let initial_device_display_name = self.display_name.text(reader);
-        check_device(device_id, initial_device_display_name)?;
-        let name = self.proof.auth_type.text(reader);
-        let name = name.ok_or(MatrixError::new(ErrorCode::MissingParam, "type is missing."))?;
-        let attempt = self.attempt(LoginType::named(name).ok_or(LoginType::unknown())?, reader);
-        let attempt = attempt.map_err(|malformed| match malformed {
-            Malformed::Missing(_) => {
-                MatrixError::new(ErrorCode::MissingParam, "A key that the login needs is missing.")
-            }
-            Malformed::Invalid(key) if self.proof.has_wrong_type(key) => {
-                MatrixError::new(ErrorCode::BadJson, "A key of the login has a value of the wrong type.")
-            }
-            Malformed::Invalid(_) => {
-                MatrixError::new(ErrorCode::InvalidParam, "A key of the login has the wrong form.")
-            }
-        })?;
-        let refresh_token = self.refresh_token;
-        Ok(LoginRequest { attempt, device_id, initial_device_display_name, refresh_token })
-    }
-
-    fn attempt<'a>(&self, login_type: LoginType, reader: &Reader<'a>) -> Result<Attempt<'a>, Malformed> {
+impl<'a> Attempt<'a> {
+    fn read(login_type: LoginType, keys: AuthSpans<'_, 'a>) -> Result<Self, Malformed> {
         Ok(match login_type {
             LoginType::Password => {
-                let password = self.proof.password(reader)?;
-                Attempt::Password { identifier: self.proof.identifier(reader)?, password }
+                let password = keys.password()?;
+                Self::Password { identifier: keys.identifier()?, password }
             }
-            LoginType::Token => Attempt::Token { token: self.proof.token(MAX_LOGIN_TOKEN_LEN, reader)? },
-            LoginType::ApplicationService => {
-                Attempt::ApplicationService { identifier: self.proof.identifier(reader)? }
-            }
+            LoginType::Token => Self::Token { token: keys.token(MAX_LOGIN_TOKEN_LEN)? },
+            LoginType::ApplicationService => Self::ApplicationService { identifier: keys.identifier()? },
         })
     }
 }

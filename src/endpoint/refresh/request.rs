@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use crate::Secret;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// Longest refresh token that is looked at, in bytes. The spec sets no bound.
 pub const MAX_REFRESH_TOKEN_LEN: usize = 2048;
@@ -31,15 +31,12 @@ impl<'a> RefreshRequest<'a> {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
     /// `M_MISSING_PARAM` without a `refresh_token`. One that is empty or too long is
     /// simply unknown: 401 `M_UNKNOWN_TOKEN`.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        let mut token = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "refresh_token" => token = reader.secret()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
+        static KEYS: Table = table![0; "refresh_token": Text];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [token] = slots.map(|span| span.secret(text));
         let missing = MatrixError::new(ErrorCode::MissingParam, "refresh_token is missing.");
         let refresh_token: Secret<'a> = token.ok_or(missing)?;
         let text = refresh_token.expose();

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use crate::Text;
 use crate::endpoint::login::check_device;
 use crate::wire::error::MatrixError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// The body of a guest's registration: [all parameters but one] are ignored, whatever
 /// their type.
@@ -26,19 +26,15 @@ impl<'a> RegisterGuestRequest<'a> {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, 400
     /// `M_INVALID_PARAM` if the name is longer than
     /// [`MAX_DEVICE_TEXT_LEN`](super::MAX_DEVICE_TEXT_LEN) bytes.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "initial_device_display_name" => {
-                    request.initial_device_display_name = reader.optional(Reader::text)?;
-                }
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        check_device(None, request.initial_device_display_name)?;
-        Ok(request)
+        static KEYS: Table = table![0; "initial_device_display_name": Text];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [name] = slots;
+        let initial_device_display_name = name.text(text);
+        check_device(None, initial_device_display_name)?;
+        Ok(Self { initial_device_display_name })
     }
 
     /// Writes the body, as a client sends it.

@@ -9,8 +9,8 @@ use crate::endpoint::password::PasswordStrength;
 use crate::server::call::Call;
 use crate::server::operation::Register;
 use crate::wire::error::MatrixError;
-use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, Field, ParseError};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};
 use crate::{Secret, Text};
 
 /// The body of a registration.
@@ -44,29 +44,33 @@ impl<'a> RegisterRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "username" => request.username = reader.optional(Reader::text)?,
-                "password" => request.password = reader.secret()?,
-                "device_id" => request.device_id = reader.optional(Reader::text)?,
-                "initial_device_display_name" => {
-                    request.initial_device_display_name = reader.optional(Reader::text)?;
-                }
-                "inhibit_login" => request.inhibit_login = reader.optional(Reader::boolean)?,
-                "refresh_token" => request.refresh_token = reader.optional(Reader::boolean)?,
-                "type" => {
-                    let login_type = Field::read(reader)?.string_or_none(reader);
-                    request.by_appservice =
-                        login_type.is_some_and(|name| name == LoginType::ApplicationService.name());
-                }
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS;
+            "username": Text,
+            "password": Text,
+            "device_id": Text,
+            "initial_device_display_name": Text,
+            "inhibit_login": Flag,
+            "refresh_token": Flag,
+            "type": Any,
+            "auth": Object(AUTH),
+        ];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 8];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., username, password, device, name, inhibit_login, refresh_token, login_type, dict] =
+            &slots;
+        let by_appservice = |login_type| login_type == LoginType::ApplicationService.name();
+        Ok(Self {
+            username: username.text(text),
+            password: password.secret(text),
+            device_id: device.text(text),
+            initial_device_display_name: name.text(text),
+            inhibit_login: inhibit_login.flag(text),
+            refresh_token: refresh_token.flag(text),
+            by_appservice: login_type.text(text).is_some_and(by_appservice),
+            auth: AuthSpans::of(keys, text).auth(*dict),
+        })
     }
 
     /// Writes the body, as a client sends it.

@@ -66,12 +66,6 @@ kinds! {
     UserSigning, user_signing = "user_signing_key", "user_signing";
 }
 
-impl SigningKeyKind {
-    pub(super) fn placed(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
-    }
-}
-
 impl<'a> SigningKeys<'a> {
     /// The keys there are.
     pub fn iter(&self) -> impl Iterator<Item = (SigningKeyKind, SigningKey<'a>)> + use<'a> {

@@ -35,9 +35,9 @@ use core::fmt::{self, Write};
 use crate::endpoint::checked::Checked;
 use crate::server::digest::BindingKey;
 use crate::server::grant::{Exempt, Refusal};
-use crate::wire::Auth;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};
 
 /// The body of an upload of cross-signing keys.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,23 +64,30 @@ impl<'a> UploadSigningKeysRequest<'a> {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists; 400
     /// `M_INVALID_PARAM` for a key that isn't what its place says, or is longer than
     /// [`MAX_SIGNING_KEY_LEN`] bytes.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        let mut request = Self::default();
+        static KEYS: Table = table![AUTH_SLOTS;
+            "master_key": Any, "self_signing_key": Any, "user_signing_key": Any, "auth": Object(AUTH),
+        ];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 4];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., master, self_signing, user_signing, dict] = &slots;
+        let mut request = Self { keys: SigningKeys::default(), auth: AuthSpans::of(keys, text).auth(*dict) };
         let mut malformed = Ok(());
-        json::read_object(body, |reader, name| {
-            match SigningKeyKind::placed(name) {
-                Some(kind) => {
-                    let key = reader.optional(|reader| SigningKey::read(kind, reader))?.transpose();
-                    match key {
-                        Ok(key) => *request.keys.slot(kind) = key,
-                        Err(reject) => malformed = Err(reject),
-                    }
-                }
-                None if name == "auth" => request.auth = Auth::read(reader)?,
-                None => reader.skip()?,
+        for (kind, span) in [
+            (SigningKeyKind::Master, master),
+            (SigningKeyKind::SelfSigning, self_signing),
+            (SigningKeyKind::UserSigning, user_signing),
+        ] {
+            if span.is_absent() {
+                continue;
             }
-            Ok(())
-        })?;
+            let key = span.raw(text).ok_or(ParseError::WrongType)?;
+            match SigningKey::read(kind, &mut key.reader())? {
+                Ok(key) => *request.keys.slot(kind) = Some(key),
+                Err(reject) => malformed = Err(reject),
+            }
+        }
         malformed.map(|()| request)
     }
 

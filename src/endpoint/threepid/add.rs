@@ -26,8 +26,8 @@ use crate::server::operation::AddThreepid;
 use crate::server::reference::UserRef;
 use crate::server::seal::Sealer;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
-use crate::wire::{Auth, ParseError, is_session_text};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
+use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError, is_session_text};
 use crate::{Secret, Text, Timestamp};
 
 /// The body of a request to add a 3PID.
@@ -67,18 +67,17 @@ impl<'a> AddThreepidRequest<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut request = Self::default();
-        json::read_object(body, |reader, key| {
-            match key {
-                "sid" => request.sid = reader.optional(Reader::text)?,
-                "client_secret" => request.client_secret = reader.secret()?,
-                "auth" => request.auth = Auth::read(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(request)
+        static KEYS: Table = table![AUTH_SLOTS; "sid": Text, "client_secret": Text, "auth": Object(AUTH)];
+        let mut slots = [Span::NONE; AUTH_SLOTS + 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [keys @ .., sid, client_secret, dict] = &slots;
+        Ok(Self {
+            sid: sid.text(text),
+            client_secret: client_secret.secret(text),
+            auth: AuthSpans::of(keys, text).auth(*dict),
+        })
     }
 
     /// Writes the body, as a client sends it.

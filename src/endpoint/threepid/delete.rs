@@ -10,7 +10,7 @@ use crate::Text;
 use crate::endpoint::deactivate::{UnbindResult, check_id_server};
 use crate::wire::ParseError;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// The body of a request to remove a 3PID. It needs an access token and no further
 /// authentication.
@@ -50,18 +50,13 @@ impl<'a> DeleteThreepidRequest<'a> {
     ///
     /// [`MAX_ID_SERVER_LEN`]: crate::endpoint::deactivate::MAX_ID_SERVER_LEN
     /// [`m.3pid_changes` capability]: https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
+    #[inline(never)]
     pub fn parse(body: &'a [u8], enabled: bool) -> Result<Self, MatrixError> {
         changes_allowed(enabled)?;
-        let (mut medium, mut address, mut id_server) = (None, None, None);
-        json::read_object(body, |reader, key| {
-            match key {
-                "medium" => medium = reader.optional(Reader::text)?,
-                "address" => address = reader.optional(Reader::text)?,
-                "id_server" => id_server = reader.optional(Reader::text)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
+        static KEYS: Table = table![0; "medium": Text, "address": Text, "id_server": Text];
+        let mut slots = [Span::NONE; 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [medium, address, id_server] = slots.map(|span| span.text(text));
         let medium = medium.ok_or(MatrixError::new(ErrorCode::MissingParam, "medium is missing."))?;
         let address = address.ok_or(MatrixError::new(ErrorCode::MissingParam, "address is missing."))?;
         let medium = Medium::from_name(medium)

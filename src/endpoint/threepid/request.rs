@@ -8,7 +8,7 @@ use super::domain::Domain;
 use crate::endpoint::deactivate::check_id_server;
 use crate::wire::ParseError;
 use crate::wire::error::MatrixError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::{Secret, Text};
 
 /// Longest phone number as typed, in bytes.
@@ -98,22 +98,28 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn read(body: &'a [u8], medium: Medium) -> Result<Self, ParseError> {
-        let mut fields = Self::default();
-        json::read_object(body, |reader, key| {
-            match (key, medium) {
-                ("client_secret", _) => fields.client_secret = reader.secret()?,
-                ("send_attempt", _) => fields.send_attempt = reader.optional(Reader::integer)?,
-                ("email", Medium::Email) => fields.email = reader.optional(Reader::text)?,
-                ("country", Medium::Msisdn) => fields.country = reader.optional(Reader::text)?,
-                ("phone_number", Medium::Msisdn) => fields.phone_number = reader.optional(Reader::text)?,
-                ("next_link", _) => fields.next_link = reader.optional(Reader::text)?,
-                ("id_server", _) => fields.id_server = reader.optional(Reader::text)?,
-                ("id_access_token", _) => fields.id_access_token = reader.secret()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(fields)
+        static COMMON: Table = table![0;
+            "client_secret": Text, "send_attempt": Any, "next_link": Text, "id_server": Text, "id_access_token": Text,
+        ];
+        static EMAIL: Table = table![5; "email": Text].beside(&COMMON);
+        static MSISDN: Table = table![6; "country": Text, "phone_number": Text].beside(&COMMON);
+        let keys = match medium {
+            Medium::Email => &EMAIL,
+            Medium::Msisdn => &MSISDN,
+        };
+        let mut slots = [Span::NONE; 8];
+        let text = json::walk(body, keys, &mut slots)?;
+        let [secret, attempt, link, server, token, email, country, number] = slots;
+        Ok(Self {
+            client_secret: secret.secret(text),
+            send_attempt: attempt.integer(text)?,
+            email: email.text(text),
+            country: country.text(text),
+            phone_number: number.text(text),
+            next_link: link.text(text),
+            id_server: server.text(text),
+            id_access_token: token.secret(text),
+        })
     }
 
     fn address(&self, medium: Medium) -> Result<GivenAddress<'a>, MatrixError> {
@@ -155,6 +161,7 @@ impl<'a> RequestTokenRequest<'a> {
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists; 400
     /// `M_MISSING_PARAM` if a key is missing that has to be there; 400 `M_INVALID_PARAM`
     /// if one has not the form that the fields describe.
+    #[inline(never)]
     pub fn parse(medium: Medium, body: &'a [u8]) -> Result<Self, MatrixError> {
         let fields = Fields::read(body, medium)?;
         let client_secret = fields.client_secret.ok_or(missing("client_secret is missing."))?;

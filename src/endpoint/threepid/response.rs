@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use crate::Text;
 use crate::wire::ParseError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// The answer to a [`RequestTokenRequest`](super::RequestTokenRequest).
 ///
@@ -32,16 +32,12 @@ impl<'a> RequestTokenResponse<'a> {
     /// # Errors
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists; also if there is no `sid`.
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let (mut sid, mut submit_url) = (None, None);
-        json::read_object(body, |reader, key| {
-            match key {
-                "sid" => sid = reader.optional(Reader::text)?,
-                "submit_url" => submit_url = reader.optional(Reader::text)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
+        static KEYS: Table = table![0; "sid": Text, "submit_url": Text];
+        let mut slots = [Span::NONE; 2];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [sid, submit_url] = slots.map(|span| span.text(text));
         Ok(Self { sid: sid.ok_or(ParseError::WrongType)?, submit_url })
     }
 

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::check::{MAX_SECRET_LEN, check_secret, invalid, missing};
 use crate::wire::error::MatrixError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{ParseError, is_session_text};
 use crate::{Secret, Text};
 
@@ -54,18 +54,13 @@ impl<'a> SubmitTokenRequest<'a> {
     ///
     /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists, and as
     /// [`new`](Self::new).
+    #[inline(never)]
     pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
-        let (mut sid, mut client_secret, mut token) = (None, None, None);
-        json::read_object(body, |reader, key| {
-            match key {
-                "sid" => sid = reader.optional(Reader::text)?,
-                "client_secret" => client_secret = reader.secret()?,
-                "token" => token = reader.secret()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Self::new(sid, client_secret, token)
+        static KEYS: Table = table![0; "sid": Text, "client_secret": Text, "token": Text];
+        let mut slots = [Span::NONE; 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [sid, client_secret, token] = slots;
+        Self::new(sid.text(text), client_secret.secret(text), token.secret(text))
     }
 
     /// Writes the body.
@@ -104,15 +99,12 @@ impl SubmitTokenResponse {
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also without
     /// `success`.
+    #[inline(never)]
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let mut success = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "success" => success = reader.optional(Reader::boolean)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
+        static KEYS: Table = table![0; "success": Flag];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [success] = slots.map(|span| span.flag(text));
         success.map(Self::new).ok_or(ParseError::WrongType)
     }
 

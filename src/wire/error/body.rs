@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::{AnyCode, ErrorCode};
 use crate::wire::ParseError;
-use crate::wire::json::{self, Raw, Reader};
+use crate::wire::json::{self, Raw, Span, Table, table};
 use crate::{Millis, Text};
 
 /// A standard error body as it came, read tolerantly.
@@ -45,6 +45,22 @@ pub struct ErrorBody<'a> {
     pub whole: Raw<'a>,
 }
 
+/// Where the keys below stand.
+type Slots = [Span; 9];
+
+/// What is not what it should be counts as absent, whatever the key.
+static KEYS: Table = table![0;
+    "errcode": Any,
+    "error": Any,
+    "soft_logout": Any,
+    "retry_after_ms": Any,
+    "admin_contact": Any,
+    "info_uri": Any,
+    "can_upgrade": Any,
+    "room_version": Any,
+    "current_version": Any,
+];
+
 impl<'a> ErrorBody<'a> {
     /// Reads an error body.
     ///
@@ -52,53 +68,32 @@ impl<'a> ErrorBody<'a> {
     ///
     /// [`ParseError`] if it is no JSON object by the rules of [`wire`](crate::wire).
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        json::read(body, Self::read)
+        let mut slots = Slots::default();
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        Ok(Self::from_slots(slots, text, Raw::spaced(text)))
     }
 
     /// The error keys of an object that has been read as something else before.
     pub(crate) fn of(object: Raw<'a>) -> Option<Self> {
-        Self::read(&mut object.reader()).ok()
+        let mut slots = Slots::default();
+        object.reader().walk(&KEYS, &mut slots).ok()?;
+        Some(Self::from_slots(slots, object.as_str(), object))
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
-        let mut code = None;
-        let mut message = None;
-        let mut soft_logout = None;
-        let mut retry_after = None;
-        let mut admin_contact = None;
-        let mut info_uri = None;
-        let mut can_upgrade = None;
-        let mut room_version = None;
-        let mut current_version = None;
-        let mark = reader.mark();
-        reader.fields(|reader, key| {
-            match key {
-                "errcode" => code = lenient_text(reader)?.map(AnyCode::from),
-                "error" => message = lenient_text(reader)?,
-                "soft_logout" => soft_logout = lenient_boolean(reader)?,
-                "can_upgrade" => can_upgrade = lenient_boolean(reader)?,
-                "admin_contact" => admin_contact = lenient_text(reader)?,
-                "info_uri" => info_uri = lenient_text(reader)?,
-                "room_version" => room_version = lenient_text(reader)?,
-                "current_version" => current_version = lenient_text(reader)?,
-                "retry_after_ms" => retry_after = lenient_millis(reader)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let whole = reader.since(mark);
-        Ok(Self {
-            code,
-            message,
-            soft_logout,
-            retry_after,
-            admin_contact,
-            info_uri,
-            can_upgrade,
-            room_version,
-            current_version,
+    fn from_slots(slots: Slots, text: &'a str, whole: Raw<'a>) -> Self {
+        let [code, message, soft_logout, retry_after, contact, info_uri, can_upgrade, room, current] = slots;
+        Self {
+            code: code.text(text).map(AnyCode::from),
+            message: message.text(text),
+            soft_logout: soft_logout.flag(text),
+            retry_after: retry_after.written(text).and_then(millis),
+            admin_contact: contact.text(text),
+            info_uri: info_uri.text(text),
+            can_upgrade: can_upgrade.flag(text),
+            room_version: room.text(text),
+            current_version: current.text(text),
             whole,
-        })
+        }
     }
 
     /// Writes the body again: `errcode` and `error` always, every other key as it came.
@@ -117,25 +112,11 @@ impl<'a> ErrorBody<'a> {
     }
 }
 
-fn lenient_text<'a>(reader: &mut Reader<'a>) -> Result<Option<Text<'a>>, ParseError> {
-    if reader.peek() == Some(b'"') { reader.text().map(Some) } else { reader.skip().map(|()| None) }
-}
-
-fn lenient_boolean(reader: &mut Reader<'_>) -> Result<Option<bool>, ParseError> {
-    if matches!(reader.peek(), Some(b't' | b'f')) {
-        reader.boolean().map(Some)
-    } else {
-        reader.skip().map(|()| None)
-    }
-}
-
 /// A number of milliseconds, whole or not, or a string of one. Negative or absurd
 /// ones count as absent: waiting for ever is not what the server meant.
-fn lenient_millis(reader: &mut Reader<'_>) -> Result<Option<Millis>, ParseError> {
-    let raw = reader.raw()?;
-    let digits = raw.as_str().trim_matches('"');
+fn millis(digits: &str) -> Option<Millis> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     // With an exponent the whole part says nothing of how long it is.
     let plain = [whole, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    Ok(if plain { whole.parse().ok().map(Millis::new) } else { None })
+    if plain { whole.parse().ok().map(Millis::new) } else { None }
 }

@@ -14,13 +14,18 @@
 mod raw;
 mod reader;
 mod scan;
+mod span;
+mod table;
+mod walk;
 mod write;
 
 use crate::wire::ParseError;
 
 pub(crate) use raw::Items;
 pub use raw::Raw;
-pub(crate) use reader::{Reader, Span};
+pub(crate) use reader::Reader;
+pub(crate) use span::Span;
+pub(crate) use table::{Key, Kind, Table, table};
 pub(crate) use write::{ObjectWriter, write_members, write_others, write_text};
 
 /// How deep objects and arrays may nest; the body itself is the first level.
@@ -33,26 +38,16 @@ pub const MAX_OPEN_KEYS: usize = 128;
 
 /// Reads one whole body with `parse`.
 ///
-/// A refusal is only [`ParseError`] of the kind «bad JSON» if the whole body is JSON
-/// at all; else it is [`ParseError::NotJson`], whatever came first.
+/// A body that is no JSON text is refused with [`ParseError::NotJson`], whatever else is
+/// wrong with it and came first.
 pub(crate) fn read<'a, T>(
     body: &'a [u8],
     parse: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
 ) -> Result<T, ParseError> {
-    let text = core::str::from_utf8(body).map_err(|_| ParseError::NotJson)?;
+    let text = text_of(body)?;
     let mut reader = Reader::over(text, true);
     let outcome = parse(&mut reader).and_then(|value| reader.end().map(|()| value));
-    match outcome {
-        Ok(value) => Ok(value),
-        Err(ParseError::NotJson) => Err(ParseError::NotJson),
-        Err(refusal) => {
-            let mut lenient = Reader::over(text, false);
-            match lenient.skip().and_then(|()| lenient.end()) {
-                Err(ParseError::NotJson) => Err(ParseError::NotJson),
-                _ => Err(refusal),
-            }
-        }
-    }
+    outcome.map_err(|refusal| refusal_of(text, refusal))
 }
 
 /// Reads one whole body that has to be an object, calling `field` for each key.
@@ -61,6 +56,41 @@ pub(crate) fn read_object<'a>(
     field: impl FnMut(&mut Reader<'a>, &str) -> Result<(), ParseError>,
 ) -> Result<(), ParseError> {
     read(body, |reader| reader.fields(field))
+}
+
+/// Reads one whole body that has to be an object, by its table: each key's value stands
+/// where its slot says in the text returned.
+#[inline(never)]
+pub(crate) fn walk<'a>(body: &'a [u8], table: &Table, slots: &mut [Span]) -> Result<&'a str, ParseError> {
+    let text = text_of(body)?;
+    let mut reader = Reader::over(text, true);
+    match reader.walk(table, slots).and_then(|()| reader.end()) {
+        Ok(()) => Ok(text),
+        Err(refusal) => Err(refusal_of(text, refusal)),
+    }
+}
+
+#[inline]
+fn text_of(body: &[u8]) -> Result<&str, ParseError> {
+    let text = core::str::from_utf8(body).map_err(|_| ParseError::NotJson)?;
+    if text.len() > Span::MAX_BODY_LEN {
+        return Err(refusal_of(text, ParseError::TooLong));
+    }
+    Ok(text)
+}
+
+/// What is said of a body that is refused: first of all whether it is JSON at all.
+#[cold]
+#[inline(never)]
+fn refusal_of(text: &str, refusal: ParseError) -> ParseError {
+    if refusal == ParseError::NotJson {
+        return refusal;
+    }
+    let mut lenient = Reader::over(text, false);
+    match lenient.skip().and_then(|()| lenient.end()) {
+        Err(ParseError::NotJson) => ParseError::NotJson,
+        _ => refusal,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{Reader, read};
+use super::read;
+use super::reader::Reader;
 use crate::wire::ParseError;
 
 /// A JSON value of the request, checked and kept as it came.
@@ -20,6 +21,11 @@ impl<'a> Raw<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists.
     pub fn parse(json: &'a str) -> Result<Self, ParseError> {
         read(json.as_bytes(), |reader| reader.raw())
+    }
+
+    /// A value that has been checked before, with white space around it.
+    pub(crate) const fn spaced(json: &'a str) -> Self {
+        Self(json.trim_ascii())
     }
 
     /// A value that has been checked before.

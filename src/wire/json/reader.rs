@@ -1,110 +1,81 @@
 //! The pull reader.
 
-use super::scan::{number_end, space, string_end, token};
+use super::scan::{after_number, after_space, string, token};
+use super::span::Span;
 use super::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
 use crate::wire::ParseError;
 use crate::{Millis, Secret, Text};
 
-/// Where a string stands in the body, in one machine word: half the length's bits are
-/// enough for a body that fits the other half. No string starts at
-/// 0, where its quote would have to be; that leaves room for marks.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Span {
-    start: u32,
-    /// The length, and [`ESCAPED`](Self::ESCAPED).
-    len: u32,
-}
-
-impl Span {
-    const ESCAPED: u32 = 0x8000_0000;
-    /// No string: none starts before the first byte's quote.
-    pub(crate) const NONE: Self = Self { start: 0, len: 0 };
-    /// Something else than a string.
-    pub(crate) const OTHER: Self = Self { start: 0, len: 1 };
-
-    fn new(start: usize, end: usize, escaped: bool) -> Result<Self, ParseError> {
-        let len = u32::try_from(end.wrapping_sub(start)).ok().filter(|len| *len < Self::ESCAPED);
-        match (u32::try_from(start), len) {
-            (Ok(start), Some(len)) => {
-                Ok(Self { start, len: if escaped { len | Self::ESCAPED } else { len } })
-            }
-            _ => Err(ParseError::TooLong),
-        }
-    }
-
-    const fn is_escaped(self) -> bool {
-        self.len & Self::ESCAPED != 0
-    }
-
-    #[inline]
-    const fn range(self) -> core::ops::Range<usize> {
-        let start = self.start as usize;
-        start..start.saturating_add((self.len & !Self::ESCAPED) as usize)
-    }
-}
-
 /// The cursor. Methods leave it behind the value they read, white space skipped.
 ///
-/// The hot ones copy the position into a local, go on with that, and put it back once:
-/// a position in memory would make every byte wait for the store of the one before.
+/// The hot ones go on with a copy of what is left and put it back once: a position in
+/// memory would make every byte wait for the store of the one before.
 pub(crate) struct Reader<'a> {
     text: &'a str,
-    at: usize,
+    rest: &'a [u8],
     depth: usize,
-    /// Lenient reading answers only «is it JSON»: the slow path of an error.
+    /// Lenient reading answers only whether it is JSON: the slow path of an error.
     strict: bool,
+    /// The open keys that no table has told apart.
     keys: heapless::Vec<Span, MAX_OPEN_KEYS>,
+    /// How many more keys may be open, those that a table has included.
+    room: usize,
 }
 
 impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn over(text: &'a str, strict: bool) -> Self {
-        let at = space(text.as_bytes(), 0);
-        Self { text, at, depth: 0, strict, keys: heapless::Vec::new() }
+        let rest = after_space(text.as_bytes());
+        Self { text, rest, depth: 0, strict, keys: heapless::Vec::new(), room: MAX_OPEN_KEYS }
     }
 
     #[inline]
-    const fn bytes(&self) -> &'a [u8] {
-        self.text.as_bytes()
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    #[inline]
+    pub(super) const fn go_on_with(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
+    /// Where `rest` begins.
+    #[inline]
+    pub(super) const fn place_of(&self, rest: &[u8]) -> usize {
+        self.text.len().wrapping_sub(rest.len())
     }
 
     #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
-        self.bytes().get(self.at).copied()
+        self.rest.first().copied()
     }
 
     #[inline]
     pub(super) fn expect(&mut self, byte: u8) -> Result<(), ParseError> {
-        self.at = token(self.bytes(), self.at, byte)?;
+        self.rest = token(self.rest, byte)?;
         Ok(())
     }
 
     /// Takes `byte` if it stands here.
     #[inline]
     fn take(&mut self, byte: u8) -> bool {
-        match token(self.bytes(), self.at, byte) {
-            Ok(at) => {
-                self.at = at;
-                true
-            }
-            Err(_) => false,
-        }
+        self.expect(byte).is_ok()
     }
 
     #[inline]
     pub(crate) const fn end(&self) -> Result<(), ParseError> {
-        if self.at >= self.text.len() { Ok(()) } else { Err(ParseError::NotJson) }
+        if self.rest.is_empty() { Ok(()) } else { Err(ParseError::NotJson) }
     }
 
     #[inline]
-    const fn enter(&mut self) -> Result<(), ParseError> {
-        self.depth = self.depth.saturating_add(1);
+    pub(super) const fn enter(&mut self) -> Result<(), ParseError> {
+        self.depth = self.depth.wrapping_add(1);
         if self.depth > MAX_DEPTH { Err(ParseError::TooDeep) } else { Ok(()) }
     }
 
     #[inline]
-    const fn leave(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
+    pub(super) const fn leave(&mut self) {
+        self.depth = self.depth.wrapping_sub(1);
     }
 
     /// An object, or [`ParseError::NotAnObject`]. `field` has to read the value.
@@ -113,29 +84,22 @@ impl<'a> Reader<'a> {
         &mut self,
         mut field: impl FnMut(&mut Self, Text<'a>) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
-        self.object_spans(|reader, key| field(reader, reader.at_span(key)))
-    }
-
-    #[inline]
-    fn object_spans(
-        &mut self,
-        mut field: impl FnMut(&mut Self, Span) -> Result<(), ParseError>,
-    ) -> Result<(), ParseError> {
         if !self.take(b'{') {
             return Err(ParseError::NotAnObject);
         }
         self.enter()?;
-        let frame = self.keys.len();
+        let frame = self.frame();
         if !self.take(b'}') {
             loop {
-                let key = self.key(frame)?;
-                field(self, key)?;
+                let (key, rest) = self.key(self.rest, frame)?;
+                self.rest = rest;
+                field(self, key.known_text(self.text))?;
                 if !self.take(b',') {
                     break;
                 }
             }
             self.expect(b'}')?;
-            self.keys.truncate(frame);
+            self.forget_remembered(frame);
         }
         self.leave();
         Ok(())
@@ -148,9 +112,8 @@ impl<'a> Reader<'a> {
         &mut self,
         mut field: impl FnMut(&mut Self, &str) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
-        self.object_spans(|reader, span| {
+        self.object(|reader, key| {
             let mut scratch = [0; 48];
-            let key = reader.at_span(span);
             let name = match key.as_str() {
                 Some(plain) => plain,
                 None => decoded(key, &mut scratch),
@@ -161,14 +124,22 @@ impl<'a> Reader<'a> {
 
     /// Where a value begins, for [`since`](Self::since).
     pub(crate) const fn mark(&self) -> usize {
-        self.at
+        self.place_of(self.rest)
     }
 
     /// The value read since `mark`.
     pub(crate) fn since(&self, mark: usize) -> Raw<'a> {
-        Raw::trusted(
-            self.text.get(mark..self.at).unwrap_or_default().trim_end_matches([' ', '\n', '\t', '\r']),
-        )
+        Raw::spaced(self.text.get(mark..self.mark()).unwrap_or_default())
+    }
+
+    /// The same as a place in [`source`](Self::source).
+    pub(crate) fn span_since(&self, mark: usize) -> Span {
+        Span::other(mark, self.since(mark).as_str().len())
+    }
+
+    /// All of the text that is read.
+    pub(crate) const fn source(&self) -> &'a str {
+        self.text
     }
 
     /// An array, or [`ParseError::WrongType`]. `item` has to read the value.
@@ -193,53 +164,94 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A key and its colon, refused if the object that began at `frame` has it already.
+    /// The key that `rest` begins with, refused if the object that began at `frame` has it
+    /// already; and what follows its colon.
+    #[inline(never)]
+    pub(super) fn key(&mut self, rest: &'a [u8], frame: usize) -> Result<(Span, &'a [u8]), ParseError> {
+        let [b'"', name @ ..] = rest else { return Err(ParseError::NotJson) };
+        let (key, rest) = self.name(name)?;
+        self.remember(key, frame)?;
+        Ok((key, rest))
+    }
+
+    /// The key behind whose quote `rest` begins, and what follows its colon.
     #[inline]
-    fn key(&mut self, frame: usize) -> Result<Span, ParseError> {
-        let bytes = self.bytes();
-        if bytes.get(self.at) != Some(&b'"') {
-            return Err(ParseError::NotJson);
+    pub(super) fn name(&self, rest: &'a [u8]) -> Result<(Span, &'a [u8]), ParseError> {
+        let (len, escaped, after) = string(rest, self.strict)?;
+        let after = token(after_space(after), b':')?;
+        Ok((Span::string(self.place_of(rest), len, escaped), after))
+    }
+
+    /// Refuses a key that the object that began at `frame` has already, and one too many.
+    #[inline]
+    pub(super) fn remember(&mut self, key: Span, frame: usize) -> Result<(), ParseError> {
+        if !self.strict {
+            return Ok(());
         }
-        let start = self.at.wrapping_add(1);
-        let (end, escaped) = string_end(bytes, start, self.strict)?;
-        self.at = token(bytes, space(bytes, end.wrapping_add(1)), b':')?;
-        let key = Span::new(start, end, escaped)?;
-        if self.strict {
-            for old in self.keys.get(frame..).unwrap_or_default() {
-                if (old.len == key.len || old.is_escaped() || escaped)
-                    && self.at_span(*old) == self.at_span(key)
-                {
-                    return Err(ParseError::DuplicateKey);
-                }
+        for old in self.keys.get(frame..).unwrap_or_default() {
+            if old.may_equal(key) && self.equal(*old, key) {
+                return Err(ParseError::DuplicateKey);
             }
-            self.keys.push(key).map_err(|_| ParseError::TooManyKeys)?;
         }
-        Ok(key)
+        self.count_key()?;
+        self.keys.push(key).map_err(|_| ParseError::TooManyKeys)
+    }
+
+    #[inline(never)]
+    fn equal(&self, one: Span, other: Span) -> bool {
+        one.known_text(self.text) == other.known_text(self.text)
+    }
+
+    /// Counts one more key that is open.
+    #[inline]
+    pub(super) fn count_key(&mut self) -> Result<(), ParseError> {
+        self.room = self.room.checked_sub(1).ok_or(ParseError::TooManyKeys)?;
+        Ok(())
+    }
+
+    /// Where the keys of an object begin that begins here.
+    #[inline]
+    pub(super) fn frame(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How many more keys may be open.
+    #[inline]
+    pub(super) const fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Leaves the object whose keys began at `frame`, before which there was that `room`.
+    #[inline]
+    pub(super) fn forget(&mut self, frame: usize, room: usize) {
+        self.keys.truncate(frame);
+        self.room = room;
+    }
+
+    /// The same for an object of which no table has any key.
+    #[inline]
+    fn forget_remembered(&mut self, frame: usize) {
+        self.forget(frame, self.room.wrapping_add(self.keys.len().wrapping_sub(frame)));
     }
 
     /// The string that stands at `span`.
     #[inline]
-    pub(crate) fn at_span(&self, span: Span) -> Text<'a> {
-        Text::from_json(self.text.get(span.range()).unwrap_or_default(), span.is_escaped())
+    pub(super) fn text_at(&self, span: Span) -> Text<'a> {
+        span.known_text(self.text)
     }
 
     /// A string, or [`ParseError::WrongType`].
     #[inline]
     pub(crate) fn text(&mut self) -> Result<Text<'a>, ParseError> {
-        self.span().map(|span| self.at_span(span))
+        self.span().map(|span| self.text_at(span))
     }
 
     /// Where a string stands, or [`ParseError::WrongType`].
-    #[inline]
-    pub(crate) fn span(&mut self) -> Result<Span, ParseError> {
-        let bytes = self.bytes();
-        if bytes.get(self.at) != Some(&b'"') {
-            return Err(ParseError::WrongType);
-        }
-        let start = self.at.wrapping_add(1);
-        let (end, escaped) = string_end(bytes, start, self.strict)?;
-        self.at = space(bytes, end.wrapping_add(1));
-        Span::new(start, end, escaped)
+    pub(super) fn span(&mut self) -> Result<Span, ParseError> {
+        let [b'"', rest @ ..] = self.rest else { return Err(ParseError::WrongType) };
+        let (len, escaped, after) = string(rest, self.strict)?;
+        self.rest = after_space(after);
+        Ok(Span::string(self.place_of(rest), len, escaped))
     }
 
     /// Whether a `null` stands here; if so it is taken.
@@ -253,10 +265,7 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), ParseError> {
-        if !self.bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            return Err(ParseError::NotJson);
-        }
-        self.at = space(self.bytes(), self.at.saturating_add(word.len()));
+        self.rest = after_space(self.rest.strip_prefix(word).ok_or(ParseError::NotJson)?);
         Ok(())
     }
 
@@ -269,16 +278,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number that 64 bits have room for, written without fraction and exponent,
-    /// or [`ParseError::WrongType`].
-    pub(crate) fn integer(&mut self) -> Result<i64, ParseError> {
-        if !self.peek().is_some_and(|byte| byte == b'-' || byte.is_ascii_digit()) {
-            return Err(ParseError::WrongType);
-        }
-        let number = self.raw()?;
-        number.as_str().parse().map_err(|_| ParseError::WrongType)
-    }
-
     fn scalar(&mut self) -> Result<(), ParseError> {
         match self.peek() {
             Some(b'"') => self.span().map(|_| ()),
@@ -286,7 +285,7 @@ impl<'a> Reader<'a> {
             Some(b'f') => self.word(b"false"),
             Some(b'n') => self.word(b"null"),
             _ => {
-                self.at = space(self.bytes(), number_end(self.bytes(), self.at)?);
+                self.rest = after_space(after_number(self.rest)?);
                 Ok(())
             }
         }
@@ -303,52 +302,64 @@ impl<'a> Reader<'a> {
     ///
     /// Written as a loop: a value's nesting must not become the stack's.
     pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
-        if !matches!(self.peek(), Some(b'{' | b'[')) {
-            return self.scalar();
-        }
         // One bit a level: set for an object. And where each object's keys begin.
         let mut objects = 0_u64;
         let mut frames = [0_u8; MAX_DEPTH];
         let outside = self.depth;
+        let mut rest = self.rest;
         loop {
             // At a value.
-            match self.peek() {
-                Some(open @ (b'{' | b'[')) => {
+            rest = match rest {
+                [b'"', inside @ ..] => after_space(string(inside, self.strict)?.2),
+                [open @ (b'{' | b'['), inside @ ..] => {
                     self.enter()?;
-                    self.expect(open)?;
-                    objects = objects.wrapping_shl(1) | u64::from(open == b'{');
-                    let frame = u8::try_from(self.keys.len()).unwrap_or(u8::MAX);
+                    let object = *open == b'{';
+                    objects = objects.wrapping_shl(1) | u64::from(object);
+                    let frame = self.frame();
                     if let Some(slot) = frames.get_mut(self.depth.wrapping_sub(1)) {
-                        *slot = frame;
+                        *slot = u8::try_from(frame).unwrap_or(u8::MAX);
                     }
-                    let close = if open == b'{' { b'}' } else { b']' };
-                    if self.peek() != Some(close) {
-                        if open == b'{' {
-                            self.key(usize::from(frame))?;
+                    let inside = after_space(inside);
+                    match (inside.first(), object) {
+                        (Some(b'}'), true) | (Some(b']'), false) => inside,
+                        (_, true) => {
+                            rest = self.key(inside, frame)?.1;
+                            continue;
                         }
-                        continue;
+                        (_, false) => {
+                            rest = inside;
+                            continue;
+                        }
                     }
                 }
-                _ => self.scalar()?,
-            }
+                _ => {
+                    self.rest = rest;
+                    self.scalar()?;
+                    self.rest
+                }
+            };
             // Behind a value, or before the end of an empty container.
             loop {
                 if self.depth == outside {
+                    self.rest = rest;
                     return Ok(());
                 }
                 let object = objects & 1 == 1;
                 let frame = frames.get(self.depth.wrapping_sub(1)).copied().map_or(0, usize::from);
-                if self.peek() == Some(b',') {
-                    self.expect(b',')?;
-                    if object {
-                        self.key(frame)?;
+                match rest {
+                    [b',', after @ ..] => {
+                        let after = after_space(after);
+                        rest = if object { self.key(after, frame)?.1 } else { after };
+                        break;
                     }
-                    break;
+                    [close, after @ ..] if *close == if object { b'}' } else { b']' } => {
+                        self.forget_remembered(frame);
+                        objects = objects.wrapping_shr(1);
+                        self.leave();
+                        rest = after_space(after);
+                    }
+                    _ => return Err(ParseError::NotJson),
                 }
-                self.expect(if object { b'}' } else { b']' })?;
-                self.keys.truncate(frame);
-                objects = objects.wrapping_shr(1);
-                self.leave();
             }
         }
     }

@@ -1,39 +1,60 @@
-//! Where things end: steps over bytes, with no state.
+//! Where things end: steps over what is left of the input, with no state.
+//!
+//! What is left is a slice that shrinks, so that one comparison tells both whether there
+//! is a byte and which.
 
 use crate::text::hex4;
 use crate::wire::ParseError;
 
+/// What follows the white space that `rest` begins with. Compact JSON has none, and one
+/// comparison says so.
 #[inline]
-pub(super) fn space(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(at) {
-        at = at.wrapping_add(1);
+pub(super) fn after_space(rest: &[u8]) -> &[u8] {
+    match rest {
+        [byte, ..] if *byte > b' ' => rest,
+        _ => after_some_space(rest),
     }
-    at
 }
 
-/// Behind `byte` and the white space after it.
+#[inline(never)]
+fn after_some_space(mut rest: &[u8]) -> &[u8] {
+    while let [b' ' | b'\n' | b'\t' | b'\r', after @ ..] = rest {
+        rest = after;
+    }
+    rest
+}
+
+/// What follows `byte` and the white space after it.
 #[inline]
-pub(super) fn token(bytes: &[u8], at: usize, byte: u8) -> Result<usize, ParseError> {
-    if bytes.get(at) == Some(&byte) { Ok(space(bytes, at.wrapping_add(1))) } else { Err(ParseError::NotJson) }
+pub(super) fn token(rest: &[u8], byte: u8) -> Result<&[u8], ParseError> {
+    match rest.split_first() {
+        Some((first, after)) if *first == byte => Ok(after_space(after)),
+        _ => Err(ParseError::NotJson),
+    }
 }
 
-/// Where the string ends (at its quote) whose first character stands at `at`, and
-/// whether it has escapes.
+/// The length of the string whose first character `rest` begins with, whether it has
+/// escapes, and what follows its closing quote.
 #[inline]
-pub(super) fn string_end(bytes: &[u8], at: usize, strict: bool) -> Result<(usize, bool), ParseError> {
-    let end = plain_end(bytes, at);
-    if bytes.get(end) == Some(&b'"') { Ok((end, false)) } else { escaped_end(bytes, end, strict) }
+pub(super) fn string(rest: &[u8], strict: bool) -> Result<(usize, bool, &[u8]), ParseError> {
+    let len = plain_end(rest, 0);
+    match rest.get(len..) {
+        Some([b'"', after @ ..]) => Ok((len, false, after)),
+        _ => escaped_string(rest, len, strict),
+    }
 }
 
+/// The same, where `at` is the end of the string's plain beginning.
 #[cold]
-fn escaped_end(bytes: &[u8], mut at: usize, strict: bool) -> Result<(usize, bool), ParseError> {
+#[inline(never)]
+fn escaped_string(rest: &[u8], mut at: usize, strict: bool) -> Result<(usize, bool, &[u8]), ParseError> {
     loop {
-        match bytes.get(at) {
-            Some(b'"') => return Ok((at, true)),
-            Some(b'\\') => at = escape_end(bytes, at, strict)?,
+        match rest.get(at..) {
+            Some([b'"', after @ ..]) => return Ok((at, true, after)),
+            Some([b'\\', ..]) => at = escape_end(rest, at, strict)?,
             _ => return Err(ParseError::NotJson),
         }
-        at = plain_end(bytes, at);
+        at = plain_end(rest, at);
     }
 }
 
@@ -63,53 +84,71 @@ fn escape_end(bytes: &[u8], at: usize, strict: bool) -> Result<usize, ParseError
     }
 }
 
-pub(super) fn number_end(bytes: &[u8], mut at: usize) -> Result<usize, ParseError> {
-    let digits = |mut at: usize| {
-        let first = bytes.get(at).filter(|byte| byte.is_ascii_digit());
-        first.ok_or(ParseError::NotJson)?;
-        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-            at = at.wrapping_add(1);
-        }
-        Ok(at)
+/// What follows the number that `rest` begins with.
+pub(super) fn after_number(rest: &[u8]) -> Result<&[u8], ParseError> {
+    let rest = rest.strip_prefix(b"-").unwrap_or(rest);
+    let mut rest = match rest {
+        [b'0', after @ ..] => after,
+        _ => after_digits(rest)?,
     };
-    if bytes.get(at) == Some(&b'-') {
-        at = at.wrapping_add(1);
+    if let [b'.', after @ ..] = rest {
+        rest = after_digits(after)?;
     }
-    at = if bytes.get(at) == Some(&b'0') { at.wrapping_add(1) } else { digits(at)? };
-    if bytes.get(at) == Some(&b'.') {
-        at = digits(at.wrapping_add(1))?;
+    if let [b'e' | b'E', after @ ..] = rest {
+        let digits = match after {
+            [b'+' | b'-', digits @ ..] => digits,
+            _ => after,
+        };
+        rest = after_digits(digits)?;
     }
-    if let Some(b'e' | b'E') = bytes.get(at) {
-        at = at.wrapping_add(1);
-        if let Some(b'+' | b'-') = bytes.get(at) {
-            at = at.wrapping_add(1);
-        }
-        at = digits(at)?;
+    Ok(rest)
+}
+
+/// What follows one digit or more.
+fn after_digits(rest: &[u8]) -> Result<&[u8], ParseError> {
+    let [b'0'..=b'9', rest @ ..] = rest else { return Err(ParseError::NotJson) };
+    let mut rest = rest;
+    while let [b'0'..=b'9', after @ ..] = rest {
+        rest = after;
     }
-    Ok(at)
+    Ok(rest)
 }
 
 /// Index of the first byte from `at` on that ends or interrupts a string's plain
 /// run: a quote, a backslash, a control character, or the end of the input.
-#[inline]
-pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let zero_byte = |x: u64| x.wrapping_sub(ONES) & !x;
-        let quote = zero_byte(word ^ (ONES.wrapping_mul(0x22)));
-        let slash = zero_byte(word ^ (ONES.wrapping_mul(0x5C)));
-        let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word;
-        let hits = (quote | slash | control) & HIGH;
-        if hits != 0 {
+// Inlined where flash is no concern.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
+    const WORD: usize = size_of::<usize>();
+    const ONES: usize = usize::MAX / 0xFF;
+    const HIGH: usize = ONES.wrapping_mul(0x80);
+    let (words, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<WORD>();
+    for (number, word) in words.iter().enumerate() {
+        let word = usize::from_le_bytes(*word);
+        // Of the bytes of ASCII, `^ 2` puts the quote at 0x20, next to the control
+        // characters, which stay below; the others stay above.
+        let quote_or_control = (word ^ ONES.wrapping_mul(2)).wrapping_sub(ONES.wrapping_mul(0x21));
+        let slash = (word ^ ONES.wrapping_mul(0x5C)).wrapping_sub(ONES);
+        let marks = (quote_or_control | slash) & HIGH;
+        // What is no ASCII may be marked too, and is no hit.
+        if marks != 0 && marks & !word != 0 {
+            let hits = marks & !word;
             // A borrow can only mark bytes above a true hit, so the lowest is true.
-            return at.wrapping_add((hits.trailing_zeros() / 8) as usize);
+            let before = at.wrapping_add(number.wrapping_mul(WORD));
+            return before.wrapping_add((hits.trailing_zeros() / 8) as usize);
         }
-        at = at.wrapping_add(8);
     }
-    while bytes.get(at).is_some_and(|b| !matches!(b, b'"' | b'\\' | 0..=0x1F)) {
-        at = at.wrapping_add(1);
+    short_plain_end(bytes, rest)
+}
+
+/// The same for the last bytes of the input.
+#[inline(never)]
+fn short_plain_end(bytes: &[u8], mut rest: &[u8]) -> usize {
+    while let [byte, after @ ..] = rest {
+        if matches!(byte, b'"' | b'\\' | 0..=0x1F) {
+            break;
+        }
+        rest = after;
     }
-    at
+    bytes.len().wrapping_sub(rest.len())
 }

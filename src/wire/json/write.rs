@@ -32,23 +32,26 @@ fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
             None => (rest, ""),
         };
         out.write_str(run)?;
-        let Some(c) = special.chars().next() else { return Ok(()) };
-        match c {
-            '"' => out.write_str("\\\"")?,
-            '\\' => out.write_str("\\\\")?,
-            '\n' => out.write_str("\\n")?,
-            '\r' => out.write_str("\\r")?,
-            '\t' => out.write_str("\\t")?,
+        let Some(&[special]) = special.as_bytes().first_chunk() else { return Ok(()) };
+        match SHORT_ESCAPES.iter().find(|[byte, _]| *byte == special) {
+            Some([_, letter]) => {
+                out.write_char('\\')?;
+                out.write_char(char::from(*letter))?;
+            }
             // Below 0x20: the first of two digits is 0 or 1. Not `write!`: the formatting
             // machinery is 2 KiB of flash, and nothing else needs it.
-            control => {
-                out.write_str(if u32::from(control) < 0x10 { "\\u000" } else { "\\u001" })?;
-                out.write_char(char::from_digit(u32::from(control) & 0xF, 16).unwrap_or('0'))?;
+            None => {
+                out.write_str(if special < 0x10 { "\\u000" } else { "\\u001" })?;
+                out.write_char(char::from_digit(u32::from(special & 0xF), 16).unwrap_or('0'))?;
             }
         }
-        rest = special.get(c.len_utf8()..).unwrap_or_default();
+        // What was special is one byte of ASCII.
+        rest = rest.get(run.len().wrapping_add(1)..).unwrap_or_default();
     }
 }
+
+/// What is escaped with a letter, and that letter.
+const SHORT_ESCAPES: [[u8; 2]; 5] = [*b"\"\"", *b"\\\\", *b"\nn", *b"\rr", *b"\tt"];
 
 /// Every power of ten that a `u64` can have, the largest first.
 #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
@@ -127,10 +130,8 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
 
     /// Writes `key` (which needs no escape) and gives the sink for its value.
     pub(crate) fn key(&mut self, key: &str) -> Result<&mut W, fmt::Error> {
-        if !core::mem::take(&mut self.first) {
-            self.out.write_char(',')?;
-        }
-        self.out.write_char('"')?;
+        // Each piece costs more than its bytes, so neighbours are written as one.
+        self.out.write_str(if core::mem::take(&mut self.first) { "\"" } else { ",\"" })?;
         self.out.write_str(key)?;
         self.out.write_str("\":")?;
         Ok(self.out)

@@ -1,0 +1,139 @@
+//! Where a value stands in its body.
+
+use super::Raw;
+use crate::wire::ParseError;
+use crate::{Secret, Text};
+
+/// Where a value stands in its body, or that there is none.
+///
+/// Many are collected and few used, so it is kept to two words of 32 bits. The bodies it
+/// serves are shorter than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), and no value of a key
+/// stands at 0, where its object has its brace: that leaves room for marks.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Of a string its first character, of another value its first byte and
+    /// [`MARK`](Self::MARK).
+    start: u32,
+    /// The length, and [`MARK`](Self::MARK) for a string that has escapes.
+    len: u32,
+}
+
+impl Span {
+    const MARK: u32 = 0x8000_0000;
+    /// The longest body whose places a span can name, in bytes.
+    pub(super) const MAX_BODY_LEN: usize = (Self::MARK - 1) as usize;
+    /// The key has not been met.
+    pub(crate) const NONE: Self = Self { start: 0, len: 0 };
+    /// The key has been met, and its value is `null`.
+    pub(crate) const NULL: Self = Self { start: 0, len: 1 };
+
+    /// A string between its quotes.
+    #[inline]
+    pub(super) const fn string(start: usize, len: usize, escaped: bool) -> Self {
+        Self { start: start as u32, len: len as u32 | if escaped { Self::MARK } else { 0 } }
+    }
+
+    /// Any other value.
+    pub(super) const fn other(start: usize, len: usize) -> Self {
+        Self { start: start as u32 | Self::MARK, len: len as u32 }
+    }
+
+    /// Whether a key has not been met.
+    #[inline]
+    pub(super) fn is_new(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Whether there is no value, or `null`, which counts as none.
+    #[inline]
+    pub(crate) const fn is_absent(self) -> bool {
+        self.start == 0
+    }
+
+    /// Whether there is a value that is no string.
+    #[inline]
+    pub(crate) const fn is_no_string(self) -> bool {
+        self.start & Self::MARK != 0
+    }
+
+    #[inline]
+    const fn is_escaped(self) -> bool {
+        self.len & Self::MARK != 0
+    }
+
+    /// Whether two strings can be the same, as far as their lengths tell.
+    #[inline]
+    pub(super) const fn may_equal(self, other: Self) -> bool {
+        self.len == other.len || (self.len | other.len) & Self::MARK != 0
+    }
+
+    #[inline]
+    fn of(self, body: &str) -> Option<&str> {
+        let start = (self.start & !Self::MARK) as usize;
+        let len = (self.len & !Self::MARK) as usize;
+        body.get(start..start.wrapping_add(len))
+    }
+
+    /// The string that stands here, known to be one.
+    #[inline]
+    pub(super) fn known_text(self, body: &str) -> Text<'_> {
+        Text::from_json(self.of(body).unwrap_or_default(), self.is_escaped())
+    }
+
+    /// The string that stands here, if it is one.
+    #[inline]
+    pub(crate) fn text(self, body: &str) -> Option<Text<'_>> {
+        if self.is_absent() || self.is_no_string() {
+            return None;
+        }
+        Some(Text::from_json(self.of(body)?, self.is_escaped()))
+    }
+
+    /// The same, if it is to be kept secret.
+    #[inline]
+    pub(crate) fn secret(self, body: &str) -> Option<Secret<'_>> {
+        self.text(body).map(Secret::from_text)
+    }
+
+    /// The value that stands here, if it is no string.
+    #[inline]
+    pub(crate) fn raw(self, body: &str) -> Option<Raw<'_>> {
+        if self.is_no_string() { self.of(body).map(Raw::trusted) } else { None }
+    }
+
+    /// The value that stands here, if it begins with `open`.
+    pub(crate) fn raw_from(self, open: char, body: &str) -> Option<Raw<'_>> {
+        self.raw(body).filter(|raw| raw.as_str().starts_with(open))
+    }
+
+    /// Whether an object stands here.
+    #[inline]
+    pub(crate) fn is_object(self, body: &str) -> bool {
+        self.raw(body).is_some_and(|raw| raw.is_object())
+    }
+
+    /// The boolean that stands here, if it is one.
+    pub(crate) fn flag(self, body: &str) -> Option<bool> {
+        match self.raw(body)?.as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The whole number that stands here, if 64 bits have room for it and it is written
+    /// without fraction and exponent, or [`ParseError::WrongType`].
+    pub(crate) fn integer(self, body: &str) -> Result<Option<i64>, ParseError> {
+        if self.is_absent() {
+            return Ok(None);
+        }
+        let number = self.raw(body).and_then(|raw| raw.as_str().parse().ok());
+        number.map(Some).ok_or(ParseError::WrongType)
+    }
+
+    /// The number that stands here, or whatever else the value is written with: a string
+    /// without its quotes.
+    pub(crate) fn written(self, body: &str) -> Option<&str> {
+        if self.is_absent() { None } else { self.of(body) }
+    }
+}
