@@ -210,7 +210,9 @@ pub(crate) fn decide(world: &World<'_>, request: &Incoming, so_far: &SoFar, stor
         decision.then = commit(not_admitted(world, request, stored, (caller, named), WeakPassword));
         return decision;
     }
-    let over = stored.map_or(request.session.is_some(), Model::is_consumed);
+    // What a call has made, such as the name in use, is no reason to refuse that call.
+    let begun = |model: &Model| model.is_consumed() || matches!(model.state, State::Claimed(_));
+    let over = stored.map_or(request.session.is_some(), begun);
     decision.admit = so_far.answered.is_none() && so_far.claim.is_none() && !over;
     if decision.admit {
         match request.admission {
