@@ -4,7 +4,12 @@
 //! `PROPTEST_CASES` raises the number of sequences.
 
 mod codec;
+mod pages;
+mod pair;
+mod refresh;
 mod server;
+mod stored;
+mod validation;
 
 use proptest::test_runner::{Config, FileFailurePersistence};
 

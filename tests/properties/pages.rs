@@ -3,9 +3,9 @@
 use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Form, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
-use matrix_uia::server::session::Visit;
+use matrix_uia::server::page::{PagePolicy, Visit};
 use matrix_uia::wire::AuthType;
-use matrix_uia::{Flows, Guard, Rules, Secret};
+use matrix_uia::{Flows, Rules, Secret};
 use matrix_uia_page_reader::{Html, Tag};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -69,8 +69,8 @@ fn registration(params: &Value) -> Flows<'static, Register> {
 fn stage_page(params: &Value, auth_type: AuthType<'_>, user: Option<&str>) -> Html {
     let flows = registration(params);
     let rules = Rules::default();
-    let outside = Guard::new(&flows, &rules).outside();
-    document(Page::Stage(StagePage::new(&outside, Visit::new(id(1), auth_type, None)).of_user(user))).1
+    let policy = PagePolicy::new(&flows, &rules);
+    document(Page::Stage(StagePage::new(&policy, Visit::look(id(1), auth_type)).of_user(user))).1
 }
 
 fn percent(text: &str) -> String {

@@ -22,6 +22,7 @@ mod facts;
 mod flight;
 mod host;
 mod judge;
+pub mod pair;
 mod params;
 mod request;
 mod seen;

@@ -3,65 +3,32 @@
 //! restarts from its serialised value, and clocks step.
 //!
 //! ```text
-//!  Client ─► Progress ─► requests ~~~► Guard ─► Session, stored as text ─► how often?
+//!  Client ─► Progress ─► requests ~~~► Run ─► Session, stored as text ─► how often?
 //!     ▲                                                                        │
 //!     └───────────────────── answers ◄~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~─┘
 //! ```
 //!
 //! Nothing here knows the rules of either side. It counts how often the call was carried
 //! out, and looks at what is sent: only what was advertised, and no secret but in answer
-//! to a prompt. The fuzz target `pair` drives the same file.
+//! to a prompt. The property tests and the fuzz target `pair` drive it.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+mod server;
 
 use matrix_uia::client::{
     Answer, Client, FlowFailure, Medium, Next, Patience, Progress, Prompt, Received, Ticket,
 };
-use matrix_uia::server::operation::{Operation, OperationId, Reference, Subject, UserRef};
-use matrix_uia::server::session::{Check, Proof, StageFailure as Wrong, Verdict, Visit, Write};
-use matrix_uia::wire::{Auth, AuthType, ChallengeBody, Raw, ThreepidCreds, UserIdentifier};
-use matrix_uia::{
-    Call, Flows, Guard, MatrixError, Millis, Rules, Secret, Session, SessionId, Step, Text, Timestamp,
-};
+use matrix_uia::wire::{AuthType, Raw, ThreepidCreds, UserIdentifier};
+use matrix_uia::{Millis, Rules, Secret, Text, Timestamp};
 
-const PIN: &str = "org.example.pin";
-const SSO: &str = "m.login.sso";
+use server::{PIN, Server, limited};
+
+pub use server::POLICIES;
+
 const CAN: &[AuthType<'static>] = &[AuthType::Password, AuthType::EmailIdentity, AuthType::custom(PIN)];
-const ALICE: UserRef = UserRef::new(1);
-
-/// What the server may ask for.
-pub(crate) const POLICIES: &[&[&[&str]]] = &[
-    &[&["m.login.password"]],
-    &[&["m.login.dummy"]],
-    &[&["m.login.password", "m.login.dummy"], &["m.login.password", SSO]],
-    &[&["m.login.password", PIN], &[PIN, "m.login.password"]],
-    &[&[SSO]],
-    &[&["m.login.email.identity", "m.login.dummy"], &["m.login.dummy"]],
-    &[&[SSO, "m.login.password", "m.login.dummy"]],
-    &[&["m.login.email.identity"], &["m.login.recaptcha", "m.login.dummy"]],
-];
-
-static FLOWS: LazyLock<Vec<Flows<'static, Launch>>> = LazyLock::new(|| {
-    let buffer = || vec![0; 1024].leak();
-    POLICIES
-        .iter()
-        .map(|names| Flows::in_buffer(names.iter().map(|flow| flow.iter()), None, buffer()).unwrap())
-        .collect()
-});
-
-/// An operation that one wants to happen exactly once.
-#[derive(Debug)]
-struct Launch;
-
-impl Operation for Launch {
-    const ID: OperationId = OperationId::custom(7);
-    const DESCRIPTION: &'static str = "launch";
-}
 
 /// Everything that can happen. Which of several is meant is taken modulo how many there are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Event {
+pub enum Event {
     /// The application does what it is told to; a prompt is answered rightly or not.
     Act { right: bool },
     /// A request arrives; a copy of it may stay on the way.
@@ -96,16 +63,10 @@ struct Sent {
     is_copy: bool,
 }
 
-pub(crate) struct Pair {
-    flows: &'static Flows<'static, Launch>,
-    rules: Rules,
-    sessions: BTreeMap<SessionId, String>,
-    made: u64,
-    server_now: u64,
-    link_followed: bool,
-    /// How often the call has been carried out.
-    pub(crate) launched: usize,
-
+pub struct Pair {
+    server: Server,
+    /// Whether a finished call is answered again as long as anybody may ask.
+    repeats: bool,
     client: Client<'static>,
     progress: Progress<2048>,
     client_now: u64,
@@ -117,12 +78,12 @@ pub(crate) struct Pair {
     /// How often the application did something that lets the client go on.
     acts: usize,
     sent: usize,
-    pub(crate) result: bool,
+    pub result: bool,
 }
 
 impl Pair {
     /// `replay_for` of the server in milliseconds; whether the client has an address.
-    pub(crate) fn new(policy: u8, replay_for: u64, with_address: bool, patience: Patience) -> Self {
+    pub fn new(policy: u8, replay_for: u64, with_address: bool, patience: Patience) -> Self {
         let mut rules = Rules::default();
         rules.replay_for = Millis::new(replay_for);
         rules.max_failed_attempts = u16::MAX;
@@ -134,13 +95,8 @@ impl Pair {
             progress.address_given(Medium::Email);
         }
         Self {
-            flows: &FLOWS[usize::from(policy) % POLICIES.len()],
-            rules,
-            sessions: BTreeMap::new(),
-            made: 0,
-            server_now: 1_000_000,
-            link_followed: false,
-            launched: 0,
+            server: Server::new(policy, rules),
+            repeats: replay_for == u64::MAX,
             client: Client::new(CAN).with_browser().with_patience(patience),
             progress,
             client_now: 5_000_000,
@@ -154,26 +110,32 @@ impl Pair {
         }
     }
 
-    pub(crate) fn happens(&mut self, event: Event) {
+    /// How often the call has been carried out.
+    #[must_use]
+    pub fn launched(&self) -> usize {
+        self.server.launched
+    }
+
+    /// One event.
+    pub fn happens(&mut self, event: Event) {
         let now = Timestamp::from_millis(self.client_now);
         match event {
             Event::Act { right } => self.act(right),
             Event::Arrive { which, twice } => {
                 if let Some(request) = take(&mut self.requests, which) {
-                    let (status, answer) = self.serve(&request.body);
+                    let (status, answer) = self.server.serve(&request.body);
                     self.answers.push((request.ticket, status, answer));
                     // What a copy does its sender can't know but from a server that repeats
                     // results: that is what rule U14 has them for.
-                    if twice && self.rules.replay_for == Millis::new(u64::MAX) {
+                    if twice && self.repeats {
                         self.requests.push(Sent { is_copy: true, ..request });
                     }
                 }
             }
             Event::Limit { which } => {
                 if let Some(Sent { ticket, is_copy: false, .. }) = take(&mut self.requests, which) {
-                    let mut answer = String::new();
-                    MatrixError::limited(Millis::new(700)).write(&mut answer).unwrap();
-                    self.answers.push((ticket, 429, answer));
+                    let (status, answer) = limited();
+                    self.answers.push((ticket, status, answer));
                 }
             }
             Event::DropRequest { which } => drop(take(&mut self.requests, which)),
@@ -196,9 +158,9 @@ impl Pair {
                 self.acts += 1;
                 self.progress.stage_completed_elsewhere();
             }
-            Event::CompleteElsewhere => self.complete_elsewhere(),
+            Event::CompleteElsewhere => self.server.complete_elsewhere(self.page.as_deref()),
             Event::Time(span) => {
-                self.server_now += u64::from(span);
+                self.server.now += u64::from(span);
                 self.client_now += u64::from(span);
             }
             Event::SetBack(span) => self.client_now = self.client_now.saturating_sub(span.into()),
@@ -216,8 +178,8 @@ impl Pair {
 
     /// What holds whatever has happened.
     fn check(&self) {
-        assert!(self.launched <= 1, "carried out {} times", self.launched);
-        assert!(!self.result || self.launched == 1, "a result without a call");
+        assert!(self.server.launched <= 1, "carried out {} times", self.server.launched);
+        assert!(!self.result || self.server.launched == 1, "a result without a call");
         let patience = Patience::default();
         let per_act = 9 * (1 + usize::from(patience.max_retries.max(patience.max_unanswered)))
             + usize::from(patience.max_polls);
@@ -262,11 +224,11 @@ impl Pair {
             Next::Wait { until, .. } => {
                 let span = until.since(now).get();
                 self.client_now += span;
-                self.server_now += span;
+                self.server.now += span;
                 return;
             }
             // Whether it happened: whoever can look may go on.
-            Next::Uncertain(doubt) if self.launched == 0 && self.requests.is_empty() => {
+            Next::Uncertain(doubt) if self.server.launched == 0 && self.requests.is_empty() => {
                 self.acts += 1;
                 return doubt.go_on();
             }
@@ -297,103 +259,8 @@ impl Pair {
         assert_eq!(self.flight.take(), Some(ticket));
     }
 
-    /// The server's whole loop around one request; its sessions are kept as text.
-    fn serve(&mut self, body: &str) -> (u16, String) {
-        let value: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!(value["pad"], 39, "the call is repeated whole");
-        let auth = value.get("auth").map_or("null".to_owned(), ToString::to_string);
-        let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), Some(Subject::new(ALICE, 0)));
-        if let Some(name) = value["auth"]["type"].as_str() {
-            assert!(self.flows.offers(name.into()), "{name} was never advertised");
-        }
-        self.made += 1;
-        let mut entropy = [0x5A; 24];
-        entropy[..8].copy_from_slice(&self.made.to_be_bytes());
-        let fresh = SessionId::from_entropy(entropy);
-        let now = Timestamp::from_millis(self.server_now);
-        let load = |id: SessionId| -> Option<Session> {
-            self.sessions.get(&id).map(|stored| serde_json::from_str(stored).unwrap())
-        };
-        let rules = self.rules.clone();
-        let mut step =
-            Guard::new(self.flows, &rules).receive(call, call.session_id().and_then(load), fresh, now);
-        if let Step::Verify(pending) = step {
-            let verdict = self.verdict(pending.check());
-            let resolved = pending.resolve(verdict);
-            step = resolved.apply(load(resolved.session_id()), fresh, now);
-        }
-        let mut out = String::new();
-        let status = match step {
-            Step::Challenge(challenge) => {
-                self.store(challenge.write());
-                challenge.write_body(&mut out).unwrap();
-                ChallengeBody::parse(out.as_bytes()).unwrap();
-                401
-            }
-            Step::Grant(claim) => {
-                self.store(claim.write());
-                self.launched += 1;
-                let redeemed = claim.assume_stored().redeem().succeeded(Reference::new(0), now);
-                self.store(redeemed.write());
-                out.push_str("{}");
-                200
-            }
-            Step::Replay(_) => {
-                out.push_str("{}");
-                200
-            }
-            Step::Reject(refused) => {
-                self.store(refused.write());
-                refused.reject().write(&mut out).unwrap();
-                refused.reject().status()
-            }
-            other => panic!("{other:?}"),
-        };
-        (status, out)
-    }
-
-    fn verdict(&self, check: Check<'_>) -> Verdict<'static> {
-        match check {
-            Check::Password { password, .. } if password.expose() == "wonderland" => {
-                Verdict::Passed(Proof::User(ALICE))
-            }
-            Check::Custom { data, .. } if data.as_str().contains("mark-of-a-secret") => {
-                Verdict::Passed(Proof::Nothing)
-            }
-            Check::Email(_) | Check::Awaited { .. } if self.link_followed => {
-                Verdict::Passed(Proof::Threepid(Reference::new(1)))
-            }
-            Check::Email(_) | Check::Awaited { .. } => Verdict::Pending(Reference::new(1)),
-            _ => Verdict::Failed(Wrong::Credentials),
-        }
-    }
-
-    fn store(&mut self, write: Write<'_>) {
-        if let Write::Insert { id, session } | Write::Replace { id, session, .. } = write {
-            self.sessions.insert(id, serde_json::to_string(session).unwrap());
-        }
-    }
-
-    fn complete_elsewhere(&mut self) {
-        self.link_followed = true;
-        let Some(id) = self.page.as_deref().and_then(|page| SessionId::parse(Text::new(page))) else {
-            return;
-        };
-        let stored: Option<Session> =
-            self.sessions.get(&id).map(|stored| serde_json::from_str(stored).unwrap());
-        let rules = self.rules.clone();
-        let outside = Guard::new(self.flows, &rules).outside();
-        let now = Timestamp::from_millis(self.server_now);
-        for stage in [SSO, "m.login.recaptcha"] {
-            let visit = Visit::new(id, stage.into(), Some(Subject::new(ALICE, 0)));
-            if let Ok(done) = outside.complete(visit, Proof::User(ALICE), stored.clone(), now) {
-                self.store(done.write());
-            }
-        }
-    }
-
     /// The network heals, and the user means it. Returns how it ended.
-    pub(crate) fn heal(&mut self) -> Ending {
+    pub fn heal(&mut self) -> Ending {
         self.requests.clear();
         self.answers.clear();
         self.happens(Event::GiveUp);
@@ -424,7 +291,7 @@ impl Pair {
 
 /// How a flow ended.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ending {
+pub enum Ending {
     Done,
     Uncertain,
     Failed(String),
