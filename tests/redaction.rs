@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::endpoint::devices::DeleteDevicesRequest;
 use matrix_uia::endpoint::login::{Attempt, GetLoginTokenRequest, GetLoginTokenResponse, LoginRequest};
-use matrix_uia::endpoint::password::{self, ChangePasswordRequest, PasswordStrength};
+use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::endpoint::register::{Localpart, LoginResponse, RegisterRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;

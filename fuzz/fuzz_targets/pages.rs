@@ -6,9 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Document, Form, Languages, LinkPage, LoginPage, Nonce, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
-use matrix_uia::server::session::Visit;
+use matrix_uia::server::page::{PagePolicy, Visit};
 use matrix_uia::wire::{AuthType, Raw};
-use matrix_uia::{Flows, Guard, Rules, Secret, SessionId, Text};
+use matrix_uia::{Flows, Rules, Secret, SessionId, Text};
 use matrix_uia_page_reader::Html;
 use serde_json::json;
 
@@ -34,12 +34,12 @@ fn shapes(a: &str, b: &str, c: &str) -> Vec<Vec<(String, Vec<String>)>> {
     let flows = [["m.login.terms"], ["m.login.recaptcha"], ["m.login.password"], ["m.login.sso"]];
     let flows = Flows::<Register>::new(flows, Some(Raw::parse(&params).unwrap())).unwrap();
     let rules = Rules::default();
-    let outside = Guard::new(&flows, &rules).outside();
+    let policy = PagePolicy::new(&flows, &rules);
     let types =
         [AuthType::Terms, AuthType::Recaptcha, AuthType::Password, AuthType::Sso, AuthType::custom(a)];
     let stages = types.map(|auth_type| {
-        let visit = Visit::new(SessionId::from_entropy([1; 24]), auth_type, None);
-        shape(Page::Stage(StagePage::new(&outside, visit).of_user(Some(b)).in_languages(Languages::parse(c))))
+        let visit = Visit::look(SessionId::from_entropy([1; 24]), auth_type);
+        shape(Page::Stage(StagePage::new(&policy, visit).of_user(Some(b)).in_languages(Languages::parse(c))))
     });
     let three =
         SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();

@@ -1,18 +1,14 @@
 //! Client and server joined by a network that does everything wrong; what is asserted is
-//! in `tests/properties/pair.rs`, which the property tests drive as well.
+//! in `tests/model/src/pair`, which the property tests drive as well.
 //!
 //! The input: 3 bytes (policy, how long results are repeated, bit 0: an address, bit 1: a
 //! patient client), then events of 2 bytes each.
 #![no_main]
 
-#[path = "../../tests/properties/pair.rs"]
-#[allow(unreachable_pub, dead_code)]
-mod pair;
-
 use libfuzzer_sys::fuzz_target;
 use matrix_uia::Millis;
 use matrix_uia::client::Patience;
-use pair::{Ending, Event, Pair};
+use matrix_uia_server_model::pair::{Ending, Event, Pair};
 
 const REPLAY: [u64; 4] = [u64::MAX, 0, 1_000, 60_000];
 const SPANS: [u32; 4] = [1, 3_000, 61_000, 900_001];
@@ -35,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(pair.result, ending == Ending::Done);
     if patient && replay_for == u64::MAX {
         assert_eq!(ending, Ending::Done);
-        assert_eq!(pair.launched, 1);
+        assert_eq!(pair.launched(), 1);
     }
 });
 

@@ -165,6 +165,7 @@ mod tests {
 
     const ID: SessionId = SessionId::from_entropy([7; 24]);
 
+    #[allow(clippy::unwrap_used, reason = "it is a test")]
     fn sealed(password: &str) -> SealedPassword {
         Sealer::new(ID, Revision::default()).unwrap().seal(Secret::new(password)).unwrap()
     }

@@ -1,25 +1,29 @@
 //! Every interleaving of a few requests on one session, explored by a model checker.
 //!
 //! ```text
-//!  Idle ─load─► Loaded ─receive─► answer, or a write that may lose ─► Idle again
-//!                 │
-//!                 └► Asked ─load─► Reloaded ─apply─► answer, or a write that may lose ─► Asked again
-//!                                     │
-//!                                     └► Claimed ─► the call ─► Called ─► its end is written ─► answer
+//!  Load ─► Commit, which may lose ─► Load again
+//!   │ ├──► Verify ─► Load
+//!   │ └──► Recall ─► Commit ─► Load                  the claim has lapsed
+//!   └────► Commit of the claim ─► Load ─► Perform, with its record ─► Commit ─► answer
+//!   └────► Perform and Commit in one transaction ─► answer
 //! ```
 //!
 //! Each arrow is one step that any other request may come before or after. A request may also
 //! be forgotten in the middle (its process was killed), the session may be dropped by its
-//! store, and the account may be fenced, once each and at any moment. Nothing of the crate is
-//! modelled: every step is its own transition, run on the value as it was loaded.
+//! store, the account may be fenced, a call may fail, and so much time may pass that a claim
+//! lapses, once each and at any moment. Nothing of the crate is modelled: every step is an
+//! answer to the crate's own exchange.
 //!
-//! What a host keeps between two steps are the loaded values. The transition being a pure
-//! function of them, the checker computes the step again from them wherever it needs it.
+//! An exchange can't be copied, and a state has to be. What is kept of a request are the
+//! answers of its host. The exchange being a pure function of them, the checker begins it
+//! anew at each step and answers it the same.
 
+mod request;
 mod world;
 
-use stateright::{Checker as _, Model as _};
-use world::{Host, Kind, World};
+use request::Kind;
+use stateright::{Checker as _, HasDiscoveries, Model as _};
+use world::{Host, World};
 
 fn check(host: Host, requests: usize) {
     let checked = World::new(host, requests).checker().threads(2).spawn_bfs().join();
@@ -29,30 +33,49 @@ fn check(host: Host, requests: usize) {
 
 #[test]
 fn a_store_with_compare_and_set() {
-    check(Host::CompareAndSet, 3);
+    check(Host::CLAIMS, 3);
 }
 
 #[test]
 fn one_database_with_transactions() {
-    check(Host::Transaction, 3);
+    check(Host::ONE_TRANSACTION, 3);
 }
 
 #[test]
 #[ignore = "minutes: for whoever changes the transition"]
 fn four_requests_at_once() {
-    check(Host::CompareAndSet, 4);
+    check(Host::CLAIMS, 4);
 }
 
 /// A checker that finds nothing may be looking at nothing.
+fn finds<const N: usize>(host: Host, properties: [&'static str; N]) {
+    let until = HasDiscoveries::AllOf(properties.into());
+    let checked = World::new(host, 3).checker().finish_when(until).spawn_bfs().join();
+    for property in properties {
+        assert!(checked.discovery(property).is_some(), "{host:?}: {property}");
+    }
+}
+
 #[test]
-fn a_store_that_ignores_revisions_is_found_out() {
-    let checked = World::new(Host::LastWriteWins, 3).checker().spawn_bfs().join();
-    assert!(checked.discovery("a call is carried out at most once").is_some());
+fn a_transaction_that_ignores_revisions_is_found_out() {
+    let host = Host { compares: false, ..Host::ONE_TRANSACTION };
+    finds(host, ["a call is carried out at most once"]);
+}
+
+#[test]
+fn a_store_of_claims_that_ignores_revisions_is_found_out() {
+    finds(Host { compares: false, ..Host::CLAIMS }, ["one request at most holds a grant"]);
+}
+
+#[test]
+fn a_host_that_leaves_no_record_of_a_claimed_call_is_found_out() {
+    let host = Host { records: false, ..Host::CLAIMS };
+    finds(host, ["a call is carried out at most once", "every state is safe to stop at"]);
 }
 
 #[test]
 fn every_kind_of_request_is_among_those_explored() {
-    let world = World::new(Host::CompareAndSet, 3);
+    let world = World::new(Host::CLAIMS, 3);
     for kind in Kind::ALL {
         assert!(world.init_states().iter().any(|state| state.requests().any(|request| request == kind)));
     }

@@ -1,125 +1,93 @@
 //! The world that is explored: one account, one session, a handful of requests.
 
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::LazyLock;
+use std::sync::Mutex;
 
-use matrix_uia::endpoint::password::ChangePasswordRequest;
-use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::server::session::{
-    Check, Claim, Proof, Receipt, StageFailure, Verdict, Visit, Visited, Write,
-};
-use matrix_uia::wire::error::ErrorCode;
-use matrix_uia::wire::{AuthData, AuthType};
-use matrix_uia::{BindingKey, Call, Flows, Guard, Rules, Session, SessionId, Step, Timestamp};
+use matrix_uia::server::exchange::HostKind;
 use stateright::{Model, Property};
 
-type Op = ChangePassword;
+use super::request::{ARRIVED, Answer, Asks, Going, Kind, Read, Said, Write, begun};
 
-const ALICE: UserRef = UserRef::new(1);
-const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
-const FRESH: SessionId = SessionId::from_entropy([9; 24]);
-const BEGUN: Timestamp = Timestamp::from_millis(1_000);
-const ARRIVED: Timestamp = Timestamp::from_millis(2_000);
-const SUCCEEDED: Timestamp = Timestamp::from_millis(3_000);
-const REPEATED: Timestamp = Timestamp::from_millis(4_000);
+const SUCCEEDED: u64 = 3_000;
+const REPEATED: u64 = 4_000;
+/// A claim that was made before has lapsed by now.
+const LATE: u64 = 20_000;
+const LATE_SUCCEEDED: u64 = 21_000;
+const LATE_REPEATED: u64 = 22_000;
+/// The same of every claim.
+const LAST: u64 = 40_000;
 
-static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
-static FLOWS: LazyLock<Flows<'static, Op>> =
-    LazyLock::new(|| Flows::new([["m.login.password", "m.login.dummy"]], None).unwrap());
-
-/// What a request brings, all of them to one session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    /// The right password.
-    Right,
-    /// A wrong one.
-    Wrong,
-    /// The dummy stage, which is the last.
-    Dummy,
-    /// Only the session.
-    Poll,
-    /// The dummy stage, with other parameters than the session is bound to.
-    OtherParams,
-    /// The dummy stage, sent once the call has succeeded: its answer was lost.
-    Repeat,
-    /// The dummy stage again, by the form of its fallback page.
-    Page,
+/// A request, and where it has got to.
+#[derive(Clone, Debug)]
+struct Request {
+    kind: Kind,
+    /// When its first question was asked.
+    arrived: Option<u64>,
+    /// Every answer so far: the exchange is taken through them again at each step.
+    said: Vec<Said>,
+    /// The same without what led to a commit that was lost. Two requests that differ in that
+    /// only count as the same state.
+    log: Vec<Said>,
+    asks: Asks,
 }
 
-impl Kind {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Right, Self::Wrong, Self::Dummy, Self::Poll, Self::OtherParams, Self::Repeat, Self::Page];
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
 
-    /// The session's ID is that of 24 bytes of `Z`.
-    const fn body(self) -> &'static [u8] {
-        match self {
-            Self::Right => {
-                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"right"}}"#
-            }
-            Self::Wrong => {
-                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"wrong"}}"#
-            }
-            Self::Dummy | Self::Repeat | Self::Page => {
-                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.dummy"}}"#
-            }
-            Self::Poll => br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa"}}"#,
-            Self::OtherParams => {
-                br#"{"new_password":"rabbit-hole","auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.dummy"}}"#
-            }
+impl Eq for Request {}
+
+impl Hash for Request {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.key().hash(hasher);
+    }
+}
+
+impl Request {
+    const fn new(kind: Kind) -> Self {
+        Self { kind, arrived: None, said: Vec::new(), log: Vec::new(), asks: Asks::Load }
+    }
+
+    fn key(&self) -> (Kind, Option<u64>, &[Said], Asks) {
+        (self.kind, self.arrived, &self.log, self.asks)
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.asks, Asks::Nothing(_) | Asks::Killed)
+    }
+
+    fn has_answered_call(&self) -> bool {
+        self.asks == Asks::Commit && matches!(self.log.last(), Some(Said::Succeeded(_)))
+    }
+
+    fn going(&self, host: HostKind) -> Going {
+        let begin = Going::begin(self.kind, host, self.arrived.unwrap_or(ARRIVED));
+        self.said.iter().fold(begin, |going, said| going.say(said))
+    }
+
+    /// Takes in an answer. What was said since a load that led to a lost commit is over.
+    fn hear(&mut self, host: HostKind, said: Said) {
+        let lost = said == Said::Lost;
+        self.said.push(said.clone());
+        self.log.push(said);
+        self.asks = self.going(host).asks();
+        if lost {
+            assert_eq!(self.asks, Asks::Load);
+            let load = self.log.iter().rposition(|said| matches!(said, Said::Loaded(..)));
+            self.log.truncate(load.unwrap());
+        }
+        if self.is_over() {
+            self.said.clear();
+            self.log.clear();
         }
     }
 
-    const fn arrives(self) -> Timestamp {
-        if matches!(self, Self::Repeat) { REPEATED } else { ARRIVED }
+    fn end(&mut self) {
+        *self = Self { asks: Asks::Killed, ..Self::new(self.kind) };
     }
-}
-
-/// A session as some step read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Read(Option<Session>);
-
-impl Hash for Read {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        serde_json::to_string(&self.0).unwrap().hash(hasher);
-    }
-}
-
-/// Where a request has got to: what its worker has in hand, and nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum At {
-    Idle,
-    Loaded(Read),
-    /// The question of the step taken from what was read is being looked up.
-    Asked(Read),
-    Reloaded(Read, Read),
-    /// The claim of that step is stored.
-    Claimed(Read, Option<Read>),
-    /// The call has been tried; its end is still to be stored.
-    Called(Read, Option<Read>, bool),
-    Answered(Answer),
-    Killed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Answer {
-    /// 401: so many stages have passed, and what was wrong.
-    Challenged(usize, Option<ErrorCodeName>),
-    Refused(ErrorCodeName),
-    Succeeded,
-    Failed,
-    Replayed,
-    /// The page says that the stage has passed, or that it hasn't.
-    Shown(bool),
-}
-
-type ErrorCodeName = &'static str;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Request {
-    kind: Kind,
-    /// How often the account had been fenced when its token was looked up.
-    epoch: u32,
-    at: At,
 }
 
 /// Everything there is at one moment.
@@ -130,6 +98,9 @@ pub(super) struct State {
     fenced: bool,
     dropped: bool,
     killed: bool,
+    late: bool,
+    /// The record of the call, where it is left when a claim is stored.
+    record: bool,
     /// Something went wrong for a reason of its own, once.
     failed: bool,
     calls: u8,
@@ -137,7 +108,7 @@ pub(super) struct State {
     wrong: u16,
     /// The most stages that the session ever had.
     most: usize,
-    lost_races: u8,
+    lost_race: bool,
     /// A grant without a whole flow, or by a token of another epoch.
     unearned: bool,
 }
@@ -148,27 +119,48 @@ impl State {
     }
 
     fn answers(&self) -> impl Iterator<Item = Answer> + '_ {
-        self.requests.iter().filter_map(|request| match request.at {
-            At::Answered(answer) => Some(answer),
+        self.requests.iter().filter_map(|request| match request.asks {
+            Asks::Nothing(answer) => Some(answer),
             _ => None,
         })
+    }
+
+    /// The call of the model does not count it up: nothing but the revisions and the record
+    /// keeps it from being made twice.
+    const fn epoch(&self) -> u32 {
+        self.fenced as u32
     }
 }
 
 /// How the host keeps sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Host {
-    /// Claims are stored against their revision, then the call is made.
-    CompareAndSet,
-    /// The call and the session's end are one transaction.
-    Transaction,
-    /// Revisions are ignored, to see whether anybody would notice.
-    LastWriteWins,
+pub(super) struct Host {
+    /// Whether the call and the session's end are one transaction.
+    pub(super) one_transaction: bool,
+    /// Whether it compares revisions; else the last write wins.
+    pub(super) compares: bool,
+    /// Whether it leaves a record of a call whose claim is stored.
+    pub(super) records: bool,
 }
+
+impl Host {
+    /// Claims are stored against their revision, then the call is made.
+    pub(super) const CLAIMS: Self = Self { one_transaction: false, compares: true, records: true };
+    /// The call and the session's end are one transaction.
+    pub(super) const ONE_TRANSACTION: Self = Self { one_transaction: true, ..Self::CLAIMS };
+
+    const fn kind(self) -> HostKind {
+        if self.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS }
+    }
+}
+
+type Stop = (Read, bool, bool, u8, usize);
 
 pub(super) struct World {
     host: Host,
     requests: usize,
+    /// Whether it is safe to stop, by all of a state that a later request finds.
+    stops: Mutex<HashMap<Stop, bool>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,168 +175,133 @@ pub(super) enum Action {
     Drop,
     /// The account's credentials are replaced elsewhere.
     Fence,
+    /// So much time passes that the claim lapses.
+    Lapse,
 }
 
 impl World {
-    pub(super) const fn new(host: Host, requests: usize) -> Self {
-        Self { host, requests }
+    pub(super) fn new(host: Host, requests: usize) -> Self {
+        Self { host, requests, stops: Mutex::default() }
     }
 
-    /// The step that a request takes from what it has read: the crate's own, each time anew.
-    fn step(request: &Request, first: &Read, then: Option<&Read>) -> Step<'static, Op> {
-        let parsed = ChangePasswordRequest::parse(request.kind.body()).unwrap();
-        let call: Call<'static, Op> = parsed.call(&KEY, Some(Subject::new(ALICE, request.epoch)));
-        assert_eq!(call.session_id(), Some(id()));
-        let now = request.kind.arrives();
-        let step = Guard::new(&FLOWS, &RULES).receive(call, first.0.clone(), FRESH, now);
-        let Some(then) = then else { return step };
-        let Step::Verify(question) = step else { unreachable!("it asked before") };
-        let verdict = match question.check() {
-            Check::Password { password, .. } if password.expose() == "right" => {
-                Verdict::Passed(Proof::User(ALICE))
-            }
-            _ => Verdict::Failed(StageFailure::Credentials),
-        };
-        question.resolve(verdict).apply(then.0.clone(), FRESH, now)
-    }
-
-    /// Carries a write out. `false`: somebody else was faster.
-    fn write(&self, state: &mut State, write: Write<'_>) -> bool {
-        let Write::Replace { id: key, expected, session } = write else {
-            // A new session is another one: nobody here has its ID.
-            return true;
-        };
-        assert_eq!(key, id());
-        let current = state.stored.0.as_ref().map(Session::revision);
-        if current != Some(expected) && self.host != Host::LastWriteWins {
-            state.lost_races = 1;
+    /// Carries writes out, all of them or none. `false`: somebody else was faster.
+    fn write(&self, state: &mut State, writes: Vec<Write>) -> bool {
+        let current = state.stored.session().map(matrix_uia::Session::revision);
+        if self.host.compares && writes.iter().any(|write| write.expected != current) {
             return false;
         }
-        state.most = state.most.max(session.proofs().count());
-        state.stored = Read(Some(session.clone()));
+        for Write { session, .. } in writes {
+            state.stored = session.as_ref().map_or(Read::NOTHING, Read::of);
+            state.most = state.most.max(session.map_or(0, |session| {
+                if session.consumed_at().is_some() { 0 } else { session.proofs().count() }
+            }));
+        }
         true
     }
 
-    fn settle(&self, state: &mut State, i: usize, first: Read, then: Option<Read>) {
-        let request = state.requests[i].clone();
-        if request.kind == Kind::Page {
-            state.requests[i].at = self.visit(state, &request, first);
+    /// The call itself, in one act of the accounts' database: with the session's end, or with
+    /// the record that it leaves.
+    fn perform(&self, state: &mut State, i: usize, fails: bool) {
+        let kind = self.host.kind();
+        let loaded = state.requests[i].going(kind);
+        let conflicts = loaded.epoch() != state.epoch();
+        let succeeded = Said::Succeeded(if state.late { LATE_SUCCEEDED } else { SUCCEEDED });
+        let claims = !self.host.one_transaction;
+        if claims && self.host.records && state.record {
+            state.requests[i].hear(kind, Said::Already);
+        } else if fails {
+            state.failed = true;
+            state.requests[i].hear(kind, Said::Failed);
+        } else if conflicts {
+            // Another transaction has written the account that this one has read.
+            state.requests[i].hear(kind, succeeded);
+            state.requests[i].hear(kind, Said::Lost);
+            return;
+        } else {
+            let earned = loaded.grants_what_is_earned(claims) && state.requests[i].kind != Kind::OtherParams;
+            state.requests[i].hear(kind, succeeded);
+            if claims || self.commit(state, i) {
+                state.calls += 1;
+                state.record = claims && self.host.records;
+                state.unearned |= !earned;
+            }
             return;
         }
-        let again = if then.is_some() { At::Asked(first.clone()) } else { At::Idle };
-        let at = match Self::step(&request, &first, then.as_ref()) {
-            Step::Verify(_) => At::Asked(first),
-            Step::Challenge(challenge) => {
-                if self.write(state, challenge.write()) {
-                    let code = challenge.error_code();
-                    if code == Some(ErrorCode::Forbidden) {
-                        state.wrong += 1;
-                    }
-                    let passed = challenge.session().proofs().count();
-                    At::Answered(Answer::Challenged(passed, code.map(ErrorCode::name)))
-                } else {
-                    again
-                }
-            }
-            Step::Reject(refused) => {
-                if self.write(state, refused.write()) {
-                    At::Answered(Answer::Refused(refused.reject().code().name()))
-                } else {
-                    again
-                }
-            }
-            Step::Replay(_) => At::Answered(Answer::Replayed),
-            Step::Grant(claim) if self.host == Host::Transaction => {
-                self.in_transaction(state, &request, claim).unwrap_or(again)
-            }
-            Step::Grant(claim) => {
-                if self.write(state, claim.write()) {
-                    At::Claimed(first, then)
-                } else {
-                    again
-                }
-            }
-            _ => unreachable!("there is no other step"),
-        };
-        state.requests[i].at = at;
-    }
-
-    /// A page's form passes the stage or doesn't, and that is all it ever does.
-    fn visit(&self, state: &mut State, request: &Request, read: Read) -> At {
-        let account = Some(Subject::new(ALICE, request.epoch));
-        let visit = Visit::new(id(), AuthType::Dummy, account);
-        let outside = Guard::new(&FLOWS, &RULES).outside();
-        let (passed, stored) = match outside.attempt(visit, Ok(AuthData::Dummy), read.0, ARRIVED) {
-            Visited::Passed(completed) => (true, self.write(state, completed.write())),
-            Visited::Not(not) => (false, self.write(state, not.write())),
-            _ => unreachable!("a dummy stage asks nothing"),
-        };
-        if stored { At::Answered(Answer::Shown(passed)) } else { At::Idle }
-    }
-
-    fn in_transaction(&self, state: &mut State, request: &Request, claim: Claim<Op>) -> Option<At> {
-        let receipt = redeem(state, request, claim.assume_in_transaction());
-        let gated = state.fenced;
-        let ended = if gated { receipt.failed() } else { receipt.succeeded(Reference::new(1), SUCCEEDED) };
-        let stored = self.write(state, ended.write());
-        stored.then(|| {
-            state.calls += u8::from(!gated);
-            At::Answered(if gated { Answer::Failed } else { Answer::Succeeded })
-        })
-    }
-
-    /// The end of a call whose claim was stored.
-    fn end(&self, state: &mut State, i: usize, first: &Read, then: Option<&Read>, succeeded: bool) {
-        let request = state.requests[i].clone();
-        let Step::Grant(claim) = Self::step(&request, first, then) else { unreachable!("it was granted") };
-        let receipt = redeem(state, &request, claim.assume_stored());
-        let ended =
-            if succeeded { receipt.succeeded(Reference::new(1), SUCCEEDED) } else { receipt.failed() };
-        // Only the store itself may have dropped a claimed session.
-        let _ = self.write(state, ended.write());
-        state.requests[i].at = At::Answered(if succeeded { Answer::Succeeded } else { Answer::Failed });
-    }
-
-    fn take(&self, state: &mut State, i: usize, call_fails: bool) {
-        match state.requests[i].at.clone() {
-            At::Idle => {
-                state.requests[i].epoch = u32::from(state.fenced);
-                state.requests[i].at = At::Loaded(state.stored.clone());
-            }
-            At::Loaded(read) => self.settle(state, i, read, None),
-            At::Asked(first) => state.requests[i].at = At::Reloaded(first, state.stored.clone()),
-            At::Reloaded(first, then) => self.settle(state, i, first, Some(then)),
-            At::Claimed(first, then) => {
-                // The gate, asked in the act that makes the call.
-                let succeeds = !call_fails && !state.fenced;
-                state.failed |= call_fails;
-                state.calls += u8::from(succeeds);
-                state.requests[i].at = At::Called(first, then, succeeds);
-            }
-            At::Called(first, then, succeeded) => self.end(state, i, &first, then.as_ref(), succeeded),
-            At::Answered(_) | At::Killed => {}
+        if self.host.one_transaction {
+            self.commit(state, i);
         }
     }
-}
 
-/// What the grant is good for, and whether it was earned.
-fn redeem(state: &mut State, request: &Request, grant: matrix_uia::Grant<Op>) -> Receipt {
-    let whole = grant.proofs().count() == 2 && grant.user() == Some(ALICE);
-    state.unearned |= !whole || request.epoch != 0 || request.kind == Kind::OtherParams;
-    grant.redeem()
-}
+    fn commit(&self, state: &mut State, i: usize) -> bool {
+        let kind = self.host.kind();
+        // The effects and the record are there: only the store may have dropped the session,
+        // or another request has read the record.
+        let done = !self.host.one_transaction && state.requests[i].has_answered_call();
+        let writes = state.requests[i].going(kind).writes();
+        let stored = self.write(state, writes) || done;
+        state.lost_race |= !stored;
+        state.requests[i].hear(kind, if stored { Said::Stored } else { Said::Lost });
+        if let Asks::Nothing(Answer::Challenged(_, Some("M_FORBIDDEN"))) = state.requests[i].asks {
+            state.wrong += 1;
+        }
+        stored
+    }
 
-const fn id() -> SessionId {
-    SessionId::from_entropy([b'Z'; 24])
-}
+    fn take(&self, state: &mut State, i: usize, fails: bool) {
+        let kind = self.host.kind();
+        match state.requests[i].asks {
+            Asks::Load => {
+                let late = state.late;
+                let request = &mut state.requests[i];
+                let arrived = *request.arrived.get_or_insert(match (request.kind, late) {
+                    (Kind::Repeat, false) => REPEATED,
+                    (Kind::Repeat, true) => LATE_REPEATED,
+                    _ => ARRIVED,
+                });
+                let now = if late { arrived.max(LATE) } else { arrived };
+                let said = Said::Loaded(state.stored.clone(), state.epoch(), now);
+                state.requests[i].hear(kind, said);
+            }
+            Asks::Verify => {
+                let said = Said::Verified(state.epoch());
+                state.requests[i].hear(kind, said);
+            }
+            Asks::Recall => {
+                assert!(!self.host.one_transaction, "no claim is ever stored");
+                let said = Said::Recalled(state.record);
+                state.requests[i].hear(kind, said);
+            }
+            Asks::Perform => self.perform(state, i, fails),
+            Asks::Commit => {
+                self.commit(state, i);
+            }
+            Asks::Nothing(_) | Asks::Killed => {}
+        }
+    }
 
-/// The session as the client's first request, with its parameters, left it.
-fn begun() -> Session {
-    let first = ChangePasswordRequest::parse(br#"{"new_password":"looking-glass"}"#).unwrap();
-    let call = first.call(&KEY, Some(Subject::new(ALICE, 0)));
-    let step = Guard::new(&FLOWS, &RULES).receive(call, None, id(), BEGUN);
-    let Step::Challenge(challenge) = step else { unreachable!("no auth, no success") };
-    challenge.session().clone()
+    /// Every process stops here, and the client asks once more, later.
+    fn is_safe_to_stop_at(&self, state: &State) -> bool {
+        let stop = (state.stored.clone(), state.record, state.fenced, state.calls, state.most);
+        if let Some(safe) = self.stops.lock().unwrap().get(&stop) {
+            return *safe;
+        }
+        let mut then = state.clone();
+        then.requests = vec![Request { arrived: Some(LAST), ..Request::new(Kind::Repeat) }];
+        for _ in 0..32 {
+            self.take(&mut then, 0, false);
+        }
+        let over = state.stored == Read::NOTHING || state.fenced;
+        let right = match then.requests[0].asks {
+            Asks::Nothing(Answer::Replayed) => state.calls == 1,
+            Asks::Nothing(Answer::Succeeded) => state.calls == 0 && !over && then.calls == 1,
+            Asks::Nothing(Answer::Challenged(_, Some("M_UNKNOWN"))) => over,
+            Asks::Nothing(Answer::Challenged(0, _)) => state.most == 0 && !over,
+            _ => false,
+        };
+        let safe = right && then.calls <= 1 && !then.unearned;
+        self.stops.lock().unwrap().insert(stop, safe);
+        safe
+    }
 }
 
 /// Every choice of `count` kinds, whatever their order.
@@ -364,20 +321,21 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let request = |kind| Request { kind, epoch: 0, at: At::Idle };
         choices(self.requests, &Kind::ALL)
             .into_iter()
             .map(|kinds| State {
-                stored: Read(Some(begun())),
-                requests: kinds.into_iter().map(request).collect(),
+                stored: begun(),
+                requests: kinds.into_iter().map(Request::new).collect(),
                 fenced: false,
                 dropped: false,
                 killed: false,
+                late: false,
+                record: false,
                 failed: false,
                 calls: 0,
                 wrong: 0,
                 most: 0,
-                lost_races: 0,
+                lost_race: false,
                 unearned: false,
             })
             .collect()
@@ -385,15 +343,15 @@ impl Model for World {
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         for (i, request) in state.requests.iter().enumerate() {
-            match &request.at {
+            match request.asks {
                 // Nobody repeats what hasn't happened.
-                At::Idle if request.kind == Kind::Repeat && state.calls == 0 => continue,
-                At::Answered(_) | At::Killed => continue,
-                At::Claimed(..) if !state.failed => actions.push(Action::FailCall(i)),
+                Asks::Load if request.kind == Kind::Repeat && state.calls == 0 => continue,
+                Asks::Nothing(_) | Asks::Killed => continue,
+                Asks::Perform if !state.failed => actions.push(Action::FailCall(i)),
                 _ => {}
             }
             actions.push(Action::Step(i));
-            if !state.killed && request.at != At::Idle {
+            if !state.killed && !request.log.is_empty() {
                 actions.push(Action::Kill(i));
             }
         }
@@ -403,6 +361,9 @@ impl Model for World {
         if !state.fenced {
             actions.push(Action::Fence);
         }
+        if !state.late && state.stored.session().is_some_and(matrix_uia::Session::is_claimed) {
+            actions.push(Action::Lapse);
+        }
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
@@ -411,14 +372,15 @@ impl Model for World {
             Action::Step(i) => self.take(&mut state, i, false),
             Action::FailCall(i) => self.take(&mut state, i, true),
             Action::Kill(i) => {
-                state.requests[i].at = At::Killed;
+                state.requests[i].end();
                 state.killed = true;
             }
             Action::Drop => {
-                state.stored = Read(None);
+                state.stored = Read::NOTHING;
                 state.dropped = true;
             }
             Action::Fence => state.fenced = true,
+            Action::Lapse => state.late = true,
         }
         Some(state)
     }
@@ -433,41 +395,64 @@ impl Model for World {
             Property::always("one success at most, the rest are repetitions", |_, state: &State| {
                 state.answers().filter(|answer| *answer == Answer::Succeeded).count() <= 1
             }),
-            Property::always("one request at most holds a grant", |_, state: &State| {
-                let holds = |at: &At| matches!(at, At::Claimed(..) | At::Called(..));
-                state.requests.iter().filter(|request| holds(&request.at)).count() <= 1
+            Property::always("one request at most holds a grant", |world: &Self, state: &State| {
+                let claims = !world.host.one_transaction;
+                let holds = |it: &&Request| (claims && it.asks == Asks::Perform) || it.has_answered_call();
+                // A claim that has lapsed may still be in the hands of whoever made it.
+                state.late || state.requests.iter().filter(holds).count() <= 1
             }),
             Property::always("a grant is earned", |_, state: &State| !state.unearned),
             Property::always("every wrong password is counted, once", |_, state: &State| {
-                state.stored.0.as_ref().is_none_or(|session| session.failures() == state.wrong)
+                state.stored.session().is_none_or(|session| session.failures() == state.wrong)
             }),
             Property::always("what has passed stays passed", |_, state: &State| {
-                let now = |session: &Session| {
+                state.stored.session().is_none_or(|session| {
                     session.consumed_at().is_some() || session.proofs().count() == state.most
-                };
-                state.stored.0.as_ref().is_none_or(now)
-            }),
-            Property::eventually("every request is answered", |_, state: &State| {
-                state.requests.iter().all(|request| {
-                    matches!(request.at, At::Answered(_) | At::Killed)
-                        || (request.kind == Kind::Repeat && state.calls == 0)
                 })
+            }),
+            Property::always("every state is safe to stop at", Self::is_safe_to_stop_at),
+            Property::always(
+                "no claim is stored where the call is part of the transaction",
+                |world: &Self, state: &State| {
+                    let session = state.stored.session();
+                    !world.host.one_transaction || session.is_none_or(|session| !session.is_claimed())
+                },
+            ),
+            Property::eventually("every request is answered", |_, state: &State| {
+                state
+                    .requests
+                    .iter()
+                    .all(|request| request.is_over() || (request.kind == Kind::Repeat && state.calls == 0))
             }),
             Property::sometimes("a page passes a stage", |_, state: &State| {
                 state.answers().any(|answer| answer == Answer::Shown(true))
             }),
-            Property::sometimes("a race is lost", |_, state: &State| state.lost_races > 0),
+            Property::sometimes("a race is lost", |_, state: &State| state.lost_race),
             Property::sometimes("a lost answer is sent again", |_, state: &State| {
                 state.answers().any(|answer| answer == Answer::Replayed)
             }),
             Property::sometimes("other parameters are refused", |_, state: &State| {
                 state.answers().any(|answer| answer == Answer::Refused("M_FORBIDDEN"))
             }),
-        ];
-        if self.host == Host::CompareAndSet {
-            properties.push(Property::sometimes("a call that failed is made again", |_, state: &State| {
+            Property::sometimes("a call that failed is made again", |_, state: &State| {
                 state.failed && state.calls == 1
-            }));
+            }),
+        ];
+        if !self.host.one_transaction {
+            fn said(state: &State, what: &Said) -> bool {
+                state.requests.iter().any(|request| request.log.last() == Some(what))
+            }
+            properties.extend([
+                Property::sometimes("a lapsed claim is found to be carried out", |_, state: &State| {
+                    said(state, &Said::Recalled(true))
+                }),
+                Property::sometimes("a lapsed claim is found not to be carried out", |_, state: &State| {
+                    said(state, &Said::Recalled(false))
+                }),
+                Property::sometimes("whoever performs finds the record", |_, state: &State| {
+                    said(state, &Said::Already)
+                }),
+            ]);
         }
         properties
     }

@@ -16,7 +16,7 @@ use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;
-use matrix_uia::{Flows, MatrixError, Secret, Session, SessionId, Timestamp};
+use matrix_uia::{Flows, MatrixError, Secret, SessionId, Timestamp};
 use serde_json::Value;
 
 use super::accounts::{User, hash};
@@ -229,6 +229,7 @@ pub(crate) struct Handler<'h, E: Endpoint> {
     /// What the host's facts refuse, or why nobody has to authenticate.
     pub(crate) admit: &'h mut dyn FnMut(&mut Server) -> Result<Option<Exempt>, Refusal>,
     /// The call itself: its outcome, and the body of its answer.
+    #[allow(clippy::type_complexity, reason = "a closure's type says it all")]
     pub(crate) perform: &'h mut dyn FnMut(&mut Server, E::Plan<String>) -> Result<(Outcome, Value), Refusal>,
     /// The body of the answer again.
     pub(crate) repeat: &'h mut dyn FnMut(&mut Server, Reference) -> Value,
@@ -321,11 +322,4 @@ pub(crate) fn answer(respond: &Respond<'_>) -> Answer {
     let status = respond.write_body(&mut body).unwrap().expect("a challenge or an error");
     let body = serde_json::from_str(&body).expect("an answer is JSON");
     Answer { status, body, retry_after: respond.retry_after_secs() }
-}
-
-/// The sessions that are stored, read back.
-impl Server {
-    pub(crate) fn stored_sessions(&self) -> impl Iterator<Item = Session> + '_ {
-        self.sessions.values().map(|stored| serde_json::from_str(stored).unwrap())
-    }
 }

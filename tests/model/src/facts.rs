@@ -138,6 +138,7 @@ fn build<Op: Operation>(policy: &Policy) -> Flows<'static, Op> {
 }
 
 /// The rules of one run, and which policies it has.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     /// The operation that most requests are about.
@@ -195,6 +196,7 @@ pub(crate) fn policy_of(number: usize) -> Policy {
 }
 
 /// What an account may do.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Status {
     /// Anything.

@@ -38,6 +38,7 @@ pub(crate) struct Reservation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::enum_variant_names, reason = "it is what the state is called")]
 pub(crate) enum Reserved {
     /// In a transaction that goes on.
     Pending,

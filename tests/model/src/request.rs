@@ -5,6 +5,7 @@ use crate::params::{Given, SLOTS};
 use crate::session::Id;
 
 /// Which session a request names.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Named {
     /// None.
@@ -18,6 +19,7 @@ pub enum Named {
 }
 
 /// The auth dict.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ask {
     /// There is none.
@@ -29,6 +31,7 @@ pub enum Ask {
 }
 
 /// How the data of a stage is written.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Form {
     /// As it has to be; a password's identifier is a user's name.
@@ -42,6 +45,7 @@ pub enum Form {
 }
 
 /// What the host finds out about a stage.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Said {
     /// It has passed; where it is about a user, that one.
@@ -63,6 +67,7 @@ pub enum Said {
 }
 
 /// What the host says before anybody authenticates.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Admission {
     /// The call is let in.
@@ -80,6 +85,7 @@ pub enum Admission {
 }
 
 /// How the call ends, once it is granted.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ending {
     /// It succeeds.
@@ -91,6 +97,7 @@ pub enum Ending {
 }
 
 /// A request, and the behaviour of its host.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {
     /// Which session it names.

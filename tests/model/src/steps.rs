@@ -1,8 +1,8 @@
 //! A request and the facts that were loaded for it: what has to come of it.
 
 use ErrorCode::{
-    Forbidden, InvalidParam, LimitExceeded, MissingParam, Unknown, UnknownToken, UserDeactivated,
-    UserInUse, UserLocked, WeakPassword,
+    Forbidden, InvalidParam, LimitExceeded, MissingParam, Unknown, UnknownToken, UserDeactivated, UserInUse,
+    UserLocked, WeakPassword,
 };
 use matrix_uia::Rules;
 use matrix_uia::server::operation::Replayable;
@@ -14,7 +14,7 @@ use matrix_uia::wire::error::ErrorCode;
 use crate::answers::{Answer, Plan, Put};
 use crate::facts::{Account, CLAIM, Caller, DUMMY, Policy, RECENT, SSO, STAGES, Stage, Status, TERMS};
 use crate::judge::{Heard, judge};
-use crate::params::{Bound, Slot, SLOTS};
+use crate::params::{Bound, SLOTS, Slot};
 use crate::request::{Admission, Ask, Form, Incoming, fault};
 use crate::session::{Id, Model, State};
 
@@ -148,7 +148,8 @@ impl Answered {
 
     /// What it proved, if the session doesn't hold it.
     pub(crate) fn unused(&self, stored: Option<&Model>) -> Option<(Id, Proof)> {
-        let held = |proof: &Proof| stored.is_some_and(|model| model.reservations().any(|held| held == *proof));
+        let held =
+            |proof: &Proof| stored.is_some_and(|model| model.reservations().any(|held| held == *proof));
         self.proof().filter(|proof| !held(proof)).map(|proof| (self.id, proof))
     }
 
@@ -173,7 +174,12 @@ pub(crate) fn gate(status: Status, by_token: bool) -> Option<Plan> {
 }
 
 /// What has to come of a request, once its session and its account are read.
-pub(crate) fn decide(world: &World<'_>, request: &Incoming, so_far: &SoFar, stored: Option<&Model>) -> Decision {
+pub(crate) fn decide(
+    world: &World<'_>,
+    request: &Incoming,
+    so_far: &SoFar,
+    stored: Option<&Model>,
+) -> Decision {
     let unused = so_far.answered.and_then(|answered| answered.unused(stored));
     let mut decision = Decision { account: None, admit: false, then: commit(Plan::default()) };
     let ends = |mut decision: Decision, plan: Plan| {
@@ -196,8 +202,7 @@ pub(crate) fn decide(world: &World<'_>, request: &Incoming, so_far: &SoFar, stor
             !model.by_token && (!model.is_consumed() || request.facts.replay == Replayable::WithParams)
         };
         let proved = so_far.answered.and_then(|answered| answered.account());
-        decision.account =
-            stored.filter(asks).and_then(Model::user).or(proved.map(|account| account.user));
+        decision.account = stored.filter(asks).and_then(Model::user).or(proved.map(|account| account.user));
         let account = decision.account.and_then(|user| world.account(user));
         match account.and_then(|account| gate(account.status, false)) {
             Some(plan) if !consumed => return ends(decision, plan),
@@ -323,11 +328,8 @@ impl Turn<'_> {
         if outdated && self.request.session.is_none() {
             return commit(self.unknown(None));
         }
-        let next = self.world.policy.is_next(
-            &live.model.stages(),
-            answered.stage,
-            self.world.rules.stage_order,
-        );
+        let next =
+            self.world.policy.is_next(&live.model.stages(), answered.stage, self.world.rules.stage_order);
         if outdated || !next {
             // Another request was faster.
             return self.go_on(live);
@@ -377,7 +379,8 @@ impl Turn<'_> {
                 commit(Plan::only(answer).and_unused(self.unused))
             });
         }
-        let account = if model.by_token { self.caller } else { self.named.filter(|_| model.account.is_some()) };
+        let account =
+            if model.by_token { self.caller } else { self.named.filter(|_| model.account.is_some()) };
         if model.is_over(&world.policy, world.rules, world.now, account) {
             return Err(commit(self.unknown(Some((id, model)))));
         }
@@ -497,7 +500,7 @@ impl Turn<'_> {
         }
         let ours = self.so_far.claim.is_some();
         if self.world.one_transaction || live.new || ours {
-            let claimed = !live.new;
+            let claimed = !live.new && !self.world.one_transaction;
             let (caller, unused) = (self.caller, self.unused);
             return Then::Perform(Box::new(Granted { live: Some(live), caller, claimed, unused }));
         }

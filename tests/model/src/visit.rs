@@ -17,6 +17,7 @@ use crate::verify::verify;
 use crate::visited::{Decision, Said, Then, Visiting, decide};
 
 /// What somebody brings to a page.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Brings {
     /// They only look.
@@ -30,6 +31,7 @@ pub enum Brings {
 }
 
 /// A visit to a page, and the behaviour of its host.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Visit {
     /// Which session it is about.

@@ -201,8 +201,11 @@ fn judged(policy: &Policy, judged: Judged) -> Then {
         }
         Judged::Wrong(fails, unused) => (fails.counted(), Said::WrongUser, unused),
         Judged::Fails(fails) => {
-            let failure = fails.failure;
-            (fails.counted(), Said::Failed(failure), None)
+            let said = match fails.failure {
+                StageFailure::OtherUser => Said::WrongUser,
+                failure => Said::Failed(failure),
+            };
+            (fails.counted(), said, None)
         }
         Judged::Waits(live, _) => (live, Said::Pending, None),
         Judged::Ends(plan) => {

@@ -16,6 +16,7 @@ use crate::session::{Id, State};
 use crate::visit::{Brings, Flight as PageFlight, Visit};
 
 /// Something that happens.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// A request comes in, and so many of its questions are answered.
@@ -316,9 +317,9 @@ impl<'r> World<'r> {
             self.host.now = self.host.now.max(at) + CLAIM;
             assert!(!self.host.one_transaction, "a host of one transaction stores no claim");
             let by_token = model.account.filter(|_| model.by_token);
-            let user = by_token.and_then(|account| {
+            let user = by_token.map(|account| {
                 let found = (0..2_u8).find(|number| user(*number) == account.user);
-                Some(found.expect("a user of ours"))
+                found.expect("a user of ours")
             });
             if let Some(number) = user {
                 self.host.ended_tokens.retain(|ended| *ended != number);

@@ -6,10 +6,11 @@ use std::future::{Future, ready};
 use std::sync::LazyLock;
 
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::call::{Param, Params};
+use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
 use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded, visit};
-use matrix_uia::server::call::{Param, Params};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::grant::{Grant, Outcome, Refusal};
@@ -18,7 +19,6 @@ use matrix_uia::server::page::{Approval, PagePolicy, Visit};
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::seal::Sealer;
-use matrix_uia::server::check::Named;
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Auth, ChallengeBody};
 use matrix_uia::{BindingKey, Call, Flows, MatrixError, Rules, Secret, Session, SessionId, Text, Timestamp};
@@ -253,7 +253,10 @@ impl<'r> Host<'r, LaunchRequest<'r>> for Serving<'_> {
         ready(Ok(Some(Account::new(ALICE, AccountStatus::default()))))
     }
 
-    fn verify(&mut self, question: &Question<'r>) -> impl Future<Output = Result<Verified<'r>, Infallible>> + Send {
+    fn verify(
+        &mut self,
+        question: &Question<'r>,
+    ) -> impl Future<Output = Result<Verified<'r>, Infallible>> + Send {
         ready(Ok(Verified::Outside(self.server.verdict(question.check()))))
     }
 

@@ -1,0 +1,391 @@
+//! One request on its way: what it brings, and what its host has answered so far.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use matrix_uia::endpoint::Checked;
+use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::{Exchange, HostKind};
+use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::page::{PageExchange, PagePolicy, Visit};
+use matrix_uia::server::page_outcome::PageOutcome;
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::respond::Respond;
+use matrix_uia::server::session::Revision;
+use matrix_uia::server::verdict::Verdict;
+use matrix_uia::wire::error::ErrorCode;
+use matrix_uia::wire::{AuthData, AuthType};
+use matrix_uia::{BindingKey, Flows, MatrixError, Millis, Rules, Session, SessionId, Timestamp};
+
+pub(super) type Op = ChangePassword;
+
+pub(super) const ALICE: UserRef = UserRef::new(1);
+const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
+const FRESH: SessionId = SessionId::from_entropy([9; 24]);
+const BEGUN: u64 = 1_000;
+pub(super) const ARRIVED: u64 = 2_000;
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
+    let mut rules = Rules::default();
+    rules.claim_for = Millis::from_secs(10);
+    rules
+});
+static FLOWS: LazyLock<Flows<'static, Op>> =
+    LazyLock::new(|| Flows::new([["m.login.password", "m.login.dummy"]], None).unwrap());
+static CHECKED: LazyLock<Vec<Checked<ChangePasswordRequest<'static>>>> =
+    LazyLock::new(|| Kind::ALL.iter().map(|kind| checked(kind.body())).collect());
+
+fn checked(body: &'static [u8]) -> Checked<ChangePasswordRequest<'static>> {
+    ChangePasswordRequest::parse(body).unwrap().check(&PasswordStrength::default(), true).unwrap()
+}
+
+/// What a request brings, all of them to one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// The right password.
+    Right,
+    /// A wrong one.
+    Wrong,
+    /// The dummy stage, which is the last.
+    Dummy,
+    /// Only the session.
+    Poll,
+    /// The dummy stage, with other parameters than the session is bound to.
+    OtherParams,
+    /// The dummy stage, sent once the call has succeeded: its answer was lost.
+    Repeat,
+    /// The dummy stage again, by the form of its fallback page.
+    Page,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Right, Self::Wrong, Self::Dummy, Self::Poll, Self::OtherParams, Self::Repeat, Self::Page];
+
+    /// The session's ID is that of 24 bytes of `Z`.
+    const fn body(self) -> &'static [u8] {
+        match self {
+            Self::Right => {
+                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"right"}}"#
+            }
+            Self::Wrong => {
+                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"wrong"}}"#
+            }
+            Self::Dummy | Self::Repeat | Self::Page => {
+                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.dummy"}}"#
+            }
+            Self::Poll => br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa"}}"#,
+            Self::OtherParams => {
+                br#"{"new_password":"rabbit-hole","auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.dummy"}}"#
+            }
+        }
+    }
+
+    fn checked(self) -> &'static Checked<ChangePasswordRequest<'static>> {
+        &CHECKED[self as usize]
+    }
+}
+
+/// A session as it is stored: as text, which another process would read.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) session: Session,
+    text: String,
+}
+
+/// What a step read, or what there is.
+#[derive(Clone, Debug)]
+pub(super) struct Read(pub(super) Option<Arc<Stored>>);
+
+impl Read {
+    pub(super) const NOTHING: Self = Self(None);
+
+    pub(super) fn of(session: &Session) -> Self {
+        let text = serde_json::to_string(session).unwrap();
+        let session = serde_json::from_str(&text).unwrap();
+        Self(Some(Arc::new(Stored { session, text })))
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.0.as_deref().map(|stored| &stored.session)
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.0.as_deref().map(|stored| stored.text.as_str())
+    }
+}
+
+impl PartialEq for Read {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Read {}
+
+impl Hash for Read {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.text().hash(hasher);
+    }
+}
+
+/// The host's answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Said {
+    /// The session, the epoch of the account and the time, read in one transaction.
+    Loaded(Read, u32, u64),
+    /// The password was compared when the account was at this epoch.
+    Verified(u32),
+    /// Whether there is a record of the call.
+    Recalled(bool),
+    /// The call succeeded at this time.
+    Succeeded(u64),
+    /// The call failed for a reason of its own.
+    Failed,
+    /// There was a record of the call already.
+    Already,
+    Stored,
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Answer {
+    /// 401: so many stages have passed, and what was wrong.
+    Challenged(usize, Option<&'static str>),
+    Refused(&'static str),
+    Succeeded,
+    Replayed,
+    /// The page says that the stage has passed, or that it hasn't.
+    Shown(bool),
+}
+
+/// The question that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Asks {
+    Load,
+    Verify,
+    Recall,
+    Perform,
+    Commit,
+    Nothing(Answer),
+    Killed,
+}
+
+/// A write to the session that everybody names.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) expected: Option<Revision>,
+    /// `None`: it is removed.
+    pub(super) session: Option<Session>,
+}
+
+enum On {
+    Client(Exchange<'static, Op>),
+    Page(PageExchange<'static>),
+}
+
+/// An exchange at the question that needs the world to answer it.
+pub(super) struct Going {
+    on: On,
+    epoch: u32,
+    repeated: bool,
+}
+
+impl Going {
+    pub(super) fn begin(kind: Kind, host: HostKind, arrived: u64) -> Self {
+        let arrived = Timestamp::from_millis(arrived);
+        let on = if kind == Kind::Page {
+            let visit = Visit::form(id(), AuthType::Dummy, Ok(AuthData::Dummy), None);
+            On::Page(PageExchange::begin(visit, arrived))
+        } else {
+            let call = kind.checked().call(&KEY);
+            assert_eq!(call.session_id(), Some(id()));
+            On::Client(Exchange::begin(&FLOWS, &RULES, host, call, FRESH, arrived))
+        };
+        Self { on, epoch: 0, repeated: false }
+    }
+
+    /// Answers the question, and every one after it that this request alone can answer.
+    pub(super) fn say(mut self, said: &Said) -> Self {
+        if let Said::Loaded(_, epoch, _) = said {
+            self.epoch = *epoch;
+        }
+        self.on = match self.on {
+            On::Client(exchange) => On::Client(say(exchange, said)),
+            On::Page(exchange) => On::Page(say_page(exchange, said)),
+        };
+        loop {
+            self.on = match self.on {
+                On::Client(Exchange::Account(it)) => On::Client(it.found(Some(alice(self.epoch)))),
+                On::Client(Exchange::Admit(it)) => On::Client(it.admitted()),
+                On::Client(Exchange::Hash(it)) => On::Client(it.hashed()),
+                On::Client(Exchange::Repeat(it)) => {
+                    assert_eq!(it.outcome(), Reference::new(1));
+                    self.repeated = true;
+                    On::Client(it.repeated())
+                }
+                On::Client(Exchange::Commit(it)) if it.changes().next().is_none() => {
+                    On::Client(it.committed(Committed::Stored))
+                }
+                On::Page(PageExchange::Account(it)) => On::Page(it.found(Some(alice(self.epoch)))),
+                On::Page(PageExchange::Commit(it)) if it.changes().next().is_none() => {
+                    On::Page(it.committed(Committed::Stored))
+                }
+                on => return Self { on, ..self },
+            }
+        }
+    }
+
+    pub(super) fn asks(&self) -> Asks {
+        match &self.on {
+            On::Client(exchange) => match exchange {
+                Exchange::Load(_) => Asks::Load,
+                Exchange::Verify(_) => Asks::Verify,
+                Exchange::Recall(_) => Asks::Recall,
+                Exchange::Perform(_) => Asks::Perform,
+                Exchange::Commit(_) => Asks::Commit,
+                Exchange::Respond(respond) => Asks::Nothing(match respond {
+                    Respond::Performed if self.repeated => Answer::Replayed,
+                    Respond::Performed => Answer::Succeeded,
+                    Respond::Challenge(challenge) => {
+                        let passed = challenge.session().proofs().count();
+                        Answer::Challenged(passed, challenge.error_code().map(ErrorCode::name))
+                    }
+                    Respond::Error(error) => Answer::Refused(error.code().name()),
+                }),
+                _ => unreachable!("it has been answered"),
+            },
+            On::Page(exchange) => match exchange {
+                PageExchange::Load(_) => Asks::Load,
+                PageExchange::Commit(_) => Asks::Commit,
+                PageExchange::Respond(outcome) => {
+                    Asks::Nothing(Answer::Shown(*outcome == PageOutcome::Passed))
+                }
+                PageExchange::Account(_) | PageExchange::Verify(_) => {
+                    unreachable!("a dummy stage asks nothing")
+                }
+            },
+        }
+    }
+
+    /// What is to be written, but for sessions that nobody here can name.
+    pub(super) fn writes(&self) -> Vec<Write> {
+        match &self.on {
+            On::Client(Exchange::Commit(commit)) => commit.changes().filter_map(write).collect(),
+            On::Page(PageExchange::Commit(commit)) => commit.changes().filter_map(write).collect(),
+            _ => unreachable!("there is nothing to write"),
+        }
+    }
+
+    /// The epoch at which the account was loaded.
+    pub(super) const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Whether the grant is of a whole flow, and for whom the session is. The record of the
+    /// call is left under the session where a claim is stored, and only there.
+    pub(super) fn grants_what_is_earned(self, claims: bool) -> bool {
+        let On::Client(Exchange::Perform(perform)) = self.on else { return false };
+        let under = perform.record_under();
+        let (grant, performing) = perform.grant();
+        grant.proofs().count() == 2
+            && grant.user() == Some(ALICE)
+            && self.epoch == 0
+            && performing.session_id() == Some(id())
+            && under == grant.record_under()
+            && under == claims.then(id)
+    }
+}
+
+fn say(exchange: Exchange<'static, Op>, said: &Said) -> Exchange<'static, Op> {
+    let outcome = Outcome::new(Reference::new(1));
+    match (exchange, said) {
+        (Exchange::Load(it), Said::Loaded(read, epoch, now)) => {
+            assert_eq!(it.session_id(), Some(id()));
+            it.found(read.session().cloned(), Caller::User(alice(*epoch)), Timestamp::from_millis(*now))
+        }
+        (Exchange::Verify(it), Said::Verified(epoch)) => {
+            let verdict = compare(it.question(), *epoch);
+            it.verdict(verdict)
+        }
+        (Exchange::Recall(it), Said::Recalled(found)) => {
+            assert_eq!(it.session_id(), id());
+            if *found { it.carried_out(outcome) } else { it.not_carried_out() }
+        }
+        (Exchange::Perform(it), Said::Succeeded(at)) => {
+            it.grant().1.succeeded(outcome, Timestamp::from_millis(*at))
+        }
+        (Exchange::Perform(it), Said::Failed) => {
+            it.grant().1.refused(Refusal::new(MatrixError::new(ErrorCode::Unknown, "It failed.")))
+        }
+        (Exchange::Perform(it), Said::Already) => it.grant().1.already(outcome),
+        (Exchange::Commit(it), Said::Stored) => it.committed(Committed::Stored),
+        (Exchange::Commit(it), Said::Lost) => it.committed(Committed::Lost),
+        (exchange, said) => unreachable!("{said:?} is no answer to {exchange:?}"),
+    }
+}
+
+fn say_page(exchange: PageExchange<'static>, said: &Said) -> PageExchange<'static> {
+    match (exchange, said) {
+        (PageExchange::Load(it), Said::Loaded(read, _, now)) => {
+            let policy = PagePolicy::new(&*FLOWS, &RULES);
+            let found = read.session().cloned().map(|session| (session, policy));
+            it.found(found, Timestamp::from_millis(*now))
+        }
+        (PageExchange::Commit(it), Said::Stored) => it.committed(Committed::Stored),
+        (PageExchange::Commit(it), Said::Lost) => it.committed(Committed::Lost),
+        (exchange, said) => unreachable!("{said:?} is no answer to {exchange:?}"),
+    }
+}
+
+/// The right password is right as long as the account is as it was at first.
+fn compare(question: &Question<'_>, epoch: u32) -> Verdict<'static> {
+    let Check::Password(check) = question.check() else { unreachable!("nothing else is asked") };
+    let comparison = check.named(Named::User(Subject::new(ALICE, epoch)));
+    assert_eq!(comparison.against(), Some(ALICE));
+    let matches = epoch == 0 && comparison.password().expose() == "right";
+    comparison.verdict(matches)
+}
+
+fn write(change: Change<'_>) -> Option<Write> {
+    match change {
+        Change::Put { id: key, expected, session, .. } => {
+            (key == id()).then(|| Write { expected, session: Some(session.clone()) })
+        }
+        Change::Remove { id: key, expected } => {
+            assert_eq!(key, id());
+            Some(Write { expected: Some(expected), session: None })
+        }
+        // The effects of a call that failed are not modelled.
+        Change::Undo => None,
+        Change::GiveBack { .. } | Change::Spend { .. } => unreachable!("nothing is reserved"),
+    }
+}
+
+fn alice(epoch: u32) -> Account {
+    Account::new(Subject::new(ALICE, epoch), AccountStatus::default())
+}
+
+const fn id() -> SessionId {
+    SessionId::from_entropy([b'Z'; 24])
+}
+
+/// The session as the client's first request, with its parameters, left it.
+pub(super) fn begun() -> Read {
+    static FIRST: LazyLock<Checked<ChangePasswordRequest<'static>>> =
+        LazyLock::new(|| checked(br#"{"new_password":"looking-glass"}"#));
+    let begun = Timestamp::from_millis(BEGUN);
+    let exchange = Exchange::begin(&FLOWS, &RULES, HostKind::CLAIMS, FIRST.call(&KEY), id(), begun);
+    let Exchange::Load(load) = exchange else { unreachable!("it begins with a load") };
+    let exchange = load.found(None, Caller::User(alice(0)), begun);
+    let Exchange::Admit(admit) = exchange else { unreachable!("the host lets it in or not") };
+    let Exchange::Commit(commit) = admit.admitted() else { unreachable!("no auth, no success") };
+    let session = commit.changes().find_map(write).and_then(|write| write.session).unwrap();
+    Read::of(&session)
+}
