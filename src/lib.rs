@@ -184,7 +184,7 @@
 //! | what | bound | beyond it |
 //! | --- | --- | --- |
 //! | a session, in memory | 192 bytes | |
-//! | what a client keeps of a challenge | the `N` of its [`Progress`](client::Progress) | [`StageFailure::TooLarge`](client::StageFailure::TooLarge) |
+//! | what a client keeps of a challenge | the `N` of its [`Progress`](client::Progress) | [`FlowFailure::TooLarge`](client::FlowFailure::TooLarge) |
 //! | flows, stages of a flow, different stages | [`MAX_FLOWS`](server::flows::MAX_FLOWS), [`MAX_STAGES`](server::flows::MAX_STAGES), [`MAX_TYPES`](server::flows::MAX_TYPES) | [`PolicyError`] |
 //! | name of a stage | [`MAX_AUTH_TYPE_LEN`](wire::MAX_AUTH_TYPE_LEN) bytes | [`PolicyError`] |
 //! | nesting, and keys open at once | [`MAX_DEPTH`](wire::MAX_DEPTH), [`MAX_OPEN_KEYS`](wire::MAX_OPEN_KEYS) | [`ParseError`](wire::ParseError) |

@@ -55,7 +55,7 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! The rules that «rule C4» refers to are in [the manual](crate::_manual::_06_rules). See
+//! The rules that "rule C4" refers to are in [the manual](crate::_manual::_06_rules). See
 //! [User-Interactive Authentication](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api).
 
 mod choice;

@@ -11,7 +11,7 @@ use crate::{Secret, Text, Timestamp};
 ///
 /// Open it, say so with [`opened`](Self::opened), and go on with
 /// [`Client::next`](super::Client::next): the server is asked at intervals, and at once
-/// after [`Progress::told`](super::Progress::told).
+/// after `Progress::told`.
 pub struct Page<'p> {
     pub(super) state: &'p mut State,
     pub(super) patience: Patience,

@@ -9,8 +9,8 @@ use crate::wire::{Auth, AuthData, AuthType};
 
 /// A request to be sent now, once. While it is on its way there is no other.
 ///
-/// The call is repeated whole each time, with another auth dict: the spec asks for «the
-/// same request», and some servers remember nothing of the one before.
+/// The call is repeated whole each time, with another auth dict: the spec asks for "the
+/// same request", and some servers remember nothing of the one before.
 #[derive(Debug)]
 #[must_use = "the progress counts this request as sent"]
 pub struct Request<'r> {

@@ -11,7 +11,7 @@
 //! Where the legacy API is off ([rule R7](crate::_manual::_06_rules)) application
 //! services still register users, but without logging in, and delete devices, deactivate
 //! accounts and upload signing keys as their users:
-//! [`Exempt::ApplicationService`](crate::server::session::Exempt::ApplicationService).
+//! [`Exempt::ApplicationService`](crate::server::grant::Exempt::ApplicationService).
 //!
 //! See [server admin style permissions].
 //!

@@ -127,8 +127,8 @@ pub struct Moderator {
 }
 
 impl Moderator {
-    /// Whether whoever asks may moderate. «Servers MUST ensure that authorisation is
-    /// checked prior to trying to do account lookups.»
+    /// Whether whoever asks may moderate. "Servers MUST ensure that authorisation is
+    /// checked prior to trying to do account lookups."
     ///
     /// # Errors
     ///

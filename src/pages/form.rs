@@ -2,7 +2,7 @@
 //! one too.
 //!
 //! ```text
-//!  session=abc&token=a%20b ──► the caller's buffer: «session» «abc» «token» «a b»
+//!  session=abc&token=a%20b ──► the caller's buffer: "session" "abc" "token" "a b"
 //!                                                   └─ Form::get, Form::auth_data
 //! ```
 

@@ -18,7 +18,7 @@ pub enum Change<'c> {
         /// Under this ID.
         id: SessionId,
         /// `None`: there must be none under that ID. Else the revision that is replaced;
-        /// if another is stored, the commit has [lost](super::exchange::Commit::lost).
+        /// if another is stored, the commit has [lost](Committed::Lost).
         expected: Option<Revision>,
         /// The session.
         session: &'c Session,

@@ -57,7 +57,7 @@ impl Sealer {
     }
 
     /// Seals `password`; `None` if it is longer than
-    /// [`MAX_PASSWORD_LEN`](crate::wire::MAX_PASSWORD_LEN) bytes.
+    /// [`MAX_PASSWORD_LEN`] bytes.
     #[must_use]
     pub fn seal(&self, password: Secret<'_>) -> Option<SealedPassword> {
         let Self { id, revision } = *self;

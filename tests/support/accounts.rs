@@ -10,7 +10,7 @@ use super::Server;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct User {
     pub(crate) number: u64,
-    /// «Has no password» is a type, not a string.
+    /// "Has no password" is a type, not a string.
     pub(crate) hash: Option<String>,
     pub(crate) status: AccountStatus,
     pub(crate) epoch: u32,

@@ -159,7 +159,7 @@ impl<'a> Fields<'a> {
         if !self.fits {
             return Err(invalid("A cross-signing key has another usage."));
         }
-        // «Exactly one property … in the form `<algorithm>:<unpadded_base64_public_key>`».
+        // "Exactly one property … in the form `<algorithm>:<unpadded_base64_public_key>`".
         // That the name repeats the value is not asked for: the spec's own example doesn't.
         let public_key = self.public_key.filter(|key| self.keys == 1 && self.named && !key.is_empty());
         let public_key = public_key.ok_or(invalid("A cross-signing key has not exactly one public key."))?;
