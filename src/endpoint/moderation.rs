@@ -114,8 +114,9 @@ impl Moderated {
 /// [`authorise`](Self::authorise), so that nobody is looked up for others.
 ///
 /// ```
-/// use matrix_uia::server::account::{AccountStatus, Moderated, Moderation, Moderator};
-/// use matrix_uia::server::operation::UserRef;
+/// use matrix_uia::endpoint::moderation::{Moderated, Moderation, Moderator};
+/// use matrix_uia::server::account::AccountStatus;
+/// use matrix_uia::server::reference::UserRef;
 /// let moderator = Moderator::authorise(UserRef::new(1), true)?;
 /// let bob = Moderated::new(UserRef::new(2), false, AccountStatus::default());
 /// assert!(moderator.set(Moderation::Lock, true, Some(bob))?.locked);

@@ -118,7 +118,7 @@ pub trait Store {
     ///
     /// ```
     /// # use matrix_uia::server::store::{FixedStore, Lifetimes, Store};
-    /// # use matrix_uia::{Rules, server::operation::UserRef};
+    /// # use matrix_uia::{Rules, server::reference::UserRef};
     /// # let mut store = FixedStore::<(), 4>::new(Lifetimes::of(&Rules::default()));
     /// let user = UserRef::new(7);
     /// for (id, record) in store.end_open(|_, record| record.session.user() == Some(user)) {

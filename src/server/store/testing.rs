@@ -44,6 +44,7 @@ impl<const N: usize> Slots for Few<N> {
 
 /// Puts a session of that owner into a slot. Its serial is the slot's position, its ID
 /// another for each.
+#[cfg(feature = "alloc")]
 pub(super) fn fill(slots: &mut impl Slots<Kept = ()>, at: Index, owner: u64) {
     let serial = at.position() as u64;
     let mut entropy = [0; 24];
