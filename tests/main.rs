@@ -1,5 +1,9 @@
 //! The whole suite, in one binary: what a user of the crate sees through its public API.
 
+#![cfg_attr(
+    not(feature = "alloc"),
+    allow(dead_code, unused_imports, reason = "the calls that keep lists need a heap, and are left out")
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -245,12 +245,12 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 if matches!(self.todo, Todo::Admit | Todo::Repeat)
                     && let Some(Ok(work)) = self.work.take()
                 {
-                    match Exchange::prepared(work, self.todo) {
-                        Exchange::Admit(admit) => return Ok(Some(Step::Admit(admit))),
-                        Exchange::Repeat(repeat) => return Ok(Some(Step::Repeat(repeat))),
-                        other => self.go_on(other),
-                    }
-                } else if let Some(end) = self.grant() {
+                    let admits = matches!(self.todo, Todo::Admit);
+                    let step =
+                        if admits { Step::Admit(Admit::of(work)) } else { Step::Repeat(Repeat::of(work)) };
+                    return Ok(Some(step));
+                }
+                if let Some(end) = self.grant() {
                     return end.map(|granted| granted.map(Step::Perform));
                 }
             }
@@ -289,9 +289,8 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     let loaded = self.host.load(work.to_load()).await?;
                     self.loaded(loaded);
                 }
-                Todo::Account => {
-                    let user = work.account_to_ask().unwrap_or(UserRef::new(0));
-                    let found = self.host.account(user).await?;
+                Todo::Account(user) => {
+                    let found = self.host.account(*user).await?;
                     self.answer(Said::Account(found));
                 }
                 Todo::Recall => {
@@ -379,11 +378,14 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     #[allow(clippy::type_complexity, reason = "a grant, an end, or neither yet")]
     #[inline(never)]
     fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
+        let end = |respond| match respond {
+            Respond::Performed => Some(Ok(None)),
+            respond => Some(Err(Stop::Respond(respond))),
+        };
         let work = match self.work.take() {
             Some(Ok(work)) => work,
-            Some(Err(Respond::Performed)) => return Some(Ok(None)),
-            Some(Err(respond)) => return Some(Err(Stop::Respond(respond))),
-            None => return Some(Err(Stop::Respond(Respond::Error(MatrixError::unavailable())))),
+            Some(Err(respond)) => return end(respond),
+            None => return end(Respond::Error(MatrixError::unavailable())),
         };
         match self.todo {
             Todo::Perform => {
@@ -399,10 +401,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     }
                 }
             }
-            Todo::Respond => Some(match Respond::of(work) {
-                Respond::Performed => Ok(None),
-                respond => Err(Stop::Respond(respond)),
-            }),
+            Todo::Respond => end(Respond::of(work)),
             _ => {
                 self.work = Some(Ok(work));
                 None
@@ -442,7 +441,7 @@ enum Said<'r> {
 fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
     *todo = match (&*todo, said) {
         (Todo::Load, Said::Loaded(session, caller, now)) => work.loaded(session, caller, now),
-        (Todo::Account, Said::Account(found)) => work.account(found),
+        (Todo::Account(_), Said::Account(found)) => work.account(found),
         (Todo::Recall, Said::Recalled(recalled)) => work.recalled(recalled),
         (Todo::Verify(question), Said::Verified(verified)) => match verified {
             Verified::Outside(verdict) => work.verified(question, verdict, false),

@@ -96,25 +96,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         fresh: SessionId,
         arrived: Timestamp,
     ) -> Self {
-        let policy = flows.policy();
-        let input = match call.auth {
-            Auth::Absent => Input::Absent,
-            Auth::Poll { .. } => Input::Poll,
-            Auth::Attempt { auth_type, data, .. } => {
-                Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(auth_type), data }
-            }
-        };
-        let request = Request {
-            policy,
-            rules,
-            call: call.facts,
-            input,
-            side: Side::Client,
-            fresh,
-            arrived,
-            one_transaction: kind.one_transaction,
-        };
-        Self::Load(Load::of(Work::new(request)))
+        Self::Load(Load::of(arrive(flows, rules, kind, call, fresh, arrived)))
     }
 
     /// Begins the exchange of a request whose parameters are refused before it can be
@@ -129,25 +111,16 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     ) -> Self {
         // No session begins here.
         let fresh = SessionId::from_entropy([0; SessionId::ENTROPY]);
-        match Self::begin(flows, rules, kind, call, fresh, arrived) {
-            Self::Load(mut load) => {
-                load.state.work.refusal = Some(error);
-                Self::Load(load)
-            }
-            other => other,
-        }
+        let mut work = arrive(flows, rules, kind, call, fresh, arrived);
+        work.refusal = Some(error);
+        Self::Load(Load::of(work))
     }
 
     fn ask(mut work: Work<'r>, todo: Todo<'r>) -> Self {
         work.prepare(&todo);
-        Self::prepared(work, todo)
-    }
-
-    /// The question that has been made ready.
-    pub(super) fn prepared(work: Work<'r>, todo: Todo<'r>) -> Self {
         match todo {
             Todo::Load => Self::Load(Load::of(work)),
-            Todo::Account => Self::Account(LookUpAccount::of(work)),
+            Todo::Account(user) => Self::Account(LookUpAccount { state: State::of(work), user }),
             Todo::Admit => Self::Admit(Admit::of(work)),
             Todo::Recall => Self::Recall(Recall::of(work)),
             Todo::Verify(question) => Self::Verify(Verify { state: State::of(work), question }),
@@ -163,7 +136,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     pub(super) fn into_parts(self) -> Result<(Work<'r>, Todo<'r>), Respond<'r>> {
         Ok(match self {
             Self::Load(it) => (it.state.work, Todo::Load),
-            Self::Account(it) => (it.state.work, Todo::Account),
+            Self::Account(it) => (it.state.work, Todo::Account(it.user)),
             Self::Admit(it) => (it.state.work, Todo::Admit),
             Self::Recall(it) => (it.state.work, Todo::Recall),
             Self::Verify(it) => (it.state.work, Todo::Verify(it.question)),
@@ -174,6 +147,36 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             Self::Respond(respond) => return Err(respond),
         })
     }
+}
+
+/// A request as it comes in.
+fn arrive<'r, Op: Operation>(
+    flows: &'r Flows<'r, Op>,
+    rules: &'r Rules,
+    kind: HostKind,
+    call: Call<'r, Op>,
+    fresh: SessionId,
+    arrived: Timestamp,
+) -> Work<'r> {
+    let policy = flows.policy();
+    let input = match call.auth {
+        Auth::Absent => Input::Absent,
+        Auth::Poll { .. } => Input::Poll,
+        Auth::Attempt { auth_type, data, .. } => {
+            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(auth_type), data }
+        }
+    };
+    let request = Request {
+        policy,
+        rules,
+        call: call.facts,
+        input,
+        side: Side::Client,
+        fresh,
+        arrived,
+        one_transaction: kind.one_transaction,
+    };
+    Work::new(request)
 }
 
 struct State<'r, Op> {
@@ -214,8 +217,6 @@ macro_rules! questions {
 questions! {
     /// Begin a transaction, and read what the request is about.
     Load;
-    /// Read the account of a user whom no access token, but a stage has named.
-    LookUpAccount;
     /// Whether the call is let in, by facts that only the host has: a name that is in use,
     /// an exclusive namespace, a capability that is switched off.
     Admit;
@@ -247,17 +248,30 @@ impl<'r, Op: Operation> Load<'r, Op> {
     }
 }
 
+/// Read the account of a user whom no access token, but a stage has named.
+#[must_use = "the exchange goes on only when it is answered"]
+pub struct LookUpAccount<'r, Op: Operation> {
+    state: State<'r, Op>,
+    user: UserRef,
+}
+
 impl<'r, Op: Operation> LookUpAccount<'r, Op> {
     /// Whose account.
     #[must_use]
-    pub fn user(&self) -> UserRef {
-        self.state.work.account_to_ask().unwrap_or(UserRef::new(0))
+    pub const fn user(&self) -> UserRef {
+        self.user
     }
 
     /// The account as it is now; `None` if there is none.
     pub fn found(mut self, account: Option<Account>) -> Exchange<'r, Op> {
         let todo = self.state.work.account(account);
         Exchange::ask(self.state.work, todo)
+    }
+}
+
+impl<Op: Operation> fmt::Debug for LookUpAccount<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LookUpAccount").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -268,7 +282,8 @@ impl<'r, Op: Operation> Admit<'r, Op> {
         Exchange::ask(self.state.work, todo)
     }
 
-    /// It is not, for a reason that has nothing to do with its parameters.
+    /// The call is not let in. If it is [refused for its parameters](Refusal::for_params), its
+    /// session stays open for others (rule U14).
     pub fn refused(mut self, refusal: Refusal) -> Exchange<'r, Op> {
         let todo = if refusal.params {
             self.state.work.not_admitted(refusal.error)

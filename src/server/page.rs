@@ -217,11 +217,7 @@ impl<'r> PageLoad<'r> {
         work.answered = answered;
         // Nobody's token has to be looked at.
         let _ = work.arrive(Some(session), Caller::Nobody, now);
-        let here = Here { at: self, work };
-        match here.work.account_to_ask() {
-            Some(_) => PageExchange::Account(PageAccount { here }),
-            None => here.visit(),
-        }
+        Here { at: self, work }.with_account()
     }
 }
 
@@ -232,6 +228,14 @@ struct Here<'r> {
 }
 
 impl<'r> Here<'r> {
+    /// Goes on once it is known whom the session is for.
+    fn with_account(self) -> PageExchange<'r> {
+        match self.work.account_to_ask() {
+            Some(user) => PageExchange::Account(PageAccount { here: self, user }),
+            None => self.visit(),
+        }
+    }
+
     fn visit(mut self) -> PageExchange<'r> {
         match self.step() {
             Ok(Todo::Verify(question)) => PageExchange::Verify(PageVerify { here: self, question }),
@@ -240,15 +244,16 @@ impl<'r> Here<'r> {
                 let at = self.at;
                 PageExchange::Commit(PageCommit { at, kind: Ends::Here(self.work) })
             }
-            Err(PageOutcome::Refused(refusal)) => {
-                let _ = self.work.refuse(refusal.error());
-                let outcome = PageOutcome::Refused(refusal);
-                PageExchange::Commit(PageCommit { at: self.at, kind: Ends::Said(self.work, outcome) })
-            }
-            Err(outcome) => {
-                PageExchange::Commit(PageCommit { at: self.at, kind: Ends::Said(self.work, outcome) })
-            }
+            Err(outcome) => self.say(outcome),
         }
+    }
+
+    /// Ends with this answer.
+    fn say(mut self, outcome: PageOutcome) -> PageExchange<'r> {
+        if let PageOutcome::Refused(refusal) = outcome {
+            let _ = self.work.refuse(refusal.error());
+        }
+        PageExchange::Commit(PageCommit { at: self.at, kind: Ends::Said(self.work, outcome) })
     }
 
     fn step(&mut self) -> Result<Todo<'r>, PageOutcome> {
@@ -298,27 +303,21 @@ impl<'r> Here<'r> {
 #[must_use = "the exchange goes on only when it is answered"]
 pub struct PageAccount<'r> {
     here: Here<'r>,
+    user: UserRef,
 }
 
 impl<'r> PageAccount<'r> {
     /// Whose account.
     #[must_use]
-    pub fn user(&self) -> UserRef {
-        self.here.work.account_to_ask().unwrap_or(UserRef::new(0))
+    pub const fn user(&self) -> UserRef {
+        self.user
     }
 
     /// The account as it is now; `None` if there is none.
     pub fn found(mut self, account: Option<Account>) -> PageExchange<'r> {
         match self.here.work.name_account(account) {
             Ok(()) => self.here.visit(),
-            Err(error) => {
-                let _ = self.here.work.refuse(error);
-                let outcome = PageOutcome::Refused(PageRefusal::Account(error));
-                PageExchange::Commit(PageCommit {
-                    at: self.here.at,
-                    kind: Ends::Said(self.here.work, outcome),
-                })
-            }
+            Err(error) => self.here.say(PageOutcome::Refused(PageRefusal::Account(error))),
         }
     }
 }
@@ -340,26 +339,17 @@ impl<'r> PageVerify<'r> {
     /// The verdict, found outside of the transaction, which is to be ended first: nothing
     /// has been written in it.
     pub const fn verdict(self, verdict: Verdict<'r>) -> PageExchange<'r> {
-        let answered = Some(self.answered(verdict, false));
+        let answered = Some(Answered::new(&self.question, verdict, None, false));
         PageExchange::Load(PageLoad { answered, ..self.here.at })
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
     /// committed with the session that holds it.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> PageExchange<'r> {
-        let answered = Some(self.answered(verdict, true));
+        let answered = Some(Answered::new(&self.question, verdict, None, true));
         self.here.at.answered = answered;
         self.here.work.answered = answered;
-        match self.here.work.account_to_ask() {
-            Some(_) => PageExchange::Account(PageAccount { here: self.here }),
-            None => self.here.visit(),
-        }
-    }
-
-    const fn answered(&self, verdict: Verdict<'r>, in_transaction: bool) -> Answered<'r> {
-        let Question { id, stage, .. } = self.question;
-        let polled = self.question.is_poll();
-        Answered { id, stage, polled, verdict, caller: None, in_transaction, settled: false }
+        self.here.with_account()
     }
 }
 
@@ -398,7 +388,7 @@ impl<'r> PageCommit<'r> {
     pub fn committed(self, committed: Committed) -> PageExchange<'r> {
         match (committed, self.kind) {
             (Committed::Lost, _) => {
-                let answered = self.at.answered.filter(|answered| !answered.in_transaction);
+                let answered = self.at.answered.and_then(Answered::after_transaction);
                 PageExchange::Load(PageLoad { answered, ..self.at })
             }
             // Nothing is inserted here, so there is no store to be full.

@@ -28,6 +28,7 @@ fn a1_locked_is_said_everywhere_but_at_logout() {
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-locking
+#[cfg(feature = "alloc")]
 #[test]
 fn a1_tokens_work_again_after_unlocking() {
     let mut server = Server::new();
@@ -86,6 +87,7 @@ fn a2_suspended_allows_what_the_spec_recommends() {
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-suspension
+#[cfg(feature = "alloc")]
 #[test]
 fn a2_a_suspended_user_still_manages_devices() {
     let mut server = Server::new();

@@ -6,6 +6,7 @@ mod client;
 mod client_choice;
 mod client_patience;
 mod client_synapse;
+#[cfg(feature = "alloc")]
 mod cross_signing;
 mod deactivation;
 mod errors;

@@ -63,6 +63,7 @@ fn u01_a_dummy_alone_still_asks_for_auth() {
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3devicesdeviceid
+#[cfg(feature = "alloc")]
 #[test]
 fn u01_an_empty_entity_counts_as_an_empty_object() {
     let mut server = Server::new();

@@ -18,6 +18,7 @@ fn alice(session: &str) -> Value {
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[cfg(feature = "alloc")]
 #[test]
 fn u13_another_operation_is_403_and_changes_nothing() {
     let mut server = Server::new();
@@ -35,6 +36,7 @@ fn u13_another_operation_is_403_and_changes_nothing() {
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3devicesdeviceid
+#[cfg(feature = "alloc")]
 #[test]
 fn u13_another_path_parameter_is_another_operation() {
     let mut server = Server::new();
@@ -199,6 +201,7 @@ fn u13_any_takes_the_last_ones_of_a_call_that_failed() {
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3delete_devices
+#[cfg(feature = "alloc")]
 #[test]
 fn u13_a_list_is_bound_in_its_order() {
     let mut server = Server::new();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{ALICE, CODE, alice, carol, change, passed, with_flows};
 use crate::support::{Server, password_auth, policy, poll, stage};
 
+#[cfg(feature = "alloc")]
 #[test]
 fn lesson_05_a_session_is_not_used_for_another_request() {
     let mut server = with_flows(&[&["m.login.password", CODE]]);

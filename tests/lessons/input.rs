@@ -34,6 +34,7 @@ fn lesson_17_every_string_has_a_bound() {
     assert!(read(token(64)) && !read(token(65)) && !read(token(0)));
 }
 
+#[cfg(feature = "alloc")]
 #[test]
 fn lesson_18_auth_null_is_a_challenge() {
     let mut server = Server::new();

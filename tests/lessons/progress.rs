@@ -81,6 +81,7 @@ fn lesson_36_who_read_the_old_terms_did_not_accept_the_new() {
     assert_eq!(answer.body["params"]["m.login.terms"]["policies"]["tos"]["version"], "2");
 }
 
+#[cfg(feature = "alloc")]
 #[test]
 fn lesson_53_a_stage_of_no_offered_flow_reserves_nothing() {
     let mut server = Server::new();

@@ -126,7 +126,7 @@ impl Running {
                 return stderr;
             }
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{ended:?} without «{words}»: {stderr}");
+            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{ended:?} without {words:?}: {stderr}");
             sleep(Duration::from_millis(5));
         }
     }

@@ -11,7 +11,7 @@ fn until(out: &mut impl std::io::Read, seen: &mut String, words: &str) {
     while !seen.ends_with(words) && out.read(&mut byte).unwrap_or(0) == 1 {
         seen.push(char::from(byte[0]));
     }
-    assert!(seen.ends_with(words), "no «{words}» in {seen}");
+    assert!(seen.ends_with(words), "no {words:?} in {seen}");
 }
 
 #[test]

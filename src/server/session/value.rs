@@ -175,9 +175,18 @@ impl Session {
         (self.phase, self.since) = (Phase::Open, 0);
     }
 
-    pub(crate) fn consume(&mut self, outcome: Reference, now: Timestamp) {
+    /// Other parameters may be bound.
+    pub(crate) const fn unbind(&mut self) {
+        (self.bound, self.slots) = (false, [0; SLOTS]);
+    }
+
+    /// The call succeeded, and left this account, if it made one or logged into it.
+    pub(crate) fn consume(&mut self, outcome: Reference, account: Option<Subject>, now: Timestamp) {
         self.enter(Phase::Consumed, now);
         self.passed = Passed::of_outcome(outcome);
+        if let Some(account) = account {
+            self.set_account(account);
+        }
     }
 
     pub(crate) const fn set_account(&mut self, account: Subject) {

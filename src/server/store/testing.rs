@@ -1,9 +1,9 @@
 //! Slots and sessions for this module's own tests.
 
 use super::index::Index;
-use super::owner::OwnerKey;
-use super::record::Record;
 use super::slot::{Slot, Slots};
+#[cfg(feature = "alloc")]
+use super::{owner::OwnerKey, record::Record};
 use crate::server::account::Caller;
 use crate::server::commit::Change;
 use crate::server::exchange::{Exchange, HostKind};

@@ -26,17 +26,8 @@ impl<'r> Work<'r> {
         verdict: Verdict<'r>,
         in_transaction: bool,
     ) -> Todo<'r> {
-        let Question { id, stage, .. } = *question;
-        let (polled, caller) = (question.is_poll(), self.caller);
-        let settled = false;
-        self.answered = Some(Answered { id, stage, polled, verdict, caller, in_transaction, settled });
-        if !in_transaction {
-            return Todo::Load;
-        }
-        match self.account_to_ask() {
-            Some(_) => Todo::Account,
-            None => self.go_on(),
-        }
+        self.answered = Some(Answered::new(question, verdict, self.caller, in_transaction));
+        if in_transaction { self.with_account() } else { Todo::Load }
     }
 
     /// The call is let in.

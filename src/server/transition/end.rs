@@ -40,10 +40,7 @@ impl<'r> Work<'r> {
             && !exempt
         {
             self.spend = Some(session.passed);
-            session.consume(outcome.reference, now);
-            if let Some(account) = outcome.account {
-                session.set_account(account);
-            }
+            session.consume(outcome.reference, outcome.account, now);
             // A session whose ID no answer has carried is never stored.
             self.put = matches!(self.write, Write::Replace(_));
         }
@@ -58,8 +55,7 @@ impl<'r> Work<'r> {
         let Some(session) = &mut self.session else { return self.commit(Answer::Error(error)) };
         session.reopen();
         if params {
-            session.bound = false;
-            session.slots = Default::default();
+            session.unbind();
             self.keep = false;
         }
         match self.write {
@@ -111,8 +107,7 @@ impl<'r> Work<'r> {
             && same
         {
             self.write = Write::Replace(session.revision);
-            session.bound = false;
-            session.slots = Default::default();
+            session.unbind();
             self.put = true;
         }
         self.commit(Answer::Error(error))
@@ -127,22 +122,16 @@ impl<'r> Work<'r> {
         match recalled {
             Recalled::CarriedOut(outcome) => {
                 self.spend = None;
-                session.consume(outcome.reference, arrived);
-                if let Some(account) = outcome.account {
-                    session.set_account(account);
-                }
-                self.write = Write::Replace(stored);
-                self.put = true;
+                session.consume(outcome.reference, outcome.account, arrived);
             }
-            Recalled::NotCarriedOut => {
-                session.reopen();
-                self.write = Write::Replace(stored);
-                self.put = true;
-            }
+            Recalled::NotCarriedOut => session.reopen(),
             Recalled::Unknown => {
                 self.leaving = Some(Leaving { id, stored: Some(stored), passed: session.passed });
+                return Todo::Commit;
             }
         }
+        self.write = Write::Replace(stored);
+        self.put = true;
         Todo::Commit
     }
 

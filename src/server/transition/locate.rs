@@ -9,7 +9,6 @@
 //! Whose it is comes first: before that is settled, nobody learns anything about it.
 
 use super::work::{Before, Leaving, Side, Work, Write};
-use crate::Millis;
 use crate::server::operation::Replayable;
 use crate::server::reference::{Subject, UserRef};
 use crate::server::session::{Passed, Phase, Revision, SLOTS, Session};
@@ -27,9 +26,6 @@ pub(super) enum Located {
     Consumed,
     Refused(MatrixError),
 }
-
-/// By how much a clock may have been set back before what was made later counts as over.
-const TOLERANCE: Millis = Millis::from_secs(60);
 
 const OTHER_OPERATION: &str = "The session belongs to another operation.";
 const OTHER_BODY: &str = "The request's parameters have changed since the session began.";
@@ -61,21 +57,22 @@ impl Work<'_> {
         if let Some(since) = session.claimed_at()
             && self.claim != Some((id, session.revision))
         {
-            let lapsed = self.now.since(since) >= self.request.rules.claim_for || self.is_future(session);
+            let lapsed =
+                self.now.since(since) >= self.request.rules.claim_for || session.made.is_future(self.now);
             return Err(if lapsed { Located::Lapsed } else { Located::Claimed });
         }
         let (policy, rules) = (self.request.policy, self.request.rules);
-        let age = self.now.since(session.made);
         let up_to_date = session.terms == policy.terms();
         let stale = session.account() != self.account_now(session)
             || (!up_to_date && session.passed.contains(AuthType::Terms.id()))
             || !policy.fits(session.passed.stages(), rules.stage_order);
-        if age >= rules.session_lifetime || self.is_future(session) || stale {
+        if session.made.has_run_out(rules.session_lifetime, self.now) || stale {
             self.leaving = Some(Leaving { id, stored: Some(session.revision), passed: session.passed });
             return Err(Located::Unknown);
         }
         if session.failures >= rules.max_failed_attempts {
-            return Err(Located::Refused(MatrixError::limited(rules.session_lifetime.left_after(age))));
+            let left = rules.session_lifetime.left_after(self.now.since(session.made));
+            return Err(Located::Refused(MatrixError::limited(left)));
         }
         self.write = Write::Replace(session.revision);
         self.before = Before { terms: session.terms, bound: session.bound, slots: session.slots };
@@ -116,10 +113,6 @@ impl Work<'_> {
         if session.by_token { self.caller.or(self.named) } else { self.named.filter(|_| session.has_user) }
     }
 
-    fn is_future(&self, session: &Session) -> bool {
-        session.made.since(self.now) > TOLERANCE
-    }
-
     /// Whether the request is the one again whose call has succeeded.
     fn is_replay(&self, session: &Session) -> bool {
         let operation = self.request.call.operation;
@@ -129,7 +122,7 @@ impl Work<'_> {
         let arrived = self.request.arrived;
         let in_time = arrived >= at && self.now.since(at) < self.request.rules.replay_for;
         in_time
-            && !self.is_future(session)
+            && !session.made.is_future(self.now)
             && match operation.replay {
                 Replayable::Never => false,
                 Replayable::Always => self.repeats(session, false),

@@ -21,8 +21,13 @@ impl<'r> Work<'r> {
         if let Err(error) = self.arrive(session, caller, now) {
             return self.refuse(error);
         }
+        self.with_account()
+    }
+
+    /// Goes on once it is known whom a stage has named.
+    pub(super) fn with_account(&mut self) -> Todo<'r> {
         match self.account_to_ask() {
-            Some(_) => Todo::Account,
+            Some(user) => Todo::Account(user),
             None => self.go_on_with_account(),
         }
     }

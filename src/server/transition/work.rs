@@ -3,7 +3,8 @@
 use crate::Timestamp;
 use crate::server::call::CallFacts;
 use crate::server::flows::Policy;
-use crate::server::reference::Subject;
+use crate::server::question::Question;
+use crate::server::reference::{Subject, UserRef};
 use crate::server::respond::Answer;
 use crate::server::rules::Rules;
 use crate::server::session::{Passed, Proof, Revision, SLOTS, Session, SessionId};
@@ -66,6 +67,23 @@ pub(crate) struct Answered<'r> {
     /// Whether what was proved has been given back, or is held by the session as stored,
     /// whose end gives it back: the stage can't pass by it again.
     pub(crate) settled: bool,
+}
+
+impl<'r> Answered<'r> {
+    pub(crate) const fn new(
+        question: &Question<'r>,
+        verdict: Verdict<'r>,
+        caller: Option<Subject>,
+        in_transaction: bool,
+    ) -> Self {
+        let Question { id, stage, .. } = *question;
+        Self { id, stage, polled: question.is_poll(), verdict, caller, in_transaction, settled: false }
+    }
+
+    /// What is left of it once the transaction of the load has ended without a commit.
+    pub(crate) fn after_transaction(self) -> Option<Self> {
+        Some(self).filter(|answered| !answered.in_transaction)
+    }
 }
 
 /// How the session is to be written.
@@ -148,10 +166,11 @@ pub(crate) struct Before {
 #[derive(Clone, Copy)]
 pub(crate) enum Todo<'r> {
     Load,
-    Account,
+    /// The account of this user.
+    Account(UserRef),
     Admit,
     Recall,
-    Verify(crate::server::question::Question<'r>),
+    Verify(Question<'r>),
     Hash,
     Perform,
     Repeat,
@@ -218,7 +237,7 @@ impl<'r> Work<'r> {
             unused,
             answer,
         } = self;
-        *answered = answered.filter(|answered| !answered.in_transaction);
+        *answered = answered.and_then(Answered::after_transaction);
         (*caller, *named, *named_asked) = (None, None, false);
         *admission = Admission::NotAsked;
         *id = request.fresh;
