@@ -6,103 +6,139 @@ use core::error::Error;
 use std::io::Read as _;
 use std::time::Instant;
 
-use matrix_uia::endpoint::password::{self, ChangePasswordRequest, Effect};
+use matrix_uia::endpoint::Checked;
+use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
 use matrix_uia::ruma::Encoded;
-use matrix_uia::server::operation::{ChangePassword, Reference, Subject, UserRef};
-use matrix_uia::server::session::{Check, Pending, Proof, StageFailure, Verdict, Write};
-use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, Store as _};
-use matrix_uia::wire::Auth;
-use matrix_uia::{BindingKey, Flows, Guard, MatrixError, Rules, Secret, SessionId, Step, Timestamp};
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Subject, UserRef};
+use matrix_uia::server::respond::Respond;
+use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Store as _};
+use matrix_uia::server::verdict::{StageFailure, Verdict};
+use matrix_uia::wire::{Auth, UserIdentifier};
+use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
 use ruma_client_api::account::change_password::v3;
 use ruma_client_api::uiaa::{self, AuthData, UiaaInfo, UiaaResponse};
+
+const ALICE: Subject = Subject::new(UserRef::new(1), 0);
 
 struct Server {
     rules: Rules,
     flows: Flows<'static, ChangePassword>,
     key: BindingKey,
-    sessions: HashedStore<()>,
-    started: Instant,
+    memory: Memory,
+}
+
+/// What a request reads and writes. Nobody else has it, and requests come one by one.
+struct Memory {
+    sessions: HashedStore<StoredPasswordChange>,
     alices_password: String,
+    started: Instant,
 }
 
 impl Server {
     /// The handler. The framework has read the request, and the access token is alice's.
-    fn change_password(&mut self, alice: UserRef, body: &v3::Request) -> Result<v3::Response, UiaaResponse> {
+    fn change_password(&mut self, body: &v3::Request) -> Result<v3::Response, UiaaResponse> {
         let auth = Encoded::auth(body.auth.as_ref());
         let mut request = ChangePasswordRequest::default();
         request.new_password = Some(Secret::new(&body.new_password));
         request.logout_devices = Some(body.logout_devices);
         request.auth = Auth::parse(auth.as_bytes()).map_err(MatrixError::from)?;
-        request.check(&password::PasswordStrength::default(), true)?;
+        let request = request.check(&PasswordStrength::default(), true)?;
 
-        let now = self.now();
         let fresh = SessionId::from_entropy(entropy().ok_or_else(MatrixError::unavailable)?);
-        let call = request.call(&self.key, Some(Subject::new(alice, 0)));
-        let stored = call.session_id().and_then(|id| Some(self.sessions.load(&id)?.session.clone()));
-        let mut step = Guard::new(&self.flows, &self.rules).receive(call, stored.clone(), fresh, now);
-        if let Step::Verify(question) = step {
-            let verdict = self.verify(&question, alice);
-            // Nobody else has this store; where others have, the session is read again here.
-            step = question.resolve(verdict).apply(stored, fresh, now);
-        }
-        match step {
-            Step::Challenge(challenge) => {
-                store(&mut self.sessions, challenge.write(), now)?;
-                Err((&challenge).into())
-            }
-            Step::Grant(claim) => {
-                store(&mut self.sessions, claim.write(), now)?;
-                let change = match password::change(claim.assume_stored(), &request, None) {
-                    Ok(change) => change,
-                    Err(denied) => {
-                        store(&mut self.sessions, denied.redeemed().write(), now)?;
-                        return Err(denied.reject().into());
-                    }
-                };
-                for effect in change.effects() {
-                    // The rest of them ends devices, of which this server has none.
-                    if effect == Effect::SetPassword {
-                        self.alices_password.clone_from(&body.new_password);
-                    }
-                }
-                let ended = change.receipt().succeeded(Reference::new(0), now);
-                store(&mut self.sessions, ended.write(), now)?;
-                Ok(v3::Response::new())
-            }
-            Step::Replay(_) => Ok(v3::Response::new()),
-            Step::Reject(refused) => {
-                store(&mut self.sessions, refused.write(), now)?;
-                Err(refused.reject().into())
-            }
-            // What a later version of the crate may come to.
-            _ => Err(MatrixError::unavailable().into()),
+        let kind = HostKind::assume_one_transaction();
+        let guarded = Guarded { flows: &self.flows, rules: &self.rules, key: &self.key, kind };
+        match ready(carry_out(&mut self.memory, &request, guarded, fresh)) {
+            Some(Ok(())) => Ok(v3::Response::new()),
+            Some(Err(Stop::Respond(Respond::Challenge(challenge)))) => Err((&challenge).into()),
+            Some(Err(Stop::Respond(Respond::Error(error)) | Stop::Host(error))) => Err(error.into()),
+            // Nothing here waits, and a call that was performed is no reason to stop.
+            Some(Err(Stop::Respond(Respond::Performed))) | None => Err(MatrixError::unavailable().into()),
         }
     }
+}
 
-    fn verify(&self, question: &Pending<'_, ChangePassword>, alice: UserRef) -> Verdict<'static> {
-        match question.check() {
-            Check::Password { identifier, password }
-                if identifier == matrix_uia::wire::UserIdentifier::User("alice".into())
-                    && password.expose() == self.alices_password.as_str() =>
-            {
-                Verdict::Passed(Proof::User(alice))
+async fn carry_out<'r>(
+    memory: &'r mut Memory,
+    request: &'r Checked<ChangePasswordRequest<'r>>,
+    guarded: Guarded<'r, ChangePassword>,
+    fresh: SessionId,
+) -> Result<(), Stop<'r, MatrixError>> {
+    let arrived = memory.now();
+    let mut run = Run::new(memory, request, guarded, fresh, arrived);
+    while let Some(granted) = run.granted().await? {
+        let (change, performing) = granted.into_parts();
+        for effect in change.effects() {
+            // The rest of them ends devices, of which this server has none.
+            if let Effect::SetPassword(password) = effect {
+                run.host.alices_password.clone_from(password);
             }
-            _ => Verdict::Failed(StageFailure::Credentials),
         }
+        let now = run.host.now();
+        run.done(performing, Ok(Outcome::NOTHING), now);
     }
+    Ok(())
+}
 
+impl Memory {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }
 
-fn store(sessions: &mut HashedStore<()>, write: Write<'_>, now: Timestamp) -> Result<(), MatrixError> {
-    match sessions.apply(write, None, now) {
-        // A session that had to make way had nothing reserved: this flow has no such stage.
-        Ok(_) => Ok(()),
-        Err(NotStored::Full { wait, .. }) => Err(MatrixError::limited(wait)),
-        // Nobody else has this store, so no race is lost in it.
-        Err(_) => Err(MatrixError::unavailable()),
+impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
+    type Hash = String;
+    type Error = MatrixError;
+
+    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
+        let record = id.and_then(|id| self.sessions.load(&id)).cloned();
+        let (session, stored) = record.map(|record| (record.session, record.kept)).unzip();
+        let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
+        Ok(Loaded { session, stored, caller, now: self.now() })
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
+        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
+        let Check::Password(check) = question.check() else {
+            return Ok(Verified::InTransaction(Verdict::Failed(StageFailure::Other)));
+        };
+        let named = match check.identifier() {
+            UserIdentifier::User(name) if name == "alice" => Named::User(ALICE),
+            _ => Named::Nobody,
+        };
+        let comparison = check.named(named);
+        // A real server compares with a slow hash.
+        let matches = comparison.password().expose() == self.alices_password.as_str();
+        Ok(Verified::InTransaction(comparison.verdict(matches)))
+    }
+
+    async fn release(&mut self) {}
+
+    async fn hash(&mut self, password: Secret<'_>) -> Result<String, MatrixError> {
+        Ok(password.expose().to_cow().into_owned())
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, ChangePassword>,
+        stored: Option<&StoredPasswordChange>,
+    ) -> Result<Committed, MatrixError> {
+        let now = self.now();
+        Ok(match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now) {
+            Ok(_) => Committed::Stored,
+            Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
+            Err(_) => Committed::Lost,
+        })
     }
 }
 
@@ -122,18 +158,20 @@ fn challenged(answer: Result<v3::Response, UiaaResponse>) -> Result<UiaaInfo, Bo
 
 fn main() -> Result<(), Box<dyn Error>> {
     let rules = Rules::default();
+    let memory = Memory {
+        sessions: HashedStore::new(Lifetimes::of(&rules), 1_000),
+        alices_password: "wonderland".to_owned(),
+        started: Instant::now(),
+    };
     let mut server = Server {
         flows: Flows::new([["m.login.password"]], None)?,
         key: BindingKey::from_entropy(entropy().ok_or("no entropy")?),
-        sessions: HashedStore::new(Lifetimes::of(&rules), 1_000),
+        memory,
         rules,
-        started: Instant::now(),
-        alices_password: "wonderland".to_owned(),
     };
-    let alice = UserRef::new(1);
     let mut request = v3::Request::new("looking-glass".to_owned());
 
-    let first = challenged(server.change_password(alice, &request))?;
+    let first = challenged(server.change_password(&request))?;
     assert!(first.flows.iter().all(|flow| flow.stages == [uiaa::AuthType::Password]));
 
     let mut attempt = |password: &str, session: Option<String>| {
@@ -141,7 +179,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut data = uiaa::Password::new(identifier, password.to_owned());
         data.session = session;
         request.auth = Some(AuthData::Password(data));
-        server.change_password(alice, &request)
+        server.change_password(&request)
     };
     let failed = challenged(attempt("white-rabbit", first.session.clone()))?;
     assert_eq!(failed.session, first.session);
@@ -153,7 +191,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     attempt("wonderland", first.session.clone())?;
     // The answer was lost, and the client asks again: it is told the same.
     attempt("wonderland", first.session)?;
-    assert_eq!(server.alices_password, "looking-glass");
+    assert_eq!(server.memory.alices_password, "looking-glass");
     println!("alice has a new password");
     Ok(())
 }

@@ -3,10 +3,14 @@
 use core::time::Duration;
 
 use matrix_uia::ruma::{Encoded, Unconvertible};
+use matrix_uia::server::account::Caller;
+use matrix_uia::server::commit::Committed;
+use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::respond::Respond;
 use matrix_uia::wire::error::{ErrorBody, ErrorCode, MatrixError};
 use matrix_uia::wire::{Auth, ChallengeBody, Malformed, ParseError, Raw, ThreepidCreds, UserIdentifier};
-use matrix_uia::{Call, Flows, Guard, Millis, Rules, Secret, SessionId, Step, Text, Timestamp};
+use matrix_uia::{Call, Exchange, Flows, Millis, Rules, Secret, SessionId, Text, Timestamp};
 use ruma_client_api::uiaa;
 use ruma_common::api::OutgoingResponse as _;
 use ruma_common::api::error as theirs;
@@ -19,11 +23,14 @@ fn challenge(auth: &str) -> (Value, uiaa::UiaaInfo) {
     let params = Raw::parse(r#"{"m.login.dummy":{"big":1e999}}"#).unwrap();
     let flows = Flows::<ChangePassword>::new([["m.login.password", "m.login.dummy"]], Some(params)).unwrap();
     let rules = Rules::default();
-    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap(), None);
-    let fresh = SessionId::from_entropy([7; 24]);
-    let Step::Challenge(challenge) =
-        Guard::new(&flows, &rules).receive(call, None, fresh, Timestamp::from_millis(0))
-    else {
+    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap());
+    let (fresh, now) = (SessionId::from_entropy([7; 24]), Timestamp::from_millis(0));
+    let Exchange::Load(load) = Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, fresh, now) else {
+        panic!("it begins with a load");
+    };
+    let Exchange::Admit(admit) = load.found(None, Caller::Nobody, now) else { panic!("it is let in") };
+    let Exchange::Commit(commit) = admit.admitted() else { panic!("nothing is proved") };
+    let Exchange::Respond(Respond::Challenge(challenge)) = commit.committed(Committed::Stored) else {
         panic!("nothing is proved");
     };
     let mut body = String::new();
