@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 
 use crate::Text;
 use crate::wire::ParseError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// Whose the access token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +34,12 @@ impl<'a> WhoamiResponse<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also
     /// without a `user_id`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut user_id = None;
-        let mut device_id = None;
-        let mut is_guest = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "user_id" => user_id = reader.optional(Reader::text)?,
-                "device_id" => device_id = reader.optional(Reader::text)?,
-                "is_guest" => is_guest = reader.optional(Reader::boolean)?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let user_id = user_id.ok_or(ParseError::WrongType)?;
-        Ok(Self { user_id, device_id, is_guest: is_guest.unwrap_or(false) })
+        static KEYS: Table = table![0; "user_id": Text, "device_id": Text, "is_guest": Flag];
+        let mut slots = [Span::NONE; 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [user_id, device_id, is_guest] = slots;
+        let user_id = user_id.text(text).ok_or(ParseError::WrongType)?;
+        Ok(Self { user_id, device_id: device_id.text(text), is_guest: is_guest.flag(text).unwrap_or(false) })
     }
 
     /// Writes the body.

@@ -129,6 +129,20 @@ pub enum Event {
     Reactivate,
 }
 
+impl Event {
+    /// Every event.
+    pub const ALL: [Self; 8] = [
+        Self::Lock,
+        Self::Unlock,
+        Self::Suspend,
+        Self::Unsuspend,
+        Self::Fence,
+        Self::Erase,
+        Self::Finish,
+        Self::Reactivate,
+    ];
+}
+
 /// An event that makes no sense in the account's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -309,17 +323,6 @@ actions! {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 8] = [
-        Event::Lock,
-        Event::Unlock,
-        Event::Suspend,
-        Event::Unsuspend,
-        Event::Fence,
-        Event::Erase,
-        Event::Finish,
-        Event::Reactivate,
-    ];
-
     fn every_status() -> impl Iterator<Item = AccountStatus> {
         let lives = [Lifecycle::Active, Lifecycle::Deactivating, Lifecycle::Deactivated];
         lives.into_iter().flat_map(|life| {
@@ -335,7 +338,7 @@ mod tests {
     #[test]
     fn every_event_in_every_state() {
         for status in every_status() {
-            for event in EVENTS {
+            for event in Event::ALL {
                 let Ok(next) = status.on(event) else { continue };
                 assert_eq!(next.on(event), Ok(next), "{event:?} may come twice");
                 let flag = matches!(event, Event::Lock | Event::Unlock | Event::Suspend | Event::Unsuspend);

@@ -48,17 +48,6 @@ mod tests {
     use super::super::account::Event;
     use super::*;
 
-    const EVENTS: [Event; 8] = [
-        Event::Lock,
-        Event::Unlock,
-        Event::Suspend,
-        Event::Unsuspend,
-        Event::Fence,
-        Event::Erase,
-        Event::Finish,
-        Event::Reactivate,
-    ];
-
     /// Every status that events lead to from a new account.
     fn reachable() -> Vec<AccountStatus> {
         let mut found = Vec::new();
@@ -66,7 +55,7 @@ mod tests {
         while let Some(status) = open.pop() {
             if !found.contains(&status) {
                 found.push(status);
-                open.extend(EVENTS.into_iter().filter_map(|event| status.on(event).ok()));
+                open.extend(Event::ALL.into_iter().filter_map(|event| status.on(event).ok()));
             }
         }
         found

@@ -117,16 +117,7 @@ fn validation() -> impl Strategy<Value = Validation> {
 }
 
 fn status() -> impl Strategy<Value = AccountStatus> {
-    let event = prop::sample::select(vec![
-        Event::Lock,
-        Event::Unlock,
-        Event::Suspend,
-        Event::Unsuspend,
-        Event::Fence,
-        Event::Erase,
-        Event::Finish,
-        Event::Reactivate,
-    ]);
+    let event = prop::sample::select(&Event::ALL[..]);
     prop::collection::vec(event, 0..6).prop_map(|events| {
         let next = |status: AccountStatus, event| status.on(event).unwrap_or(status);
         events.into_iter().fold(AccountStatus::default(), next)

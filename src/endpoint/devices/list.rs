@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::wire::ParseError;
-use crate::wire::json::{self, Items, ObjectWriter, Raw, Reader};
+use crate::wire::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
 use crate::{Text, Timestamp};
 
 /// One device: the answer to [`GET /devices/{deviceId}`], and an item of
@@ -37,24 +37,18 @@ impl<'a> DeviceResponse<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also
     /// without a `device_id`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        json::read(body, Self::read)
-    }
-
-    fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
-        let (mut device_id, mut display_name, mut last_seen_ip, mut last_seen_ts) = (None, None, None, None);
-        reader.fields(|reader, key| {
-            match key {
-                "device_id" => device_id = reader.optional(Reader::text)?,
-                "display_name" => display_name = reader.optional(Reader::text)?,
-                "last_seen_ip" => last_seen_ip = reader.optional(Reader::text)?,
-                "last_seen_ts" => last_seen_ts = reader.lenient_millis()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let device_id = device_id.ok_or(ParseError::WrongType)?;
-        let last_seen_ts = last_seen_ts.map(|since_epoch| Timestamp::from_millis(since_epoch.get()));
-        Ok(Self { device_id, display_name, last_seen_ip, last_seen_ts })
+        static KEYS: Table =
+            table![0; "device_id": Text, "display_name": Text, "last_seen_ip": Text, "last_seen_ts": Any];
+        let mut slots = [Span::NONE; 4];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [device_id, display_name, last_seen_ip, last_seen_ts] = slots;
+        let since_epoch = last_seen_ts.lenient_millis(text);
+        Ok(Self {
+            device_id: device_id.text(text).ok_or(ParseError::WrongType)?,
+            display_name: display_name.text(text),
+            last_seen_ip: last_seen_ip.text(text),
+            last_seen_ts: since_epoch.map(|millis| Timestamp::from_millis(millis.get())),
+        })
     }
 
     /// Writes the body; what isn't known is left out, not `null`.
@@ -95,20 +89,17 @@ impl<'a> DevicesResponse<'a> {
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut read = None;
-        json::read_object(body, |reader, key| {
-            let value = reader.raw()?;
-            if key == "devices" {
-                read = Some(value);
-            }
-            Ok(())
-        })?;
-        Ok(Self { read, given: &[] })
+        static KEYS: Table = table![0; "devices": Any];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [devices] = slots;
+        Ok(Self { read: devices.raw(text), given: &[] })
     }
 
     /// The devices, in the server's order. What has no ID is left out.
     pub fn iter(&self) -> impl Iterator<Item = DeviceResponse<'a>> + use<'a> {
-        let read = Items::of(self.read).filter_map(|device| DeviceResponse::read(&mut device.reader()).ok());
+        let read =
+            Items::of(self.read).filter_map(|device| DeviceResponse::parse(device.as_str().as_bytes()).ok());
         read.chain(self.given.iter().copied())
     }
 

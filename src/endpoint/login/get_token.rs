@@ -13,7 +13,7 @@ use crate::server::operation::GetLoginToken;
 use crate::server::reference::UserRef;
 use crate::server::seal::Sealer;
 use crate::wire::error::MatrixError;
-use crate::wire::json::{self, ObjectWriter};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{Auth, ParseError};
 use crate::{Millis, Secret};
 
@@ -115,16 +115,12 @@ impl<'a> GetLoginTokenResponse<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also without
     /// one of the two keys.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let (mut login_token, mut expires_in) = (None, None);
-        json::read_object(body, |reader, key| {
-            match key {
-                "login_token" => login_token = reader.secret()?,
-                "expires_in_ms" => expires_in = reader.lenient_millis()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let (login_token, expires_in) = login_token.zip(expires_in).ok_or(ParseError::WrongType)?;
+        static KEYS: Table = table![0; "login_token": Text, "expires_in_ms": Any];
+        let mut slots = [Span::NONE; 2];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [login_token, expires_in] = slots;
+        let read = login_token.secret(text).zip(expires_in.lenient_millis(text));
+        let (login_token, expires_in) = read.ok_or(ParseError::WrongType)?;
         Ok(Self { login_token, expires_in })
     }
 

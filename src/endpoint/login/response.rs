@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::wire::ParseError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::{Millis, Secret, Text};
 
 /// The answer to a registration or a login.
@@ -51,29 +51,25 @@ impl<'a> LoginResponse<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also
     /// without a `user_id`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut user_id = None;
-        let mut access_token = None;
-        let mut device_id = None;
-        let mut refresh_token = None;
-        let mut expires_in = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "user_id" => user_id = reader.optional(Reader::text)?,
-                "access_token" => access_token = reader.secret()?,
-                "device_id" => device_id = reader.optional(Reader::text)?,
-                "refresh_token" => refresh_token = reader.secret()?,
-                "expires_in_ms" => expires_in = reader.lenient_millis()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let login = access_token.zip(device_id).map(|(access_token, device_id)| NewLogin {
+        static KEYS: Table = table![
+            0;
+            "user_id": Text,
+            "access_token": Text,
+            "device_id": Text,
+            "refresh_token": Text,
+            "expires_in_ms": Any,
+        ];
+        let mut slots = [Span::NONE; 5];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [user_id, access_token, device_id, refresh_token, expires_in] = slots;
+        let login = access_token.secret(text).zip(device_id.text(text));
+        let login = login.map(|(access_token, device_id)| NewLogin {
             access_token,
             device_id,
-            refresh_token,
-            expires_in,
+            refresh_token: refresh_token.secret(text),
+            expires_in: expires_in.lenient_millis(text),
         });
-        Ok(Self { user_id: user_id.ok_or(ParseError::WrongType)?, login })
+        Ok(Self { user_id: user_id.text(text).ok_or(ParseError::WrongType)?, login })
     }
 
     /// Writes the body. `home_server` is not sent: the spec deprecates it.

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::wire::ParseError;
-use crate::wire::json::{self, ObjectWriter};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::{Millis, Secret};
 
 /// The answer to a refresh.
@@ -37,20 +37,15 @@ impl<'a> RefreshResponse<'a> {
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also
     /// without an `access_token`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut access_token = None;
-        let mut refresh_token = None;
-        let mut expires_in = None;
-        json::read_object(body, |reader, key| {
-            match key {
-                "access_token" => access_token = reader.secret()?,
-                "refresh_token" => refresh_token = reader.secret()?,
-                "expires_in_ms" => expires_in = reader.lenient_millis()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        let access_token = access_token.ok_or(ParseError::WrongType)?;
-        Ok(Self { access_token, refresh_token, expires_in })
+        static KEYS: Table = table![0; "access_token": Text, "refresh_token": Text, "expires_in_ms": Any];
+        let mut slots = [Span::NONE; 3];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [access_token, refresh_token, expires_in] = slots;
+        Ok(Self {
+            access_token: access_token.secret(text).ok_or(ParseError::WrongType)?,
+            refresh_token: refresh_token.secret(text),
+            expires_in: expires_in.lenient_millis(text),
+        })
     }
 
     /// Writes the body.

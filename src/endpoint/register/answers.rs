@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::wire::ParseError;
-use crate::wire::json::{self, ObjectWriter, Reader};
+use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
 /// The answer to [`GET /register/available`]. For a name that isn't free a server sends the
 /// error of [`Localpart::available`](super::Localpart::available) instead.
@@ -30,7 +30,8 @@ impl AvailabilityResponse {
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also without
     /// `available`.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        parse(body, "available").map(Self::new)
+        static KEYS: Table = table![0; "available": Flag];
+        parse(body, &KEYS).map(Self::new)
     }
 
     /// Writes the body.
@@ -70,7 +71,8 @@ impl TokenValidityResponse {
     /// [`ParseError`] as [`wire`](crate::wire) lists; [`ParseError::WrongType`] also without
     /// `valid`.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        parse(body, "valid").map(Self::new)
+        static KEYS: Table = table![0; "valid": Flag];
+        parse(body, &KEYS).map(Self::new)
     }
 
     /// Writes the body.
@@ -83,17 +85,11 @@ impl TokenValidityResponse {
     }
 }
 
-fn parse(body: &[u8], name: &str) -> Result<bool, ParseError> {
-    let mut value = None;
-    json::read_object(body, |reader, key| {
-        if key == name {
-            value = reader.optional(Reader::boolean)?;
-            Ok(())
-        } else {
-            reader.skip()
-        }
-    })?;
-    value.ok_or(ParseError::WrongType)
+fn parse(body: &[u8], keys: &Table) -> Result<bool, ParseError> {
+    let mut slots = [Span::NONE; 1];
+    let text = json::walk(body, keys, &mut slots)?;
+    let [value] = slots;
+    value.flag(text).ok_or(ParseError::WrongType)
 }
 
 fn write(out: &mut impl Write, name: &str, value: bool) -> fmt::Result {

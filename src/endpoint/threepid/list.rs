@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 
 use super::address::{Medium, Threepid};
 use crate::wire::ParseError;
-use crate::wire::json::{self, Items, ObjectWriter, Raw, Reader};
+use crate::wire::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
 use crate::{Text, Timestamp};
 
 /// A 3PID of an account, as it is listed.
@@ -29,21 +29,14 @@ impl ListedThreepid {
     }
 
     /// `None` for what is no 3PID by this crate's reading.
-    fn read(mut reader: Reader<'_>) -> Option<Self> {
-        let (mut medium, mut address, mut validated_at, mut added_at) = (None, None, None, None);
-        let read = reader.fields(|reader, key| {
-            match key {
-                "medium" => medium = reader.optional(Reader::text)?,
-                "address" => address = reader.optional(Reader::text)?,
-                "validated_at" => validated_at = reader.lenient_millis()?,
-                "added_at" => added_at = reader.lenient_millis()?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        });
-        read.ok()?;
-        let threepid = Threepid::parse(Medium::from_name(medium?)?, address?).ok()?;
-        let [validated_at, added_at] = [validated_at?, added_at?].map(|at| Timestamp::from_millis(at.get()));
+    fn read(listed: Raw<'_>) -> Option<Self> {
+        static KEYS: Table = table![0; "medium": Text, "address": Text, "validated_at": Any, "added_at": Any];
+        let mut slots = [Span::NONE; 4];
+        let text = json::walk(listed.as_str().as_bytes(), &KEYS, &mut slots).ok()?;
+        let [medium, address, validated_at, added_at] = slots;
+        let threepid = Threepid::parse(Medium::from_name(medium.text(text)?)?, address.text(text)?).ok()?;
+        let at = |span: Span| Some(Timestamp::from_millis(span.lenient_millis(text)?.get()));
+        let (validated_at, added_at) = (at(validated_at)?, at(added_at)?);
         Some(Self { threepid, validated_at, added_at })
     }
 
@@ -78,21 +71,17 @@ impl<'a> ThreepidsResponse<'a> {
     ///
     /// [`ParseError`] as [`wire`](crate::wire) lists.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut read = None;
-        json::read_object(body, |reader, key| {
-            let value = reader.raw()?;
-            if key == "threepids" {
-                read = Some(value);
-            }
-            Ok(())
-        })?;
-        Ok(Self { read, given: &[] })
+        static KEYS: Table = table![0; "threepids": Any];
+        let mut slots = [Span::NONE; 1];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [threepids] = slots;
+        Ok(Self { read: threepids.raw(text), given: &[] })
     }
 
     /// The 3PIDs, in the server's order. What lacks a key, or has no [`Threepid`], is left
     /// out.
     pub fn iter(&self) -> impl Iterator<Item = ListedThreepid> + use<'a> {
-        let read = Items::of(self.read).filter_map(|listed| ListedThreepid::read(listed.reader()));
+        let read = Items::of(self.read).filter_map(ListedThreepid::read);
         read.chain(self.given.iter().cloned())
     }
 

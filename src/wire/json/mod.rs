@@ -50,14 +50,6 @@ pub(crate) fn read<'a, T>(
     outcome.map_err(|refusal| refusal_of(text, refusal))
 }
 
-/// Reads one whole body that has to be an object, calling `field` for each key.
-pub(crate) fn read_object<'a>(
-    body: &'a [u8],
-    field: impl FnMut(&mut Reader<'a>, &str) -> Result<(), ParseError>,
-) -> Result<(), ParseError> {
-    read(body, |reader| reader.fields(field))
-}
-
 /// Reads one whole body that has to be an object, by its table: each key's value stands
 /// where its slot says in the text returned.
 #[inline(never)]

@@ -3,8 +3,8 @@
 use super::scan::{after_number, after_space, string, token};
 use super::span::Span;
 use super::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
+use crate::Text;
 use crate::wire::ParseError;
-use crate::{Millis, Secret, Text};
 
 /// The cursor. Methods leave it behind the value they read, white space skipped.
 ///
@@ -371,17 +371,6 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&mut Self) -> Result<T, ParseError>,
     ) -> Result<Option<T>, ParseError> {
         if self.null()? { Ok(None) } else { parse(self).map(Some) }
-    }
-
-    /// A secret string, or `None` for `null`.
-    pub(crate) fn secret(&mut self) -> Result<Option<Secret<'a>>, ParseError> {
-        Ok(self.optional(Self::text)?.map(Secret::from_text))
-    }
-
-    /// A number of milliseconds; any other value counts as none. For answers, where a time
-    /// that can't be read is no reason to lose the token beside it.
-    pub(crate) fn lenient_millis(&mut self) -> Result<Option<Millis>, ParseError> {
-        Ok(self.raw()?.as_str().parse().ok().map(Millis::new))
     }
 }
 

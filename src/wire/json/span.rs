@@ -2,7 +2,7 @@
 
 use super::Raw;
 use crate::wire::ParseError;
-use crate::{Secret, Text};
+use crate::{Millis, Secret, Text};
 
 /// Where a value stands in its body, or that there is none.
 ///
@@ -129,6 +129,12 @@ impl Span {
         }
         let number = self.raw(body).and_then(|raw| raw.as_str().parse().ok());
         number.map(Some).ok_or(ParseError::WrongType)
+    }
+
+    /// The number of milliseconds that stands here; any other value counts as none. For
+    /// answers, where a time that can't be read is no reason to lose the token beside it.
+    pub(crate) fn lenient_millis(self, body: &str) -> Option<Millis> {
+        self.raw(body)?.as_str().parse().ok().map(Millis::new)
     }
 
     /// The number that stands here, or whatever else the value is written with: a string
