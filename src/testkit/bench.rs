@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::future::Future;
 use core::task::Poll;
 
-use super::body::{Challenge, Script};
+use super::body::{Challenge, NEW, OLD, Script, USER};
 use super::duty::{Duty, Report, Violation};
 use super::host::{AccountFacts, Answer, Request, TestHost};
 use super::outside::Outside;
@@ -26,10 +26,10 @@ pub(super) struct Bench<'k, H> {
     pub(super) noticed: &'k Cell<bool>,
 }
 
-/// A request that waits, or has been answered meanwhile.
+/// A request that waits, or that was answered while something else went on beside it.
 pub(super) struct Waiting<'h> {
     task: Task<'h, Answer>,
-    pub(super) answer: Option<Answer>,
+    answer: Option<Answer>,
 }
 
 impl<H: TestHost> Bench<'_, H> {
@@ -66,18 +66,19 @@ impl<H: TestHost> Bench<'_, H> {
         self.start(request).finish(|| self.host.idle()).ok_or_else(|| self.stuck())
     }
 
-    /// Sends a request, and leaves it when it has waited so often, or was answered before.
-    pub(super) fn until(&self, request: Request, waits: usize) -> Result<Waiting<'_>, Violation> {
+    /// Sends a request, and leaves it when it has waited so often; `None` if it was answered
+    /// before.
+    pub(super) fn until(&self, request: Request, waits: usize) -> Result<Option<Waiting<'_>>, Violation> {
         let mut task = self.start(request);
         for _ in 0..waits {
-            if let Poll::Ready(answer) = task.poll() {
-                return Ok(Waiting { task, answer: Some(answer) });
+            if task.poll().is_ready() {
+                return Ok(None);
             }
             if !task.is_woken(|| self.host.idle()) {
                 return Err(self.stuck());
             }
         }
-        Ok(Waiting { task, answer: None })
+        Ok(Some(Waiting { task, answer: None }))
     }
 
     /// Drops a request where it waits.
@@ -135,6 +136,23 @@ impl<H: TestHost> Bench<'_, H> {
         answer
             .challenge()
             .ok_or_else(|| self.violation(Duty::AnswerAsTold, "the answer is no challenge where one is due"))
+    }
+
+    /// A password change of the user, and its session before the last stage.
+    pub(super) fn password_change(&self) -> Result<(Script, Challenge), Violation> {
+        let token = self.log_in(USER, OLD)?;
+        let script = Script::password(&token, USER, OLD, NEW);
+        let last = self.to_last(&script)?;
+        Ok((script, last))
+    }
+
+    /// Passes every stage before the registration token.
+    pub(super) fn to_token(&self, script: &Script) -> Result<Challenge, Violation> {
+        let mut at = self.begin(script)?;
+        while at.next.as_ref().is_some_and(|(stage, _)| stage != "m.login.registration_token") {
+            at = self.challenged(&self.send(self.next_request(script, &at)?)?)?;
+        }
+        Ok(at)
     }
 
     /// Passes every stage but the last; returns how the session stands then.

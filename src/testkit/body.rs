@@ -7,6 +7,11 @@ use super::host::{Answer, Endpoint, Request};
 use crate::wire::{AuthType, ChallengeBody};
 use crate::{MatrixError, SessionId, Text};
 
+pub(super) const USER: &str = "alice";
+pub(super) const OLD: &str = "old-password-1";
+pub(super) const NEW: &str = "new-password-2";
+pub(super) const TOKEN: &str = "invitation";
+
 /// A call as a client makes it: what it asks for, and what it can prove.
 #[derive(Clone)]
 pub(super) struct Script {

@@ -3,33 +3,29 @@
 use alloc::string::String;
 
 use super::bench::{Bench, Ran};
-use super::body::Script;
-use super::duty::Duty;
-use super::flows::{NEW, OLD, TOKEN, USER};
-use super::host::TestHost;
+use super::body::{NEW, OLD, Script, TOKEN, USER};
+use super::duty::{Duty, Violation};
+use super::host::{Answer, TestHost};
 use crate::server::account::Lifecycle;
+
+/// After a dropped request its session is good for another.
+fn goes_on<H: TestHost>(bench: &Bench<'_, H>, answer: &Answer) -> Result<(), Violation> {
+    let seen = "after a dropped request the session can't go on";
+    bench.must(answer.status == 200, Duty::GoOnAfterADrop, seen)
+}
 
 /// The last request of a password change.
 pub(super) fn password<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
+    let (script, last) = bench.password_change()?;
     let before = bench.account(USER)?.epoch;
     let request = bench.next_request(&script, &last)?;
-    let waiting = bench.until(request.clone(), wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(waiting) = bench.until(request.clone(), wait)? else { return Ok(false) };
     bench.drop_at(waiting);
     let done = bench.works(USER, NEW)?;
     let answer = bench.again(&request)?;
     let known = answer.status == 200 || !done;
     bench.must(known, Duty::LeaveARecord, "nobody knows of a call that was carried out")?;
-    bench.must(
-        answer.status == 200,
-        Duty::GoOnAfterADrop,
-        "after a dropped request the session can't go on",
-    )?;
+    goes_on(bench, &answer)?;
     bench.must(bench.works(USER, NEW)?, Duty::GoOnAfterADrop, "a dropped call was never carried out")?;
     let once = bench.account(USER)?.epoch <= before.saturating_add(1);
     bench.must(once, Duty::DoNothingTwice, "a dropped call was carried out twice")?;
@@ -38,21 +34,12 @@ pub(super) fn password<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
 
 /// A request with a wrong password.
 pub(super) fn wrong_password<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
+    let (script, last) = bench.password_change()?;
     let wrong = bench.next_request(&script.with_password("wrong"), &last)?;
-    let waiting = bench.until(wrong, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(waiting) = bench.until(wrong, wait)? else { return Ok(false) };
     bench.drop_at(waiting);
     let answer = bench.again(&bench.next_request(&script, &last)?)?;
-    bench.must(
-        answer.status == 200,
-        Duty::GoOnAfterADrop,
-        "after a dropped request the session can't go on",
-    )?;
+    goes_on(bench, &answer)?;
     Ok(true)
 }
 
@@ -61,10 +48,7 @@ pub(super) fn claimed<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
     let token = bench.log_in(USER, OLD)?;
     let script = Script::password(&token, USER, OLD, NEW);
     let last = bench.to_last(&script.bare())?;
-    let waiting = bench.until(bench.next_request(&script, &last)?, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(waiting) = bench.until(bench.next_request(&script, &last)?, wait)? else { return Ok(false) };
     bench.drop_at(waiting);
     if bench.session(&last)?.is_some_and(|session| session.is_claimed()) {
         bench.outside.advance(bench.rules.claim_for);
@@ -81,17 +65,10 @@ pub(super) fn register<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
     let script = Script::register("bob", NEW, TOKEN);
     let last = bench.to_last(&script)?;
     let request = bench.next_request(&script, &last)?;
-    let waiting = bench.until(request.clone(), wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(waiting) = bench.until(request.clone(), wait)? else { return Ok(false) };
     bench.drop_at(waiting);
     let answer = bench.again(&request)?;
-    bench.must(
-        answer.status == 200,
-        Duty::GoOnAfterADrop,
-        "after a dropped request the session can't go on",
-    )?;
+    goes_on(bench, &answer)?;
     let once = bench.account("bob")?.devices == 1 && bench.held(TOKEN)? == (0, 1);
     bench.must(once, Duty::DoNothingTwice, "a dropped registration was carried out twice, or half")?;
     Ok(true)
@@ -107,8 +84,7 @@ pub(super) fn reserving<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
         [Some(bench.next_request(&script, &at)?), one_shot.attempt("m.login.registration_token", "")];
     let mut waited = false;
     for request in requests.into_iter().flatten() {
-        let waiting = bench.until(request, wait)?;
-        if waiting.answer.is_none() {
+        if let Some(waiting) = bench.until(request, wait)? {
             waited = true;
             bench.drop_at(waiting);
         }
@@ -131,10 +107,7 @@ pub(super) fn deactivate<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran 
     let script = Script::deactivate(&token, USER, OLD);
     let last = bench.to_last(&script)?;
     let request = bench.next_request(&script, &last)?;
-    let waiting = bench.until(request.clone(), wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(waiting) = bench.until(request.clone(), wait)? else { return Ok(false) };
     bench.drop_at(waiting);
     bench.outside.advance(bench.rules.claim_for);
     bench.ask(bench.host.tidy())?;
@@ -145,11 +118,7 @@ pub(super) fn deactivate<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran 
             "an account in use has lost its password",
         )?;
         let answer = bench.again(&request)?;
-        bench.must(
-            answer.status == 200,
-            Duty::GoOnAfterADrop,
-            "after a dropped request the session can't go on",
-        )?;
+        goes_on(bench, &answer)?;
     }
     let account = bench.account(USER)?;
     let finished = account.status.life == Lifecycle::Deactivated && account.devices == 0;

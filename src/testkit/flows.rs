@@ -1,17 +1,12 @@
 //! Whole flows, one request after the other.
 
 use super::bench::{Bench, Ran};
-use super::body::{Challenge, Script};
+use super::body::{Challenge, NEW, OLD, Script, TOKEN, USER};
 use super::duty::{Duty, Violation};
 use super::host::{Endpoint, TestHost};
 use crate::server::account::{Event, Lifecycle};
 use crate::wire::error::ErrorCode;
 use crate::{MatrixError, Millis};
-
-pub(super) const USER: &str = "alice";
-pub(super) const OLD: &str = "old-password-1";
-pub(super) const NEW: &str = "new-password-2";
-pub(super) const TOKEN: &str = "invitation";
 
 /// Every first request begins a session of its own, which is stored.
 pub(super) fn first_requests<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {
@@ -136,9 +131,7 @@ pub(super) fn deactivate<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {
 
 /// A wrong password counts, and changes nothing else.
 pub(super) fn wrong_password<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
+    let (script, last) = bench.password_change()?;
     let wrong = bench.next_request(&script.with_password("wrong"), &last)?;
     for failures in 1..=bench.rules.max_failed_attempts {
         let answer = bench.send(wrong.clone())?;
@@ -156,9 +149,7 @@ pub(super) fn wrong_password<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran
 
 /// The account is locked between two requests, and fenced.
 pub(super) fn status<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
+    let (script, last) = bench.password_change()?;
     let request = bench.next_request(&script, &last)?;
     bench.ask(bench.host.change_status(USER, Event::Lock))?;
     let locked = bench.send(request.clone())?;
@@ -193,10 +184,7 @@ pub(super) fn reserved<H: TestHost>(bench: &Bench<'_, H>, script: &Script) -> Re
     // Without a password no registration succeeds.
     let script = Script { params: alloc::format!(r#""username":"{}""#, script.user), ..script.clone() };
     debug_assert!(script.endpoint == Endpoint::Register, "only a registration has a token");
-    let mut at = bench.begin(&script)?;
-    while at.next.as_ref().is_some_and(|(stage, _)| stage != "m.login.registration_token") {
-        at = bench.challenged(&bench.send(bench.next_request(&script, &at)?)?)?;
-    }
+    let at = bench.to_token(&script)?;
     let answer = bench.send(bench.next_request(&script, &at)?)?;
     Ok(answer.challenge().unwrap_or(at))
 }

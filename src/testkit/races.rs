@@ -1,9 +1,9 @@
 //! Something else happens while a request waits, at each of its waits in turn.
 
 use super::bench::{Bench, Ran};
-use super::body::Script;
+use super::body::{NEW, Script, TOKEN, USER};
 use super::duty::Duty;
-use super::flows::{NEW, OLD, TOKEN, USER, reserved};
+use super::flows::reserved;
 use super::host::TestHost;
 use crate::server::account::Event;
 use crate::server::exchange::HostKind;
@@ -13,13 +13,8 @@ const SECOND: &str = "second-invitation";
 
 /// The account is locked while its password is being changed.
 pub(super) fn locked_meanwhile<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
-    let mut waiting = bench.until(bench.next_request(&script, &last)?, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let (script, last) = bench.password_change()?;
+    let Some(mut waiting) = bench.until(bench.next_request(&script, &last)?, wait)? else { return Ok(false) };
     bench.beside(&mut waiting, bench.host.change_status(USER, Event::Lock))?;
     let done = bench.beside(&mut waiting, bench.host.password_works(USER, NEW))?;
     let answer = bench.resume(waiting)?;
@@ -35,13 +30,8 @@ pub(super) fn locked_meanwhile<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -
 /// The password is replaced otherwise while it is being changed: what was proved by the old one
 /// does not overwrite it.
 pub(super) fn replaced_meanwhile<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
-    let mut waiting = bench.until(bench.next_request(&script, &last)?, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let (script, last) = bench.password_change()?;
+    let Some(mut waiting) = bench.until(bench.next_request(&script, &last)?, wait)? else { return Ok(false) };
     bench.beside(&mut waiting, bench.host.set_password(USER, OTHER))?;
     bench.resume(waiting)?;
     bench.must(
@@ -54,15 +44,10 @@ pub(super) fn replaced_meanwhile<H: TestHost>(bench: &Bench<'_, H>, wait: usize)
 
 /// The same last request twice at once.
 pub(super) fn two_last<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
+    let (script, last) = bench.password_change()?;
     let before = bench.account(USER)?.epoch;
     let request = bench.next_request(&script, &last)?;
-    let mut waiting = bench.until(request.clone(), wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(mut waiting) = bench.until(request.clone(), wait)? else { return Ok(false) };
     let other = bench.send_beside(&mut waiting, request)?;
     let answer = bench.resume(waiting)?;
     let succeeded = answer.status == 200 || other.status == 200;
@@ -78,13 +63,8 @@ pub(super) fn claimed_first<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> R
     if H::KIND != HostKind::CLAIMS {
         return Ok(false);
     }
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
-    let mut waiting = bench.until(bench.next_request(&script, &last)?, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let (script, last) = bench.password_change()?;
+    let Some(mut waiting) = bench.until(bench.next_request(&script, &last)?, wait)? else { return Ok(false) };
     let done = bench.beside(&mut waiting, bench.host.password_works(USER, NEW))?;
     let session = match last.id() {
         Some(id) => bench.beside(&mut waiting, bench.host.session(id))?,
@@ -98,14 +78,9 @@ pub(super) fn claimed_first<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> R
 
 /// Two wrong passwords at once are two failures.
 pub(super) fn two_failures<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
+    let (script, last) = bench.password_change()?;
     let wrong = bench.next_request(&script.with_password("wrong"), &last)?;
-    let mut waiting = bench.until(wrong.clone(), wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(mut waiting) = bench.until(wrong.clone(), wait)? else { return Ok(false) };
     bench.send_beside(&mut waiting, wrong)?;
     bench.resume(waiting)?;
     let failures = bench.session(&last)?.map_or(0, |session| session.failures());
@@ -119,14 +94,8 @@ pub(super) fn two_tokens<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran 
     bench.ask(bench.host.add_registration_token(TOKEN, 1))?;
     bench.ask(bench.host.add_registration_token(SECOND, 1))?;
     let script = Script { params: r#""username":"bob""#.into(), ..Script::register("bob", NEW, TOKEN) };
-    let mut at = bench.begin(&script)?;
-    while at.next.as_ref().is_some_and(|(stage, _)| stage != "m.login.registration_token") {
-        at = bench.challenged(&bench.send(bench.next_request(&script, &at)?)?)?;
-    }
-    let mut waiting = bench.until(bench.next_request(&script, &at)?, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let at = bench.to_token(&script)?;
+    let Some(mut waiting) = bench.until(bench.next_request(&script, &at)?, wait)? else { return Ok(false) };
     let second = Script { registration_token: SECOND.into(), ..script };
     bench.send_beside(&mut waiting, bench.next_request(&second, &at)?)?;
     bench.resume(waiting)?;
@@ -142,10 +111,7 @@ pub(super) fn refused<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
     bench.ask(bench.host.add_registration_token(SECOND, 1))?;
     let (ours, theirs) = (Script::register("bob", NEW, TOKEN), Script::register("bob", OTHER, SECOND));
     let (at, other) = (bench.to_last(&ours)?, bench.to_last(&theirs)?);
-    let mut waiting = bench.until(bench.next_request(&ours, &at)?, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(mut waiting) = bench.until(bench.next_request(&ours, &at)?, wait)? else { return Ok(false) };
     let won = bench.send_beside(&mut waiting, bench.next_request(&theirs, &other)?)?;
     let answer = bench.resume(waiting)?;
     if won.status != 200 {
@@ -176,11 +142,8 @@ pub(super) fn refused<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
 
 /// Time passes while a request waits: at one of the waits at least, the session is over then.
 pub(super) fn time_passes<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
-    let mut waiting = bench.until(bench.next_request(&script, &last)?, wait)?;
-    if waiting.answer.is_some() {
+    let (script, last) = bench.password_change()?;
+    let Some(mut waiting) = bench.until(bench.next_request(&script, &last)?, wait)? else {
         let noticed = wait == 1 || bench.noticed.get();
         bench.must(
             noticed,
@@ -188,7 +151,7 @@ pub(super) fn time_passes<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran
             "a request that waits longer than its session lives succeeds",
         )?;
         return Ok(false);
-    }
+    };
     let done = bench.beside(&mut waiting, bench.host.password_works(USER, NEW))?;
     bench.outside.advance(bench.rules.session_lifetime);
     bench.resume(waiting)?;
@@ -203,10 +166,7 @@ pub(super) fn time_passes_with_a_token<H: TestHost>(bench: &Bench<'_, H>, wait: 
     bench.ask(bench.host.add_registration_token(TOKEN, 1))?;
     let script = Script { params: r#""username":"bob""#.into(), ..Script::register("bob", NEW, TOKEN) };
     let at = bench.begin(&script)?;
-    let mut waiting = bench.until(bench.next_request(&script, &at)?, wait)?;
-    if waiting.answer.is_some() {
-        return Ok(false);
-    }
+    let Some(mut waiting) = bench.until(bench.next_request(&script, &at)?, wait)? else { return Ok(false) };
     bench.beside(&mut waiting, bench.host.reservations())?;
     bench.outside.advance(bench.rules.session_lifetime);
     bench.resume(waiting)?;
@@ -219,9 +179,7 @@ pub(super) fn time_passes_with_a_token<H: TestHost>(bench: &Bench<'_, H>, wait: 
 
 /// The commit loses, whatever else happens.
 pub(super) fn lost<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {
-    let token = bench.log_in(USER, OLD)?;
-    let script = Script::password(&token, USER, OLD, NEW);
-    let last = bench.to_last(&script)?;
+    let (script, last) = bench.password_change()?;
     let before = bench.account(USER)?.epoch;
     let request = bench.next_request(&script, &last)?;
     if !bench.host.lose_next_commit() {

@@ -5,9 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::bench::{Bench, Ran};
-use super::body::Script;
+use super::body::{NEW, Script, TOKEN};
 use super::duty::Duty;
-use super::flows::{NEW, TOKEN, reserved};
+use super::flows::reserved;
 use super::host::TestHost;
 use super::outside::Outside;
 
