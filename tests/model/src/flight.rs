@@ -18,8 +18,8 @@ use crate::params::{self, Kind, Slot};
 use crate::request::{Admission, Ending, Incoming, Request};
 use crate::seen;
 use crate::session::State;
-use crate::steps::{Answered, Decision, Granted, SoFar, Then, World, decide};
-use crate::verify::verify;
+use crate::steps::{Decision, Granted, SoFar, Then, World, decide};
+use crate::verify::look_up;
 
 /// A request on its way.
 pub(crate) struct Flight<'r, Op: Known> {
@@ -179,24 +179,18 @@ impl<'r, Op: Known> Flight<'r, Op> {
             Exchange::Verify(question) => {
                 let Then::Verify(asked) = self.then() else { panic!("nothing is to be verified") };
                 let inside = host.one_transaction && self.request.in_transaction;
+                let caller = self.caller();
                 let transaction = self.transaction.as_mut().filter(|_| inside);
-                let before = host.reservations.len();
-                let (verdict, heard) =
-                    verify(host, transaction, question.question(), &asked, self.request.said);
-                self.reserved.extend(before..host.reservations.len());
-                let caller = match self.caller() {
+                let said = self.request.said;
+                let caller = match caller {
                     Caller::User(account) => Some(account.subject),
                     _ => None,
                 };
-                self.so_far.answered = Some(Answered {
-                    id: asked.id,
-                    stage: asked.stage,
-                    polled: asked.polled,
-                    heard,
-                    caller,
-                    in_transaction: inside,
-                    settled: false,
-                });
+                let question_asked = question.question();
+                let reserved = &mut self.reserved;
+                let (verdict, answered) =
+                    look_up(host, transaction, question_asked, &asked, said, caller, reserved);
+                self.so_far.answered = Some(answered);
                 if inside {
                     self.decide(host);
                     question.verdict_in_transaction(verdict)

@@ -12,10 +12,29 @@ use crate::facts::{Account, CAPTCHA, EMAIL, PASSWORD, PIN, SSO, TOKEN, user};
 use crate::host::{Host, Transaction, id};
 use crate::judge::Heard;
 use crate::request::Said;
-use crate::steps::Asked;
+use crate::steps::{Answered, Asked};
+
+/// Looks a stage up, in the transaction if there is one to look in. What is reserved for it
+/// is `reserved`.
+pub(crate) fn look_up<'r>(
+    host: &mut Host,
+    transaction: Option<&mut Transaction>,
+    question: &Question<'r>,
+    asked: &Asked,
+    said: Said,
+    caller: Option<Subject>,
+    reserved: &mut Vec<usize>,
+) -> (Verdict<'r>, Answered) {
+    let in_transaction = transaction.is_some();
+    let before = host.reservations.len();
+    let (verdict, heard) = verify(host, transaction, question, asked, said);
+    reserved.extend(before..host.reservations.len());
+    let Asked { id, stage, polled, .. } = *asked;
+    (verdict, Answered { id, stage, polled, heard, caller, in_transaction, settled: false })
+}
 
 /// What the crate is told, and what the model is.
-pub(crate) fn verify<'r>(
+fn verify<'r>(
     host: &mut Host,
     transaction: Option<&mut Transaction>,
     question: &Question<'r>,

@@ -13,7 +13,7 @@ use crate::params::SLOTS;
 use crate::request::{Form, Named, Said as Told};
 use crate::session::Id;
 use crate::steps::{Answered, World};
-use crate::verify::verify;
+use crate::verify::look_up;
 use crate::visited::{Decision, Said, Then, Visiting, decide};
 
 /// What somebody brings to a page.
@@ -153,18 +153,10 @@ impl<'r> Flight<'r> {
                 let Then::Verify(asked) = self.then() else { panic!("nothing is to be verified") };
                 let inside = host.one_transaction && self.in_transaction;
                 let transaction = self.transaction.as_mut().filter(|_| inside);
-                let before = host.reservations.len();
-                let (verdict, heard) = verify(host, transaction, question.question(), &asked, self.told);
-                self.reserved.extend(before..host.reservations.len());
-                self.answered = Some(Answered {
-                    id: asked.id,
-                    stage: asked.stage,
-                    polled: asked.polled,
-                    heard,
-                    caller: None,
-                    in_transaction: inside,
-                    settled: false,
-                });
+                let (told, reserved) = (self.told, &mut self.reserved);
+                let (verdict, answered) =
+                    look_up(host, transaction, question.question(), &asked, told, None, reserved);
+                self.answered = Some(answered);
                 if inside {
                     self.decide(host);
                     question.verdict_in_transaction(verdict)
