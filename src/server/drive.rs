@@ -145,6 +145,16 @@ pub enum Stop<'r, T> {
     Host(T),
 }
 
+/// The answer of a host whose own errors are such that clients are told.
+impl<'r> From<Stop<'r, MatrixError>> for Respond<'r> {
+    fn from(stop: Stop<'r, MatrixError>) -> Self {
+        match stop {
+            Stop::Respond(respond) => respond,
+            Stop::Host(error) => Self::Error(error),
+        }
+    }
+}
+
 /// The policy that a request is guarded by.
 #[derive(Debug)]
 #[allow(clippy::exhaustive_structs, reason = "all that a host has to decide")]
@@ -497,9 +507,7 @@ impl<E: Endpoint, H: Send> fmt::Debug for Granted<'_, E, H> {
 /// Ends a request whose parameters are refused before it can be checked: if it belongs to
 /// a session, other parameters may be sent there (rule U14).
 ///
-/// # Errors
-///
-/// Always: [`Stop`] is what to answer.
+/// What it returns is to be answered.
 #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
 pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
     host: &mut H,

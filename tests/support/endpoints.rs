@@ -231,10 +231,8 @@ impl Server {
             _,
             matrix_uia::endpoint::Checked<matrix_uia::endpoint::register::Registration<'_>>,
         >(&mut host, guarded, call, error, arrived);
-        match matrix_uia::server::drive::ready(refused).expect("nothing waits here") {
-            matrix_uia::server::drive::Stop::Respond(respond) => super::host::answer(&respond),
-            matrix_uia::server::drive::Stop::Host(error) => Answer::refused(error),
-        }
+        let stop = matrix_uia::server::drive::ready(refused).expect("nothing waits here");
+        super::host::answer(&stop.into())
     }
 
     fn create(&mut self, plan: NewAccount<String>) -> Result<(Outcome, Value), Refusal> {

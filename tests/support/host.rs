@@ -7,7 +7,7 @@ use std::future::{Future, ready};
 use matrix_uia::server::account::{Account, Caller};
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::drive::{
-    Changes, Guarded, Host, Loaded, Recalled, Run, Step, Stop, Verified, ready as now,
+    Changes, Guarded, Host, Loaded, Recalled, Run, Step, Verified, ready as now,
 };
 use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded};
 use matrix_uia::server::endpoint::Endpoint;
@@ -256,8 +256,7 @@ impl Server {
             let step = match now(run.next()).expect("nothing waits here") {
                 Ok(Some(step)) => step,
                 Ok(None) => return Answer::ok(body),
-                Err(Stop::Respond(respond)) => return answer(&respond),
-                Err(Stop::Host(error)) => return Answer::refused(error),
+                Err(stop) => return answer(&stop.into()),
             };
             match step {
                 Step::Admit(admit) => {

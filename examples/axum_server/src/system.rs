@@ -74,10 +74,7 @@ impl IntoResponse for Failure {
 
 impl From<Stop<'_, MatrixError>> for Failure {
     fn from(stop: Stop<'_, MatrixError>) -> Self {
-        let respond = match stop {
-            Stop::Respond(respond) => respond,
-            Stop::Host(error) => Respond::Error(error),
-        };
+        let respond = Respond::from(stop);
         let mut body = String::new();
         // A `String` takes whatever is written.
         let status = respond.write_body(&mut body).ok().flatten();

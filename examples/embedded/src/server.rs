@@ -79,8 +79,7 @@ impl<'p> Server<'p> {
         let guarded = Guarded { flows, rules, key, kind };
         let respond = match ready(change_password(device, &request, guarded, fresh)) {
             Some(Ok(())) => Respond::Performed,
-            Some(Err(Stop::Respond(respond))) => respond,
-            Some(Err(Stop::Host(error))) => Respond::Error(error),
+            Some(Err(stop)) => stop.into(),
             None => Respond::Error(MatrixError::unavailable()),
         };
         send(&respond, out)

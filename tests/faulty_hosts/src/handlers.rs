@@ -25,10 +25,7 @@ pub struct Failure(pub Answer);
 
 impl From<Stop<'_, MatrixError>> for Failure {
     fn from(stop: Stop<'_, MatrixError>) -> Self {
-        let respond = match stop {
-            Stop::Respond(respond) => respond,
-            Stop::Host(error) => Respond::Error(error),
-        };
+        let respond = Respond::from(stop);
         let mut body = String::new();
         let status = respond.write_body(&mut body).unwrap().unwrap_or(500);
         Self(Answer { status, body })

@@ -55,8 +55,7 @@ impl Server<'_> {
         let guarded = Guarded { flows, rules, key, kind: HostKind::assume_one_transaction() };
         match ready(change_password(memory, &request, guarded, fresh)) {
             Some(Ok(())) => send(&Respond::Performed),
-            Some(Err(Stop::Respond(respond))) => send(&respond),
-            Some(Err(Stop::Host(error))) => send(&Respond::Error(error)),
+            Some(Err(stop)) => send(&stop.into()),
             None => send(&Respond::Error(MatrixError::unavailable())),
         }
     }
