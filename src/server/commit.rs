@@ -55,8 +55,9 @@ pub(super) const fn changes<'c>(work: &'c Work<'c>) -> Changes<'c> {
     Changes { work, position: 0 }
 }
 
-/// Each change has a position of its own, whether there is one or not. Written out rather
-/// than chained of iterators: every use of those makes several copies of their code.
+/// Every kind of change has a fixed position, and a position without a change is skipped. The
+/// iterator is written by hand because the compiler copies a chain of adapters into every
+/// place that uses it.
 #[derive(Clone)]
 pub(super) struct Changes<'c> {
     work: &'c Work<'c>,

@@ -10,7 +10,7 @@ use crate::server::respond::Answer;
 use crate::server::verdict::Verdict;
 
 impl<'r> Work<'r> {
-    /// Makes ready what is asked next.
+    /// Prepares the next question: a load forgets the last one, a commit counts the revision up.
     pub(crate) fn prepare(&mut self, todo: &Todo<'r>) {
         match todo {
             Todo::Load => self.reset(),
@@ -19,7 +19,7 @@ impl<'r> Work<'r> {
         }
     }
 
-    /// Whether a stage has passed, found in the transaction of the load or outside of it.
+    /// The host has looked the stage up, in the transaction of the load or outside of it.
     pub(crate) fn verified(
         &mut self,
         question: &Question<'r>,

@@ -160,6 +160,7 @@ impl<'r> Work<'r> {
         }
     }
 
+    /// The commit is stored: its verdict is settled, and a claim in it is this request's.
     pub(super) fn stored(&mut self) {
         let settled =
             self.unused.is_some() || (self.put && self.proved().is_some() && self.unheld().is_none());

@@ -117,8 +117,9 @@ impl<'r> Work<'r> {
         self.go_on()
     }
 
-    /// Whether the call is over or under way, or can only be answered as one whose session
-    /// isn't known: then what it has made, such as the name in use, is no reason to refuse it.
+    /// Whether the call has begun, has succeeded, or names a session that is not there. The
+    /// host is not asked to admit it then: a name that the call itself has taken is no reason
+    /// to refuse the call.
     fn is_over(&self) -> bool {
         match &self.session {
             Some(session) => self.is_consumed() || session.is_claimed(),

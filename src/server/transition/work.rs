@@ -269,7 +269,7 @@ impl<'r> Work<'r> {
         Todo::Commit
     }
 
-    /// What the verdict proved, which is to be given back if nobody has use for it.
+    /// The reservation that the verdict proved and no commit has settled yet.
     pub(crate) fn proved(&self) -> Option<Proof> {
         let answered = self.answered.as_ref().filter(|answered| !answered.settled)?;
         match answered.verdict {
@@ -278,9 +278,9 @@ impl<'r> Work<'r> {
         }
     }
 
-    /// What the verdict proved and the session as loaded does not have. What another
-    /// request of it put to use is not given back: a host that reserves by session answers
-    /// both with the one reservation.
+    /// What the verdict proved, unless the loaded session holds it already. A host that
+    /// reserves by session gives two requests the same reservation; if one of them has stored
+    /// it, giving it back would free what the session holds.
     pub(crate) fn unheld(&self) -> Option<Proof> {
         let held = |proof: &Proof| self.session.iter().flat_map(Session::proofs).any(|held| held == *proof);
         self.proved().filter(|proof| !held(proof))
