@@ -4,23 +4,11 @@ use core::fmt;
 
 use super::flows::Policy;
 use super::session::{Session, SessionId};
+use super::transition::answer::Answer;
 use super::transition::work::Work;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, Raw};
-
-/// What is answered once everything is stored.
-#[derive(Clone, Copy)]
-pub(crate) enum Answer<'r> {
-    /// What the host made of the call.
-    Performed,
-    Challenge {
-        show_completed: bool,
-        error: Option<Fault>,
-        extra: Option<Raw<'r>>,
-    },
-    Error(MatrixError),
-}
 
 /// The answer to the request: the end of the exchange.
 #[derive(Debug)]

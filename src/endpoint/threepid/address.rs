@@ -6,12 +6,6 @@ use crate::Text;
 use crate::stored::stored_by_name;
 use crate::wire::error::{ErrorCode, MatrixError};
 
-/// Longest e-mail address, in bytes of its canonical form: what [RFC 5321] lets a mail
-/// server be asked to deliver to. A phone number has at most 15 digits.
-///
-/// [RFC 5321]: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1
-pub const MAX_ADDRESS_LEN: usize = 254;
-
 /// Most digits of a number, by E.164.
 const MAX_DIGITS: usize = 15;
 
@@ -87,7 +81,7 @@ impl Threepid {
     /// # Errors
     ///
     /// [`Domain::not_ascii`] for an e-mail address whose domain is not ASCII; another 400
-    /// `M_INVALID_PARAM` if it is no such address, or longer than [`MAX_ADDRESS_LEN`].
+    /// `M_INVALID_PARAM` if it is no such address, or longer than [`MAX_ADDRESS_LEN`](super::MAX_ADDRESS_LEN).
     ///
     /// [appendix]: https://spec.matrix.org/v1.19/appendices/#e-mail
     pub fn parse(medium: Medium, address: Text<'_>) -> Result<Self, MatrixError> {

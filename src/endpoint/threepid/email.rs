@@ -1,10 +1,15 @@
 //! E-mail addresses in one form.
 
-use super::address::MAX_ADDRESS_LEN;
 use super::domain::Domain;
 use super::invisible::is_invisible;
 use crate::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
+
+/// Longest e-mail address, in bytes of its canonical form: what [RFC 5321] lets a mail
+/// server be asked to deliver to. A phone number has at most 15 digits.
+///
+/// [RFC 5321]: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1
+pub const MAX_ADDRESS_LEN: usize = 254;
 
 pub(super) type Address = heapless::String<MAX_ADDRESS_LEN>;
 

@@ -43,12 +43,13 @@ mod token;
 mod validation;
 
 pub use add::{AddThreepidRequest, Addition, Binding, StoredAddition};
-pub use address::{MAX_ADDRESS_LEN, Medium, Threepid};
+pub use address::{Medium, Threepid};
 pub use authority::{AddressAuthority, Authorised, MAX_AUTHORISED};
 pub use check::{MAX_NEXT_LINK_LEN, MAX_SECRET_LEN};
 pub use claim::{ClaimBy, Claimant, Claimed};
 pub use delete::{DeleteThreepidRequest, DeleteThreepidResponse};
 pub use domain::{Domain, MAX_DOMAIN_LEN};
+pub use email::MAX_ADDRESS_LEN;
 pub use key::TokenRequestKey;
 pub use list::{ListedThreepid, ThreepidsResponse};
 pub use purpose::Purpose;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{MAX_ADDRESS_LEN, Medium, Threepid};
+use super::address::{Medium, Threepid};
+use super::email::MAX_ADDRESS_LEN;
 use super::purpose::Purpose;
 use super::validation::{Phase, Validation};
 use crate::decode::DecodeError;

@@ -1,12 +1,12 @@
 //! How the host's answers are taken in, and what is asked next. The exchange gives every
 //! question a type of its own; the driver goes through the same functions.
 
+use super::answer::Answer;
 use super::end::Recalled;
 use super::work::{Admission, Answered, Todo, Work};
 use crate::server::commit::Committed;
 use crate::server::grant::Outcome;
 use crate::server::question::Question;
-use crate::server::respond::Answer;
 use crate::server::verdict::Verdict;
 
 impl<'r> Work<'r> {

@@ -1,8 +1,8 @@
 //! How a call begins once every stage has passed, and how its session ends.
 
+use super::answer::Answer;
 use super::work::{Admission, Leaving, Todo, Work, Write};
 use crate::server::grant::{Outcome, Refusal};
-use crate::server::respond::Answer;
 use crate::server::session::Phase;
 use crate::wire::AuthType;
 use crate::wire::error::MatrixError;

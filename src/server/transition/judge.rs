@@ -1,10 +1,10 @@
 //! What an attempt, a poll or a verdict does to a session that goes on.
 
+use super::answer::Answer;
 use super::work::{Side, Todo, Work, Write};
 use crate::server::check::{AddressBy, AddressCheck, PasswordCheck};
 use crate::server::operation::Register;
 use crate::server::question::{Check, Question};
-use crate::server::respond::Answer;
 use crate::server::session::{Phase, Proof};
 use crate::server::verdict::{Evidence, StageFailure, Verdict};
 use crate::wire::error::fault::Fault;

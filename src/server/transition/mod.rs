@@ -10,6 +10,7 @@
 //! endpoint. A verdict meets every check that a request meets, since in between the session
 //! may have expired, moved on, or been closed.
 
+pub(crate) mod answer;
 mod asked;
 mod bind;
 pub(crate) mod end;

@@ -1,12 +1,12 @@
 //! The order in which a request is looked at once its session is loaded.
 
+use super::answer::Answer;
 use super::locate::Located;
 use super::work::{Admission, Answered, Input, Side, Todo, Work, Write};
 use crate::Timestamp;
 use crate::server::account::{Account, Caller};
 use crate::server::operation::Replayable;
 use crate::server::reference::{Subject, UserRef};
-use crate::server::respond::Answer;
 use crate::server::rules::UnknownSession;
 use crate::server::session::Session;
 use crate::server::verdict::Verdict;

@@ -1,11 +1,11 @@
 //! All that one request works with, from its arrival to its answer.
 
+use super::answer::Answer;
 use crate::Timestamp;
 use crate::server::call::CallFacts;
 use crate::server::flows::Policy;
 use crate::server::question::Question;
 use crate::server::reference::{Subject, UserRef};
-use crate::server::respond::Answer;
 use crate::server::rules::Rules;
 use crate::server::session::{Passed, Proof, Revision, SLOTS, Session, SessionId};
 use crate::server::verdict::Verdict;

@@ -1,0 +1,18 @@
+//! What a request comes to, before it is made an answer.
+
+use crate::wire::error::MatrixError;
+use crate::wire::error::fault::Fault;
+use crate::wire::json::Raw;
+
+/// What is answered once everything is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer<'r> {
+    /// What the host made of the call.
+    Performed,
+    Challenge {
+        show_completed: bool,
+        error: Option<Fault>,
+        extra: Option<Raw<'r>>,
+    },
+    Error(MatrixError),
+}
