@@ -7,13 +7,14 @@ import pathlib
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import SessionNotCreatedException, WebDriverException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -23,6 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 SHOTS = TARGET / "browser"
 PATIENCE = 20
+# How often a browser is started before its tests fail.
+STARTS = 4
 
 # What a script would do that got through: the tests look for it after every page.
 MARKUP = "\"'></title></script><script>window.pwned=1</script><img src=x onerror=window.pwned=1>"
@@ -118,7 +121,16 @@ def browser():
     ]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options, Service(os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")))
+    driver = os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")
+    # On a loaded machine Chromium sometimes exits while it starts. What is tested is the
+    # pages, so a start is tried again.
+    for attempt in range(STARTS):
+        try:
+            return webdriver.Chrome(options, Service(driver))
+        except SessionNotCreatedException:
+            if attempt + 1 == STARTS:
+                raise
+            time.sleep(2 ** attempt)
 
 
 class BrowserTest(unittest.TestCase):
