@@ -33,7 +33,10 @@ fn bound(event: &mut Event) {
 fn bound_request(request: &mut Request) {
     request.operation %= 4;
     request.user = request.user.map(|user| user % 2);
-    request.given = request.given.map(|given| given.map(|value| value % 4));
+    // The second parameter is a boolean.
+    for (given, values) in request.given.iter_mut().zip([4, 2, 4]) {
+        *given = given.map(|value| value % values);
+    }
     if let Ask::Attempt(stage, _) = &mut request.ask {
         *stage %= STAGES.len() as u8;
     }
