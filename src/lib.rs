@@ -198,6 +198,8 @@
 //! | a validation's `sid`, client secret or token | [`MAX_SECRET_LEN`](endpoint::threepid::MAX_SECRET_LEN) bytes | `M_INVALID_PARAM` |
 //! | a validation's `next_link` | [`MAX_NEXT_LINK_LEN`](endpoint::threepid::MAX_NEXT_LINK_LEN) bytes | `M_INVALID_PARAM` |
 //! | fields of a page's form | [`MAX_FIELDS`](pages::MAX_FIELDS) | [`FormError`](pages::FormError) |
+//! | an e-mail address's domain | [`MAX_DOMAIN_LEN`](endpoint::threepid::MAX_DOMAIN_LEN) bytes | `M_INVALID_PARAM` |
+//! | operations that one validated address may authorise | [`MAX_AUTHORISED`](endpoint::threepid::MAX_AUTHORISED) | [`CapacityError`] |
 //! | life, and wrong tokens, of a validation | [`ValidationRules`](endpoint::threepid::ValidationRules) | `M_SESSION_EXPIRED` |
 //! | life, and failed attempts, of a session | [`Rules`] | a new session; 429 |
 //! | sessions of a store | its capacity | [`NotStored::Full`](server::store::NotStored::Full) |
@@ -292,7 +294,7 @@ pub use wire::error::MatrixError;
 /// The front page's limits are those of the code:
 ///
 /// ```
-/// use matrix_uia::{Rules, endpoint::deactivate, pages, server::flows, endpoint::refresh, endpoint::register, endpoint::signing_keys, endpoint::threepid, wire};
+/// use matrix_uia::{Rules, endpoint::deactivate, pages, server, server::flows, endpoint::refresh, endpoint::register, endpoint::signing_keys, endpoint::threepid, wire};
 /// let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 /// let rules = Rules::default();
 /// for stated in [
@@ -310,6 +312,11 @@ pub use wire::error::MatrixError;
 ///     format!("`signing_keys::MAX_SIGNING_KEY_LEN` = {} ", signing_keys::MAX_SIGNING_KEY_LEN),
 ///     format!("`threepid::MAX_ADDRESS_LEN` = {} ", threepid::MAX_ADDRESS_LEN),
 ///     format!("`threepid::MAX_SECRET_LEN` = {} ", threepid::MAX_SECRET_LEN),
+///     format!("`threepid::MAX_DOMAIN_LEN` = {} ", threepid::MAX_DOMAIN_LEN),
+///     format!("`threepid::MAX_AUTHORISED` = {} ", threepid::MAX_AUTHORISED),
+///     format!("`digest::MAX_SET` = {} ", server::digest::MAX_SET),
+///     format!("`store::SESSIONS_PER_OWNER` = {} ", server::store::SESSIONS_PER_OWNER),
+///     format!("`WebUrl::MAX_LEN` = {} ", wire::WebUrl::MAX_LEN),
 ///     format!("`threepid::MAX_NEXT_LINK_LEN` = {} ", threepid::MAX_NEXT_LINK_LEN),
 ///     format!("`pages::MAX_FIELDS` = {} ", pages::MAX_FIELDS),
 ///     format!("`Rules::session_lifetime`, {} minutes ", rules.session_lifetime.get() / 60_000),
