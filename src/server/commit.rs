@@ -33,7 +33,9 @@ pub enum Change<'c> {
         /// The revision it was read at.
         expected: Revision,
     },
-    /// Give back what was reserved for the session: nobody has use for it.
+    /// Give back what was reserved for the session: nobody has use for it. If it is not
+    /// reserved any more, such as after another request of the session has spent it, there is
+    /// nothing to do.
     GiveBack {
         /// The session in whose name it was reserved.
         session: SessionId,

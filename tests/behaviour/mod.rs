@@ -18,5 +18,6 @@ mod threepid;
 mod uia;
 mod uia_attempts;
 mod uia_binding;
+mod uia_claims;
 mod uia_outcome;
 mod uia_stages;

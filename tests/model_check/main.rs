@@ -11,8 +11,9 @@
 //! Each arrow is one step that any other request may come before or after. A request may also
 //! be forgotten in the middle (its process was killed), the session may be dropped by its
 //! store, the account may be fenced, a call may fail, and so much time may pass that a claim
-//! lapses, once each and at any moment. Nothing of the crate is modelled: every step is an
-//! answer to the crate's own exchange.
+//! lapses, once each and at any moment. The last stage reserves the one use of a voucher,
+//! which is spent on the call or given back. Nothing of the crate is modelled: every step is
+//! an answer to the crate's own exchange.
 //!
 //! An exchange can't be copied, and a state has to be. What is kept of a request are the
 //! answers of its host. The exchange being a pure function of them, the checker begins it

@@ -17,10 +17,10 @@ use matrix_uia::server::page_outcome::PageOutcome;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;
-use matrix_uia::server::session::Revision;
-use matrix_uia::server::verdict::Verdict;
+use matrix_uia::server::session::{Proof, Revision};
+use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::error::ErrorCode;
-use matrix_uia::wire::{AuthData, AuthType};
+use matrix_uia::wire::{AuthData, AuthType, Raw};
 use matrix_uia::{BindingKey, Flows, MatrixError, Millis, Rules, Session, SessionId, Timestamp};
 
 pub(super) type Op = ChangePassword;
@@ -37,7 +37,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
     rules
 });
 static FLOWS: LazyLock<Flows<'static, Op>> =
-    LazyLock::new(|| Flows::new([["m.login.password", "m.login.dummy"]], None).unwrap());
+    LazyLock::new(|| Flows::new([["m.login.password", "org.example.voucher"]], None).unwrap());
 static CHECKED: LazyLock<Vec<Checked<ChangePasswordRequest<'static>>>> =
     LazyLock::new(|| Kind::ALL.iter().map(|kind| checked(kind.body())).collect());
 
@@ -52,21 +52,21 @@ pub(super) enum Kind {
     Right,
     /// A wrong one.
     Wrong,
-    /// The dummy stage, which is the last.
-    Dummy,
+    /// The voucher, which is the last stage.
+    Voucher,
     /// Only the session.
     Poll,
-    /// The dummy stage, with other parameters than the session is bound to.
+    /// The voucher, with other parameters than the session is bound to.
     OtherParams,
-    /// The dummy stage, sent once the call has succeeded: its answer was lost.
+    /// The voucher, sent once the call has succeeded: its answer was lost.
     Repeat,
-    /// The dummy stage again, by the form of its fallback page.
+    /// The voucher, by the form of its fallback page.
     Page,
 }
 
 impl Kind {
     pub(super) const ALL: [Self; 7] =
-        [Self::Right, Self::Wrong, Self::Dummy, Self::Poll, Self::OtherParams, Self::Repeat, Self::Page];
+        [Self::Right, Self::Wrong, Self::Voucher, Self::Poll, Self::OtherParams, Self::Repeat, Self::Page];
 
     /// The session's ID is that of 24 bytes of `Z`.
     const fn body(self) -> &'static [u8] {
@@ -77,12 +77,12 @@ impl Kind {
             Self::Wrong => {
                 br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"wrong"}}"#
             }
-            Self::Dummy | Self::Repeat | Self::Page => {
-                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.dummy"}}"#
+            Self::Voucher | Self::Repeat | Self::Page => {
+                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"org.example.voucher","code":"once"}}"#
             }
             Self::Poll => br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa"}}"#,
             Self::OtherParams => {
-                br#"{"new_password":"rabbit-hole","auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.dummy"}}"#
+                br#"{"new_password":"rabbit-hole","auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"org.example.voucher","code":"once"}}"#
             }
         }
     }
@@ -142,6 +142,10 @@ pub(super) enum Said {
     Loaded(Read, u32, u64),
     /// The password was compared when the account was at this epoch.
     Verified(u32),
+    /// The voucher's one use is reserved for the session.
+    Reserved,
+    /// It is used up: by the session that this request has read before.
+    UsedUp,
     /// Whether there is a record of the call.
     Recalled(bool),
     /// The call succeeded at this time.
@@ -169,12 +173,30 @@ pub(super) enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Asks {
     Load,
-    Verify,
+    Verify(Of),
     Recall,
     Perform,
     Commit,
     Nothing(Answer),
     Killed,
+}
+
+/// What is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Of {
+    Password,
+    Voucher,
+}
+
+impl Of {
+    fn of(question: &Question<'_>) -> Self {
+        assert_eq!(question.session_id(), id());
+        match question.check() {
+            Check::Password(_) => Self::Password,
+            Check::Custom { .. } => Self::Voucher,
+            other => unreachable!("{other:?} is in no flow"),
+        }
+    }
 }
 
 /// A write to the session that everybody names.
@@ -183,6 +205,13 @@ pub(super) struct Write {
     pub(super) expected: Option<Revision>,
     /// `None`: it is removed.
     pub(super) session: Option<Session>,
+}
+
+/// What a commit does with the voucher's use that is reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reservation {
+    GivenBack,
+    Spent,
 }
 
 enum On {
@@ -194,31 +223,36 @@ enum On {
 pub(super) struct Going {
     on: On,
     epoch: u32,
+    /// Whether the session was claimed when it was loaded.
+    claimed: bool,
     repeated: bool,
+    one_transaction: bool,
 }
 
 impl Going {
     pub(super) fn begin(kind: Kind, host: HostKind, arrived: u64) -> Self {
         let arrived = Timestamp::from_millis(arrived);
         let on = if kind == Kind::Page {
-            let visit = Visit::form(id(), AuthType::Dummy, Ok(AuthData::Dummy), None);
+            let visit =
+                Visit::form(id(), AuthType::Custom("org.example.voucher".into()), Ok(voucher()), None);
             On::Page(PageExchange::begin(visit, arrived))
         } else {
             let call = kind.checked().call(&KEY);
             assert_eq!(call.session_id(), Some(id()));
             On::Client(Exchange::begin(&FLOWS, &RULES, host, call, FRESH, arrived))
         };
-        Self { on, epoch: 0, repeated: false }
+        Self { on, epoch: 0, claimed: false, repeated: false, one_transaction: host != HostKind::CLAIMS }
     }
 
     /// Answers the question, and every one after it that this request alone can answer.
     pub(super) fn say(mut self, said: &Said) -> Self {
-        if let Said::Loaded(_, epoch, _) = said {
+        if let Said::Loaded(read, epoch, _) = said {
             self.epoch = *epoch;
+            self.claimed = read.session().is_some_and(Session::is_claimed);
         }
         self.on = match self.on {
-            On::Client(exchange) => On::Client(say(exchange, said)),
-            On::Page(exchange) => On::Page(say_page(exchange, said)),
+            On::Client(exchange) => On::Client(say(exchange, said, self.one_transaction)),
+            On::Page(exchange) => On::Page(say_page(exchange, said, self.one_transaction)),
         };
         loop {
             self.on = match self.on {
@@ -246,7 +280,7 @@ impl Going {
         match &self.on {
             On::Client(exchange) => match exchange {
                 Exchange::Load(_) => Asks::Load,
-                Exchange::Verify(_) => Asks::Verify,
+                Exchange::Verify(verify) => Asks::Verify(Of::of(verify.question())),
                 Exchange::Recall(_) => Asks::Recall,
                 Exchange::Perform(_) => Asks::Perform,
                 Exchange::Commit(_) => Asks::Commit,
@@ -267,9 +301,8 @@ impl Going {
                 PageExchange::Respond(outcome) => {
                     Asks::Nothing(Answer::Shown(*outcome == PageOutcome::Passed))
                 }
-                PageExchange::Account(_) | PageExchange::Verify(_) => {
-                    unreachable!("a dummy stage asks nothing")
-                }
+                PageExchange::Verify(verify) => Asks::Verify(Of::of(verify.question())),
+                PageExchange::Account(_) => unreachable!("it has been answered"),
             },
         }
     }
@@ -283,12 +316,22 @@ impl Going {
         }
     }
 
+    /// What becomes of the voucher's use that is reserved.
+    pub(super) fn reservations(&self) -> Vec<Reservation> {
+        match &self.on {
+            On::Client(Exchange::Commit(commit)) => commit.changes().filter_map(reservation).collect(),
+            On::Page(PageExchange::Commit(commit)) => commit.changes().filter_map(reservation).collect(),
+            _ => unreachable!("there is nothing to write"),
+        }
+    }
+
     /// The epoch at which the account was loaded.
     pub(super) const fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// Whether the grant is of a whole flow, and for whom the session is. The record of the
+    /// Whether the grant is of a whole flow, and for whom the session is, and whether the
+    /// session is claimed for it where claims are stored. The record of the
     /// call is left under the session where a claim is stored, and only there.
     pub(super) fn grants_what_is_earned(self, claims: bool) -> bool {
         let On::Client(Exchange::Perform(perform)) = self.on else { return false };
@@ -297,13 +340,14 @@ impl Going {
         grant.proofs().count() == 2
             && grant.user() == Some(ALICE)
             && self.epoch == 0
+            && self.claimed == claims
             && performing.session_id() == Some(id())
             && under == grant.record_under()
             && under == claims.then(id)
     }
 }
 
-fn say(exchange: Exchange<'static, Op>, said: &Said) -> Exchange<'static, Op> {
+fn say(exchange: Exchange<'static, Op>, said: &Said, one_transaction: bool) -> Exchange<'static, Op> {
     let outcome = Outcome::new(Reference::new(1));
     match (exchange, said) {
         (Exchange::Load(it), Said::Loaded(read, epoch, now)) => {
@@ -314,6 +358,8 @@ fn say(exchange: Exchange<'static, Op>, said: &Said) -> Exchange<'static, Op> {
             let verdict = compare(it.question(), *epoch);
             it.verdict(verdict)
         }
+        (Exchange::Verify(it), said) if one_transaction => it.verdict_in_transaction(verdict(said)),
+        (Exchange::Verify(it), said) => it.verdict(verdict(said)),
         (Exchange::Recall(it), Said::Recalled(found)) => {
             assert_eq!(it.session_id(), id());
             if *found { it.carried_out(outcome) } else { it.not_carried_out() }
@@ -331,13 +377,15 @@ fn say(exchange: Exchange<'static, Op>, said: &Said) -> Exchange<'static, Op> {
     }
 }
 
-fn say_page(exchange: PageExchange<'static>, said: &Said) -> PageExchange<'static> {
+fn say_page(exchange: PageExchange<'static>, said: &Said, one_transaction: bool) -> PageExchange<'static> {
     match (exchange, said) {
         (PageExchange::Load(it), Said::Loaded(read, _, now)) => {
             let policy = PagePolicy::new(&*FLOWS, &RULES);
             let found = read.session().cloned().map(|session| (session, policy));
             it.found(found, Timestamp::from_millis(*now))
         }
+        (PageExchange::Verify(it), said) if one_transaction => it.verdict_in_transaction(verdict(said)),
+        (PageExchange::Verify(it), said) => it.verdict(verdict(said)),
         (PageExchange::Commit(it), Said::Stored) => it.committed(Committed::Stored),
         (PageExchange::Commit(it), Said::Lost) => it.committed(Committed::Lost),
         (exchange, said) => unreachable!("{said:?} is no answer to {exchange:?}"),
@@ -363,9 +411,32 @@ fn write(change: Change<'_>) -> Option<Write> {
             Some(Write { expected: Some(expected), session: None })
         }
         // The effects of a call that failed are not modelled.
-        Change::Undo => None,
-        Change::GiveBack { .. } | Change::Spend { .. } => unreachable!("nothing is reserved"),
+        Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => None,
     }
+}
+
+fn reservation(change: Change<'_>) -> Option<Reservation> {
+    let (session, proof, reservation) = match change {
+        Change::GiveBack { session, proof } => (session, proof, Reservation::GivenBack),
+        Change::Spend { session, proof } => (session, proof, Reservation::Spent),
+        Change::Undo | Change::Put { .. } | Change::Remove { .. } => return None,
+    };
+    assert_eq!((session, proof), (id(), Proof::Other(RESERVATION)));
+    Some(reservation)
+}
+
+const RESERVATION: Reference = Reference::new(2);
+
+fn verdict(said: &Said) -> Verdict<'static> {
+    match said {
+        Said::Reserved => Verdict::Passed(Evidence::other(RESERVATION)),
+        Said::UsedUp => Verdict::Failed(StageFailure::Other),
+        said => unreachable!("{said:?} says nothing about the voucher"),
+    }
+}
+
+fn voucher() -> AuthData<'static> {
+    AuthData::Custom(Raw::parse(r#"{"type":"org.example.voucher","code":"once"}"#).unwrap())
 }
 
 fn alice(epoch: u32) -> Account {

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use matrix_uia::server::exchange::HostKind;
 use stateright::{Model, Property};
 
-use super::request::{ARRIVED, Answer, Asks, Going, Kind, Read, Said, Write, begun};
+use super::request::{ARRIVED, Answer, Asks, Going, Kind, Of, Read, Reservation, Said, Write, begun};
 
 const SUCCEEDED: u64 = 3_000;
 const REPEATED: u64 = 4_000;
@@ -63,6 +63,12 @@ impl Request {
         self.asks == Asks::Commit && matches!(self.log.last(), Some(Said::Succeeded(_)))
     }
 
+    /// Whether the transaction that is open reserves the voucher's use.
+    fn reserves(&self) -> bool {
+        let in_transaction = self.log.iter().rev().take_while(|said| !matches!(said, Said::Loaded(..)));
+        in_transaction.into_iter().any(|said| *said == Said::Reserved)
+    }
+
     fn going(&self, host: HostKind) -> Going {
         let begin = Going::begin(self.kind, host, self.arrived.unwrap_or(ARRIVED));
         self.said.iter().fold(begin, |going, said| going.say(said))
@@ -90,13 +96,26 @@ impl Request {
     }
 }
 
+/// The one use of the voucher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Use {
+    Free,
+    /// For the session.
+    Reserved,
+    Spent,
+}
+
 /// Everything there is at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
     stored: Read,
     requests: Vec<Request>,
+    voucher: Use,
     fenced: bool,
     dropped: bool,
+    /// The store has lost a session in the middle of a call, which none may evict. What was
+    /// reserved for it ends with its own time.
+    lost_claim: bool,
     killed: bool,
     late: bool,
     /// The record of the call, where it is left when a claim is stored.
@@ -154,7 +173,7 @@ impl Host {
     }
 }
 
-type Stop = (Read, bool, bool, u8, usize);
+type Stop = (Read, Use, bool, bool, u8, usize);
 
 pub(super) struct World {
     host: Host,
@@ -220,6 +239,11 @@ impl World {
         } else {
             let earned = loaded.grants_what_is_earned(claims) && state.requests[i].kind != Kind::OtherParams;
             state.requests[i].hear(kind, succeeded);
+            if claims {
+                // What is spent is part of the act that carries the call out.
+                assert_eq!(state.requests[i].going(kind).reservations(), [Reservation::Spent]);
+                state.voucher = Use::Spent;
+            }
             if claims || self.commit(state, i) {
                 state.calls += 1;
                 state.record = claims && self.host.records;
@@ -237,8 +261,24 @@ impl World {
         // The effects and the record are there: only the store may have dropped the session,
         // or another request has read the record.
         let done = !self.host.one_transaction && state.requests[i].has_answered_call();
-        let writes = state.requests[i].going(kind).writes();
-        let stored = self.write(state, writes) || done;
+        let going = state.requests[i].going(kind);
+        let reserves = self.host.one_transaction && state.requests[i].reserves();
+        let voucher = if reserves { Use::Reserved } else { state.voucher };
+        let reservations = going.reservations();
+        // What isn't reserved any more can't be spent.
+        let spendable = done || voucher == Use::Reserved || !reservations.contains(&Reservation::Spent);
+        let stored = spendable && (self.write(state, going.writes()) || done);
+        if stored {
+            state.voucher = voucher;
+            for reservation in reservations {
+                state.voucher = match reservation {
+                    // Another request of the session has spent it.
+                    Reservation::GivenBack if state.voucher == Use::Spent => Use::Spent,
+                    Reservation::GivenBack => Use::Free,
+                    Reservation::Spent => Use::Spent,
+                };
+            }
+        }
         state.lost_race |= !stored;
         state.requests[i].hear(kind, if stored { Said::Stored } else { Said::Lost });
         if let Asks::Nothing(Answer::Challenged(_, Some("M_FORBIDDEN"))) = state.requests[i].asks {
@@ -262,8 +302,16 @@ impl World {
                 let said = Said::Loaded(state.stored.clone(), state.epoch(), now);
                 state.requests[i].hear(kind, said);
             }
-            Asks::Verify => {
+            Asks::Verify(Of::Password) => {
                 let said = Said::Verified(state.epoch());
+                state.requests[i].hear(kind, said);
+            }
+            Asks::Verify(Of::Voucher) => {
+                let said = if state.voucher == Use::Spent { Said::UsedUp } else { Said::Reserved };
+                // Where it isn't part of the commit, it is reserved in an act of its own.
+                if said == Said::Reserved && !self.host.one_transaction {
+                    state.voucher = Use::Reserved;
+                }
                 state.requests[i].hear(kind, said);
             }
             Asks::Recall => {
@@ -281,7 +329,7 @@ impl World {
 
     /// Every process stops here, and the client asks once more, later.
     fn is_safe_to_stop_at(&self, state: &State) -> bool {
-        let stop = (state.stored.clone(), state.record, state.fenced, state.calls, state.most);
+        let stop = (state.stored.clone(), state.voucher, state.record, state.fenced, state.calls, state.most);
         if let Some(safe) = self.stops.lock().unwrap().get(&stop) {
             return *safe;
         }
@@ -298,7 +346,9 @@ impl World {
             Asks::Nothing(Answer::Challenged(0, _)) => state.most == 0 && !over,
             _ => false,
         };
-        let safe = right && then.calls <= 1 && !then.unearned;
+        let succeeded = matches!(then.requests[0].asks, Asks::Nothing(Answer::Replayed | Answer::Succeeded));
+        let spent = then.voucher == Use::Spent || !succeeded;
+        let safe = right && spent && then.calls <= 1 && !then.unearned;
         self.stops.lock().unwrap().insert(stop, safe);
         safe
     }
@@ -326,8 +376,10 @@ impl Model for World {
             .map(|kinds| State {
                 stored: begun(),
                 requests: kinds.into_iter().map(Request::new).collect(),
+                voucher: Use::Free,
                 fenced: false,
                 dropped: false,
+                lost_claim: false,
                 killed: false,
                 late: false,
                 record: false,
@@ -376,6 +428,13 @@ impl Model for World {
                 state.killed = true;
             }
             Action::Drop => {
+                // What is reserved for a session is given back with it, unless it is in the
+                // middle of a call: none is evicted then, and a store that loses it says nothing.
+                let session = state.stored.session();
+                state.lost_claim = session.is_some_and(matrix_uia::Session::is_claimed);
+                if !state.lost_claim && state.voucher == Use::Reserved {
+                    state.voucher = Use::Free;
+                }
                 state.stored = Read::NOTHING;
                 state.dropped = true;
             }
@@ -411,6 +470,16 @@ impl Model for World {
                 })
             }),
             Property::always("every state is safe to stop at", Self::is_safe_to_stop_at),
+            Property::always("nothing is reserved for ever", |_, state: &State| {
+                let idle =
+                    state.requests.iter().all(|request| request.is_over() || request.arrived.is_none());
+                let goes_on = |session: &matrix_uia::Session| session.consumed_at().is_none();
+                let is_held = state.stored.session().is_some_and(goes_on);
+                state.voucher != Use::Reserved || is_held || !idle || state.killed || state.lost_claim
+            }),
+            Property::always("the voucher is spent on a call that took place", |_, state: &State| {
+                state.voucher != Use::Spent || state.calls == 1
+            }),
             Property::always(
                 "no claim is stored where the call is part of the transaction",
                 |world: &Self, state: &State| {
@@ -424,6 +493,7 @@ impl Model for World {
                     .iter()
                     .all(|request| request.is_over() || (request.kind == Kind::Repeat && state.calls == 0))
             }),
+            Property::sometimes("the voucher is spent", |_, state: &State| state.voucher == Use::Spent),
             Property::sometimes("a page passes a stage", |_, state: &State| {
                 state.answers().any(|answer| answer == Answer::Shown(true))
             }),

@@ -14,7 +14,9 @@ impl<'r> Work<'r> {
         if self.request.call.operation.needs_hash && self.hashed != Some(self.effective()) {
             return Todo::Hash;
         }
-        let ours = self.claim.is_some();
+        // A claim that lapsed may have been ended by another request: then it is made anew.
+        let ours =
+            self.session.as_ref().is_some_and(|session| self.claim == Some((self.id, session.revision)));
         // Nobody else can name a session that begins with this request: it needs no claim.
         let claims = matches!(self.write, Write::Replace(_)) && !ours && self.admission != Admission::Exempt;
         if self.request.one_transaction || !claims {

@@ -498,7 +498,7 @@ impl Turn<'_> {
         if self.request.facts.needs_hash && self.so_far.hashed != Some(effective) {
             return Then::Hash(live.id, effective);
         }
-        let ours = self.so_far.claim.is_some();
+        let ours = self.so_far.claim == Some(live.before.revision);
         if self.world.one_transaction || live.new || ours {
             let claimed = !live.new && !self.world.one_transaction;
             let (caller, unused) = (self.caller, self.unused);
