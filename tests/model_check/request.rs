@@ -189,7 +189,7 @@ pub(super) enum Of {
 }
 
 impl Of {
-    fn of(question: &Question<'_>) -> Self {
+    fn asked(question: &Question<'_>) -> Self {
         assert_eq!(question.session_id(), id());
         match question.check() {
             Check::Password(_) => Self::Password,
@@ -280,7 +280,7 @@ impl Going {
         match &self.on {
             On::Client(exchange) => match exchange {
                 Exchange::Load(_) => Asks::Load,
-                Exchange::Verify(verify) => Asks::Verify(Of::of(verify.question())),
+                Exchange::Verify(verify) => Asks::Verify(Of::asked(verify.question())),
                 Exchange::Recall(_) => Asks::Recall,
                 Exchange::Perform(_) => Asks::Perform,
                 Exchange::Commit(_) => Asks::Commit,
@@ -301,7 +301,7 @@ impl Going {
                 PageExchange::Respond(outcome) => {
                     Asks::Nothing(Answer::Shown(*outcome == PageOutcome::Passed))
                 }
-                PageExchange::Verify(verify) => Asks::Verify(Of::of(verify.question())),
+                PageExchange::Verify(verify) => Asks::Verify(Of::asked(verify.question())),
                 PageExchange::Account(_) => unreachable!("it has been answered"),
             },
         }
