@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
-use matrix_uia::ruma::Encoded;
+use matrix_uia::ruma::Body;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::Committed;
@@ -21,7 +21,7 @@ use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::respond::Respond;
 use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Store as _};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
-use matrix_uia::wire::{Auth, UserIdentifier};
+use matrix_uia::wire::UserIdentifier;
 use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
 use ruma_client_api::account::change_password::v3;
 use ruma_client_api::uiaa::{self, AuthData, UiaaInfo, UiaaResponse};
@@ -45,12 +45,8 @@ struct Memory {
 impl Server {
     /// The handler. The framework has read the request, and the access token is alice's.
     fn change_password(&mut self, body: &v3::Request) -> Result<v3::Response, UiaaResponse> {
-        let auth = Encoded::auth(body.auth.as_ref());
-        let mut request = ChangePasswordRequest::default();
-        request.new_password = Some(Secret::new(&body.new_password));
-        request.logout_devices = Some(body.logout_devices);
-        request.auth = Auth::parse(auth.as_bytes()).map_err(MatrixError::from)?;
-        let request = request.check(&PasswordStrength::default(), true)?;
+        let body = Body::of(body);
+        let request = body.read()?.check(&PasswordStrength::default(), true)?;
 
         let fresh = SessionId::from_entropy(entropy().ok_or_else(MatrixError::unavailable)?);
         let kind = HostKind::assume_one_transaction();

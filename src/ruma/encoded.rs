@@ -47,7 +47,10 @@ impl Encoded {
         &self.0
     }
 
-    fn of(value: &impl Serialize) -> Self {
+    /// The JSON of any value: what [`Convert`](super::Convert) makes of a request of a
+    /// host's own.
+    #[must_use]
+    pub fn of(value: &impl Serialize) -> Self {
         let mut encoded = Self::default();
         match serde_json::to_writer(&mut encoded, value) {
             Ok(()) => encoded,

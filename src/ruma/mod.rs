@@ -1,8 +1,32 @@
 //! Conversions from and to [ruma]'s types, for programs that already speak ruma.
 //!
 //! ```text
+//!  ruma's request:   v3::Request ─► Body ─► ChangePasswordRequest, … ─► check ─► Checked, as after parsing
 //!  ours to ruma's:   Auth, Challenge, MatrixError, … ─► From, TryFrom, auth_data ─► a value of ruma's
 //!  ruma's to ours:   a value of ruma's ─► Encoded (its JSON, wiped) ─► parse ─► Auth, ChallengeBody, ErrorBody
+//! ```
+//!
+//! A server whose framework hands it ruma's requests never sees a body's bytes: [`Body`]
+//! reads the request here from the one it has. What is text in ruma's request is borrowed
+//! from it; what this crate reads where it stands in a body (the auth dict, a list, a
+//! key that is signed) is written as JSON in between, and wiped.
+//!
+//! ```
+//! use matrix_uia::endpoint::register::{Kind, RegisterRequest};
+//! use matrix_uia::ruma::Body;
+//! use matrix_uia::MatrixError;
+//! use ruma_client_api::account::register::v3;
+//!
+//! fn register(theirs: &v3::Request) -> Result<(), MatrixError> {
+//!     let body = Body::of(theirs);
+//!     let request: RegisterRequest<'_> = body.read()?;
+//!     assert_eq!(Kind::try_from(&theirs.kind)?, Kind::User);
+//!     # let _ = request;
+//!     // request.check(…)?, and an exchange as after `RegisterRequest::parse`.
+//!     Ok(())
+//! }
+//! # register(&v3::Request::new())?;
+//! # Ok::<(), MatrixError>(())
 //! ```
 //!
 //! A value of this crate borrows a request and is checked, and one of ruma's owns its text
@@ -25,6 +49,28 @@
 //! assert_eq!(back.auth_type(), Some(uiaa::AuthType::Dummy));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Requests
+//!
+//! | here | in `ruma-client-api` 0.25 | how |
+//! | --- | --- | --- |
+//! | [`ChangePasswordRequest`](crate::endpoint::password::ChangePasswordRequest) | `account::change_password` | [`Body`] |
+//! | [`DeactivateRequest`](crate::endpoint::deactivate::DeactivateRequest) | `account::deactivate` | [`Body`] |
+//! | [`RegisterRequest`](crate::endpoint::register::RegisterRequest) | `account::register` | [`Body`] |
+//! | [`RegisterGuestRequest`](crate::endpoint::register::RegisterGuestRequest), [`Kind`](crate::endpoint::register::Kind) | `account::register`, its `kind` | `TryFrom` |
+//! | [`DeleteDeviceRequest`](crate::endpoint::devices::DeleteDeviceRequest) | `device::delete_device` | [`Body`]; `check` takes its `device_id` |
+//! | [`DeleteDevicesRequest`](crate::endpoint::devices::DeleteDevicesRequest) | `device::delete_devices` | [`Body`] |
+//! | [`UploadSigningKeysRequest`](crate::endpoint::signing_keys::UploadSigningKeysRequest) | `keys::upload_signing_keys` | [`Body`] |
+//! | [`AddThreepidRequest`](crate::endpoint::threepid::AddThreepidRequest) | `account::add_3pid` | [`Body`] |
+//! | [`GetLoginTokenRequest`](crate::endpoint::login::GetLoginTokenRequest) | `session::get_login_token` | [`Body`] |
+//! | [`LoginRequest`](crate::endpoint::login::LoginRequest) | `session::login` | [`Body`] |
+//! | [`RefreshRequest`](crate::endpoint::refresh::RefreshRequest) | `session::refresh_token` | [`Body`] |
+//! | [`RequestTokenRequest`](crate::endpoint::threepid::RequestTokenRequest) | `account::request_…_token_via_…`, all six | [`Body`] |
+//! | [`DeleteThreepidRequest`](crate::endpoint::threepid::DeleteThreepidRequest) | `account::delete_3pid` | [`delete_threepid`] |
+//! | [`UpdateDeviceRequest`](crate::endpoint::devices::UpdateDeviceRequest) | `device::update_device` | [`Body`]; `decide` takes its `device_id` |
+//!
+//! A request without a body, or with a single flag, is what ruma says it is. A host's own
+//! implements [`Convert`].
 //!
 //! # What maps to what
 //!
@@ -65,6 +111,8 @@
 //! | --- | --- |
 //! | text beyond the bounds or the grammar of [`wire`](crate::wire) | what parsing makes of it: [`Malformed`] or [`ParseError`](crate::wire::ParseError) |
 //! | an identifier of a type of somebody's own | `Malformed`, `Unconvertible` |
+//! | a flag that is as if left out (`logout_devices: true`, `erase: false`, …) | left out: ruma can't tell (rule U13) |
+//! | `new_password`, `devices`, `sid` or `client_secret` left out of a later request (rule U13) | refused by ruma before this crate sees it: a server that is to take such requests parses the bytes |
 //! | `"session": null`, which ruma writes where there is none | absent |
 //! | other keys beside `m.login.sso`, which ruma keeps as it keeps a custom type's | ignored |
 //! | a flow without stages | left out: it could not be completed, but only skipped |
@@ -76,14 +124,19 @@
 //! [ruma]: https://docs.rs/ruma-client-api/0.25
 
 mod auth_data;
+mod body;
 mod challenge;
 mod encoded;
 mod errors;
+mod guarded;
+mod unguarded;
 
 use core::fmt;
 
 pub use auth_data::auth_data;
+pub use body::{Body, Convert};
 pub use encoded::Encoded;
+pub use unguarded::delete_threepid;
 
 use crate::wire::Malformed;
 

@@ -5,6 +5,7 @@ mod differential;
 mod kept;
 mod known_bugs;
 mod lost;
+mod requests;
 
 use matrix_uia::ruma::{Encoded, Unconvertible, auth_data};
 use matrix_uia::wire::error::ErrorBody;

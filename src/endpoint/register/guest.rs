@@ -32,7 +32,11 @@ impl<'a> RegisterGuestRequest<'a> {
         let mut slots = [Span::NONE; 1];
         let text = json::walk(body, &KEYS, &mut slots)?;
         let [name] = slots;
-        let initial_device_display_name = name.text(text);
+        Self::named(name.text(text))
+    }
+
+    /// The request with this name, wherever it comes from.
+    pub(crate) fn named(initial_device_display_name: Option<Text<'a>>) -> Result<Self, MatrixError> {
         check_device(None, initial_device_display_name)?;
         Ok(Self { initial_device_display_name })
     }

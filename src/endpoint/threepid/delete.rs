@@ -57,6 +57,17 @@ impl<'a> DeleteThreepidRequest<'a> {
         let mut slots = [Span::NONE; 3];
         let text = json::walk(body, &KEYS, &mut slots)?;
         let [medium, address, id_server] = slots.map(|span| span.text(text));
+        Self::of(medium, address, id_server, enabled)
+    }
+
+    /// The request with these keys, wherever they come from.
+    pub(crate) fn of(
+        medium: Option<Text<'_>>,
+        address: Option<Text<'_>>,
+        id_server: Option<Text<'a>>,
+        enabled: bool,
+    ) -> Result<Self, MatrixError> {
+        changes_allowed(enabled)?;
         let medium = medium.ok_or(MatrixError::new(ErrorCode::MissingParam, "medium is missing."))?;
         let address = address.ok_or(MatrixError::new(ErrorCode::MissingParam, "address is missing."))?;
         let medium = Medium::from_name(medium)
