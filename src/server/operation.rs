@@ -27,7 +27,7 @@ impl OperationId {
     }
 
     const fn named(name: &str) -> Self {
-        Self(Fnv::of(name.as_bytes()))
+        Self(Fnv::of_name(name.as_bytes()))
     }
 }
 

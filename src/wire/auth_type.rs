@@ -167,6 +167,17 @@ impl Fnv {
         hash
     }
 
+    /// The hash of a name, forwards and backwards: two names with one hash of either kind
+    /// are still told apart (rule U27).
+    pub(crate) const fn of_name(name: &[u8]) -> u64 {
+        let (mut hash, mut rest) = (Self::of(name), name);
+        while let [left @ .., byte] = rest {
+            hash = (hash ^ (*byte as u64)).wrapping_mul(0x0100_0000_01b3);
+            rest = left;
+        }
+        hash
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -29,6 +29,11 @@ where
             let name = name.as_ref();
             let stage = check_stage(operation, number, index, name)?;
             let named = || StageName::try_from(name).unwrap_or_default();
+            let hash = Fnv::of_name(name.as_bytes());
+            let known = types.iter().zip(names).find(|(entry, _)| entry.id == stage).map(|(_, hash)| hash);
+            if known.is_some_and(|known| known != hash) {
+                return Err(PolicyError::NameCollision { flow: number, stage: named() });
+            }
             if flow.contains(&stage) {
                 return Err(PolicyError::RepeatedStage { flow: number, stage: named() });
             }
@@ -39,21 +44,12 @@ where
             sink.write_str("\"")?;
             sink.write_str(name)?;
             sink.write_str("\"")?;
-            let mut hash = Fnv::new();
-            hash.write(name.as_bytes());
-            let hash = hash.finish();
-            match types.iter().zip(names).find(|(entry, _)| entry.id == stage) {
-                Some((_, known)) if known != hash => {
-                    return Err(PolicyError::NameCollision { flow: number, stage: named() });
+            if known.is_none() {
+                if let Some(slot) = names.get_mut(types.len()) {
+                    *slot = hash;
                 }
-                Some(_) => {}
-                None => {
-                    if let Some(slot) = names.get_mut(types.len()) {
-                        *slot = hash;
-                    }
-                    let entry = TypeEntry { id: stage, start, end: sink.at };
-                    types.push(entry).map_err(|_| PolicyError::TooManyTypes)?;
-                }
+                let entry = TypeEntry { id: stage, start, end: sink.at };
+                types.push(entry).map_err(|_| PolicyError::TooManyTypes)?;
             }
             flow.push(stage).map_err(|_| PolicyError::TooManyStages { flow: number })?;
         }
