@@ -1,8 +1,11 @@
 //! A session is for one call of one user.
 
-use matrix_uia::Millis;
 use matrix_uia::server::account::Lifecycle;
+use matrix_uia::server::call::Call;
+use matrix_uia::server::operation::{ChangePassword, Operation};
 use matrix_uia::server::page::Approval;
+use matrix_uia::wire::Auth;
+use matrix_uia::{Flows, Millis, PolicyError};
 use serde_json::{Value, json};
 
 use super::{ALICE, CODE, alice, carol, change, passed, with_flows};
@@ -84,7 +87,7 @@ fn lesson_10_a_mere_probe_never_deactivates() {
         assert_eq!(server.deactivate(ALICE, probe).says(), "401");
     }
     assert_eq!(server.users["alice"].status.life, Lifecycle::Active);
-    let request = crate::support::Own(matrix_uia::Call::new(matrix_uia::wire::Auth::Absent));
+    let request = crate::support::Own(Call::new(Auth::Absent));
     let (account, now) = (server.account_named("alice"), server.timestamp());
     let flows = server.policies.deactivate;
     assert_eq!(server.serve_recent("alice-token", flows, &request, account, now).status, 401);
@@ -106,4 +109,73 @@ fn lesson_52_erase_true_is_never_dropped() {
         assert_eq!(answer.says(), says);
         assert_eq!(restarted.users["alice"].status.erased, kept);
     }
+}
+
+/// FNV-1a, whose low half is what a stored session knows a custom stage by.
+fn fnv(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Two names of custom stages with one number.
+fn alike() -> (&'static str, &'static str) {
+    let mut seen = std::collections::BTreeMap::new();
+    for number in 0_u32.. {
+        let name: &str = format!("org.example.{number}").leak();
+        let hash = fnv(name);
+        if let Some(other) = seen.insert((hash ^ (hash >> 32)) as u32 | 0x8000_0000, name) {
+            return (other, name);
+        }
+    }
+    unreachable!("there are more names than numbers")
+}
+
+#[test]
+fn lesson_89_two_custom_stages_that_hash_alike_are_never_confused() {
+    let (one, other) = alike();
+    // The last two have one hash even in 64 bits.
+    let (long, longer) = (Export::NAME, Erase::NAME);
+    for names in [vec![vec![one, other]], vec![vec![one], vec![other]], vec![vec![long], vec![longer]]] {
+        let names = names.iter().map(|flow| flow.iter());
+        let mut buffer = [0; 512];
+        let refused = Flows::<ChangePassword>::in_buffer(names, None, &mut buffer).map(|_| ());
+        assert!(matches!(refused, Err(PolicyError::NameCollision { .. })), "{refused:?}");
+    }
+    let mut server = with_flows(&[&[one]]);
+    let session = server.begin(ALICE);
+    let before = server.session(&session);
+    let answer = server.change_password(ALICE, change(stage(other, &session)));
+    assert_eq!((answer.says().as_str(), server.asked), ("401 M_INVALID_PARAM", 0));
+    assert_eq!(server.session(&session), before);
+    assert!(server.look(server.policies.change, &session, other).is_err(), "nor on a page");
+}
+
+/// Their names have one FNV-1a hash of 64 bits.
+#[derive(Debug)]
+struct Export;
+impl Operation for Export {
+    const NAME: &'static str = "8yn0iYCKYHlIj4-BwPqk";
+    const DESCRIPTION: &'static str = "export your data";
+}
+
+#[derive(Debug)]
+struct Erase;
+impl Operation for Erase {
+    const NAME: &'static str = "GReLUrM4wMqfg9yzV3KQ";
+    const DESCRIPTION: &'static str = "erase your data";
+}
+
+#[test]
+fn lesson_89_two_operations_whose_names_hash_alike_are_never_confused() {
+    assert_eq!(fnv(Export::NAME), fnv(Erase::NAME));
+    let mut server = Server::new();
+    let export = policy::<Export>(&[&["m.login.password"]], None);
+    let erase = policy::<Erase>(&[&["m.login.password"]], None);
+    let session = server.own(ALICE, export, Call::new(Auth::Absent)).0.session().to_owned();
+    let auth = alice(Some(&session)).to_string();
+    let (answer, plan) = server.own(ALICE, erase, Call::new(Auth::parse(auth.as_bytes()).unwrap()));
+    assert_eq!(answer.says(), "403 M_FORBIDDEN");
+    assert!(plan.is_none());
+    let (answer, _) = server.own(ALICE, export, Call::new(Auth::parse(auth.as_bytes()).unwrap()));
+    assert_eq!(answer.says(), "200");
 }

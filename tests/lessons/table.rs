@@ -5,8 +5,11 @@ use std::fs;
 use std::path::Path;
 
 const LESSONS: &str = include_str!("../../src/manual/lessons.md");
-/// Up to this one every lesson has its row; of later ones those have that are tested.
-const COMPLETE: usize = 71;
+/// How many lessons there are; each has its row.
+const LESSONS_LEARNT: usize = 112;
+/// Those that no test holds yet, which the last column of their rows says. A lesson that has
+/// one is none of them: the list can only shrink.
+const OPEN: &[usize] = &[76, 78, 81, 82, 83, 92, 93, 94, 95, 96, 97, 105, 106, 107, 108, 109, 112];
 
 /// The number of each row with the names of its tests.
 fn rows() -> Vec<(usize, Vec<&'static str>)> {
@@ -15,7 +18,9 @@ fn rows() -> Vec<(usize, Vec<&'static str>)> {
         let number = cells[0].parse().ok()?;
         assert_eq!(cells.len(), 5, "{line}");
         // Every other piece between two grave accents stands inside of a pair.
-        Some((number, cells[4].split('`').skip(1).step_by(2).collect()))
+        let names: Vec<_> = cells[4].split('`').skip(1).step_by(2).collect();
+        assert_eq!(names.is_empty(), cells[4] == "open", "{number}: {}", cells[4]);
+        Some((number, names))
     };
     LESSONS.lines().filter(|line| line.starts_with('|')).filter_map(row).collect()
 }
@@ -24,7 +29,7 @@ fn rows() -> Vec<(usize, Vec<&'static str>)> {
 fn tests_below(folder: &Path, names: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        if path.is_dir() && !path.ends_with("target") {
             tests_below(&path, names);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
@@ -39,7 +44,7 @@ fn tests_below(folder: &Path, names: &mut BTreeSet<String>) {
 
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for folder in ["tests", "examples/tests"] {
+    for folder in ["src", "tests", "examples"] {
         tests_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut names);
     }
     names
@@ -49,8 +54,7 @@ fn tests() -> BTreeSet<String> {
 fn every_lesson_has_one_row() {
     let mut numbers: Vec<_> = rows().into_iter().map(|(number, _)| number).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers[..COMPLETE], (1..=COMPLETE).collect::<Vec<_>>());
-    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    assert_eq!(numbers, (1..=LESSONS_LEARNT).collect::<Vec<_>>());
 }
 
 #[test]
@@ -61,7 +65,15 @@ fn every_test_that_a_row_names_is_there_and_one_bears_its_number() {
             assert!(tests.contains(*name), "{number}: there is no test {name}");
         }
         let prefix = format!("lesson_{number:02}_");
-        assert!(named.iter().any(|name| name.starts_with(&prefix)), "{number} has no test");
+        let has = named.iter().any(|name| name.starts_with(&prefix));
+        assert!(has || OPEN.contains(&number), "{number} has no test");
+    }
+}
+
+#[test]
+fn no_open_lesson_has_a_test() {
+    for (number, named) in rows().into_iter().filter(|(number, _)| OPEN.contains(number)) {
+        assert!(named.is_empty(), "{number} is not open any more: {named:?}");
     }
 }
 

@@ -212,7 +212,9 @@ impl Server {
                 server.fails().map_err(Refusal::for_params)?;
                 server.create(plan)
             },
-            repeat: &mut |server, outcome| server.log_in_again(outcome),
+            repeat: &mut |server, outcome| {
+                if server.is_logged_in(outcome) { server.log_in_again(outcome) } else { Value::Null }
+            },
         };
         self.serve(None, self.policies.register, &checked, handler)
     }
@@ -261,6 +263,14 @@ impl Server {
     /// Whether people may take that name.
     fn may_take(&self, name: &Localpart) -> Result<(), MatrixError> {
         name.available(false, self.users.contains_key(name.as_str()))
+    }
+
+    /// Whether the device that a registration made is still there, if it made one.
+    fn is_logged_in(&self, outcome: Reference) -> bool {
+        let outcome = self.result(outcome);
+        let name = outcome["name"].as_str().unwrap();
+        let device = outcome["login"]["device_id"].as_str();
+        device.is_none_or(|device| self.devices(name).contains(&device))
     }
 
     /// The answer of a registration: the same user and device, with tokens that replace

@@ -11,6 +11,7 @@ use matrix_uia::server::drive::{
 };
 use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded};
 use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::grant::{Exempt, Outcome, Refusal};
 use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::question::Question;
@@ -177,6 +178,16 @@ impl<'r, E: Endpoint> Host<'r, E> for Serving<'_> {
     ) -> impl Future<Output = Result<Committed, MatrixError>> + Send {
         let stored = stored.map(|stored| serde_json::to_string(stored).unwrap());
         let saved = self.saved.take();
+        match self.server.disk_full_at.take() {
+            Some(0) => {
+                // Of a host that claims first, the accounts have their own transaction.
+                if self.server.kind != HostKind::CLAIMS {
+                    self.server.undo(saved.unwrap_or_default());
+                }
+                return ready(Err(MatrixError::unavailable()));
+            }
+            left => self.server.disk_full_at = left.map(|left| left - 1),
+        }
         ready(Ok(self.server.carry_out_changes(changes.iter(), stored, saved)))
     }
 }
@@ -231,7 +242,7 @@ pub(crate) struct Handler<'h, E: Endpoint> {
     /// The call itself: its outcome, and the body of its answer.
     #[allow(clippy::type_complexity, reason = "a closure's type says it all")]
     pub(crate) perform: &'h mut dyn FnMut(&mut Server, E::Plan<String>) -> Result<(Outcome, Value), Refusal>,
-    /// The body of the answer again.
+    /// The body of the answer again; none if the device that it was about is gone.
     pub(crate) repeat: &'h mut dyn FnMut(&mut Server, Reference) -> Value,
 }
 
@@ -286,7 +297,7 @@ impl Server {
                 }
                 Step::Repeat(repeat) => {
                     body = (handler.repeat)(run.host.server, repeat.outcome());
-                    run.go_on(repeat.repeated());
+                    run.go_on(if body.is_null() { repeat.gone() } else { repeat.repeated() });
                 }
             }
         }

@@ -188,6 +188,8 @@ pub(crate) struct Server {
     pub(crate) kind: HostKind,
     /// The process dies when a call is to be carried out.
     pub(crate) dies: bool,
+    /// After so many commits that write, the next one fails.
+    pub(crate) disk_full_at: Option<usize>,
     /// What the record of a claimed call says.
     pub(crate) record: Recalled,
     /// When the request's token completed authentication, and for which account.
@@ -243,6 +245,7 @@ impl Server {
             arrives: None,
             kind: HostKind::assume_one_transaction(),
             dies: false,
+            disk_full_at: None,
             record: Recalled::Unknown,
             recent: None,
             asked: 0,

@@ -54,7 +54,7 @@ const IMPOSSIBLE: [(u8, &str); 2] = [
 ];
 
 #[test]
-fn each_of_the_21_faults_is_named_by_the_kit_or_does_not_compile() {
+fn lesson_99_each_of_the_21_faults_is_named_by_the_kit_or_does_not_compile() {
     for number in 1..=21 {
         let named = |fault: &&Fault| fault.duty().and_then(Duty::fault) == Some(number);
         let planted = Fault::ALL.iter().filter(named).count();
