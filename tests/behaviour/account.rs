@@ -14,7 +14,7 @@ fn status(events: &[Event]) -> AccountStatus {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-locking
 #[test]
-fn a1_locked_is_said_everywhere_but_at_logout() {
+fn a01_locked_is_said_everywhere_but_at_logout() {
     let locked = status(&[Event::Lock]);
     for action in Action::ALL {
         match locked.gate(*action) {
@@ -30,7 +30,7 @@ fn a1_locked_is_said_everywhere_but_at_logout() {
 /// https://spec.matrix.org/v1.19/client-server-api/#account-locking
 #[cfg(feature = "alloc")]
 #[test]
-fn a1_tokens_work_again_after_unlocking() {
+fn a01_tokens_work_again_after_unlocking() {
     let mut server = Server::new();
     server.user("alice").status = status(&[Event::Lock]);
     let answer = server.delete_devices("alice-token", json!({"devices": []}));
@@ -41,7 +41,7 @@ fn a1_tokens_work_again_after_unlocking() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login
 #[test]
-fn a1_a_login_is_locked_too_but_says_so_only_to_the_user() {
+fn a01_a_login_is_locked_too_but_says_so_only_to_the_user() {
     let locked = status(&[Event::Lock]);
     let right = login::decide(Some(locked), true, false).unwrap_err();
     assert_eq!((right.code().name(), right.soft_logout()), ("M_USER_LOCKED", Some(true)));
@@ -50,7 +50,7 @@ fn a1_a_login_is_locked_too_but_says_so_only_to_the_user() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-suspension
 #[test]
-fn a2_suspended_allows_what_the_spec_recommends() {
+fn a02_suspended_allows_what_the_spec_recommends() {
     let suspended = status(&[Event::Suspend]);
     let allowed = [
         Action::Login,
@@ -89,7 +89,7 @@ fn a2_suspended_allows_what_the_spec_recommends() {
 /// https://spec.matrix.org/v1.19/client-server-api/#account-suspension
 #[cfg(feature = "alloc")]
 #[test]
-fn a2_a_suspended_user_still_manages_devices() {
+fn a02_a_suspended_user_still_manages_devices() {
     let mut server = Server::new();
     server.user("alice").status = status(&[Event::Suspend]);
     assert_eq!(server.delete_device("alice-token", "PHONE", "{}").says(), "401");
@@ -99,7 +99,7 @@ fn a2_a_suspended_user_still_manages_devices() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-moderation
 #[test]
-fn a3_a_lock_wins_and_both_survive_each_other() {
+fn a03_a_lock_wins_and_both_survive_each_other() {
     let both = status(&[Event::Suspend, Event::Lock]);
     assert_eq!(both.gate(Action::SendMessage).unwrap_err().code().name(), "M_USER_LOCKED");
     assert_eq!(both.on(Event::Unlock).unwrap(), status(&[Event::Suspend]));
@@ -109,7 +109,7 @@ fn a3_a_lock_wins_and_both_survive_each_other() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-deactivation
 #[test]
-fn a3_deactivated_is_final_but_for_an_administrator() {
+fn a03_deactivated_is_final_but_for_an_administrator() {
     let gone = status(&[Event::Fence, Event::Erase, Event::Finish]);
     for event in [Event::Lock, Event::Unlock, Event::Suspend, Event::Unsuspend, Event::Finish] {
         assert_eq!(gone.on(event).unwrap().life, Lifecycle::Deactivated);
@@ -124,7 +124,7 @@ fn a3_deactivated_is_final_but_for_an_administrator() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-moderation
 #[test]
-fn a3_a_status_survives_storage() {
+fn a03_a_status_survives_storage() {
     for events in [&[][..], &[Event::Lock], &[Event::Suspend, Event::Fence], &[Event::Fence, Event::Finish]] {
         let before = status(events);
         let stored = serde_json::to_string(&before).unwrap();
@@ -145,7 +145,7 @@ fn account(number: u64, admin: bool, events: &[Event]) -> Option<Moderated> {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv1adminlockuserid
 #[test]
-fn a4_only_administrators_moderate_and_neither_each_other_nor_themselves() {
+fn a04_only_administrators_moderate_and_neither_each_other_nor_themselves() {
     let says = |result: Result<AccountStatus, matrix_uia::MatrixError>| match result {
         Ok(_) => "200".to_owned(),
         Err(reject) => format!("{} {}", reject.status(), reject.code()),
@@ -177,7 +177,7 @@ fn a4_only_administrators_moderate_and_neither_each_other_nor_themselves() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv1adminsuspenduserid
 #[test]
-fn a4_setting_is_idempotent_and_answers_the_new_state() {
+fn a04_setting_is_idempotent_and_answers_the_new_state() {
     for (moderation, other, key) in
         [(Moderation::Lock, Event::Suspend, "locked"), (Moderation::Suspend, Event::Lock, "suspended")]
     {

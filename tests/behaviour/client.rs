@@ -24,7 +24,7 @@ fn params() -> serde_json::Value {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c1_the_first_request_has_no_auth_and_success_ends_it() {
+fn c01_the_first_request_has_no_auth_and_success_ends_it() {
     let mut walk = Walk::new(client());
     assert_eq!(walk.step(), "send -");
     assert_eq!(walk.body, json!({"new_password": "looking-glass"}));
@@ -34,7 +34,7 @@ fn c1_the_first_request_has_no_auth_and_success_ends_it() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c1_what_a_later_401_leaves_out_is_carried_over() {
+fn c01_what_a_later_401_leaves_out_is_carried_over() {
     for left_out in ["flows", "params", "completed", "session"] {
         let mut walk = Walk::challenged(client(), with(offer(TWO), params()));
         walk.give();
@@ -54,7 +54,7 @@ fn c1_what_a_later_401_leaves_out_is_carried_over() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c1_a_401_without_flows_after_one_with_them_keeps_the_last_ones() {
+fn c01_a_401_without_flows_after_one_with_them_keeps_the_last_ones() {
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     walk.give();
     walk.reply(401, json!({"errcode": "M_FORBIDDEN", "error": "Invalid password"}));
@@ -68,7 +68,7 @@ fn c1_a_401_without_flows_after_one_with_them_keeps_the_last_ones() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c1_a_new_session_resets_the_progress() {
+fn c01_a_new_session_resets_the_progress() {
     let mut walk = Walk::challenged(client(), with(offer(TWO), params()));
     walk.give();
     walk.reply(401, with(completed(TWO, &["m.login.password"]), params()));
@@ -81,7 +81,7 @@ fn c1_a_new_session_resets_the_progress() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
 #[test]
-fn c1_any_other_answer_ends_it() {
+fn c01_any_other_answer_ends_it() {
     for (status, code) in
         [(400, "M_USER_IN_USE"), (403, "M_FORBIDDEN"), (404, "M_UNRECOGNIZED"), (500, "M_UNKNOWN")]
     {
@@ -99,7 +99,7 @@ fn c1_any_other_answer_ends_it() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens
 #[test]
-fn c1_errors_about_the_token_are_never_part_of_the_flow() {
+fn c01_errors_about_the_token_are_never_part_of_the_flow() {
     for (code, meaning) in [
         ("M_UNKNOWN_TOKEN", SessionImpact::Gone),
         ("M_MISSING_TOKEN", SessionImpact::Keep),
@@ -115,7 +115,7 @@ fn c1_errors_about_the_token_are_never_part_of_the_flow() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#dummy-auth
 #[test]
-fn c3_a_dummy_is_answered_by_the_engine_once_per_state_of_the_server() {
+fn c03_a_dummy_is_answered_by_the_engine_once_per_state_of_the_server() {
     let mut walk = Walk::challenged(client(), offer(&[&["m.login.password", "m.login.dummy"]]));
     assert_eq!(walk.step(), "password");
     walk.give();
@@ -132,7 +132,7 @@ fn c3_a_dummy_is_answered_by_the_engine_once_per_state_of_the_server() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#authentication-types
 #[test]
-fn c3_every_other_stage_is_a_prompt_and_its_answer_has_type_and_session() {
+fn c03_every_other_stage_is_a_prompt_and_its_answer_has_type_and_session() {
     let terms =
         json!({"policies": {"tos": {"version": "1", "en": {"name": "T", "url": "https://example.org/t"}}}});
     let params = json!({"params": {"m.login.recaptcha": {"public_key": "k"}, "m.login.terms": terms,
@@ -171,7 +171,7 @@ fn c3_every_other_stage_is_a_prompt_and_its_answer_has_type_and_session() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver
 #[test]
-fn c3_an_address_is_proved_with_a_token_that_is_asked_for_first() {
+fn c03_an_address_is_proved_with_a_token_that_is_asked_for_first() {
     let flows: &[&[&str]] = &[&["m.login.email.identity"]];
     let mut walk = Walk::new(client());
     walk.progress.address_given(Medium::Email);
@@ -193,7 +193,7 @@ fn c3_an_address_is_proved_with_a_token_that_is_asked_for_first() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
-fn c4_what_the_application_cannot_do_is_done_on_a_page() {
+fn c04_what_the_application_cannot_do_is_done_on_a_page() {
     let mut offered = offer(&[&["org.example/odd stage?"]]);
     offered["session"] = "s&1 é".into();
     let mut walk = Walk::challenged(client().with_browser(), offered.clone());
@@ -215,7 +215,7 @@ fn c4_what_the_application_cannot_do_is_done_on_a_page() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#oauth-authentication
 #[test]
-fn c5_what_is_completed_elsewhere_is_asked_about_and_less_and_less_often() {
+fn c05_what_is_completed_elsewhere_is_asked_about_and_less_and_less_often() {
     let offered = with(
         offer(&[&["m.oauth"]]),
         json!({"params": {"m.oauth": {"url": "https://account.example.org/?a=b"}}}),
@@ -242,7 +242,7 @@ fn c5_what_is_completed_elsewhere_is_asked_about_and_less_and_less_often() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#sso-during-user-interactive-authentication
 #[test]
-fn c5_a_poll_has_an_end() {
+fn c05_a_poll_has_an_end() {
     let mut patience = Patience::default();
     (patience.poll_interval, patience.poll_limit) = (Millis::from_secs(1), Millis::from_secs(60));
     for max_polls in [4, 200] {
@@ -264,7 +264,7 @@ fn c5_a_poll_has_an_end() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c3_with_nobody_there_a_refusal_is_the_end() {
+fn c03_with_nobody_there_a_refusal_is_the_end() {
     let refused = with(offer(PASSWORD), json!({"errcode": "M_FORBIDDEN", "error": "no"}));
     // A first challenge may have a code as well.
     let mut walk = Walk::challenged(client().unattended(), refused.clone());

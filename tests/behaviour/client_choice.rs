@@ -30,7 +30,7 @@ fn first(client: Client<'_>, with: u8, challenge: serde_json::Value) -> String {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c2_the_flow_is_the_one_the_table_says() {
+fn c02_the_flow_is_the_one_the_table_says() {
     const CAN: &[AuthType<'static>] = &[AuthType::Password, AuthType::EmailIdentity, AuthType::Msisdn];
     const P: &str = "m.login.password";
     const D: &str = "m.login.dummy";
@@ -79,7 +79,7 @@ fn c2_the_flow_is_the_one_the_table_says() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c2_a_flow_is_kept_until_it_is_no_longer_offered() {
+fn c02_a_flow_is_kept_until_it_is_no_longer_offered() {
     let mut walk = Walk::challenged(Client::new(ALL), offer(&[&["m.login.password", "org.example.pin"]]));
     assert_eq!(walk.step(), "password");
     walk.give();
@@ -96,7 +96,7 @@ fn c2_a_flow_is_kept_until_it_is_no_longer_offered() {
 /// A captcha without its key, or policies that can't be shown, are none of the
 /// application's. https://spec.matrix.org/v1.19/client-server-api/#terms-of-service-at-registration
 #[test]
-fn c2_a_stage_whose_params_are_no_good_is_one_that_cannot_be_done() {
+fn c02_a_stage_whose_params_are_no_good_is_one_that_cannot_be_done() {
     for stage in ["m.login.recaptcha", "m.login.terms"] {
         let mut walk = Walk::challenged(Client::new(ALL), offer(&[&[stage]]));
         assert_eq!(walk.step(), format!("no flow {stage}"));
@@ -128,7 +128,7 @@ proptest! {
     /// If any offered flow can be walked, one of those is; if none can, nothing is sent.
     /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
     #[test]
-    fn c2_if_any_flow_can_be_walked_one_of_those_is(
+    fn c02_if_any_flow_can_be_walked_one_of_those_is(
         flows in prop::collection::vec(prop::collection::vec(0..STAGES.len(), 1..4), 0..5),
         can in 0..16_u8,
         with in 0..8_u8,

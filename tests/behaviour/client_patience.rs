@@ -10,7 +10,7 @@ use crate::support::client::{Walk, completed, offer, with};
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
 #[test]
-fn c6_a_rate_limit_is_waited_for_and_the_same_step_resumed() {
+fn c06_a_rate_limit_is_waited_for_and_the_same_step_resumed() {
     let limited = br#"{"errcode":"M_LIMIT_EXCEEDED","error":"slow","retry_after_ms":1500}"#;
     let mut walk = Walk::new(client());
     walk.step();
@@ -51,7 +51,7 @@ fn c6_a_rate_limit_is_waited_for_and_the_same_step_resumed() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
 #[test]
-fn c6_a_wait_that_is_too_long_ends_it_with_what_the_server_said() {
+fn c06_a_wait_that_is_too_long_ends_it_with_what_the_server_said() {
     let mut patience = Patience::default();
     patience.max_retry_after = Millis::from_secs(30);
     for (wait, ends) in [(30_000, false), (30_001, true)] {
@@ -73,7 +73,7 @@ fn c6_a_wait_that_is_too_long_ends_it_with_what_the_server_said() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
 #[test]
-fn c6_silence_and_limits_have_bounds_of_their_own() {
+fn c06_silence_and_limits_have_bounds_of_their_own() {
     let mut patience = Patience::default();
     (patience.max_unanswered, patience.max_retries) = (1, 3);
     let mut walk = Walk::new(client().with_patience(patience));
@@ -96,7 +96,7 @@ fn c6_silence_and_limits_have_bounds_of_their_own() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_one_request_is_on_its_way_at_a_time() {
+fn c07_one_request_is_on_its_way_at_a_time() {
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     walk.give();
     walk.progress.stage_completed_elsewhere();
@@ -114,7 +114,7 @@ fn c7_one_request_is_on_its_way_at_a_time() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_the_whole_body_is_repeated_with_the_last_session() {
+fn c07_the_whole_body_is_repeated_with_the_last_session() {
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     walk.original = r#"{"devices":["A","B"],"odd":{"nested":[1,"\u00e9"]}}"#;
     walk.give();
@@ -127,7 +127,7 @@ fn c7_the_whole_body_is_repeated_with_the_last_session() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_a_lost_answer_is_asked_for_before_anything_is_sent_again() {
+fn c07_a_lost_answer_is_asked_for_before_anything_is_sent_again() {
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     walk.give();
     walk.lose();
@@ -155,7 +155,7 @@ fn c7_a_lost_answer_is_asked_for_before_anything_is_sent_again() {
 /// The spec has no word on it: the call may have been carried out, and the session that
 /// could tell is gone. https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_what_may_have_happened_is_not_repeated_unasked() {
+fn c07_what_may_have_happened_is_not_repeated_unasked() {
     let mut walk = Walk::challenged(client(), offer(DUMMY));
     walk.step();
     walk.lose();
@@ -177,7 +177,7 @@ fn c7_what_may_have_happened_is_not_repeated_unasked() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_no_flow_lists_what_is_missing() {
+fn c07_no_flow_lists_what_is_missing() {
     let flows: &[&[&str]] = &[&["a.a", "b.b", "c.c"], &["m.login.password", "b.b", "m.login.dummy", "c.c"]];
     let mut walk = Walk::challenged(client(), offer(flows));
     assert_eq!(walk.step(), "no flow b.b,c.c");
@@ -196,7 +196,7 @@ fn c7_no_flow_lists_what_is_missing() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_a_server_that_leads_in_circles_ends_with_an_error() {
+fn c07_a_server_that_leads_in_circles_ends_with_an_error() {
     // The same state without a word, whatever is answered.
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     for _ in 0..3 {
@@ -231,7 +231,7 @@ fn c7_a_server_that_leads_in_circles_ends_with_an_error() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c8_a_401_with_flows_is_a_challenge_whatever_its_code() {
+fn c08_a_401_with_flows_is_a_challenge_whatever_its_code() {
     for code in ["M_FORBIDDEN", "M_UNAUTHORIZED", "M_UNKNOWN", "COM.EXAMPLE_CODE"] {
         let mut walk = Walk::new(client());
         walk.step();
@@ -242,7 +242,7 @@ fn c8_a_401_with_flows_is_a_challenge_whatever_its_code() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#soft-logout
 #[test]
-fn c8_an_error_is_told_as_what_it_means_for_the_stored_session() {
+fn c08_an_error_is_told_as_what_it_means_for_the_stored_session() {
     for (status, body, meaning) in [
         (401, json!({"errcode": "M_UNKNOWN_TOKEN"}), SessionImpact::Gone),
         (401, json!({"errcode": "M_UNKNOWN_TOKEN", "soft_logout": true}), SessionImpact::SoftLogout),
@@ -262,7 +262,7 @@ fn c8_an_error_is_told_as_what_it_means_for_the_stored_session() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_the_stages_can_be_shown_with_what_is_done() {
+fn c07_the_stages_can_be_shown_with_what_is_done() {
     use matrix_uia::client::StageStatus::{Completed, Later, Next};
     let flows: &[&[&str]] = &[&["m.login.terms", "m.login.password", "m.login.dummy"], &["m.oauth"]];
     let mut walk = Walk::challenged(client().with_browser(), completed(flows, &["m.login.terms"]));

@@ -16,7 +16,7 @@ use crate::support::synapse::{RECORDINGS, recorded, replay, replay_with_meaning,
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-registration
 #[test]
-fn c1_synapse_registers_through_every_stage_it_offers() {
+fn c01_synapse_registers_through_every_stage_it_offers() {
     assert_eq!(replay("open", "register"), ["done"]);
     assert_eq!(replay("refresh", "register"), ["done"]);
     assert_eq!(replay("terms", "register"), ["terms", "done"]);
@@ -27,7 +27,7 @@ fn c1_synapse_registers_through_every_stage_it_offers() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#password-based
 #[test]
-fn c1_synapse_refuses_a_password_and_takes_the_next() {
+fn c01_synapse_refuses_a_password_and_takes_the_next() {
     for name in ["change the password", "delete a device", "deactivate"] {
         let steps = replay("open", &format!("{name}, wrong password first"));
         assert_eq!(steps, ["password", "password M_FORBIDDEN", "done"], "{name}");
@@ -41,7 +41,7 @@ fn c1_synapse_refuses_a_password_and_takes_the_next() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#email-based-identity--homeserver
 #[test]
-fn c5_synapse_is_asked_until_the_link_has_been_followed() {
+fn c05_synapse_is_asked_until_the_link_has_been_followed() {
     for name in ["register", "reset the password"] {
         let steps = replay("email", name);
         let waited = [
@@ -58,7 +58,7 @@ fn c5_synapse_is_asked_until_the_link_has_been_followed() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
 #[test]
-fn c6_synapse_limits_a_stage_and_it_is_sent_again() {
+fn c06_synapse_limits_a_stage_and_it_is_sent_again() {
     let steps = replay("limited", "register, limited in the middle of the flow");
     assert_eq!(steps, ["wait 2000 RateLimited", "done"]);
     assert_eq!(replay("limited", "register"), ["wait 2000 RateLimited"]);
@@ -66,7 +66,7 @@ fn c6_synapse_limits_a_stage_and_it_is_sent_again() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_synapse_is_asked_how_things_stand() {
+fn c07_synapse_is_asked_how_things_stand() {
     let exchanges = scene("open", "how things stand");
     let original = exchanges[0].sent.to_string();
     let mut walk = Walk::new(Client::new(ALL));
@@ -86,7 +86,7 @@ fn c7_synapse_is_asked_how_things_stand() {
 /// the flow is over, and the application begins another.
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c1_a_session_that_synapse_does_not_take_ends_the_flow() {
+fn c01_a_session_that_synapse_does_not_take_ends_the_flow() {
     for (name, end) in [
         ("a session the server doesn't know", "failed 400 M_UNKNOWN"),
         ("a session of another call", "failed 403 M_UNKNOWN"),
@@ -106,7 +106,7 @@ fn c1_a_session_that_synapse_does_not_take_ends_the_flow() {
 /// Every refusal of Synapse's that was recorded, and what it means for a stored login.
 /// https://spec.matrix.org/v1.19/client-server-api/#soft-logout
 #[test]
-fn c8_what_synapse_says_means_this_for_a_stored_login() {
+fn c08_what_synapse_says_means_this_for_a_stored_login() {
     const fn limited(seconds: u64) -> SessionImpact {
         SessionImpact::RateLimited(Some(Millis::from_secs(seconds)))
     }
@@ -156,7 +156,7 @@ fn c8_what_synapse_says_means_this_for_a_stored_login() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-locking
 #[test]
-fn c8_a_flow_that_synapse_ends_tells_what_it_means() {
+fn c08_a_flow_that_synapse_ends_tells_what_it_means() {
     for (variant, name, end, meaning) in [
         (
             "open",

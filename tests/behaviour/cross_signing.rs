@@ -76,7 +76,7 @@ fn says(reject: MatrixError) -> String {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload
 #[test]
-fn u1_the_first_keys_and_the_same_again_need_no_authentication() {
+fn u01_the_first_keys_and_the_same_again_need_no_authentication() {
     let nothing = json!({});
     assert!(is_exempt(&all("a").to_string(), &nothing), "there are none yet");
     assert!(is_exempt(&all("a").to_string(), &all("a")), "the answer was lost");
@@ -96,7 +96,7 @@ fn u1_the_first_keys_and_the_same_again_need_no_authentication() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload
 #[test]
-fn u1_a_key_is_the_same_however_it_is_written_and_another_with_any_difference() {
+fn u01_a_key_is_the_same_however_it_is_written_and_another_with_any_difference() {
     let before = json!({"master_key": key("master", "M")});
     let spelt = format!(
         r#"{{"master_key": {{ "keys":{{"ed25519:M":"M"}}, "usage" : ["m\u0061ster"],
@@ -117,7 +117,7 @@ fn u1_a_key_is_the_same_however_it_is_written_and_another_with_any_difference() 
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload
 #[test]
-fn e2_what_is_no_key_is_refused_before_any_challenge() {
+fn e02_what_is_no_key_is_refused_before_any_challenge() {
     let parse =
         |body: &Value| UploadSigningKeysRequest::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
     assert_eq!(parse(&json!({"master_key": null, "auth": null})), Ok(()));

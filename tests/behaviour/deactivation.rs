@@ -26,7 +26,7 @@ fn begun(body: &str) -> Deactivation {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d1_without_a_token_it_is_missing() {
+fn d01_without_a_token_it_is_missing() {
     let mut server = Server::new();
     assert_eq!(server.deactivate(None, json!({})).says(), "401 M_MISSING_TOKEN");
     assert_eq!(server.deactivate(None, json!({"auth": auth(None)})).says(), "401 M_MISSING_TOKEN");
@@ -35,7 +35,7 @@ fn d1_without_a_token_it_is_missing() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d1_a_policy_may_have_flows_that_name_the_user() {
+fn d01_a_policy_may_have_flows_that_name_the_user() {
     let mut server = Server::new();
     server.policies.deactivate_without_token = Some(policy(&[&["m.login.password"]], None));
     assert_eq!(server.deactivate(None, json!({"auth": auth(None)})).says(), "200");
@@ -50,7 +50,7 @@ fn d1_a_policy_may_have_flows_that_name_the_user() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d2_parameters_have_their_types() {
+fn d02_parameters_have_their_types() {
     let mut server = Server::new();
     for (body, says) in [
         (json!({"erase": "yes"}), "400 M_BAD_JSON"),
@@ -71,7 +71,7 @@ fn d2_parameters_have_their_types() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d3_the_effects_are_in_the_order_that_is_safe() {
+fn d03_the_effects_are_in_the_order_that_is_safe() {
     let mut server = Server::new();
     assert_eq!(server.deactivate(ALICE, json!({"erase": true, "auth": auth(None)})).says(), "200");
     let with_erasure = [
@@ -102,7 +102,7 @@ fn d3_the_effects_are_in_the_order_that_is_safe() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d3_each_address_is_unbound_where_it_was_bound_or_was_asked() {
+fn d03_each_address_is_unbound_where_it_was_bound_or_was_asked() {
     let named = begun(r#"{"id_server":"id.example.org"}"#);
     assert_eq!(named.unbind_at(Some("other.example.org")), Some("id.example.org"));
     assert_eq!(named.unbind_at(None), Some("id.example.org"));
@@ -113,7 +113,7 @@ fn d3_each_address_is_unbound_where_it_was_bound_or_was_asked() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d3_the_fence_ends_the_users_open_sessions() {
+fn d03_the_fence_ends_the_users_open_sessions() {
     let mut server = Server::new();
     let theirs = server.begin(ALICE);
     let bobs = server.change_password(Some("bob-token"), json!({})).session().to_owned();
@@ -128,7 +128,7 @@ fn d3_the_fence_ends_the_users_open_sessions() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d4_after_a_crash_at_any_point_the_rest_follows() {
+fn d04_after_a_crash_at_any_point_the_rest_follows() {
     for crash in 0..13 {
         for done_but_not_noted in [false, true] {
             let mut server = Server::new();
@@ -156,7 +156,7 @@ fn d4_after_a_crash_at_any_point_the_rest_follows() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d4_from_the_fence_on_every_token_is_unknown() {
+fn d04_from_the_fence_on_every_token_is_unknown() {
     let mut server = Server::new();
     let (_, progress) = server.deactivate_until(ALICE, json!({"auth": auth(None)}), 0);
     let progress = progress.unwrap();
@@ -170,7 +170,7 @@ fn d4_from_the_fence_on_every_token_is_unknown() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d5_what_could_not_be_unbound_is_told_and_stops_nothing() {
+fn d05_what_could_not_be_unbound_is_told_and_stops_nothing() {
     for (all, says) in [(true, "success"), (false, "no-support")] {
         let mut progress = begun("{}").done();
         assert_eq!(progress.effect(), Some(Effect::UnbindThreepids));
@@ -189,14 +189,14 @@ fn d5_what_could_not_be_unbound_is_told_and_stops_nothing() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d5_a_result_out_of_turn_counts_for_nothing() {
+fn d05_a_result_out_of_turn_counts_for_nothing() {
     let fresh = begun("{}");
     assert_eq!(fresh.clone().unbound(false), fresh, "nothing is unbound before the fence");
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login
 #[test]
-fn d6_afterwards_nothing_works_and_the_name_stays_taken() {
+fn d06_afterwards_nothing_works_and_the_name_stays_taken() {
     let mut server = Server::new();
     server.policies.register = policy(&[&["m.login.dummy"]], None);
     let number = server.add_validation_of("alice", "sid1", "secret", true);
@@ -217,7 +217,7 @@ fn d6_afterwards_nothing_works_and_the_name_stays_taken() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountdeactivate
 #[test]
-fn d6_the_answer_is_repeated_while_it_may_have_been_lost() {
+fn d06_the_answer_is_repeated_while_it_may_have_been_lost() {
     let mut server = Server::new();
     server.policies.deactivate_without_token = Some(policy(&[&["m.login.password"]], None));
     let session = server.deactivate(None, json!({})).session().to_owned();
@@ -230,7 +230,7 @@ fn d6_the_answer_is_repeated_while_it_may_have_been_lost() {
 
 /// https://spec.matrix.org/v1.19/application-service-api/#identity-assertion
 #[test]
-fn d7_an_application_service_needs_no_authentication() {
+fn d07_an_application_service_needs_no_authentication() {
     let mut server = Server::new();
     let request = DeactivateRequest::parse(br#"{"erase":true}"#).unwrap().check().unwrap();
     let mut begun = None;
@@ -255,7 +255,7 @@ fn d7_an_application_service_needs_no_authentication() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
-fn d2_what_was_bound_is_never_silently_left_out() {
+fn d02_what_was_bound_is_never_silently_left_out() {
     let mut server = Server::new();
     let session = server.deactivate(ALICE, json!({"erase": true})).session().to_owned();
     server.kept.clear();
@@ -267,7 +267,7 @@ fn d2_what_was_bound_is_never_silently_left_out() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
-fn d2_kept_parameters_survive_storage() {
+fn d02_kept_parameters_survive_storage() {
     let request = DeactivateRequest::parse(br#"{"id_server":"id.example.org","erase":true}"#).unwrap();
     let kept = request.check().unwrap().to_stored(&key(), None, None);
     let stored = serde_json::to_string(&kept).unwrap();
@@ -278,7 +278,7 @@ fn d2_kept_parameters_survive_storage() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-moderation
 #[test]
-fn d4_the_status_says_so_for_every_way_in() {
+fn d04_the_status_says_so_for_every_way_in() {
     let fenced = AccountStatus::default().on(Event::Fence).unwrap();
     let gone = fenced.on(Event::Finish).unwrap();
     for status in [fenced, gone] {

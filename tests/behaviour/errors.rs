@@ -22,7 +22,7 @@ fn rewritten(body: &str) -> Value {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
 #[test]
-fn e1_every_error_has_both_keys_and_only_its_own_beside() {
+fn e01_every_error_has_both_keys_and_only_its_own_beside() {
     for code in ErrorCode::ALL {
         let body = written(MatrixError::new(*code, "a \"sentence\""));
         assert_eq!(body, json!({"errcode": code.name(), "error": "a \"sentence\""}));
@@ -37,7 +37,7 @@ fn e1_every_error_has_both_keys_and_only_its_own_beside() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
 #[test]
-fn e1_retry_after_is_in_whole_seconds_rounded_up() {
+fn e01_retry_after_is_in_whole_seconds_rounded_up() {
     for (millis, secs) in [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (u64::MAX, u64::MAX / 1_000 + 1)]
     {
         assert_eq!(MatrixError::limited(Millis::new(millis)).retry_after_secs(), Some(secs), "{millis}");
@@ -47,7 +47,7 @@ fn e1_retry_after_is_in_whole_seconds_rounded_up() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#other-error-codes
 #[test]
-fn e1_every_key_of_its_own_is_read() {
+fn e01_every_key_of_its_own_is_read() {
     let body = br#"{"errcode":"M_RESOURCE_LIMIT_EXCEEDED","error":"full","soft_logout":true,
         "retry_after_ms":1500,"admin_contact":"mailto:a@example.org","info_uri":"https://example.org/i",
         "can_upgrade":true,"room_version":"org.example.1","current_version":"42"}"#;
@@ -64,7 +64,7 @@ fn e1_every_key_of_its_own_is_read() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
 #[test]
-fn e1_unknown_codes_and_keys_survive() {
+fn e01_unknown_codes_and_keys_survive() {
     for body in [
         json!({"errcode": "COM.EXAMPLE_CODE", "error": "é\"\\\n", "example": {"deep": [1, null]}}),
         json!({"errcode": "", "error": "", "": ""}),
@@ -77,7 +77,7 @@ fn e1_unknown_codes_and_keys_survive() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#common-error-codes
 #[test]
-fn e2_what_is_no_json_is_told_from_what_is_bad() {
+fn e02_what_is_no_json_is_told_from_what_is_bad() {
     let mut server = Server::new();
     let nested = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     let keys = |count: usize| {
@@ -116,7 +116,7 @@ fn e2_what_is_no_json_is_told_from_what_is_bad() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens
 #[test]
-fn e2_no_token_is_told_from_an_unknown_one() {
+fn e02_no_token_is_told_from_an_unknown_one() {
     let mut server = Server::new();
     assert_eq!(server.deactivate(None, json!({})).says(), "401 M_MISSING_TOKEN");
     assert_eq!(server.deactivate(Some("x"), json!({})).says(), "401 M_UNKNOWN_TOKEN");
@@ -124,7 +124,7 @@ fn e2_no_token_is_told_from_an_unknown_one() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
 #[test]
-fn e2_a_refusal_repeats_nothing_of_the_body() {
+fn e02_a_refusal_repeats_nothing_of_the_body() {
     for body in
         [&b"{\"hunter2\":\"hunter2\",\"hunter2\":1}"[..], b"{\"new_password\":[\"hunter2\"]}", b"hunter2"]
     {
@@ -141,7 +141,7 @@ fn e2_a_refusal_repeats_nothing_of_the_body() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#common-error-codes
 #[test]
-fn e3_every_code_of_the_spec_is_known_with_its_status() {
+fn e03_every_code_of_the_spec_is_known_with_its_status() {
     for (status, names) in [
         (
             400,
@@ -168,7 +168,7 @@ fn e3_every_code_of_the_spec_is_known_with_its_status() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
 #[test]
-fn e3_a_code_is_the_same_however_it_is_escaped() {
+fn e03_a_code_is_the_same_however_it_is_escaped() {
     let body = br#"{"errcode":"M\u005fFORBIDDEN"}"#;
     assert_eq!(ErrorBody::parse(body).unwrap().code, Some(AnyCode::Known(ErrorCode::Forbidden)));
     let custom = ErrorBody::parse(br#"{"errcode":"COM.EXAMPLE\u005fCODE"}"#).unwrap();

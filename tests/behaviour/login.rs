@@ -22,7 +22,7 @@ fn says(body: &Value) -> String {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login
 #[test]
-fn l2_every_odd_login_has_its_error() {
+fn l02_every_odd_login_has_its_error() {
     let user = json!({"type": "m.id.user", "user": "alice"});
     for (body, answer) in [
         (json!({}), "400 M_MISSING_PARAM"),
@@ -51,7 +51,7 @@ fn l2_every_odd_login_has_its_error() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#legacy-login
 #[test]
-fn l2_wrong_and_unknown_are_one_answer() {
+fn l02_wrong_and_unknown_are_one_answer() {
     let wrong = decide(Some(AccountStatus::default()), false, false).unwrap_err();
     let unknown = decide(None, false, false).unwrap_err();
     assert_eq!(wrong, unknown, "in words too");
@@ -62,7 +62,7 @@ fn l2_wrong_and_unknown_are_one_answer() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-locking
 #[test]
-fn l2_a_lock_is_told_only_after_the_right_password() {
+fn l02_a_lock_is_told_only_after_the_right_password() {
     let locked = AccountStatus::default().on(Event::Lock).unwrap();
     assert_eq!(decide(Some(locked), false, false), decide(None, false, false));
     let told = decide(Some(locked), true, false).unwrap_err();
@@ -73,7 +73,7 @@ fn l2_a_lock_is_told_only_after_the_right_password() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#legacy-login
 #[test]
-fn l2_a_login_names_its_device() {
+fn l02_a_login_names_its_device() {
     let body = json!({
         "type": "m.login.password", "identifier": {"type": "m.id.user", "user": "cheeky_monkey"},
         "password": "ilovebananas", "initial_device_display_name": "Jungle Phone", "device_id": "GHTYAJCE",
@@ -91,7 +91,7 @@ fn l2_a_login_names_its_device() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#standard-error-response
 #[test]
-fn e2_a_login_of_the_wrong_type_is_bad_json() {
+fn e02_a_login_of_the_wrong_type_is_bad_json() {
     let user = json!({"type": "m.id.user", "user": "alice"});
     let identified =
         |identifier| json!({"type": "m.login.password", "identifier": identifier, "password": "p"});
@@ -120,7 +120,7 @@ fn e2_a_login_of_the_wrong_type_is_bad_json() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login
 #[test]
-fn l1_the_flows_are_those_that_are_served() {
+fn l01_the_flows_are_those_that_are_served() {
     let flows = |offer: Offer| {
         let mut out = String::new();
         offer.write(&mut out).unwrap();
@@ -145,7 +145,7 @@ fn l1_the_flows_are_those_that_are_served() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3login
 #[test]
-fn r7_without_the_legacy_api_there_is_no_login() {
+fn r07_without_the_legacy_api_there_is_no_login() {
     let mut off = Offer::default();
     (off.legacy, off.get_login_token) = (false, true);
     let says = |reject: MatrixError| format!("{} {}", reject.status(), reject.code());
@@ -166,7 +166,7 @@ fn r7_without_the_legacy_api_there_is_no_login() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#legacy-login
 #[test]
-fn l2_a_login_token_is_good_or_it_is_not() {
+fn l02_a_login_token_is_good_or_it_is_not() {
     let body = json!({"type": "m.login.token", "token": "<login token>"}).to_string();
     let request = LoginRequest::parse(body.as_bytes()).unwrap();
     assert!(matches!(request.attempt, Attempt::Token { token } if token.expose() == "<login token>"));
@@ -181,7 +181,7 @@ fn l2_a_login_token_is_good_or_it_is_not() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#appservice-login
 #[test]
-fn l2_an_application_service_logs_in_as_its_own_users() {
+fn l02_an_application_service_logs_in_as_its_own_users() {
     let body = json!({
         "type": "m.login.application_service", "identifier": {"type": "m.id.user", "user": "_irc_example"},
     })
@@ -212,7 +212,7 @@ fn l2_an_application_service_logs_in_as_its_own_users() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#relationship-between-access-tokens-and-devices
 #[test]
-fn l3_a_device_is_taken_up_or_made() {
+fn l03_a_device_is_taken_up_or_made() {
     let (id, name) = (Some(Text::new("PHONE")), Some(Text::new("Phone")));
     let plan = |id, is| plan_device(id, name, is).map_err(|reject| reject.code().name());
     assert_eq!(plan(id, DeviceIdUse::Device), Ok(DevicePlan::TakeUp { id: Text::new("PHONE") }));
@@ -223,7 +223,7 @@ fn l3_a_device_is_taken_up_or_made() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#refreshing-access-tokens
 #[test]
-fn l4_the_old_refresh_token_lives_until_the_new_tokens_are_used() {
+fn l04_the_old_refresh_token_lives_until_the_new_tokens_are_used() {
     let old = Generation::FIRST;
     let new = old.next();
     // The answer was lost: the old one still refreshes.
@@ -236,7 +236,7 @@ fn l4_the_old_refresh_token_lives_until_the_new_tokens_are_used() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3refresh
 #[test]
-fn l4_what_a_refresh_is_refused_with_says_whether_the_device_lives_on() {
+fn l04_what_a_refresh_is_refused_with_says_whether_the_device_lives_on() {
     let account = AccountStatus::default();
     let refused = |presented| {
         let reject = refresh::decide(presented).unwrap_err();
@@ -254,10 +254,21 @@ fn l4_what_a_refresh_is_refused_with_says_whether_the_device_lives_on() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#soft-logout
 #[test]
-fn l4_an_expired_access_token_is_softly_logged_out() {
+fn l04_an_expired_access_token_is_softly_logged_out() {
     let reject = refresh::check_access(Some(Presented::Live), true).unwrap_err();
     assert_eq!((reject.code().name(), reject.soft_logout()), ("M_UNKNOWN_TOKEN", Some(true)));
     assert_eq!(refresh::check_access(Some(Presented::Live), false), Ok(()));
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#soft-logout
+#[test]
+fn l08_a_token_that_was_replaced_while_its_device_lives_on_is_softly_logged_out() {
+    let (replaced, current) = (Generation::FIRST, Generation::FIRST.next());
+    let reject = refresh::check_access(Some(current.presented(replaced)), false).err();
+    let reject = reject.or_else(|| refresh::check_access(Some(replaced.presented(current)), false).err());
+    let reject = reject.expect("the earlier token is over once the later one was used");
+    assert_eq!((reject.status(), reject.code().name()), (401, "M_UNKNOWN_TOKEN"));
+    assert_eq!(reject.soft_logout(), Some(true));
 }
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv1loginget_token
@@ -269,7 +280,7 @@ fn u14_a_login_token_is_never_made_twice_by_one_authentication() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3devicesdeviceid
 #[test]
-fn l3_only_an_application_service_makes_a_device_by_naming_it() {
+fn l03_only_an_application_service_makes_a_device_by_naming_it() {
     let request = UpdateDeviceRequest::parse(br#"{"display_name":"Phone"}"#).unwrap();
     let decided = |id, is, by_appservice| {
         let decided = request.decide(Text::new(id), is, by_appservice);

@@ -30,7 +30,7 @@ fn reset(parameters: Value) -> Value {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p1_the_flows_depend_on_the_token() {
+fn p01_the_flows_depend_on_the_token() {
     let mut server = Server::new();
     let with = server.change_password(ALICE, json!({}));
     assert_eq!(with.body["flows"], json!([{"stages": ["m.login.password"]}]));
@@ -40,7 +40,7 @@ fn p1_the_flows_depend_on_the_token() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens
 #[test]
-fn p1_an_invalid_token_is_never_a_reset() {
+fn p01_an_invalid_token_is_never_a_reset() {
     let mut server = reset_server();
     let answer = server.change_password(Some("no-token"), reset(json!({"new_password": "looking-glass"})));
     assert_eq!((answer.says(), answer.body.get("soft_logout")), ("401 M_UNKNOWN_TOKEN".to_owned(), None));
@@ -49,7 +49,7 @@ fn p1_an_invalid_token_is_never_a_reset() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#password-management
 #[test]
-fn p2_a_new_password_is_checked_before_any_challenge() {
+fn p02_a_new_password_is_checked_before_any_challenge() {
     let mut server = Server::new();
     for (new, says) in [
         (json!(1), "400 M_BAD_JSON"),
@@ -70,7 +70,7 @@ fn p2_a_new_password_is_checked_before_any_challenge() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p2_a_new_password_that_never_came_is_missed_only_at_the_end() {
+fn p02_a_new_password_that_never_came_is_missed_only_at_the_end() {
     let mut server = Server::new();
     let session = server.change_password(ALICE, json!({})).session().to_owned();
     let auth = password_auth(Some(&session), "alice", "wonderland");
@@ -84,7 +84,7 @@ fn p2_a_new_password_that_never_came_is_missed_only_at_the_end() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p2_one_of_two_parameters_is_not_enough() {
+fn p02_one_of_two_parameters_is_not_enough() {
     let mut server = Server::new();
     let session = server.change_password(ALICE, json!({"logout_devices": false})).session().to_owned();
     let auth = password_auth(Some(&session), "alice", "wonderland");
@@ -93,7 +93,7 @@ fn p2_one_of_two_parameters_is_not_enough() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#password-management
 #[test]
-fn p2_the_recommended_strength_can_be_asked_for() {
+fn p02_the_recommended_strength_can_be_asked_for() {
     let mut strength = PasswordStrength::default();
     strength.require_digit = true;
     strength.require_lowercase = true;
@@ -111,7 +111,7 @@ fn p2_the_recommended_strength_can_be_asked_for() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p3_other_devices_are_ended_by_default_and_never_the_requesting_one() {
+fn p03_other_devices_are_ended_by_default_and_never_the_requesting_one() {
     for logout in [Value::Null, json!(true)] {
         let mut server = Server::new();
         server.add_device("alice", "tablet-token", "TABLET");
@@ -126,7 +126,7 @@ fn p3_other_devices_are_ended_by_default_and_never_the_requesting_one() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p3_with_false_nothing_is_ended() {
+fn p03_with_false_nothing_is_ended() {
     let mut server = Server::new();
     server.add_device("alice", "tablet-token", "TABLET");
     let mut body = change("wonderland");
@@ -139,7 +139,7 @@ fn p3_with_false_nothing_is_ended() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p3_a_reset_ends_all() {
+fn p03_a_reset_ends_all() {
     let mut server = reset_server();
     assert_eq!(server.change_password(None, reset(json!({"new_password": "looking-glass"}))).says(), "200");
     assert_eq!(server.journal, ["SetPassword", "EndDevices(All)", "EndPushers(All)"]);
@@ -153,7 +153,7 @@ fn p3_a_reset_ends_all() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p4_two_addresses_prove_one_user_or_nobody() {
+fn p04_two_addresses_prove_one_user_or_nobody() {
     for (owner, says) in [
         (Some("alice"), "200"),
         (Some("bob"), "401 M_THREEPID_AUTH_FAILED"),
@@ -175,7 +175,7 @@ fn p4_two_addresses_prove_one_user_or_nobody() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p4_a_reset_is_of_whoever_has_the_address_now() {
+fn p04_a_reset_is_of_whoever_has_the_address_now() {
     let mut server = reset_server();
     server.policies.reset = policy(&[&["m.login.email.identity", "m.login.dummy"]], None);
     let answer = server.change_password(None, reset(json!({"new_password": "looking-glass"})));
@@ -202,7 +202,7 @@ fn p4_a_reset_is_of_whoever_has_the_address_now() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p4_an_address_of_nobody_is_not_found() {
+fn p04_an_address_of_nobody_is_not_found() {
     let mut server = reset_server();
     server.user("alice").threepids.clear();
     let answer = server.change_password(None, reset(json!({"new_password": "looking-glass"})));
@@ -212,7 +212,7 @@ fn p4_an_address_of_nobody_is_not_found() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p4_an_account_being_deactivated_is_not_reset() {
+fn p04_an_account_being_deactivated_is_not_reset() {
     let mut server = reset_server();
     server.user("alice").status = AccountStatus::default().on(Event::Fence).unwrap();
     let answer = server.change_password(None, reset(json!({"new_password": "looking-glass"})));
@@ -222,7 +222,7 @@ fn p4_an_account_being_deactivated_is_not_reset() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p4_a_flow_that_names_nobody_resets_nobody() {
+fn p04_a_flow_that_names_nobody_resets_nobody() {
     let mut server = Server::new();
     server.policies.reset = policy(&[&["m.login.dummy"]], None);
     let body = json!({"new_password": "looking-glass", "auth": {"type": "m.login.dummy"}});
@@ -232,7 +232,7 @@ fn p4_a_flow_that_names_nobody_resets_nobody() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#mchange_password-capability
 #[test]
-fn p5_a_disabled_password_change_is_refused_before_any_challenge() {
+fn p05_a_disabled_password_change_is_refused_before_any_challenge() {
     let mut server = Server::new();
     server.passwords_enabled = false;
     for body in [json!({}), json!({"new_password": "looking-glass"}), change("wonderland")] {
@@ -244,7 +244,7 @@ fn p5_a_disabled_password_change_is_refused_before_any_challenge() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#account-locking
 #[test]
-fn p5_a_locked_account_does_not_advance() {
+fn p05_a_locked_account_does_not_advance() {
     let mut server = Server::new();
     let session = server.begin(ALICE);
     let before = server.session(&session);
@@ -259,7 +259,7 @@ fn p5_a_locked_account_does_not_advance() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p5_a_user_of_an_application_service_needs_no_old_password() {
+fn p05_a_user_of_an_application_service_needs_no_old_password() {
     let mut server = Server::new();
     server.user("alice").hash = None;
     server.policies.change = policy(&[&["m.login.dummy"]], None);
@@ -273,7 +273,7 @@ fn p5_a_user_of_an_application_service_needs_no_old_password() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p4_a_user_proved_by_another_stage_is_who_is_reset() {
+fn p04_a_user_proved_by_another_stage_is_who_is_reset() {
     for (owner, says) in [("alice", "401 M_THREEPID_AUTH_FAILED"), ("bob", "200")] {
         let mut server = reset_server();
         let address = std::mem::take(&mut server.user("alice").threepids);
@@ -295,7 +295,7 @@ fn p4_a_user_proved_by_another_stage_is_who_is_reset() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
-fn p2_a_host_that_lost_what_it_kept_changes_nothing() {
+fn p02_a_host_that_lost_what_it_kept_changes_nothing() {
     let mut server = Server::new();
     let session = server.begin(ALICE);
     server.kept.clear();

@@ -16,7 +16,7 @@ fn dummy() -> Value {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r1_there_are_two_kinds() {
+fn r01_there_are_two_kinds() {
     assert_eq!(Kind::parse(None), Ok(Kind::User));
     assert_eq!(Kind::parse(Some("user")), Ok(Kind::User));
     assert_eq!(Kind::parse(Some("guest")), Ok(Kind::Guest));
@@ -28,7 +28,7 @@ fn r1_there_are_two_kinds() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r2_cheap_checks_come_before_any_challenge() {
+fn r02_cheap_checks_come_before_any_challenge() {
     let mut server = Server::new();
     let with = |key: &str, value: Value| {
         let mut body = json!({"username": "carol", "password": "carol-secret"});
@@ -59,7 +59,7 @@ fn r2_cheap_checks_come_before_any_challenge() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r2_of_two_racing_registrations_one_wins() {
+fn r02_of_two_racing_registrations_one_wins() {
     let mut server = Server::new();
     let parameters = |auth: Value| json!({"username": "carol", "password": "carol-secret", "auth": auth});
     let one = server.register(parameters(Value::Null)).session().to_owned();
@@ -76,7 +76,7 @@ fn r2_of_two_racing_registrations_one_wins() {
 
 /// https://spec.matrix.org/v1.19/appendices/#user-identifiers
 #[test]
-fn r3_a_localpart_has_one_form() {
+fn r03_a_localpart_has_one_form() {
     let parse = |name: &str| {
         Localpart::parse(Text::new(name), "example.org")
             .map(|name| name.as_str().to_owned())
@@ -103,7 +103,7 @@ fn r3_a_localpart_has_one_form() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r3_some_names_are_reserved_and_exclusive_comes_first() {
+fn r03_some_names_are_reserved_and_exclusive_comes_first() {
     let reserved = |name: &str, claimed| {
         let name = Localpart::parse(Text::new(name), "example.org").unwrap();
         name.reserved(claimed).map_err(|reject| reject.code().name())
@@ -118,7 +118,7 @@ fn r3_some_names_are_reserved_and_exclusive_comes_first() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r3_without_a_name_the_server_makes_one() {
+fn r03_without_a_name_the_server_makes_one() {
     let mut server = Server::new();
     let answer = server.register(json!({"password": "carol-secret", "auth": dummy()}));
     assert_eq!(answer.says(), "200");
@@ -127,7 +127,7 @@ fn r3_without_a_name_the_server_makes_one() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r4_the_answer_has_a_login_unless_none_is_wanted() {
+fn r04_the_answer_has_a_login_unless_none_is_wanted() {
     let mut server = Server::new();
     let body =
         json!({"username": "carol", "password": "carol-secret", "device_id": "LAPTOP", "auth": dummy()});
@@ -145,7 +145,7 @@ fn r4_the_answer_has_a_login_unless_none_is_wanted() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r4_the_answer_is_written_with_what_it_has() {
+fn r04_the_answer_is_written_with_what_it_has() {
     let written = |response: LoginResponse<'_>| {
         let mut out = String::new();
         response.write(&mut out).unwrap();
@@ -168,7 +168,7 @@ fn r4_the_answer_is_written_with_what_it_has() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r6_a_password_that_never_came_is_missed_when_the_account_would_be_made() {
+fn r06_a_password_that_never_came_is_missed_when_the_account_would_be_made() {
     let mut server = Server::new();
     let session = server.register(json!({"username": "carol"})).session().to_owned();
     let body = json!({"username": "carol", "auth": stage("m.login.dummy", &session)});
@@ -180,7 +180,7 @@ fn r6_a_password_that_never_came_is_missed_when_the_account_would_be_made() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r6_a_validated_address_of_the_flow_is_bound_to_the_account() {
+fn r06_a_validated_address_of_the_flow_is_bound_to_the_account() {
     let mut server = Server::new();
     server.policies.register = policy(&[&["m.login.email.identity"]], None);
     let number = server.add_validation("sid1", "secret", true);
@@ -193,7 +193,7 @@ fn r6_a_validated_address_of_the_flow_is_bound_to_the_account() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#fallback
 #[test]
-fn r4_left_out_parameters_are_the_bound_ones() {
+fn r04_left_out_parameters_are_the_bound_ones() {
     let mut server = Server::new();
     let parameters = json!({
         "username": "Carol", "password": "carol-secret", "device_id": "LAP\u{e9}TOP", "inhibit_login": false,
@@ -209,7 +209,7 @@ fn r4_left_out_parameters_are_the_bound_ones() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r3_one_name_however_spelt_is_one_parameter() {
+fn r03_one_name_however_spelt_is_one_parameter() {
     let mut server = Server::new();
     let session =
         server.register(json!({"username": "Carol", "password": "carol-secret"})).session().to_owned();
@@ -220,7 +220,7 @@ fn r3_one_name_however_spelt_is_one_parameter() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r1_a_guests_parameters_are_ignored_but_for_the_devices_name() {
+fn r01_a_guests_parameters_are_ignored_but_for_the_devices_name() {
     let body = json!({"username": 1, "password": [], "auth": "no", "device_id": {}, "inhibit_login": "x",
         "initial_device_display_name": "Guest"})
     .to_string();
@@ -239,7 +239,7 @@ fn answer(reject: matrix_uia::MatrixError) -> String {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register
 #[test]
-fn r1_r7_who_may_register_is_one_table() {
+fn r01_r07_who_may_register_is_one_table() {
     for (legacy, users, guests, user, guest) in [
         (true, true, true, "", ""),
         (true, true, false, "", "403 M_GUEST_ACCESS_FORBIDDEN"),
@@ -256,7 +256,7 @@ fn r1_r7_who_may_register_is_one_table() {
 
 /// https://spec.matrix.org/v1.19/application-service-api/#server-admin-style-permissions
 #[test]
-fn r5_an_application_service_registers_its_users() {
+fn r05_an_application_service_registers_its_users() {
     let ours = ServiceToken::Service { in_namespace: true };
     let theirs = ServiceToken::Service { in_namespace: false };
     for (token, legacy, inhibit, says) in [
@@ -286,7 +286,7 @@ fn r5_an_application_service_registers_its_users() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3registeravailable
 #[test]
-fn r8_a_name_is_available_or_one_of_the_errors() {
+fn r08_a_name_is_available_or_one_of_the_errors() {
     let says = |name: &str, claimed, taken| {
         let name = Localpart::parse(Text::new(name), "example.org");
         name.and_then(|name| name.available(claimed, taken)).map_or_else(answer, |()| String::new())
@@ -303,7 +303,7 @@ fn r8_a_name_is_available_or_one_of_the_errors() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1registermloginregistration_tokenvalidity
 #[test]
-fn r8_a_registration_token_is_valid_or_not() {
+fn r08_a_registration_token_is_valid_or_not() {
     for valid in [true, false] {
         let mut out = String::new();
         TokenValidityResponse::new(valid).write(&mut out).unwrap();

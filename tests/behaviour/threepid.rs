@@ -105,7 +105,7 @@ fn parse(medium: Medium, body: &Value) -> Result<(), String> {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken
 #[test]
-fn p7_a_request_is_refused_key_by_key() {
+fn p07_a_request_is_refused_key_by_key() {
     let email = json!({"client_secret": "s.=_-9", "email": "a@b", "send_attempt": 1});
     let phone =
         json!({"client_secret": "s", "country": "GB", "phone_number": "07700900001", "send_attempt": 1});
@@ -159,7 +159,7 @@ fn p7_a_request_is_refused_key_by_key() {
 
 /// https://spec.matrix.org/v1.19/appendices/#e-mail
 #[test]
-fn p7_addresses_compare_in_one_form() {
+fn p07_addresses_compare_in_one_form() {
     let body = br#"{"client_secret": "s", "email": "Stra\u00dfe@EXAMPLE.org", "send_attempt": 1}"#;
     let request = RequestTokenRequest::parse(Medium::Email, body).unwrap();
     let GivenAddress::Email(email) = request.address else { panic!("{request:?}") };
@@ -169,7 +169,7 @@ fn p7_addresses_compare_in_one_form() {
 
 /// https://spec.matrix.org/v1.19/appendices/#e-mail
 #[test]
-fn p7_white_space_around_an_address_is_taken_off() {
+fn p07_white_space_around_an_address_is_taken_off() {
     let of = |email: &str| {
         let body = json!({"client_secret": "s", "email": email, "send_attempt": 1}).to_string();
         let request = RequestTokenRequest::parse(Medium::Email, body.as_bytes()).map_err(says)?;
@@ -195,7 +195,7 @@ fn p7_white_space_around_an_address_is_taken_off() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpasswordemailrequesttoken
 #[test]
-fn p7_what_is_sent_depends_on_who_has_the_address() {
+fn p07_what_is_sent_depends_on_who_has_the_address() {
     use Owner::{Another, Nobody, Requester};
     use Purpose::{Add, Register, Reset};
     let in_use = Err("400 M_THREEPID_IN_USE".to_owned());
@@ -238,7 +238,7 @@ fn p7_what_is_sent_depends_on_who_has_the_address() {
 
 /// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailrequesttoken
 #[test]
-fn p7_only_a_higher_attempt_sends_again() {
+fn p07_only_a_higher_attempt_sends_again() {
     let first = sent(Purpose::Reset, None);
     for (attempt, again) in [(0, false), (1, false), (2, true), (i64::MIN, false), (i64::MAX, true)] {
         let requested = ask(Some(first.clone()), &asked(Purpose::Reset, None, attempt), Delivery::Token, 5);
@@ -257,7 +257,7 @@ fn p7_only_a_higher_attempt_sends_again() {
 
 /// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailrequesttoken
 #[test]
-fn p7_one_that_is_over_begins_anew() {
+fn p07_one_that_is_over_begins_anew() {
     let again = asked(Purpose::Reset, None, 1);
     let first = sent(Purpose::Reset, None);
     assert_eq!(ask(Some(first.clone()), &again, Delivery::Token, 999), Requested::AlreadySent);
@@ -268,7 +268,7 @@ fn p7_one_that_is_over_begins_anew() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpasswordemailrequesttoken
 #[test]
-fn p7_a_notice_looks_like_a_token_that_nobody_submits() {
+fn p07_a_notice_looks_like_a_token_that_nobody_submits() {
     let asked_twice = asked(Purpose::Reset, None, 1);
     let Requested::New(decoy) = ask(None, &asked_twice, Delivery::Notice, 0) else { panic!("not new") };
     assert_eq!(ask(Some(decoy.clone()), &asked_twice, Delivery::Notice, 5), Requested::AlreadySent);
@@ -283,7 +283,7 @@ fn p7_a_notice_looks_like_a_token_that_nobody_submits() {
 
 /// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
 #[test]
-fn p7_a_token_is_submitted_in_the_identity_services_terms() {
+fn p07_a_token_is_submitted_in_the_identity_services_terms() {
     let found = sent(Purpose::Add, None);
     let refused = |submitted: Submitted| match submitted {
         Submitted::Refused(changed, reject) => (changed.is_some(), says(reject)),
@@ -309,7 +309,7 @@ fn p7_a_token_is_submitted_in_the_identity_services_terms() {
 
 /// https://spec.matrix.org/v1.19/identity-service-api/#post_matrixidentityv2validateemailsubmittoken
 #[test]
-fn p7_the_submission_is_read_key_by_key() {
+fn p07_the_submission_is_read_key_by_key() {
     let good = json!({"sid": "s.=_-", "client_secret": "s", "token": "any \u{e9}"});
     let read =
         |body: &Value| SubmitTokenRequest::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
@@ -408,7 +408,7 @@ fn bind(
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
 #[test]
-fn p6_only_a_validated_address_is_added() {
+fn p06_only_a_validated_address_is_added() {
     let failed = Err("400 M_THREEPID_AUTH_FAILED".to_owned());
     let added = Ok(("new@example.org".to_owned(), 10));
     let proof = validated(Purpose::Add, Some(ALICE));
@@ -425,7 +425,7 @@ fn p6_only_a_validated_address_is_added() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
 #[test]
-fn p6_an_address_in_use_is_not_added() {
+fn p06_an_address_in_use_is_not_added() {
     for owner in [ALICE, BOB] {
         let proof = validated(Purpose::Add, Some(ALICE));
         assert_eq!(bind(ALICE, Some(proof), Some(owner), 20), Err("400 M_THREEPID_IN_USE".to_owned()));
@@ -434,7 +434,7 @@ fn p6_an_address_in_use_is_not_added() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
 #[test]
-fn p6_changes_that_are_not_allowed_are_refused_first() {
+fn p06_changes_that_are_not_allowed_are_refused_first() {
     let body = request(&json!({"sid": "a b", "client_secret": "secret"}));
     let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
     let check = |enabled| read.check(enabled).map(|_| ()).map_err(says);
@@ -447,7 +447,7 @@ fn p6_changes_that_are_not_allowed_are_refused_first() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
 #[test]
-fn p6_what_never_came_is_missed_at_the_end() {
+fn p06_what_never_came_is_missed_at_the_end() {
     for body in [json!({}), json!({"sid": "sid"}), json!({"client_secret": "secret"})] {
         let body = request(&body);
         let read = AddThreepidRequest::parse(body.as_bytes()).unwrap();
@@ -457,7 +457,7 @@ fn p6_what_never_came_is_missed_at_the_end() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3piddelete
 #[test]
-fn p6_a_removal_says_whether_it_was_unbound() {
+fn p06_a_removal_says_whether_it_was_unbound() {
     let body = br#"{"medium": "email", "address": "A@b", "id_server": "theirs.example"}"#;
     let named = DeleteThreepidRequest::parse(body, true).unwrap();
     assert_eq!(named.unbind_at(Some("ours.example")).unwrap(), "theirs.example");
@@ -487,7 +487,7 @@ fn p6_a_removal_says_whether_it_was_unbound() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
 #[test]
-fn p6_a_validation_goes_on_where_it_was_after_a_restart() {
+fn p06_a_validation_goes_on_where_it_was_after_a_restart() {
     let Claimed::Granted(claimed) =
         claim(Some(validated(Purpose::Reset, None)), ClaimBy::Awaited, ChangePassword::ID, 1, 20)
     else {
