@@ -21,6 +21,7 @@ mod lessons;
 mod no_std;
 mod properties;
 mod redaction;
+mod regressions;
 #[cfg(feature = "ruma")]
 mod ruma;
 mod spec_examples;

@@ -79,7 +79,10 @@ impl Server {
             match change {
                 Change::Undo => self.undo(saved.clone().unwrap_or_default()),
                 Change::Put { id, session, keep, .. } => {
-                    self.sessions.insert(id, serde_json::to_string(session).unwrap());
+                    let text = serde_json::to_string(session).unwrap();
+                    let read = serde_json::from_str(&text).ok();
+                    assert_eq!(read.as_ref(), Some(session), "it is read back as it is stored");
+                    self.sessions.insert(id, text);
                     if let (true, Some(stored)) = (keep, &stored) {
                         self.kept.insert(id, stored.clone());
                     }
