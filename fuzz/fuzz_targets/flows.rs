@@ -1,0 +1,360 @@
+//! Policies: both constructors agree, every refusal is justified, nothing that could be
+//! refused is let through, and what is built can be completed, each flow to its end.
+//!
+//! The input: a byte for the operation, one for the order of stages, then one byte a
+//! stage; `FE` ends a flow, `FD n` is followed by a name of `n` bytes, and after `FF`
+//! come the params.
+#![no_main]
+
+use std::fmt::Debug;
+
+use libfuzzer_sys::fuzz_target;
+use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::check::Named;
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::flows::{MAX_FLOWS, MAX_STAGES, MAX_TYPES, StageOrder};
+use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::operation::{ChangePassword, Operation, Register, UploadSigningKeys};
+use matrix_uia::server::page::{Approval, PageExchange, PagePolicy, Visit};
+use matrix_uia::server::page_outcome::PageOutcome;
+use matrix_uia::server::question::{Check, Question};
+use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::respond::Respond;
+use matrix_uia::server::verdict::{Evidence, Verdict};
+use matrix_uia::wire::{Auth, AuthType, ChallengeBody, MAX_AUTH_TYPE_LEN, ParseError, Raw};
+use matrix_uia::{Call, Exchange, Flows, PolicyError, Rules, Session, SessionId, Timestamp};
+use matrix_uia_fuzz::json::{self, Node};
+use matrix_uia_fuzz::{attempt, stable};
+
+const NAMES: [&str; 18] = [
+    "m.login.password",
+    "m.login.recaptcha",
+    "m.login.sso",
+    "m.login.email.identity",
+    "m.login.msisdn",
+    "m.login.dummy",
+    "m.login.registration_token",
+    "m.login.terms",
+    "m.oauth",
+    "org.matrix.cross_signing_reset",
+    "org.example.pin",
+    "é",
+    "",
+    "a\"b",
+    "a\\b",
+    "a\nb",
+    "long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.9",
+    "long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.long.97",
+];
+
+struct Policy<'a> {
+    flows: Vec<Vec<String>>,
+    params: Option<Raw<'a>>,
+    order: StageOrder,
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&[operation, order], rest)) = input.split_first_chunk() else { return };
+    let order = if order & 1 == 0 { StageOrder::Strict } else { StageOrder::Any };
+    let Some(policy) = read(rest, order) else { return };
+    match operation % 3 {
+        0 => check::<Register>(&policy, 0),
+        1 => check::<ChangePassword>(&policy, 1),
+        _ => check::<UploadSigningKeys>(&policy, 2),
+    }
+});
+
+fn read(mut bytes: &[u8], order: StageOrder) -> Option<Policy<'_>> {
+    let mut flows = Vec::new();
+    let mut flow = Vec::new();
+    while let Some((&byte, rest)) = bytes.split_first() {
+        bytes = rest;
+        match byte {
+            0xFF => break,
+            0xFE => flows.push(std::mem::take(&mut flow)),
+            0xFD => {
+                let (&length, rest) = bytes.split_first()?;
+                let (name, rest) = rest.split_at_checked(length.into())?;
+                bytes = rest;
+                flow.push(std::str::from_utf8(name).ok()?.to_owned());
+            }
+            _ => flow.push(
+                NAMES
+                    .get(usize::from(byte))
+                    .map_or_else(|| format!("org.example.{byte}"), |name| (*name).to_owned()),
+            ),
+        }
+    }
+    if !flow.is_empty() {
+        flows.push(flow);
+    }
+    let params = std::str::from_utf8(bytes).ok().and_then(|text| Raw::parse(text).ok());
+    Some(Policy { flows, params, order })
+}
+
+fn check<Op: Operation + Debug>(policy: &Policy<'_>, operation: u8) {
+    let owned = Flows::<Op>::new(&policy.flows, policy.params);
+    let mut buffer = vec![0; 16 * 1024];
+    let borrowed = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer);
+    assert_eq!(format!("{owned:?}"), format!("{borrowed:?}"));
+    let flows = match owned {
+        Ok(flows) => flows,
+        Err(error) => return assert!(is_justified(&error, policy, operation), "{error}"),
+    };
+    for defect in all_defects(policy) {
+        assert!(!is_justified(&defect, policy, operation), "should have been refused: {defect}");
+    }
+    let length = encoded(&flows, policy);
+    let exact = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer[..length]);
+    assert_eq!(format!("{:?}", exact.unwrap()), format!("{flows:?}"));
+    let short = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer[..length - 1]);
+    assert_eq!(short.unwrap_err(), PolicyError::BufferFull);
+    for flow in &policy.flows {
+        walk(&flows, flow, policy);
+    }
+}
+
+/// The encoded challenge is JSON and has those flows and the params of their stages.
+/// Returns how long what is encoded in advance is.
+fn encoded<Op: Operation>(flows: &Flows<'_, Op>, policy: &Policy<'_>) -> usize {
+    let body = Host::new(flows, policy.order).request(Auth::Absent).expect("no auth, no success");
+    let reading = json::reread(&body);
+
+    let stages = |flow: &Vec<String>| {
+        let stages = flow.iter().map(|stage| Node::Text(stage.clone())).collect();
+        Node::Object(vec![("stages".into(), Node::Array(stages))])
+    };
+    assert_eq!(reading.root.get("flows"), Some(&Node::Array(policy.flows.iter().map(stages).collect())));
+    let params = policy.params.map_or(Node::Object(Vec::new()), |raw| json::reread(raw.as_str()).root);
+    let offered = |name: &str| policy.flows.iter().flatten().any(|stage| stable(stage) == stable(name));
+    let sent = params.entries().iter().filter(|(name, _)| offered(name)).cloned().collect();
+    assert_eq!(reading.root.get("params"), Some(&Node::Object(sent)));
+
+    // Params stand one level deeper in the body than the operator's own text.
+    let at_a_bound = |defect: &ParseError| matches!(defect, ParseError::TooDeep | ParseError::TooManyKeys);
+    assert!(reading.defects.iter().all(at_a_bound), "{:?}", reading.defects);
+    assert_eq!(ChallengeBody::parse(body.as_bytes()).is_ok(), reading.defects.is_empty());
+    body.len() - format!(r#"{{,"session":"{}"}}"#, ID.expose()).len()
+}
+
+const ID: SessionId = SessionId::from_entropy([1; 24]);
+const NOW: Timestamp = Timestamp::from_millis(0);
+const ALICE: Subject = Subject::new(UserRef::new(1), 0);
+
+/// A host to whom every stage passes, with one session.
+struct Host<'p, Op> {
+    flows: &'p Flows<'p, Op>,
+    rules: Rules,
+    session: Option<Session>,
+    /// How many stages each grant was given for.
+    grants: Vec<usize>,
+}
+
+impl<'p, Op: Operation> Host<'p, Op> {
+    fn new(flows: &'p Flows<'p, Op>, order: StageOrder) -> Self {
+        let mut rules = Rules::default();
+        rules.stage_order = order;
+        Self { flows, rules, session: None, grants: Vec::new() }
+    }
+
+    /// Takes one request through: the body of the challenge, or none if the call happened.
+    fn request(&mut self, auth: Auth<'_>) -> Option<String> {
+        let rules = self.rules.clone();
+        let kind = HostKind::assume_one_transaction();
+        let mut exchange = Exchange::begin(self.flows, &rules, kind, Call::new(auth), ID, NOW);
+        loop {
+            exchange = match exchange {
+                Exchange::Load(load) => {
+                    let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
+                    load.found(self.session.clone(), caller, NOW)
+                }
+                Exchange::Admit(admit) => admit.admitted(),
+                Exchange::Verify(verify) => {
+                    let verdict = passed(verify.question());
+                    verify.verdict(verdict)
+                }
+                Exchange::Hash(hash) => hash.hashed(),
+                Exchange::Perform(perform) => {
+                    let (grant, performing) = perform.grant();
+                    assert_eq!((grant.user(), grant.has_token()), (Some(ALICE.user), true));
+                    self.grants.push(grant.proofs().count());
+                    performing.succeeded(Outcome::NOTHING, NOW)
+                }
+                Exchange::Commit(commit) => {
+                    commit.changes().for_each(|change| self.write(change));
+                    commit.committed(Committed::Stored)
+                }
+                Exchange::Respond(Respond::Performed) => return None,
+                Exchange::Respond(Respond::Challenge(challenge)) => {
+                    assert_eq!(challenge.error_code(), None, "every stage passes");
+                    let mut body = String::new();
+                    challenge.write_body(&mut body).unwrap();
+                    return Some(body);
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+
+    /// A stage is completed elsewhere.
+    fn completed(&mut self, auth_type: AuthType<'_>) {
+        let rules = self.rules.clone();
+        let visit = Visit::assume_approved(ID, auth_type, Approval::SessionUser);
+        let mut exchange = PageExchange::begin(visit, NOW);
+        loop {
+            exchange = match exchange {
+                PageExchange::Load(load) => {
+                    let session = self.session.clone().map(|it| (it, PagePolicy::new(self.flows, &rules)));
+                    load.found(session, NOW)
+                }
+                PageExchange::Account(account) => {
+                    account.found(Some(Account::new(ALICE, AccountStatus::default())))
+                }
+                PageExchange::Verify(_) => panic!("nothing is asked about an approval"),
+                PageExchange::Commit(commit) => {
+                    commit.changes().for_each(|change| self.write(change));
+                    commit.committed(Committed::Stored)
+                }
+                PageExchange::Respond(outcome) => {
+                    assert!(matches!(outcome, PageOutcome::Passed), "{outcome:?}");
+                    return;
+                }
+            };
+        }
+    }
+
+    fn write(&mut self, change: Change<'_>) {
+        match change {
+            Change::Put { id, expected, session, .. } => {
+                assert_eq!((id, expected), (ID, self.session.as_ref().map(Session::revision)));
+                self.session = Some(session.clone());
+            }
+            Change::Spend { .. } => assert!(!self.grants.is_empty(), "spent by no call"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The stage has passed, whatever it is.
+fn passed<'r>(question: &Question<'r>) -> Verdict<'r> {
+    match question.check() {
+        Check::Password(check) => check.named(Named::User(ALICE)).verdict(true),
+        Check::Email(check) | Check::Msisdn(check) => check.validated(Reference::new(1), Some(ALICE)),
+        Check::RegistrationToken { .. } => Verdict::Passed(Evidence::token(Reference::new(2))),
+        _ => Verdict::Passed(Evidence::nothing()),
+    }
+}
+
+/// Takes `flow` from its first stage to the grant.
+fn walk<Op: Operation + Debug>(flows: &Flows<'_, Op>, flow: &[String], policy: &Policy<'_>) {
+    let mut host = Host::new(flows, policy.order);
+    let named = ID.expose();
+    let poll = format!(r#"{{"session":"{named}"}}"#);
+    host.request(Auth::Absent).expect("no auth, no success");
+    for (index, stage) in flow.iter().enumerate() {
+        let passed = flow.get(..=index).unwrap_or_default();
+        let auth_type = AuthType::from(stage.as_str());
+        let text = if auth_type.is_out_of_band() { poll.clone() } else { attempt(stage, Some(&named)) };
+        if auth_type.is_out_of_band() {
+            host.completed(auth_type);
+        }
+        let Some(body) = host.request(Auth::parse(text.as_bytes()).unwrap()) else {
+            return granted(&host, passed, flow, policy);
+        };
+        let completed = passed.iter().map(|stage| Node::Text(stage.clone())).collect();
+        assert_eq!(json::reread(&body).root.get("completed"), Some(&Node::Array(completed)));
+        assert!(host.grants.is_empty());
+        let before = host.session.clone();
+        host.request(Auth::parse(poll.as_bytes()).unwrap()).expect("a poll completes nothing");
+        assert_eq!(host.session, before, "a poll changes nothing");
+    }
+    panic!("{flow:?} has passed and nothing is granted");
+}
+
+fn granted<Op>(host: &Host<'_, Op>, passed: &[String], flow: &[String], policy: &Policy<'_>) {
+    assert_eq!(host.grants, [passed.len()], "one grant, for every stage that passed");
+    assert!(host.session.as_ref().expect("it is stored").consumed_at().is_some());
+    match policy.order {
+        StageOrder::Strict => assert_eq!(passed, flow, "granted before the flow was over"),
+        // In any order another flow may be complete first; some flow has to be.
+        _ => assert!(policy.flows.iter().any(|flow| flow.iter().all(|stage| passed.contains(stage)))),
+    }
+}
+
+/// Every refusal that could be due, with every place it could name.
+fn all_defects(policy: &Policy<'_>) -> Vec<PolicyError> {
+    let mut all = vec![
+        PolicyError::NoFlows,
+        PolicyError::TooManyFlows,
+        PolicyError::TooManyTypes,
+        PolicyError::BadParams,
+    ];
+    for (flow, stages) in (1..).zip(&policy.flows) {
+        all.extend([PolicyError::EmptyFlow { flow }, PolicyError::TooManyStages { flow }]);
+        for (index, stage) in (1..).zip(stages) {
+            let stage = stage.as_str().try_into().unwrap_or_default();
+            all.push(PolicyError::BadName { flow, stage: index });
+            all.push(PolicyError::RepeatedStage { flow, stage });
+            let stage = stages[index - 1].as_str().try_into().unwrap_or_default();
+            all.push(PolicyError::WrongOperation { flow, stage });
+        }
+        for by in 1..=policy.flows.len() {
+            all.extend([PolicyError::Shadowed { flow, by }, PolicyError::RepeatedFlow { flow, same_as: by }]);
+        }
+    }
+    all
+}
+
+fn is_justified(error: &PolicyError, policy: &Policy<'_>, operation: u8) -> bool {
+    let ids =
+        |number: usize| -> Vec<&str> { policy.flows[number - 1].iter().map(|name| stable(name)).collect() };
+    match error {
+        PolicyError::NoFlows => policy.flows.is_empty(),
+        PolicyError::TooManyFlows => policy.flows.len() > MAX_FLOWS,
+        PolicyError::TooManyTypes => {
+            let mut types: Vec<_> = policy.flows.iter().flatten().map(|name| stable(name)).collect();
+            types.sort_unstable();
+            types.dedup();
+            types.len() > MAX_TYPES
+        }
+        PolicyError::EmptyFlow { flow } => ids(*flow).is_empty(),
+        PolicyError::TooManyStages { flow } => ids(*flow).len() > MAX_STAGES,
+        PolicyError::RepeatedStage { flow, stage } => {
+            ids(*flow).iter().filter(|name| **name == stable(stage)).count() > 1
+        }
+        PolicyError::BadName { flow, stage } => {
+            let name = policy.flows[flow - 1][stage - 1].as_str();
+            name.is_empty()
+                || name.len() > MAX_AUTH_TYPE_LEN
+                || name.chars().any(|c| c.is_control() || c == '"' || c == '\\')
+        }
+        // Two spellings of one type.
+        PolicyError::NameCollision { flow, stage } => {
+            ids(*flow).contains(&stable(stage))
+                && policy
+                    .flows
+                    .iter()
+                    .flatten()
+                    .any(|name| name != stage.as_str() && stable(name) == stable(stage))
+        }
+        PolicyError::WrongOperation { flow, stage } => {
+            ids(*flow).contains(&stable(stage))
+                && match stable(stage) {
+                    "m.login.terms" | "m.login.registration_token" => operation != 0,
+                    "m.oauth" => operation != 2,
+                    _ => false,
+                }
+        }
+        PolicyError::Shadowed { flow, by } => {
+            let (flow, by) = (ids(*flow), ids(*by));
+            flow.len() > by.len() && flow.starts_with(&by)
+        }
+        PolicyError::RepeatedFlow { flow, same_as } => flow > same_as && ids(*flow) == ids(*same_as),
+        PolicyError::BadParams => policy.params.is_some_and(|raw| {
+            let root = json::reread(raw.as_str()).root;
+            !root.is_object() || root.entries().iter().any(|(_, value)| !value.is_object())
+        }),
+        _ => false,
+    }
+}
