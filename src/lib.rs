@@ -248,6 +248,8 @@ mod capacity;
 pub mod client;
 mod decode;
 pub mod endpoint;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod pages;
 #[cfg(feature = "ruma")]
 pub mod ruma;

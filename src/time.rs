@@ -7,6 +7,8 @@
 //! now, by more than [`CLOCK_TOLERANCE`], is over (rule U16, lesson 104); otherwise it
 //! would live until the clock reaches the wrong time.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// How far ahead of now a stored time may lie: the clocks of several machines differ a
@@ -23,6 +25,9 @@ pub const CLOCK_TOLERANCE: Millis = Millis::from_secs(60);
 /// let made = Timestamp::from_millis(1_000);
 /// assert_eq!(Timestamp::from_millis(1_250).since(made), Millis::new(250));
 /// assert_eq!(Timestamp::from_millis(0).since(made), Millis::new(0), "a clock that stepped back");
+///
+/// let now = Timestamp::from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
+/// assert!(now > made);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -94,6 +99,13 @@ impl Timestamp {
     #[must_use]
     pub const fn has_passed(self, longest: Millis, now: Self) -> bool {
         self.0 <= now.0 || self.is_future(now.after(longest))
+    }
+}
+
+/// The moment so long after the clock's zero: of wall time, the Unix epoch.
+impl From<Duration> for Timestamp {
+    fn from(since_zero: Duration) -> Self {
+        Self(u64::try_from(since_zero.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

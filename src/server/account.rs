@@ -35,6 +35,39 @@ impl Account {
     pub const fn new(subject: Subject, status: AccountStatus) -> Self {
         Self { subject, status }
     }
+
+    /// The account once its credentials are replaced, or an address is removed from it:
+    /// sessions that began before are over (rule U24).
+    #[must_use]
+    pub const fn next_epoch(mut self) -> Self {
+        self.subject.epoch = self.subject.epoch.saturating_add(1);
+        self
+    }
+
+    /// The account after `event`. A fence counts the epoch up.
+    ///
+    /// ```
+    /// use matrix_uia::server::account::{Account, AccountStatus, Event, Lifecycle};
+    /// use matrix_uia::server::reference::{Subject, UserRef};
+    /// let account = Account::new(Subject::new(UserRef::new(1), 4), AccountStatus::default());
+    /// let fenced = account.on(Event::Fence)?;
+    /// assert_eq!((fenced.status.life, fenced.subject.epoch), (Lifecycle::Deactivating, 5));
+    /// assert_eq!(fenced.on(Event::Finish)?.subject.epoch, 5);
+    /// # Ok::<(), matrix_uia::server::account::InvalidTransition>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTransition`] if it makes no sense; the account stays as it was.
+    pub const fn on(self, event: Event) -> Result<Self, InvalidTransition> {
+        match self.status.on(event) {
+            Ok(status) => {
+                let after = Self { status, ..self };
+                Ok(if matches!(event, Event::Fence) { after.next_epoch() } else { after })
+            }
+            Err(invalid) => Err(invalid),
+        }
+    }
 }
 
 /// Who makes a request: what its access token says now.
@@ -48,6 +81,21 @@ pub enum Caller {
     /// The token was good when the request came in, and is not any more: the error to
     /// answer, 401 `M_UNKNOWN_TOKEN`. A password change meanwhile may have ended it.
     Ended(MatrixError),
+}
+
+impl Caller {
+    /// Whose access token `token` is by now, as `find` looks it up; a token that nobody has
+    /// is over.
+    ///
+    /// A server that tells unknown tokens from expired ones, which a client may refresh,
+    /// makes [`Ended`](Self::Ended) itself.
+    pub fn of_token<T>(token: Option<T>, find: impl FnOnce(T) -> Option<Account>) -> Self {
+        match token.map(find) {
+            None => Self::Nobody,
+            Some(Some(account)) => Self::User(account),
+            Some(None) => Self::Ended(MatrixError::unknown_token(false)),
+        }
+    }
 }
 
 /// Where the account is in its life.

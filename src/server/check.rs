@@ -4,8 +4,8 @@
 use super::reference::{Reference, Subject, UserRef};
 use super::session::Proof;
 use super::verdict::{Evidence, StageFailure, Verdict};
-use crate::Secret;
-use crate::wire::{ThreepidCreds, UserIdentifier};
+use crate::wire::{Locality, ThreepidCreds, UserIdentifier};
+use crate::{Secret, Text};
 
 /// A password to be checked: rules U7, U20.
 ///
@@ -31,6 +31,47 @@ pub enum Named {
     Remote,
 }
 
+impl Named {
+    /// The user of this server, if it names one.
+    #[must_use]
+    pub const fn user(self) -> Option<Subject> {
+        match self {
+            Self::User(subject) => Some(subject),
+            Self::Nobody | Self::Remote => None,
+        }
+    }
+
+    /// Whom an identifier names on the server `server_name`, of whose users `find` finds one
+    /// by localpart. An address names nobody: a server that logs in by address looks that up
+    /// first.
+    ///
+    /// ```
+    /// use matrix_uia::server::check::Named;
+    /// use matrix_uia::server::reference::{Subject, UserRef};
+    /// use matrix_uia::{Text, wire::UserIdentifier};
+    /// let alice = Subject::new(UserRef::new(1), 0);
+    /// let named = |user| {
+    ///     let find = |name: Text<'_>| (name == "alice").then_some(alice);
+    ///     Named::by_localpart(UserIdentifier::User(Text::new(user)), "example.org", find)
+    /// };
+    /// assert_eq!(named("alice"), Named::User(alice));
+    /// assert_eq!(named("@alice:example.org"), Named::User(alice));
+    /// assert_eq!(named("@alice:example.com"), Named::Remote);
+    /// assert_eq!(named("bob"), Named::Nobody);
+    /// ```
+    pub fn by_localpart<'r>(
+        identifier: UserIdentifier<'r>,
+        server_name: &str,
+        find: impl FnOnce(Text<'r>) -> Option<Subject>,
+    ) -> Self {
+        match identifier.localpart(server_name) {
+            Locality::Local(name) => find(name).map_or(Self::Nobody, Self::User),
+            Locality::Remote => Self::Remote,
+            Locality::NotUserId => Self::Nobody,
+        }
+    }
+}
+
 /// With whose password to compare.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "compare, or do as much work, then say how it ended"]
@@ -47,6 +88,12 @@ impl<'r> PasswordCheck<'r> {
         expected: Option<UserRef>,
     ) -> Self {
         Self { identifier, password, expected }
+    }
+
+    /// The same comparison at a login: whoever the identifier names.
+    #[must_use]
+    pub const fn at_login(identifier: UserIdentifier<'r>, password: Secret<'r>) -> Self {
+        Self::new(identifier, password, None)
     }
 
     /// Whom to look up.
@@ -83,6 +130,12 @@ impl<'r> Comparison<'r> {
     #[must_use]
     pub fn against(&self) -> Option<UserRef> {
         self.against.map(|subject| subject.user)
+    }
+
+    /// The same with the account's epoch, as [`named`](PasswordCheck::named) told it.
+    #[must_use]
+    pub const fn subject(&self) -> Option<Subject> {
+        self.against
     }
 
     /// The password that was sent.

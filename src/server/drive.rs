@@ -30,6 +30,7 @@ use super::respond::Respond;
 use super::rules::Rules;
 use super::seal::{SealedPassword, Sealer};
 use super::session::{Revision, Session, SessionId};
+use super::store::Record;
 pub use super::transition::end::Recalled;
 use super::transition::work::{Todo, Work, Write};
 use super::verdict::Verdict;
@@ -50,6 +51,20 @@ pub struct Loaded<S> {
     pub now: Timestamp,
 }
 
+impl<S> Loaded<S> {
+    /// The same from a [`Store`](super::store::Store)'s record; `read` reads what it keeps.
+    /// What can't be read counts as lost: the client is asked to send it again.
+    pub fn from_record<K>(
+        record: Option<&Record<K>>,
+        read: impl FnOnce(&K) -> Option<S>,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Self {
+        let session = record.map(|record| record.session.clone());
+        Self { session, stored: record.and_then(|record| read(&record.kept)), caller, now }
+    }
+}
+
 /// A verdict, and where it was found.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "in the transaction or not: there is no third case")]
@@ -62,6 +77,18 @@ pub enum Verified<'r> {
 
 /// What is looked up and stored for one request of an endpoint `E`. A value of it lives as
 /// long as the request, and holds its transaction.
+///
+/// `'r` is how long the request is borrowed for: from the body to the answer. It is a
+/// parameter of its own, beside the lifetimes of the host's type, because a question borrows
+/// from the request (the password that was sent), and the host doesn't. So one implementation
+/// serves every request of every endpoint:
+///
+/// ```ignore
+/// impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> { … }
+/// ```
+///
+/// With the host's own lifetime in the place of `'r`, it would only take requests that live as
+/// long as what the host borrows, and a future that holds it could not be spawned.
 pub trait Host<'r, E: Endpoint>: Send {
     /// A hash of a password.
     type Hash: Clone + Send;
@@ -542,6 +569,34 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
                 | Exchange::Perform(_)
                 | Exchange::Repeat(_) => return Stop::Respond(Respond::Error(error)),
             }
+        }
+    }
+}
+
+/// The request, if its check lets it pass; else ends it as [`refuse`] does. `call` is the
+/// call without its parameters.
+///
+/// ```ignore
+/// let request = RegisterRequest::parse(&body)?;
+/// let checked = request.check(&strength, "example.org");
+/// let checked = drive::checked(checked, &mut host, guarded, request.unchecked_call(), now).await?;
+/// ```
+///
+/// # Errors
+///
+/// [`Stop`] is what to answer instead.
+#[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
+pub fn checked<'r, H: Host<'r, E>, E: Endpoint + Send>(
+    checked: Result<E, MatrixError>,
+    host: &mut H,
+    guarded: Guarded<'r, E::Op>,
+    call: Call<'r, E::Op>,
+    arrived: Timestamp,
+) -> impl Future<Output = Result<E, Stop<'r, H::Error>>> + Send {
+    async move {
+        match checked {
+            Ok(request) => Ok(request),
+            Err(error) => Err(refuse::<H, E>(host, guarded, call, error, arrived).await),
         }
     }
 }

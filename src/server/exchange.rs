@@ -293,6 +293,14 @@ impl<'r, Op: Operation> Admit<'r, Op> {
         Exchange::ask(self.state.work, todo)
     }
 
+    /// [Let in](Self::admitted) or [refused](Self::refused), as the host has decided.
+    pub fn decided(self, decision: Result<(), Refusal>) -> Exchange<'r, Op> {
+        match decision {
+            Ok(()) => self.admitted(),
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
     /// Nobody has to authenticate for this call.
     ///
     /// # Security

@@ -16,6 +16,7 @@ pub mod grant;
 pub mod operation;
 pub mod page;
 pub mod page_outcome;
+pub mod prelude;
 pub mod question;
 pub mod reference;
 pub mod respond;

@@ -6,6 +6,7 @@ use super::flows::Policy;
 use super::session::{Session, SessionId};
 use super::transition::answer::Answer;
 use super::transition::work::Work;
+use crate::wire::ParseError;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, Raw};
@@ -52,6 +53,35 @@ impl<'r> Respond<'r> {
         }
     }
 
+    /// The status; `None`: the host has made the answer.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Performed => None,
+            Self::Challenge(_) => Some(Challenge::STATUS),
+            Self::Error(error) => Some(error.status()),
+        }
+    }
+
+    /// What [`write_body`](Self::write_body) writes, as something to be formatted.
+    ///
+    /// ```
+    /// use matrix_uia::{MatrixError, server::respond::Respond};
+    /// let respond = Respond::from(MatrixError::missing_token());
+    /// assert_eq!(respond.status(), Some(401));
+    /// assert!(respond.body().to_string().starts_with(r#"{"errcode":"M_MISSING_TOKEN""#));
+    /// ```
+    #[must_use]
+    pub fn body(&self) -> impl fmt::Display + '_ {
+        struct Body<'b>(&'b Respond<'b>);
+        impl fmt::Display for Body<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_body(f).map(|_| ())
+            }
+        }
+        Body(self)
+    }
+
     /// The value of the `Retry-After` header, if there is one.
     #[must_use]
     pub const fn retry_after_secs(&self) -> Option<u64> {
@@ -59,6 +89,20 @@ impl<'r> Respond<'r> {
             Self::Error(error) => error.retry_after_secs(),
             Self::Performed | Self::Challenge(_) => None,
         }
+    }
+}
+
+/// The answer to a request that never came to an exchange.
+impl From<MatrixError> for Respond<'_> {
+    fn from(error: MatrixError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The answer to a request that can't be read.
+impl From<ParseError> for Respond<'_> {
+    fn from(error: ParseError) -> Self {
+        Self::Error(error.into())
     }
 }
 

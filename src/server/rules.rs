@@ -38,19 +38,24 @@ pub struct Rules {
     pub recent_auth: Millis,
 }
 
+impl Rules {
+    /// The defaults, for a host that has nothing to change: `&Rules::DEFAULT` lives for ever.
+    pub const DEFAULT: Self = Self {
+        session_lifetime: Millis::from_secs(15 * 60),
+        stage_order: StageOrder::Strict,
+        body_binding: BodyBinding::OmittedOrExact,
+        unknown_session: UnknownSession::Restart,
+        one_shot: true,
+        replay_for: Millis::from_secs(60),
+        max_failed_attempts: 10,
+        claim_for: Millis::from_secs(60),
+        recent_auth: Millis::new(0),
+    };
+}
+
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            session_lifetime: Millis::from_secs(15 * 60),
-            stage_order: StageOrder::Strict,
-            body_binding: BodyBinding::OmittedOrExact,
-            unknown_session: UnknownSession::Restart,
-            one_shot: true,
-            replay_for: Millis::from_secs(60),
-            max_failed_attempts: 10,
-            claim_for: Millis::from_secs(60),
-            recent_auth: Millis::new(0),
-        }
+        Self::DEFAULT
     }
 }
 

@@ -1,31 +1,266 @@
 //! A small server over axum: register (with a registration token), log in, change the password, deactivate.
 //!
-//! Every guarded handler has the same three parts: parse and check the request; take it through the exchange with
-//! [`Run`], carrying out what is granted; answer. [`Transaction`](transaction::Transaction) is all that the exchange asks of this server.
-//! Left out: limits on attempts (`Question::limit_keys`), normalising passwords to NFKC, TLS.
+//! Every guarded handler has three parts: parse and check the request; take it through the exchange with
+//! [`Run`], carrying out what is granted; answer. [`Transaction`] is all that the exchange asks of this server.
+//! Left out: limits (`Question::limit_keys`, `OwnerKey`), passwords in NFKC, TLS.
 
-mod db;
-mod server;
-mod system;
-mod transaction;
+use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _, password_hash::phc::PasswordHash};
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
+use matrix_uia::endpoint::deactivate::{
+    DeactivateRequest, DeactivateResponse, Effect as Ending, UnbindResult,
+};
+use matrix_uia::endpoint::login::{self, Attempt, LoginRequest, LoginType};
+use matrix_uia::endpoint::password::{ChangePasswordRequest, Devices, Effect, PasswordStrength};
+use matrix_uia::endpoint::register::{Localpart, LoginResponse, RegisterRequest};
+use matrix_uia::http::{access_token, answer, empty};
+use matrix_uia::server::{drive, prelude::*};
+use std::collections::{HashMap, hash_map::Entry};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::{task, time::Instant};
 
-pub use db::{Account, Db, Login, Write};
-pub use server::Server;
-pub use system::{Outside, System};
+const SERVER_NAME: &str = "localhost";
+const WRONG_TOKEN: Verdict<'static> = Verdict::Failed(StageFailure::Token);
 
-use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
-use matrix_uia::MatrixError;
-use matrix_uia::endpoint::Checked;
-use matrix_uia::endpoint::deactivate::DeactivateRequest;
-use matrix_uia::endpoint::login::{self, Attempt, LoginRequest};
-use matrix_uia::endpoint::password::{ChangePasswordRequest, Devices, Effect};
-use matrix_uia::endpoint::register::{RegisterRequest, Registration};
-use matrix_uia::server::drive::{self, Step};
-use matrix_uia::server::grant::{Outcome, Refusal};
-use matrix_uia::wire::error::ErrorCode;
-use server::{LoggedIn, SERVER_NAME};
-use std::{fmt::Write as _, sync::Arc};
-use system::{Answer, answer, bearer};
+type Result<T, E = MatrixError> = std::result::Result<T, E>;
+
+/// Stands for a database: a transaction is a copy of the accounts, and its commit puts that copy in their place.
+#[derive(Clone, Default)]
+pub struct Accounts {
+    pub users: HashMap<UserRef, User>,
+    /// Registration tokens, and how often each may still be used.
+    pub tokens: HashMap<Reference, (String, usize)>,
+}
+
+#[derive(Clone)]
+pub struct User {
+    pub name: String,
+    pub hash: Option<PasswordHash>,
+    pub account: Account,
+    /// The access token of each device.
+    pub devices: HashMap<String, String>,
+    /// What its registration logged in.
+    pub first_device: Option<String>,
+}
+
+pub struct Db {
+    /// Counts up with every write.
+    pub version: u64,
+    pub accounts: Accounts,
+    /// With each what its client may leave out later, as JSON. What a session has proved is reserved for it, so
+    /// that nothing has to be given back when it ends.
+    pub sessions: HashedStore<String>,
+}
+
+pub struct Server {
+    db: Mutex<Db>,
+    pub key: BindingKey,
+    started: Instant,
+    argon2: Argon2<'static>,
+    register: Flows<'static, Register>,
+    password: Flows<'static, ChangePassword>,
+    deactivate: Flows<'static, Deactivate>,
+}
+
+impl Server {
+    /// A server that keeps at most `limit` sessions.
+    pub fn new(argon2: Argon2<'static>, limit: usize) -> Result<Self, PolicyError> {
+        let sessions = HashedStore::new(Lifetimes::of(&Rules::DEFAULT), limit);
+        Ok(Self {
+            db: Mutex::new(Db { version: 0, accounts: Accounts::default(), sessions }),
+            key: BindingKey::from_entropy(rand::random()),
+            started: Instant::now(),
+            argon2,
+            register: Flows::new([["m.login.registration_token", "m.login.dummy"]], None)?,
+            password: Flows::new([["m.login.password"]], None)?,
+            deactivate: Flows::new([["m.login.password"]], None)?,
+        })
+    }
+
+    /// The database. Nothing can wait while the guard lives.
+    pub async fn db(&self) -> MutexGuard<'_, Db> {
+        task::consume_budget().await; // where a request waits for a database, another may be served
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.started.elapsed().into()
+    }
+
+    fn transaction<'s>(&'s self, token: Option<&'s str>) -> Transaction<'s> {
+        Transaction { server: self, token, version: 0, accounts: Accounts::default() }
+    }
+
+    fn guarded<'r, Op: Operation>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
+        Guarded { flows, rules: &Rules::DEFAULT, key: &self.key, kind: HostKind::assume_one_transaction() }
+    }
+
+    fn run<'r, E: Endpoint>(
+        &'r self,
+        flows: &'r Flows<'static, E::Op>,
+        token: Option<&'r str>,
+        request: &'r E,
+    ) -> Run<'r, Transaction<'r>, E> {
+        let fresh = SessionId::from_entropy(rand::random());
+        Run::new(self.transaction(token), request, self.guarded(flows), fresh, self.now())
+    }
+
+    /// Hashes a password, off the threads that serve requests.
+    pub async fn hash(&self, password: Secret<'_>) -> Result<PasswordHash> {
+        let (argon2, password) = (self.argon2.clone(), password.to_owned());
+        let hash = task::spawn_blocking(move || argon2.hash_password(password.expose().as_bytes())).await;
+        hash.ok().and_then(Result::ok).ok_or(MatrixError::unavailable())
+    }
+
+    /// Whether the password is the hashed one.
+    pub async fn matches(&self, password: Secret<'_>, hash: PasswordHash) -> bool {
+        let (argon2, password) = (self.argon2.clone(), password.to_owned());
+        let matches =
+            task::spawn_blocking(move || argon2.verify_password(password.expose().as_bytes(), &hash));
+        matches.await.is_ok_and(|matches| matches.is_ok())
+    }
+
+    /// Compares a password with the user's; with nobody's it takes as long.
+    async fn compare<'r>(
+        &self,
+        accounts: &Accounts,
+        check: PasswordCheck<'r>,
+    ) -> Result<(Comparison<'r>, bool)> {
+        let find =
+            |name: Text<'_>| Some(accounts.users.get(&self.key.user(&name.to_string()))?.account.subject);
+        let compared = check.named(Named::by_localpart(check.identifier(), SERVER_NAME, find));
+        let hash = compared.against().and_then(|user| accounts.users.get(&user)?.hash.clone());
+        let matches = match hash {
+            Some(hash) => self.matches(compared.password(), hash).await,
+            None => self.hash(compared.password()).await.is_err(),
+        };
+        Ok((compared, matches))
+    }
+}
+
+/// One request's transaction.
+struct Transaction<'s> {
+    server: &'s Server,
+    token: Option<&'s str>,
+    /// The version that was copied.
+    version: u64,
+    accounts: Accounts,
+}
+
+impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
+    type Hash = PasswordHash;
+    type Error = MatrixError;
+
+    async fn load(&mut self, session: Option<SessionId>) -> Result<Loaded<E::Stored>> {
+        let (db, now) = (&mut *self.server.db().await, self.server.now());
+        while db.sessions.expire(now).is_some() {}
+        (self.version, self.accounts) = (db.version, db.accounts.clone());
+        let mut users = self.accounts.users.values();
+        let find = |token| Some(users.find(|user| user.devices.values().any(|it| it == token))?.account);
+        let caller = Caller::of_token(self.token, find);
+        let record = session.and_then(|id| db.sessions.load(&id));
+        Ok(Loaded::from_record(record, |kept| serde_json::from_str(kept).ok(), caller, now))
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>> {
+        Ok(self.accounts.users.get(&user).map(|user| user.account))
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>> {
+        Ok(match question.check() {
+            Check::Password(check) => {
+                let (compared, right) = self.server.compare(&self.accounts, check).await?;
+                Verified::Outside(compared.verdict(right))
+            }
+            Check::RegistrationToken { token } => {
+                let found = self.accounts.tokens.iter().find(|(_, (it, _))| token.expose() == it.as_str());
+                let Some((number, (_, uses))) = found else {
+                    return Ok(Verified::InTransaction(WRONG_TOKEN));
+                };
+                let reserved = self.server.db().await.reserved(*number);
+                let passed = Verdict::Passed(Evidence::token(*number));
+                Verified::InTransaction(if reserved < *uses { passed } else { WRONG_TOKEN })
+            }
+            _ => Verified::Outside(Verdict::Unavailable), // no flow of this server asks
+        })
+    }
+
+    async fn release(&mut self) {} // the next load begins another
+
+    async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash> {
+        self.server.hash(password).await
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, E::Op>,
+        stored: Option<&E::Stored>,
+    ) -> Result<Committed> {
+        let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
+        let db = &mut *self.server.db().await;
+        if db.version != self.version {
+            return Ok(Committed::Lost);
+        }
+        if let Err(not_stored) = db.sessions.commit(changes.iter(), kept, OwnerKey::NOBODY, self.server.now())
+        {
+            return Ok(not_stored.into());
+        }
+        for change in changes.iter() {
+            match change {
+                Change::Undo => self.accounts = db.accounts.clone(),
+                Change::Spend { proof, .. } => self.accounts.spend(proof),
+                Change::GiveBack { .. } | Change::Put { .. } | Change::Remove { .. } => {} // by the sessions
+            }
+        }
+        (db.version, db.accounts) = (self.version.wrapping_add(1), self.accounts.clone());
+        Ok(Committed::Stored)
+    }
+}
+
+impl Accounts {
+    /// That user.
+    pub fn user(&mut self, user: UserRef) -> Result<&mut User> {
+        self.users.get_mut(&user).ok_or(MatrixError::unavailable())
+    }
+
+    fn spend(&mut self, proof: Proof) {
+        if let Proof::Token(number) = proof
+            && let Some((_, uses)) = self.tokens.get_mut(&number)
+        {
+            *uses = uses.saturating_sub(1);
+        }
+    }
+}
+
+impl Db {
+    /// How many uses of a registration token are reserved.
+    pub fn reserved(&self, token: Reference) -> usize {
+        let holds =
+            |it: &Session| it.consumed_at().is_none() && it.proofs().any(|it| it == Proof::Token(token));
+        self.sessions.iter().filter(|(_, record)| holds(&record.session)).count()
+    }
+}
+
+impl User {
+    pub fn set_password(&mut self, hash: PasswordHash) {
+        (self.hash, self.account) = (Some(hash), self.account.next_epoch());
+    }
+
+    /// Logs in on a device, whose earlier token ends.
+    pub fn log_in(&mut self, device: Option<String>) -> Response {
+        let user_id = format!("@{}:{SERVER_NAME}", self.name);
+        let response = LoginResponse::new(Text::new(&user_id));
+        let Some(device) = device else { return answer(|out| response.write(out)) };
+        let token = random();
+        let answer = answer(|out| response.with_login(Secret::new(&token), Text::new(&device)).write(out));
+        self.devices.insert(device, token);
+        answer
+    }
+}
+
+/// Text that nobody guesses.
+fn random() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
 
 /// The routes of the server.
 pub fn router(server: Arc<Server>) -> Router {
@@ -37,113 +272,104 @@ pub fn router(server: Arc<Server>) -> Router {
         .with_state(server)
 }
 
+type Answer = Result<Response, Response>;
+
 async fn change_password(State(server): State<Arc<Server>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let request = ChangePasswordRequest::parse(&body)?.check(&server.strength, true)?;
-    let token = bearer(&headers).ok_or(MatrixError::missing_token())?;
-    let mut run = server.run(&server.password, Some(token), &request)?;
+    let request = ChangePasswordRequest::parse(&body)?.check(&PasswordStrength::default(), true)?;
+    let token = access_token(&headers)?;
+    let mut run = server.run(&server.password, Some(token), &request);
     while let Some(granted) = run.granted().await? {
         let (change, performing) = granted.into_parts();
-        let user = change.user();
+        let user = run.host.accounts.user(change.user())?;
         for effect in change.effects() {
-            let token = token.to_owned();
             match effect {
-                Effect::SetPassword(hash) => {
-                    let hash = hash.clone();
-                    run.host.write(move |db| db.set_password(user, Some(hash)));
-                }
-                Effect::EndDevices(Devices::Others) => {
-                    run.host.write(move |db| db.log_out(user, Some(&token)))
-                }
-                Effect::EndDevices(Devices::All) => run.host.write(move |db| db.log_out(user, None)),
-                Effect::EndPushers(_) => {} // There are none here.
+                Effect::SetPassword(hash) => user.set_password(hash.clone()),
+                Effect::EndDevices(Devices::Others) => user.devices.retain(|_, it| it == token),
+                Effect::EndDevices(Devices::All) => user.devices.clear(),
+                Effect::EndPushers(_) => {} // this server has none
             }
         }
-        run.done(performing, Ok(Outcome::NOTHING), server.outside.now());
+        run.done(performing, Ok(Outcome::NOTHING), server.now());
     }
-    answer(|out| write!(out, "{{}}"))
+    Ok(empty())
 }
 
 async fn deactivate(State(server): State<Arc<Server>>, headers: HeaderMap, body: Bytes) -> Answer {
     let request = DeactivateRequest::parse(&body)?.check()?;
-    let token = bearer(&headers).ok_or(MatrixError::missing_token())?;
-    let mut user = server.db().await.logins.get(token).map(|login| login.user);
-    let mut run = server.run(&server.deactivate, Some(token), &request)?;
+    let mut run = server.run(&server.deactivate, Some(access_token(&headers)?), &request);
     while let Some(granted) = run.granted().await? {
-        let (deactivation, performing) = granted.into_parts();
-        user = Some(deactivation.user());
-        // The fence, and the note of what is still to be done, are written together; the rest follows.
-        run.host.write(move |db| db.deactivate(deactivation));
-        run.done(performing, Ok(Outcome::NOTHING), server.outside.now());
+        let (mut left, performing) = granted.into_parts();
+        let user = run.host.accounts.user(left.user())?;
+        // All of it in one transaction. What lies elsewhere goes on from a stored `Deactivation`.
+        while let Some(effect) = left.effect() {
+            user.account = effect.on_account(user.account).unwrap_or(user.account);
+            match effect {
+                Ending::EndDevices => user.devices.clear(),
+                Ending::RemovePassword => user.hash = None,
+                _ => {} // this server has nothing of it
+            }
+            left = left.done();
+        }
+        run.done(performing, Ok(Outcome::NOTHING), server.now());
     }
-    let left = server.finish(user.ok_or(MatrixError::unknown_token(false))?).await;
-    let done = left.and_then(|left| left.response()).ok_or(MatrixError::unavailable())?;
-    answer(|out| done.write(out))
+    let nothing_was_bound = DeactivateResponse::new(UnbindResult::Success);
+    Ok(answer(|out| nothing_was_bound.write(out)))
 }
 
 async fn register(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
     let request = RegisterRequest::parse(&body)?;
-    let request = match request.check(&server.strength, SERVER_NAME) {
-        Ok(checked) => checked,
-        // Other parameters may be sent in the same session.
-        Err(error) => {
-            let (mut host, call) = (server.transaction(None), request.unchecked_call());
-            let (guarded, now) = (server.guarded(&server.register), server.outside.now());
-            let stop =
-                drive::refuse::<_, Checked<Registration<'_>>>(&mut host, guarded, call, error, now).await;
-            return Err(stop.into());
-        }
-    };
-    let mut run = server.run(&server.register, None, &request)?;
-    let mut answered = LoggedIn::default();
+    let (checked, call) =
+        (request.check(&PasswordStrength::default(), SERVER_NAME), request.unchecked_call());
+    let (mut host, guarded) = (server.transaction(None), server.guarded(&server.register));
+    let request = drive::checked(checked, &mut host, guarded, call, server.now()).await?;
+    let mut run = server.run(&server.register, None, &request);
+    let mut answer = Err(MatrixError::unavailable());
     while let Some(step) = run.next().await? {
         match step {
             Step::Admit(admit) => {
-                let available = match &request.username {
-                    Some(name) => name.available(false, server.find(name.as_str()).await.is_some()),
-                    None => Ok(()),
-                };
-                run.go_on(match available {
-                    Ok(()) => admit.admitted(),
-                    Err(error) => admit.refused(Refusal::for_params(error)),
-                });
+                let users = &run.host.accounts.users;
+                let taken = |name: &Localpart| users.contains_key(&server.key.user(name.as_str()));
+                let available = request.username.as_ref().map_or(Ok(()), |it| it.available(false, taken(it)));
+                run.go_on(admit.decided(available.map_err(Refusal::for_params)));
             }
             Step::Perform(granted) => {
                 let (new, performing) = granted.into_parts();
-                let made = run.host.create(new).await.map(|(outcome, made)| {
-                    answered = made;
-                    outcome
-                });
-                run.done(performing, made, server.outside.now());
+                let name = new.username.map_or_else(random, |name| name.as_str().to_owned());
+                let account = Account::new(Subject::new(server.key.user(&name), 0), AccountStatus::default());
+                let first_device = new.login.then(|| new.device_id.map_or_else(random, |id| id.to_string()));
+                let made = match run.host.accounts.users.entry(account.subject.user) {
+                    Entry::Occupied(_) => Err(Refusal::for_params(Localpart::in_use())),
+                    Entry::Vacant(free) => {
+                        let (hash, devices) = (Some(new.hash), HashMap::new());
+                        let user = free.insert(User { name, hash, account, devices, first_device });
+                        answer = Ok(user.log_in(user.first_device.clone()));
+                        Ok(Outcome::NOTHING.of_account(account.subject))
+                    }
+                };
+                run.done(performing, made, server.now());
             }
-            Step::Repeat(repeat) => match run.host.repeat(repeat.user(), repeat.outcome()).await? {
-                Some(again) => {
-                    answered = again;
-                    run.go_on(repeat.repeated());
-                }
-                None => run.go_on(repeat.gone()),
-            },
+            Step::Repeat(repeat) => {
+                let user = run.host.accounts.user(repeat.user().ok_or(MatrixError::unavailable())?)?;
+                answer = Ok(user.log_in(user.first_device.clone()));
+                run.go_on(repeat.repeated());
+            }
         }
     }
-    answered.answer()
+    Ok(answer?)
 }
 
 async fn log_in(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
     let request = LoginRequest::parse(&body)?;
     let Attempt::Password { identifier, password } = request.attempt else {
-        return Err(MatrixError::new(ErrorCode::Unknown, "This type of login is not served.").into());
+        return Err(LoginType::unknown().into());
     };
-    let (_, account) = server.named(identifier).await;
-    let hash = account.as_ref().and_then(|account| account.hash.clone());
-    let right = server.matches(password, hash).await?;
-    // As it is now: the password may have been replaced while it was compared.
-    let mut db = server.db().await;
-    let (name, epoch) = account.map(|it| (it.name, it.epoch)).unwrap_or_default();
-    let user = server.key.user(&name);
-    let now = db.accounts.get(&user).filter(|now| now.epoch == epoch);
-    login::decide(now.map(|now| now.status), right, false)?;
-    let device = request.device_id.map(|id| id.to_string());
-    let login = server.new_login(user, device.as_deref())?;
-    let answer = LoggedIn::new(&name, Some(&login)).answer();
-    db.log_in(login);
-    answer
+    let read = server.db().await.accounts.clone();
+    let (compared, right) = server.compare(&read, PasswordCheck::at_login(identifier, password)).await?;
+    // The account as it is now: its password may have been replaced meanwhile.
+    let db = &mut *server.db().await;
+    let now = compared.against().and_then(|user| Some(db.accounts.users.get(&user)?.account));
+    let user = login::decide_now(compared.subject(), now, right, false)?;
+    let device = request.device_id.map_or_else(random, |id| id.to_string());
+    db.version = db.version.wrapping_add(1);
+    Ok(db.accounts.user(user)?.log_in(Some(device)))
 }

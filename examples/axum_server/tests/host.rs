@@ -1,40 +1,58 @@
-//! The server as the test kit drives it: through its router, with the kit's clock and entropy.
+//! The server as the test kit drives it: through its router, by the kit's clock.
+//!
+//! Nothing in the server is made for tests. It reads tokio's clock, which these move as the kit moves its
+//! own; and at each use of the database it waits if its task has used up its budget. So these give it
+//! budget for one use at a time.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
-use matrix_uia::server::account::{AccountStatus, Event};
+use matrix_uia::server::account::{Account, AccountStatus, Event};
 use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::reference::{Reference, Subject};
 use matrix_uia::server::store::Store as _;
 use matrix_uia::testkit::{AccountFacts, Answer, Endpoint, Outside, Request, TestHost};
-use matrix_uia::{MatrixError, Secret, Session, SessionId, Timestamp};
-use matrix_uia_axum_server::{Account, Login, Server, router};
-use std::pin::Pin;
+use matrix_uia::{Secret, Session, SessionId, Timestamp};
+use matrix_uia_axum_server::{Db, Server, User, router};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::coop;
 use tower::ServiceExt as _;
 
 pub struct AxumServer {
     server: Arc<Server>,
     router: Router,
     outside: Outside,
+    /// What the server's clock shows.
+    shown: Cell<Timestamp>,
 }
 
-struct TestSystem(Outside);
+/// A runtime whose clock stands still. Passwords are hashed on its threads for blocking work.
+pub fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
 
-impl matrix_uia_axum_server::Outside for TestSystem {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    fn entropy(&self, bytes: &mut [u8]) -> Result<(), MatrixError> {
-        self.0.entropy(bytes);
-        Ok(())
-    }
-
-    fn wait(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.0.pause())
-    }
+/// Polls with budget for one use of the database.
+fn poll_with_budget<F: Future>(
+    mut future: std::pin::Pin<&mut F>,
+    context: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let draws = |most: usize| {
+        let draw = || pin!(coop::consume_budget()).poll(&mut Context::from_waker(Waker::noop()));
+        (0..most).take_while(|_| draw().is_ready()).count()
+    };
+    let budget = Handle::current().block_on(async { draws(usize::MAX) });
+    Handle::current().block_on(async move {
+        draws(budget - 1);
+        future.as_mut().poll(context)
+    })
 }
 
 impl AxumServer {
@@ -46,15 +64,32 @@ impl AxumServer {
     pub fn with_room(outside: Outside, limit: usize) -> Self {
         let cheap = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
-        let system = Box::new(TestSystem(outside.clone()));
-        let server = Arc::new(Server::new(system, argon2, limit).unwrap());
-        Self { router: router(Arc::clone(&server)), server, outside }
+        let server = Arc::new(Server::new(argon2, limit).unwrap());
+        let shown = Cell::new(Timestamp::default());
+        Self { router: router(Arc::clone(&server)), server, outside, shown }
     }
 
-    fn text(&self) -> String {
-        let mut entropy = [0; SessionId::ENTROPY];
-        self.outside.entropy(&mut entropy);
-        SessionId::from_entropy(entropy).expose().as_str().to_owned()
+    /// Puts the server's clock where the kit's is.
+    fn set_clock(&self) {
+        let now = self.outside.now();
+        let ahead = Duration::from_millis(now.since(self.shown.replace(now)).get());
+        // It advances at once, and then yields.
+        let _ = pin!(tokio::time::advance(ahead)).poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    async fn change(&self, change: impl FnOnce(&mut Db)) {
+        let mut db = self.server.db().await;
+        db.version += 1;
+        change(&mut db);
+    }
+
+    async fn change_user(&self, name: &str, change: impl FnOnce(&mut User)) {
+        let user = self.server.key.user(name);
+        self.change(|db| change(db.accounts.user(user).unwrap())).await;
+    }
+
+    async fn user(&self, name: &str) -> Option<User> {
+        self.server.db().await.accounts.users.get(&self.server.key.user(name)).cloned()
     }
 }
 
@@ -72,8 +107,12 @@ impl TestHost for AxumServer {
             Some(token) => http.header("Authorization", format!("Bearer {token}")),
             None => http,
         };
-        let response =
-            self.router.clone().oneshot(http.body(Body::from(request.body)).unwrap()).await.unwrap();
+        let mut response = pin!(self.router.clone().oneshot(http.body(Body::from(request.body)).unwrap()));
+        let response = poll_fn(|context| {
+            self.set_clock();
+            poll_with_budget(response.as_mut(), context)
+        });
+        let response = response.await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Answer { status, body: String::from_utf8(body.to_vec()).unwrap() }
@@ -81,26 +120,38 @@ impl TestHost for AxumServer {
 
     async fn log_in(&self, name: &str, password: &str) -> String {
         let hash = Some(self.server.hash(Secret::new(password)).await.unwrap());
-        let (user, name, status) = (self.server.user(name), name.to_owned(), AccountStatus::default());
-        let (token, device) = (self.text(), self.text());
-        let mut db = self.server.db().await;
-        db.accounts.entry(user).or_insert(Account { name, hash, epoch: 0, status, leaving: None });
-        db.log_in(Login { token: token.clone(), user, device, number: 1 });
+        let user = self.server.key.user(name);
+        let account = Account::new(Subject::new(user, 0), AccountStatus::default());
+        let (name, devices) = (name.to_owned(), HashMap::new());
+        let made = User { name, hash, account, devices, first_device: None };
+        let mut token = String::new();
+        self.change(|db| {
+            let user = db.accounts.users.entry(user).or_insert(made);
+            token = format!("token-{}-{}", user.name, user.devices.len());
+            user.devices.insert(format!("device-{}", user.devices.len()), token.clone());
+        })
+        .await;
         token
     }
 
     async fn add_registration_token(&self, token: &str, uses: u32) {
-        let mut db = self.server.db().await;
-        db.version += 1;
-        db.tokens.insert(token.to_owned(), uses);
+        let token = (token.to_owned(), uses as usize);
+        self.change(|db| {
+            let number = Reference::new(db.accounts.tokens.len() as u64);
+            db.accounts.tokens.insert(number, token);
+        })
+        .await;
     }
 
     async fn uses_left(&self, token: &str) -> u32 {
-        self.server.db().await.tokens.get(token).copied().unwrap_or(0)
+        let db = self.server.db().await;
+        let found = db.accounts.tokens.iter().find(|(_, (it, _))| it == token);
+        found.map_or(0, |(number, (_, uses))| u32::try_from(uses - db.reserved(*number)).unwrap())
     }
 
     async fn reservations(&self) -> usize {
-        self.server.db().await.reserved.len()
+        let db = self.server.db().await;
+        db.accounts.tokens.keys().map(|number| db.reserved(*number)).sum()
     }
 
     async fn session(&self, id: SessionId) -> Option<Session> {
@@ -108,35 +159,28 @@ impl TestHost for AxumServer {
     }
 
     async fn account(&self, name: &str) -> Option<AccountFacts> {
-        let user = self.server.user(name);
-        let db = self.server.db().await;
-        let Account { status, epoch, .. } = *db.accounts.get(&user)?;
-        let devices = db.logins.values().filter(|login| login.user == user).count();
-        Some(AccountFacts { status, epoch, devices })
+        let User { account, devices, .. } = self.user(name).await?;
+        let (status, epoch) = (account.status, account.subject.epoch);
+        Some(AccountFacts { status, epoch, devices: devices.len() })
     }
 
     async fn password_works(&self, name: &str, password: &str) -> bool {
-        let user = self.server.user(name);
-        let hash = self.server.db().await.accounts.get(&user).and_then(|account| account.hash.clone());
-        self.server.matches(Secret::new(password), hash).await.unwrap()
+        let Some(hash) = self.user(name).await.and_then(|user| user.hash) else { return false };
+        self.server.matches(Secret::new(password), hash).await
     }
 
     async fn change_status(&self, name: &str, event: Event) {
-        let mut db = self.server.db().await;
-        db.version += 1;
-        db.set_status(self.server.user(name), event);
+        self.change_user(name, |user| user.account = user.account.on(event).unwrap()).await;
     }
 
     async fn set_password(&self, name: &str, password: &str) {
         let hash = self.server.hash(Secret::new(password)).await.unwrap();
-        let mut db = self.server.db().await;
-        db.version += 1;
-        db.set_password(self.server.user(name), Some(hash));
+        self.change_user(name, |user| user.set_password(hash)).await;
     }
 
     async fn tidy(&self) {
-        self.server.db().await.expire(self.outside.now());
-        self.server.resume().await;
+        let now = self.outside.now();
+        self.change(|db| while db.sessions.expire(now).is_some() {}).await;
     }
 
     fn idle(&self) {

@@ -1,6 +1,6 @@
 //! Random requests, interleaved at random and dropped at random.
 
-use crate::host::AxumServer;
+use crate::host::{AxumServer, runtime};
 use matrix_uia::testkit::{Answer, Endpoint, Outside, Request, TestHost as _};
 use proptest::prelude::*;
 use std::pin::Pin;
@@ -151,7 +151,7 @@ fn run(acts: &[Act]) -> Result<(), TestCaseError> {
 /// `AXUM_SERVER_RUNS` says how many; CI runs 500.
 #[test]
 fn requests_that_are_interleaved_and_dropped_do_nothing_twice_and_leave_nothing_reserved() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = runtime();
     let _entered = runtime.enter();
     let cases = std::env::var("AXUM_SERVER_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(500);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };

@@ -1,5 +1,6 @@
 //! What is done in a deactivation, in the order that is safe.
 
+use crate::server::account::{Account, Event, InvalidTransition};
 use crate::stored::stored_by_name;
 
 /// One thing to be done. Each may be done twice without harm.
@@ -8,8 +9,6 @@ use crate::stored::stored_by_name;
 pub enum Effect {
     /// Put the account's status on [`Event::Fence`], count its epoch up, and end its
     /// open UIA sessions. From here on no login, no reset, no token, no new session.
-    ///
-    /// [`Event::Fence`]: crate::server::account::Event::Fence
     Fence,
     /// Unbind each 3PID where [`Deactivation::unbind_at`] says, then call
     /// [`Deactivation::unbound`].
@@ -37,12 +36,8 @@ pub enum Effect {
     /// Reject invites and knocks, leave all rooms.
     LeaveRooms,
     /// Put the account's status on [`Event::Erase`]. Only with erasure.
-    ///
-    /// [`Event::Erase`]: crate::server::account::Event::Erase
     MarkErased,
     /// Put the account's status on [`Event::Finish`].
-    ///
-    /// [`Event::Finish`]: crate::server::account::Event::Finish
     MarkDeactivated,
 }
 
@@ -86,6 +81,21 @@ impl Effect {
         }
     }
 
+    /// The account once the effect is carried out: its status takes the event that is part of
+    /// the effect, and the fence counts its epoch up. Most effects leave it as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTransition`] if the account is not where a deactivation would have brought it.
+    pub const fn on_account(self, account: Account) -> Result<Account, InvalidTransition> {
+        match self {
+            Self::Fence => account.on(Event::Fence),
+            Self::MarkErased => account.on(Event::Erase),
+            Self::MarkDeactivated => account.on(Event::Finish),
+            _ => Ok(account),
+        }
+    }
+
     /// The effect that follows in a deactivation that erases, or doesn't.
     pub(super) fn following(self, erase: bool) -> Option<Self> {
         let behind = Self::ALL.into_iter().skip_while(|effect| *effect != self).skip(1);
@@ -103,6 +113,19 @@ stored_by_name!(Effect);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::account::{AccountStatus, Action, Lifecycle};
+    use crate::server::reference::{Subject, UserRef};
+
+    #[test]
+    fn the_account_is_fenced_by_the_first_effect_and_gone_by_the_last() {
+        let mut account = Account::new(Subject::new(UserRef::new(1), 7), AccountStatus::default());
+        for effect in Effect::ALL {
+            account = effect.on_account(account).unwrap();
+            assert_eq!(account.subject.epoch, 8, "{effect:?}");
+            assert!(account.status.gate(Action::Login).is_err(), "{effect:?}");
+        }
+        assert_eq!((account.status.life, account.status.erased), (Lifecycle::Deactivated, true));
+    }
 
     #[test]
     fn every_effect_has_a_name_of_its_own_in_snake_case() {

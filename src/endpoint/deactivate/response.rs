@@ -16,6 +16,16 @@ pub struct DeactivateResponse {
     pub id_server_unbind_result: UnbindResult,
 }
 
+impl DeactivateResponse {
+    /// The answer of a host that knows how the unbinding went. While a
+    /// [`Deactivation`](super::Deactivation) is at hand,
+    /// [`Deactivation::response`](super::Deactivation::response) says it.
+    #[must_use]
+    pub const fn new(id_server_unbind_result: UnbindResult) -> Self {
+        Self { id_server_unbind_result }
+    }
+}
+
 /// Whether all 3PIDs were unbound from their identity servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

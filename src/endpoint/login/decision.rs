@@ -1,7 +1,8 @@
 //! Whether a login goes ahead, once the host knows all that it can know.
 
 use crate::endpoint::appservice::ServiceToken;
-use crate::server::account::{AccountStatus, Action};
+use crate::server::account::{Account, AccountStatus, Action};
+use crate::server::reference::{Subject, UserRef};
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Whether a login by password goes ahead.
@@ -26,6 +27,26 @@ pub fn decide(
         _ if !password_is_right => Err(wrong),
         gate => gate,
     }
+}
+
+/// The same as [`decide`] where comparing takes its time: `compared` is whose password it was
+/// compared with, `now` that account in the transaction that makes the login. If the account's
+/// epoch is another by then, the password that was compared is not the account's any more.
+///
+/// Returns who is logged in.
+///
+/// # Errors
+///
+/// Those of [`decide`].
+pub fn decide_now(
+    compared: Option<Subject>,
+    now: Option<Account>,
+    password_is_right: bool,
+    hide_deactivated: bool,
+) -> Result<UserRef, MatrixError> {
+    let as_compared = now.is_some_and(|now| compared == Some(now.subject));
+    decide(now.map(|now| now.status), password_is_right && as_compared, hide_deactivated)?;
+    now.map(|now| now.subject.user).ok_or(MatrixError::unavailable())
 }
 
 /// Whether a login by token goes ahead. `account` is that of the token's user; `None` if
@@ -88,6 +109,17 @@ mod tests {
         let wrong = decide(locked, false, false).unwrap_err();
         assert_eq!(wrong, decide(None, false, false).unwrap_err());
         assert_eq!(decide(locked, true, false).unwrap_err().code(), ErrorCode::UserLocked);
+    }
+
+    #[test]
+    fn a_password_that_was_replaced_while_it_was_compared_is_wrong() {
+        let alice = Account::new(Subject::new(UserRef::new(1), 4), AccountStatus::default());
+        let decide = |compared, now| decide_now(compared, now, true, false);
+        assert_eq!(decide(Some(alice.subject), Some(alice)), Ok(alice.subject.user));
+        let wrong = decide_now(Some(alice.subject), Some(alice), false, false);
+        assert_eq!(decide(Some(alice.subject), Some(alice.next_epoch())), wrong);
+        assert_eq!(decide(None, Some(alice)), wrong, "somebody who registered meanwhile");
+        assert_eq!(decide(None, None), wrong);
     }
 
     #[test]

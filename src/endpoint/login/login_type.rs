@@ -40,7 +40,8 @@ impl LoginType {
         Self::ALL.iter().copied().find(|login_type| name == login_type.name())
     }
 
-    pub(super) const fn unknown() -> MatrixError {
+    /// The answer to a login of a type that is not known, or not served: 400 `M_UNKNOWN`.
+    pub const fn unknown() -> MatrixError {
         MatrixError::new(ErrorCode::Unknown, "There is no such type of login.")
     }
 }

@@ -20,7 +20,7 @@ mod offer;
 mod request;
 mod response;
 
-pub use decision::{decide, decide_appservice, decide_token};
+pub use decision::{decide, decide_appservice, decide_now, decide_token};
 pub(crate) use device::check_device;
 pub use device::{DeviceIdUse, DevicePlan, MAX_DEVICE_TEXT_LEN, plan_device};
 pub use get_token::{GetLoginTokenRequest, GetLoginTokenResponse, LoginTokenGrant};

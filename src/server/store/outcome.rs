@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::record::Record;
+use crate::server::commit::Committed;
 use crate::{Millis, SessionId};
 
 /// A session was stored.
@@ -64,6 +65,16 @@ impl<K> NotStored<K> {
     pub fn into_kept(self) -> Option<K> {
         match self {
             Self::Full { kept, .. } | Self::Conflict { kept } => kept,
+        }
+    }
+}
+
+/// What the exchange is told of it. What was to be kept is dropped: the request has it still.
+impl<K> From<NotStored<K>> for Committed {
+    fn from(not_stored: NotStored<K>) -> Self {
+        match not_stored {
+            NotStored::Full { wait, .. } => Self::Full(wait),
+            NotStored::Conflict { .. } => Self::Lost,
         }
     }
 }
