@@ -18,10 +18,10 @@ use matrix_uia::server::operation::Operation;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::seal::Sealer;
-use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Store as _};
+use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Store as _};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
-use matrix_uia::wire::{Auth, Locality};
-use matrix_uia::{BindingKey, Call, Flows, Grant, Rules, Secret, SessionId, Timestamp};
+use matrix_uia::wire::Auth;
+use matrix_uia::{BindingKey, Call, Flows, Grant, Rules, Secret, SessionId, Text, Timestamp};
 
 /// The operation: its name is what a stored session knows it by.
 struct EmptyTheVault;
@@ -74,7 +74,7 @@ struct Server {
 
 impl Server {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.started.elapsed().into()
     }
 }
 
@@ -97,11 +97,8 @@ impl<'r> Host<'r, EmptyRequest<'r>> for &mut Server {
         let Check::Password(check) = question.check() else {
             return Ok(Verified::Outside(Verdict::Failed(StageFailure::Other)));
         };
-        let named = match check.identifier().localpart("example.org") {
-            Locality::Local(name) if name == "alice" => Named::User(ALICE),
-            Locality::Remote => Named::Remote,
-            _ => Named::Nobody,
-        };
+        let find = |name: Text<'_>| (name == "alice").then_some(ALICE);
+        let named = Named::by_localpart(check.identifier(), "example.org", find);
         let comparison = check.named(named);
         // A real server compares with a slow hash of the user in `comparison.against()`.
         let matches = comparison.password().expose() == "wonderland";
@@ -120,11 +117,8 @@ impl<'r> Host<'r, EmptyRequest<'r>> for &mut Server {
         _: Option<&()>,
     ) -> Result<Committed, Infallible> {
         let now = self.now();
-        Ok(match self.sessions.commit(changes.iter(), None, OwnerKey::NOBODY, now) {
-            Ok(_) => Committed::Stored,
-            Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
-            Err(_) => Committed::Lost,
-        })
+        let committed = self.sessions.commit(changes.iter(), None, OwnerKey::NOBODY, now);
+        Ok(committed.map_or_else(Committed::from, |_| Committed::Stored))
     }
 }
 

@@ -19,7 +19,7 @@ use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::respond::Respond;
-use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Store as _};
+use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Store as _};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::UserIdentifier;
 use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
@@ -85,7 +85,7 @@ async fn carry_out<'r>(
 
 impl Memory {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.started.elapsed().into()
     }
 }
 
@@ -130,11 +130,8 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
         stored: Option<&StoredPasswordChange>,
     ) -> Result<Committed, MatrixError> {
         let now = self.now();
-        Ok(match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now) {
-            Ok(_) => Committed::Stored,
-            Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
-            Err(_) => Committed::Lost,
-        })
+        let committed = self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now);
+        Ok(committed.map_or_else(Committed::from, |_| Committed::Stored))
     }
 }
 

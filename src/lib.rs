@@ -149,6 +149,7 @@
 //! | --- | --- |
 //! | [`server::exchange`] | one request on its way: the questions a host answers |
 //! | [`server::drive`] | the loop over those questions, written once |
+//! | [`server::prelude`] | what a host names, in one import |
 //! | [`server::session`] | the stored value |
 //! | [`server::flows`] | the policy: which stages, checked when it is built |
 //! | [`server::operation`] | which call a session is for; your own calls |
@@ -170,6 +171,8 @@
 //! - **`seal`** (default): parameters that may hold a password are sealed with the session's
 //!   ID before they are stored, by XChaCha20-Poly1305. Without it, a host that stores them
 //!   hashes the password first.
+//! - **`http`**: access tokens and answers in the types of the `http` crate, which axum and hyper
+//!   share, in the module `http`. It brings `alloc`, and `std`, which that crate needs.
 //! - **`testkit`**: `testkit`, which drives a host's handlers through every question and
 //!   names the duty they forget. It brings `alloc`.
 //! - **`ruma`**: conversions from and to the types of `ruma-client-api` 0.25, in the module
@@ -328,7 +331,7 @@ pub use wire::error::MatrixError;
 /// }
 /// ```
 ///
-/// And its code, compiled; it keeps sessions in the growing store.
+/// And its client, compiled. Its server is part of `examples/axum_server`, whose tests hold the two alike.
 ///
 #[cfg(all(doctest, feature = "alloc"))]
 #[doc = include_str!("../README.md")]

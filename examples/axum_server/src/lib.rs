@@ -23,10 +23,12 @@ const WRONG_TOKEN: Verdict<'static> = Verdict::Failed(StageFailure::Token);
 
 type Result<T, E = MatrixError> = std::result::Result<T, E>;
 
+type Users = HashMap<UserRef, User>;
+
 /// Stands for a database: a transaction is a copy of the accounts, and its commit puts that copy in their place.
 #[derive(Clone, Default)]
 pub struct Accounts {
-    pub users: HashMap<UserRef, User>,
+    pub users: Users,
     /// Registration tokens, and how often each may still be used.
     pub tokens: HashMap<Reference, (String, usize)>,
 }
@@ -94,16 +96,6 @@ impl Server {
         Guarded { flows, rules: &Rules::DEFAULT, key: &self.key, kind: HostKind::assume_one_transaction() }
     }
 
-    fn run<'r, E: Endpoint>(
-        &'r self,
-        flows: &'r Flows<'static, E::Op>,
-        token: Option<&'r str>,
-        request: &'r E,
-    ) -> Run<'r, Transaction<'r>, E> {
-        let fresh = SessionId::from_entropy(rand::random());
-        Run::new(self.transaction(token), request, self.guarded(flows), fresh, self.now())
-    }
-
     /// Hashes a password, off the threads that serve requests.
     pub async fn hash(&self, password: Secret<'_>) -> Result<PasswordHash> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
@@ -111,29 +103,16 @@ impl Server {
         hash.ok().and_then(Result::ok).ok_or(MatrixError::unavailable())
     }
 
-    /// Whether the password is the hashed one.
-    pub async fn matches(&self, password: Secret<'_>, hash: PasswordHash) -> bool {
-        let (argon2, password) = (self.argon2.clone(), password.to_owned());
-        let matches =
-            task::spawn_blocking(move || argon2.verify_password(password.expose().as_bytes(), &hash));
-        matches.await.is_ok_and(|matches| matches.is_ok())
-    }
-
-    /// Compares a password with the user's; with nobody's it takes as long.
-    async fn compare<'r>(
-        &self,
-        accounts: &Accounts,
-        check: PasswordCheck<'r>,
-    ) -> Result<(Comparison<'r>, bool)> {
-        let find =
-            |name: Text<'_>| Some(accounts.users.get(&self.key.user(&name.to_string()))?.account.subject);
+    /// Compares a password with that of the user it has to be; with nobody's it takes as long.
+    async fn compare<'r>(&self, users: &Users, check: PasswordCheck<'r>) -> Result<(Comparison<'r>, bool)> {
+        let find = |name: Text<'_>| Some(users.get(&self.key.user(&name.to_string()))?.account.subject);
         let compared = check.named(Named::by_localpart(check.identifier(), SERVER_NAME, find));
-        let hash = compared.against().and_then(|user| accounts.users.get(&user)?.hash.clone());
-        let matches = match hash {
-            Some(hash) => self.matches(compared.password(), hash).await,
-            None => self.hash(compared.password()).await.is_err(),
+        let Some(hash) = compared.against().and_then(|user| users.get(&user)?.hash.clone()) else {
+            return self.hash(compared.password()).await.map(|_| (compared, false));
         };
-        Ok((compared, matches))
+        let (argon2, password) = (self.argon2.clone(), compared.password().to_owned());
+        let verify = move || argon2.verify_password(password.expose().as_bytes(), &hash).is_ok();
+        Ok((compared, task::spawn_blocking(verify).await.unwrap_or(false)))
     }
 }
 
@@ -168,7 +147,7 @@ impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
     async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>> {
         Ok(match question.check() {
             Check::Password(check) => {
-                let (compared, right) = self.server.compare(&self.accounts, check).await?;
+                let (compared, right) = self.server.compare(&self.accounts.users, check).await?;
                 Verified::Outside(compared.verdict(right))
             }
             Check::RegistrationToken { token } => {
@@ -180,11 +159,11 @@ impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
                 let passed = Verdict::Passed(Evidence::token(*number));
                 Verified::InTransaction(if reserved < *uses { passed } else { WRONG_TOKEN })
             }
-            _ => Verified::Outside(Verdict::Unavailable), // no flow of this server asks
+            _ => Verified::Outside(Verdict::Unavailable), // no flow of this server has another
         })
     }
 
-    async fn release(&mut self) {} // the next load begins another
+    async fn release(&mut self) {} // the next load makes another copy
 
     async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash> {
         self.server.hash(password).await
@@ -208,7 +187,8 @@ impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
             match change {
                 Change::Undo => self.accounts = db.accounts.clone(),
                 Change::Spend { proof, .. } => self.accounts.spend(proof),
-                Change::GiveBack { .. } | Change::Put { .. } | Change::Remove { .. } => {} // by the sessions
+                // Done above, with the sessions.
+                Change::GiveBack { .. } | Change::Put { .. } | Change::Remove { .. } => {}
             }
         }
         (db.version, db.accounts) = (self.version.wrapping_add(1), self.accounts.clone());
@@ -234,9 +214,9 @@ impl Accounts {
 impl Db {
     /// How many uses of a registration token are reserved.
     pub fn reserved(&self, token: Reference) -> usize {
-        let holds =
-            |it: &Session| it.consumed_at().is_none() && it.proofs().any(|it| it == Proof::Token(token));
-        self.sessions.iter().filter(|(_, record)| holds(&record.session)).count()
+        let has = |it: &Session| it.proofs().any(|proof| proof == Proof::Token(token));
+        let open = |it: &Session| it.consumed_at().is_none();
+        self.sessions.iter().filter(|(_, it)| open(&it.session) && has(&it.session)).count()
     }
 }
 
@@ -277,7 +257,8 @@ type Answer = Result<Response, Response>;
 async fn change_password(State(server): State<Arc<Server>>, headers: HeaderMap, body: Bytes) -> Answer {
     let request = ChangePasswordRequest::parse(&body)?.check(&PasswordStrength::default(), true)?;
     let token = access_token(&headers)?;
-    let mut run = server.run(&server.password, Some(token), &request);
+    let (host, guarded) = (server.transaction(Some(token)), server.guarded(&server.password));
+    let mut run = Run::new(host, &request, guarded, SessionId::from_entropy(rand::random()), server.now());
     while let Some(granted) = run.granted().await? {
         let (change, performing) = granted.into_parts();
         let user = run.host.accounts.user(change.user())?;
@@ -296,7 +277,9 @@ async fn change_password(State(server): State<Arc<Server>>, headers: HeaderMap, 
 
 async fn deactivate(State(server): State<Arc<Server>>, headers: HeaderMap, body: Bytes) -> Answer {
     let request = DeactivateRequest::parse(&body)?.check()?;
-    let mut run = server.run(&server.deactivate, Some(access_token(&headers)?), &request);
+    let token = access_token(&headers)?;
+    let (host, guarded) = (server.transaction(Some(token)), server.guarded(&server.deactivate));
+    let mut run = Run::new(host, &request, guarded, SessionId::from_entropy(rand::random()), server.now());
     while let Some(granted) = run.granted().await? {
         let (mut left, performing) = granted.into_parts();
         let user = run.host.accounts.user(left.user())?;
@@ -318,11 +301,12 @@ async fn deactivate(State(server): State<Arc<Server>>, headers: HeaderMap, body:
 
 async fn register(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
     let request = RegisterRequest::parse(&body)?;
-    let (checked, call) =
-        (request.check(&PasswordStrength::default(), SERVER_NAME), request.unchecked_call());
+    let checked = request.check(&PasswordStrength::default(), SERVER_NAME);
     let (mut host, guarded) = (server.transaction(None), server.guarded(&server.register));
+    let call = request.unchecked_call();
+    // A request that is refused here may belong to a session, where other parameters may be sent.
     let request = drive::checked(checked, &mut host, guarded, call, server.now()).await?;
-    let mut run = server.run(&server.register, None, &request);
+    let mut run = Run::new(host, &request, guarded, SessionId::from_entropy(rand::random()), server.now());
     let mut answer = Err(MatrixError::unavailable());
     while let Some(step) = run.next().await? {
         match step {
@@ -363,8 +347,8 @@ async fn log_in(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
     let Attempt::Password { identifier, password } = request.attempt else {
         return Err(LoginType::unknown().into());
     };
-    let read = server.db().await.accounts.clone();
-    let (compared, right) = server.compare(&read, PasswordCheck::at_login(identifier, password)).await?;
+    let users = server.db().await.accounts.users.clone();
+    let (compared, right) = server.compare(&users, PasswordCheck::at_login(identifier, password)).await?;
     // The account as it is now: its password may have been replaced meanwhile.
     let db = &mut *server.db().await;
     let now = compared.against().and_then(|user| Some(db.accounts.users.get(&user)?.account));

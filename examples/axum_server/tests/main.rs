@@ -10,4 +10,5 @@
 
 mod host;
 mod interleavings;
+mod readme;
 mod testkit;

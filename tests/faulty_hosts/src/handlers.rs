@@ -4,10 +4,9 @@ use crate::db::Account;
 use crate::fault::Fault;
 use crate::host::MemoryHost;
 use crate::transaction::Transaction;
-use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Devices, Effect, PasswordStrength};
-use matrix_uia::endpoint::register::{Localpart, LoginResponse, NewAccount, RegisterRequest, Registration};
+use matrix_uia::endpoint::register::{Localpart, LoginResponse, NewAccount, RegisterRequest};
 use matrix_uia::server::account::AccountStatus;
 use matrix_uia::server::drive::{self, Run, Step, Stop};
 use matrix_uia::server::endpoint::Endpoint;
@@ -134,17 +133,10 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
 
     pub async fn register(&self, body: &[u8]) -> Handled {
         let unchecked = RegisterRequest::parse(body)?;
-        let request = match unchecked.check(&PasswordStrength::default(), "localhost") {
-            Ok(request) => request,
-            Err(error) => {
-                let mut host = Transaction::new(self, None);
-                let (guarded, call) = (self.guarded(&self.registration), unchecked.unchecked_call());
-                let now = self.outside.now();
-                let stop =
-                    drive::refuse::<_, Checked<Registration<'_>>>(&mut host, guarded, call, error, now);
-                return Err(stop.await.into());
-            }
-        };
+        let checked = unchecked.check(&PasswordStrength::default(), "localhost");
+        let (mut host, now) = (Transaction::new(self, None), self.outside.now());
+        let (guarded, call) = (self.guarded(&self.registration), unchecked.unchecked_call());
+        let request = drive::checked(checked, &mut host, guarded, call, now).await?;
         let mut run = self.run(&self.registration, None, &request);
         let mut answer = String::new();
         while let Some(step) = run.next().await? {
