@@ -1,11 +1,11 @@
 //! The accounts that the config asks for, made on the first start.
 
+use crate::addresses;
 use crate::config::{Status, User};
 use crate::db::threepids::{self, Owned};
 use crate::db::users::{self, NewUser, Phase};
 use crate::db::{Db, Result, Tx};
 use crate::password::{PasswordHash, Passwords, normal_form};
-use matrix_uia::endpoint::threepid::Threepid;
 
 /// Makes the configured accounts that the database doesn't have. One that it has is left as it is, whatever
 /// the config says of it by now: its password may have been changed, it may have been deactivated.
@@ -47,7 +47,9 @@ fn create(tx: &Tx, user: &User, password: Option<&PasswordHash>, now_ms: u64) ->
     }
     for threepid in &user.threepids {
         // The config has been checked: each is an address, in its canonical form.
-        let Ok(parsed) = Threepid::parse(threepid.medium, threepid.address.as_str().into()) else { continue };
+        let Ok(parsed) = addresses::threepid(threepid.medium, threepid.address.as_str().into()) else {
+            continue;
+        };
         let owned = Owned {
             threepid: parsed,
             id_server: threepid.id_server.clone(),
@@ -66,6 +68,7 @@ fn create(tx: &Tx, user: &User, password: Option<&PasswordHash>, now_ms: u64) ->
 mod tests {
     use super::*;
     use crate::config::{Config, Medium};
+    use matrix_uia::endpoint::threepid::Threepid;
 
     const USERS: &str = r#"{"users": [
         {"localpart": "alice", "password": "wonderland", "admin": true, "threepids": [

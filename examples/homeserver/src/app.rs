@@ -1,6 +1,7 @@
 //! What every endpoint works with.
 
 use crate::args;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::limits::Limits;
@@ -17,12 +18,12 @@ pub struct App {
     pub config: Config,
     pub sessions: Sessions,
     pub db: Db,
-    pub key: ServerKey,
     pub passwords: Passwords,
     pub policies: Policies,
     pub limits: Limits,
     /// `None`: there is no way to send.
     pub outbox: Option<Outbox>,
+    pub clock: Clock,
     /// Where the server is found, as a URL without a path. Known once it listens.
     pub origin: OnceLock<String>,
 }
@@ -38,16 +39,23 @@ impl App {
         config: Config,
         sessions: args::Sessions,
         db: Db,
-        key: ServerKey,
+        key: &ServerKey,
         passwords: Passwords,
+        clock: Clock,
     ) -> Result<SharedApp, String> {
-        let policies = Policies::new(&config, &key)?;
-        let sessions =
-            Sessions::new(sessions, &config.uia, &policies.rules, &policies.validations, binding_key(&key));
+        let policies = Policies::new(&config, key)?;
+        let sessions = Sessions::new(
+            sessions,
+            &config.uia,
+            &policies.rules,
+            &policies.validations,
+            binding_key(key),
+            clock.clone(),
+        );
         let limits = Limits::new(config.rate_limits);
         let outbox = config.outbox.clone().map(Outbox::open).transpose()?;
         let origin = OnceLock::new();
-        Ok(Arc::new(Self { config, sessions, db, key, passwords, policies, limits, outbox, origin }))
+        Ok(Arc::new(Self { config, sessions, db, passwords, policies, limits, outbox, clock, origin }))
     }
 
     /// The full ID of a user of this server.

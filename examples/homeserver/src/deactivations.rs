@@ -1,30 +1,30 @@
-//! Carrying a deactivation out, effect by effect, as the crate's value says; and going on after a crash.
+//! Carrying a deactivation out, effect by effect, as the crate's value says; and going on where one was interrupted.
 //!
 //! Each effect and the note that it is done are one transaction. Two that carry the same deactivation out at
 //! once do no harm: each looks again what is next.
 
 use crate::app::{App, SharedApp};
-use crate::clock;
-use crate::config::Unbind;
+use crate::clock::Clock;
 use crate::db::belongings::{self, Belonging};
 use crate::db::threepids;
 use crate::db::{Result, Tx, UserKey, deactivations, devices, login_tokens, users, validations};
 use crate::fault;
+use crate::identity_servers::{self, Patience};
 use matrix_uia::endpoint::deactivate::{DeactivateResponse, Deactivation, Effect};
+use matrix_uia::{CLOCK_TOLERANCE, Rules};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-/// How long identity servers that can't be reached are tried again, all of them together.
-const PATIENCE_MS: u64 = 10_000;
-const PAUSE: Duration = Duration::from_millis(500);
+/// How many are taken up at once, so that many that were left don't keep those who ask waiting.
+const AT_ONCE: usize = 8;
 /// How long a start waits for what a crash left.
 const AT_START: Duration = Duration::from_secs(2);
 
 /// Begins: keeps the value and raises the fence. In the transaction that consumes the session, so that there is
 /// no moment at which one has happened without the other.
 pub fn begin(tx: &Tx, user: UserKey, progress: Deactivation) -> Result<()> {
-    put(tx, user, &carry_out(tx, user, progress, Effect::Fence)?)
+    put(tx, user, &carry_out(tx, user, progress, Effect::Fence)?, None)
 }
 
 /// Finishes what has begun; the answer that it ends with.
@@ -49,37 +49,60 @@ pub async fn finish(app: &App, user: UserKey) -> Result<Option<DeactivateRespons
                 } else {
                     carry_out(tx, user, progress, effect)?
                 };
-                put(tx, user, &progress)
+                let forget_at =
+                    progress.effect().is_none().then(|| forget_at(&app.clock, &app.policies.rules));
+                put(tx, user, &progress, forget_at)
             })
             .await?;
     }
 }
 
-/// Finishes everything that a crash left, before anybody is let in. What takes long goes on afterwards: the
-/// accounts are fenced, and an identity server that can't be reached must not keep everybody out.
-pub async fn finish_all(app: &SharedApp) -> Result<()> {
-    let mut left = JoinSet::new();
-    for (user, _) in app.db.transaction(deactivations::all).await? {
-        let app = SharedApp::clone(app);
-        left.spawn(async move {
-            let finished = finish(&app, user).await;
-            finished.inspect_err(|error| tracing::error!(%error, "a deactivation is not finished"))
-        });
-    }
-    let all = async {
-        while let Some(task) = left.join_next().await {
-            // One that panicked has said so, and is taken up at the next start.
-            task.unwrap_or(Ok(None))?;
+/// When the request of one that ends now can't be repeated any more.
+fn forget_at(clock: &Clock, rules: &Rules) -> u64 {
+    clock.now().after(rules.session_lifetime).after(rules.replay_for).as_millis()
+}
+
+/// Finishes everything that a crash left, before anybody is let in. What takes long, or fails, goes on afterwards: the
+/// accounts are fenced, and an identity server that can't be reached, or one row that can't be read, must not keep
+/// everybody out.
+pub async fn finish_at_start(app: &SharedApp) {
+    let _the_rest_goes_on_later = timeout(AT_START, finish_all(app)).await;
+}
+
+/// Takes up each that is under way; whether all are finished now.
+pub async fn finish_all(app: &SharedApp) -> bool {
+    let (mut last, mut all_finished) = (None, true);
+    loop {
+        let users = app.db.transaction(|tx| deactivations::under_way(tx, last, AT_ONCE)).await;
+        let users = match users {
+            Ok(users) if users.is_empty() => return all_finished,
+            Ok(users) => users,
+            Err(error) => {
+                tracing::error!(%error, "unfinished deactivations can't be looked for");
+                return false;
+            }
+        };
+        last = users.last().copied();
+        let mut tasks = JoinSet::new();
+        for user in users {
+            let app = SharedApp::clone(app);
+            tasks.spawn(async move { finish(&app, user).await });
         }
-        Ok(())
-    };
-    match timeout(AT_START, all).await {
-        Ok(finished) => finished,
-        Err(_) => {
-            left.detach_all();
-            Ok(())
+        while let Some(finished) = tasks.join_next().await {
+            // One that panicked has said so. One account's trouble is one account's.
+            if let Ok(Err(error)) = &finished {
+                tracing::error!(%error, "a deactivation is not finished, and will be tried again");
+            }
+            all_finished &= matches!(finished, Ok(Ok(_)));
         }
     }
+}
+
+/// Forgets some of those that are over; whether there was any.
+pub fn forget(app: &App, tx: &Tx, at_most: usize) -> Result<bool> {
+    let (now, latest) = (app.clock.now(), forget_at(&app.clock, &app.policies.rules));
+    let latest = latest.saturating_add(CLOCK_TOLERANCE.get());
+    deactivations::forget(tx, now.as_millis(), latest, at_most)
 }
 
 /// How a deactivation of this user ended, or stands.
@@ -90,10 +113,10 @@ pub fn load(tx: &Tx, user: UserKey) -> Result<Option<Deactivation>> {
     })
 }
 
-fn put(tx: &Tx, user: UserKey, progress: &Deactivation) -> Result<()> {
+fn put(tx: &Tx, user: UserKey, progress: &Deactivation, forget_at: Option<u64>) -> Result<()> {
     let text = serde_json::to_string(progress)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    deactivations::put(tx, user, &text)
+    deactivations::put(tx, user, &text, forget_at)
 }
 
 /// One effect, and the value after it.
@@ -128,7 +151,7 @@ fn carry_out(tx: &Tx, user: UserKey, progress: Deactivation, effect: Effect) -> 
 
 /// Unbinds every 3PID where the value says. Whether all could be.
 async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<bool> {
-    let give_up_at = give_up_at();
+    let patience = Patience::begin();
     let mut all = true;
     for threepid in app.db.transaction(|tx| threepids::list(tx, user)).await? {
         // A crash may have come after this one.
@@ -136,7 +159,7 @@ async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<boo
             continue;
         }
         let done = match progress.unbind_at(threepid.id_server.as_deref()) {
-            Some(server) => ask(app, server, give_up_at).await,
+            Some(server) => identity_servers::unbind(app, server, patience).await,
             None => false,
         };
         if done {
@@ -146,28 +169,4 @@ async fn unbind(app: &App, user: UserKey, progress: &Deactivation) -> Result<boo
         fault::point("between two 3PIDs to unbind");
     }
     Ok(all)
-}
-
-/// When to stop asking, for who begins now.
-pub fn give_up_at() -> u64 {
-    clock::now_ms().saturating_add(PATIENCE_MS)
-}
-
-/// Asks an identity server to unbind; the config says what it answers.
-pub async fn ask(app: &App, server: &str, give_up_at: u64) -> bool {
-    loop {
-        match app.config.identity_servers.get(server) {
-            Some(server) if !server.trusted => return false,
-            None => return false,
-            Some(server) => match server.unbind {
-                Unbind::Success => return true,
-                Unbind::NoSupport => return false,
-                Unbind::Error => {}
-            },
-        }
-        if clock::now_ms() >= give_up_at {
-            return false;
-        }
-        sleep(PAUSE).await;
-    }
 }

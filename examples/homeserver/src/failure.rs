@@ -1,5 +1,6 @@
 //! Why a request ends without what it asked for.
 
+use crate::db::trouble;
 use crate::http::answer;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
@@ -69,7 +70,7 @@ impl IntoResponse for Failure {
             Self::Refused(refusal) => refusal.error(),
             Self::Challenge(body) => return answer::json(StatusCode::UNAUTHORIZED, body),
             Self::Db(error) => {
-                tracing::error!(%error, "the database failed");
+                tracing::error!(reason = trouble::explain(&error), "the database failed");
                 MatrixError::unavailable()
             }
         };

@@ -3,8 +3,10 @@
 //! crate leaves to its host: HTTP, a database, hashed passwords, limits, and a clock.
 
 mod accounts;
+mod addresses;
 mod app;
 mod args;
+mod background;
 mod clock;
 mod config;
 mod db;
@@ -12,7 +14,11 @@ mod deactivations;
 mod endpoints;
 mod failure;
 mod fault;
+mod files;
+mod guard;
+mod guests;
 mod http;
+mod identity_servers;
 mod limits;
 mod logins;
 mod network;
@@ -22,6 +28,7 @@ mod phones;
 mod policies;
 mod reservations;
 mod secrets;
+mod server_key;
 mod sessions;
 mod signing_keys;
 mod start;

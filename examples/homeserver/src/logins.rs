@@ -1,7 +1,6 @@
 //! Logging a user in on a device: at registration, at login, and when the answer to either was lost.
 
 use crate::app::App;
-use crate::clock;
 use crate::db::tokens::{self, NewTokens};
 use crate::db::{Tx, UserKey, devices};
 use crate::failure::Failure;
@@ -30,7 +29,6 @@ pub struct Login {
 
 /// Takes up or makes the device; its earlier tokens end.
 pub fn log_in(tx: &Tx, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<Login, Failure> {
-    let now = clock::now_ms();
     let is = wanted.device_id.map_or(Ok(DeviceIdUse::Free), |id| device_id_use(tx, user, &id.to_cow()))?;
     let plan = plan_device(wanted.device_id, wanted.display_name, is)?;
     let (device_id, display_name) = match plan {
@@ -38,8 +36,14 @@ pub fn log_in(tx: &Tx, app: &App, user: UserKey, wanted: &Wanted<'_>) -> Result<
         DevicePlan::TakeUp { id } => (Some(id), None),
     };
     let device_id = device_id.map_or_else(secrets::device_id, |id| id.to_cow().into_owned());
-    devices::put(tx, user, &device_id, display_name.map(|name| name.to_cow()).as_deref(), now)?;
-    let (made, tokens) = make_tokens(app, wanted.refresh_token, now);
+    devices::put(
+        tx,
+        user,
+        &device_id,
+        display_name.map(|name| name.to_cow()).as_deref(),
+        app.clock.now_ms(),
+    )?;
+    let (made, tokens) = make_tokens(app, wanted.refresh_token);
     tokens::issue(tx, user, &device_id, &tokens)?;
     Ok(Login { device_id, made })
 }
@@ -64,12 +68,12 @@ pub struct Made {
 }
 
 /// An access token, with a refresh token for a client that takes one: only then does it expire.
-pub fn make_tokens(app: &App, refresh: bool, now_ms: u64) -> (Made, NewTokens) {
+pub fn make_tokens(app: &App, refresh: bool) -> (Made, NewTokens) {
     let expires_in = app.config.access_token_lifetime_ms.filter(|_| refresh).map(Millis::new);
     let made = Made { access: Token::access(), refresh: refresh.then(Token::refresh), expires_in };
     let tokens = NewTokens {
         access: made.access.hash,
-        expires_at: expires_in.map(|lifetime| now_ms.saturating_add(lifetime.get())),
+        expires_at: expires_in.map(|lifetime| app.clock.now().after(lifetime).as_millis()),
         refresh: made.refresh.as_ref().map(|token| token.hash),
     };
     (made, tokens)

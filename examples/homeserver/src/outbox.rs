@@ -1,22 +1,35 @@
 //! The way to send: every e-mail and SMS is a file in a directory, for whoever delivers it.
 //!
+//! ```text
+//!  prepare (no lock held)                                 publish (in the transaction)
+//!  .0042.part made, written, on disk ──────────────────► renamed to 0042.json
+//! ```
+//!
 //! Files are numbered from 0001 and appear whole. Any number of processes, and of starts of one, may write
 //! to the same directory: a number belongs to who makes the hidden file of that number first, and its
-//! message is renamed from it.
+//! message is renamed from it. The directory is listed once at the start, and again only where others have taken
+//! many numbers.
 
-use crate::db::private_dir;
+use crate::files;
 use matrix_uia::Secret;
 use matrix_uia::endpoint::threepid::{Purpose, Threepid};
 use serde_json::{Value, json};
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The directory.
 #[derive(Debug)]
 pub struct Outbox {
     dir: PathBuf,
+    /// The highest number that is known to be somebody's.
+    last: AtomicU64,
 }
+
+/// How many numbers in a row may be somebody else's before the directory is listed.
+const MOST_TAKEN: u32 = 8;
+/// A higher number in a file's name isn't one that was counted up to.
+const HIGHEST: u64 = 999_999_999_999;
 
 /// What is sent, and to whom.
 #[derive(Debug)]
@@ -69,126 +82,152 @@ impl Outbox {
     ///
     /// If it can't be made, or read: a line for the person who named it.
     pub fn open(dir: PathBuf) -> Result<Self, String> {
-        let outbox = Self { dir };
-        match private_dir(&outbox.dir).and_then(|()| outbox.last()) {
-            Ok(_) => Ok(outbox),
-            Err(error) => {
-                let dir = outbox.dir.display();
-                Err(format!("config: outbox: {dir}: {error}; give a directory that this server may write to"))
-            }
-        }
+        let last = files::private_dir(&dir).and_then(|()| highest(&dir));
+        let last = last.map_err(|error| {
+            let dir = dir.display();
+            format!("config: outbox: {dir}: {error}; give a directory that this server may write to")
+        })?;
+        Ok(Self { dir, last: AtomicU64::new(last) })
     }
 
-    /// Sends one message.
+    /// Writes one message, which nobody sees yet. It takes as long as the disk does: hold no lock.
     ///
     /// # Errors
     ///
-    /// If it can't be written. Nothing has been sent then.
-    pub fn send(&self, message: &Message<'_>) -> io::Result<()> {
-        private_dir(&self.dir)?;
+    /// If it can't be written. Nothing is left of it then.
+    pub fn prepare(&self, message: &Message<'_>) -> io::Result<Prepared<'_>> {
+        files::private_dir(&self.dir)?;
         let text = message.json().to_string();
-        let mut number = self.last()?;
+        let mut prepared = self.number()?;
+        prepared.file.write_all(text.as_bytes())?;
+        // What was answered with 200 has been sent, whatever becomes of the machine.
+        prepared.file.sync_all()?;
+        Ok(prepared)
+    }
+
+    /// Takes a number that is nobody's.
+    fn number(&self) -> io::Result<Prepared<'_>> {
+        let mut taken = 0;
+        let mut number = self.last.load(Ordering::Relaxed);
         loop {
             number = number.saturating_add(1);
-            if self.try_send(number, &text)? {
-                return Ok(());
+            let path = self.dir.join(format!("{number:04}.json"));
+            let hidden = self.dir.join(format!(".{number:04}.part"));
+            if let Some(file) = files::create_new(&hidden)? {
+                let prepared = Prepared { outbox: self, number, file, hidden: Some(hidden), path };
+                // Asked with the number in hand: whoever had it before has renamed by now.
+                if !prepared.path.try_exists()? {
+                    return Ok(prepared);
+                }
+            }
+            taken += 1;
+            if taken % MOST_TAKEN == 0 {
+                number = number.max(highest(&self.dir)?);
             }
         }
     }
+}
 
-    /// Writes a message under this number. `false`: it is somebody else's.
-    fn try_send(&self, number: u64, text: &str) -> io::Result<bool> {
-        let path = self.dir.join(format!("{number:04}.json"));
-        let hidden = self.dir.join(format!(".{number:04}.part"));
-        let Some(file) = create_new(&hidden)? else { return Ok(false) };
-        // Asked with the number in hand: whoever had it before has renamed by now.
-        if path.try_exists()? {
-            std::fs::remove_file(&hidden)?;
-            return Ok(false);
-        }
-        let sent = write(file, text).and_then(|()| std::fs::rename(&hidden, &path));
-        if sent.is_err() {
-            let _ = std::fs::remove_file(&hidden);
-        }
-        sent.map(|()| true)
-    }
+/// A message that is on disk, and sent if it is published; else it is removed.
+#[derive(Debug)]
+#[must_use = "nobody gets it unless it is published"]
+pub struct Prepared<'o> {
+    outbox: &'o Outbox,
+    number: u64,
+    file: std::fs::File,
+    hidden: Option<PathBuf>,
+    path: PathBuf,
+}
 
-    /// The highest number of a message that is there.
-    fn last(&self) -> io::Result<u64> {
-        let mut last = 0;
-        for entry in std::fs::read_dir(&self.dir)? {
-            let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
-            last = last.max(number.unwrap_or(0));
+impl Prepared<'_> {
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be renamed. It has not been sent then.
+    pub fn publish(mut self) -> io::Result<()> {
+        if let Some(hidden) = &self.hidden {
+            std::fs::rename(hidden, &self.path)?;
         }
-        Ok(last)
+        self.hidden = None;
+        self.outbox.last.fetch_max(self.number, Ordering::Relaxed);
+        Ok(())
     }
 }
 
-fn write(mut file: File, text: &str) -> io::Result<()> {
-    file.write_all(text.as_bytes())?;
-    // What was answered with 200 has been sent, whatever becomes of the machine.
-    file.sync_all()
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        if let Some(hidden) = &self.hidden {
+            // Should it stay, its number is nobody's.
+            let _ = std::fs::remove_file(hidden);
+        }
+    }
 }
 
-/// Makes a file that only its owner may read; `None` if there is one.
-fn create_new(path: &Path) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(error),
+/// The highest number of a message that is there.
+fn highest(dir: &Path) -> io::Result<u64> {
+    let mut highest = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
+        highest = highest.max(number.filter(|number| *number <= HIGHEST).unwrap_or(0));
     }
+    Ok(highest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::scratch::Scratch;
     use matrix_uia::endpoint::threepid::Medium;
 
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new() -> Self {
-            Self(std::env::temp_dir().join(format!("matrix-uia-outbox-{}", crate::secrets::opaque_id())))
-        }
-
-        fn names(&self) -> Vec<String> {
-            let entries = std::fs::read_dir(&self.0).unwrap();
-            let mut names: Vec<_> =
-                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-            names.sort();
-            names
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn notice(dir: &Scratch) {
+    fn notice(outbox: &Outbox) -> Prepared<'_> {
         let to = Threepid::parse(Medium::Email, "a@b".into()).unwrap();
         let message = Message { to: &to, client_secret: Secret::new("secret"), token: None };
-        Outbox::open(dir.0.clone()).unwrap().send(&message).unwrap();
+        outbox.prepare(&message).unwrap()
+    }
+
+    fn open(dir: &Scratch) -> Outbox {
+        Outbox::open(dir.path().to_owned()).unwrap()
     }
 
     #[test]
     fn messages_are_numbered_after_what_is_there() {
         let dir = Scratch::new();
-        notice(&dir);
-        notice(&dir);
+        let outbox = open(&dir);
+        notice(&outbox).publish().unwrap();
+        notice(&outbox).publish().unwrap();
         assert_eq!(dir.names(), ["0001.json", "0002.json"]);
-        std::fs::write(dir.0.join("0041.json"), "{}").unwrap();
-        std::fs::write(dir.0.join("README"), "").unwrap();
-        // Somebody died with this number in hand.
-        std::fs::write(dir.0.join(".0042.part"), "").unwrap();
-        notice(&dir);
-        assert_eq!(dir.names(), [".0042.part", "0001.json", "0002.json", "0041.json", "0043.json", "README"]);
+        for name in ["0041.json", "README", "18446744073709551615.json", ".0042.part"] {
+            // The last is of somebody who died with this number in hand.
+            std::fs::write(dir.path().join(name), "{}").unwrap();
+        }
+        notice(&open(&dir)).publish().unwrap();
+        notice(&outbox).publish().unwrap();
+        let json: Vec<_> = dir.names().into_iter().filter(|name| name.starts_with("00")).collect();
+        assert_eq!(json, ["0001.json", "0002.json", "0003.json", "0041.json", "0043.json"]);
+    }
+
+    #[test]
+    fn lesson_107_others_numbers_are_passed_over_at_once() {
+        let dir = Scratch::new();
+        let outbox = open(&dir);
+        for number in 1..=500 {
+            std::fs::write(dir.path().join(format!("{number:04}.json")), "{}").unwrap();
+        }
+        notice(&outbox).publish().unwrap();
+        assert!(dir.path().join("0501.json").exists());
+    }
+
+    #[test]
+    fn what_is_not_published_is_gone_and_its_number_free() {
+        let dir = Scratch::new();
+        let outbox = open(&dir);
+        let prepared = notice(&outbox);
+        assert_eq!(dir.names(), [".0001.part"], "nobody takes it for a message");
+        drop(prepared);
+        notice(&outbox).publish().unwrap();
+        assert_eq!(dir.names(), ["0001.json"]);
     }
 
     #[test]
@@ -196,11 +235,14 @@ mod tests {
         let dir = Scratch::new();
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..8).for_each(|_| notice(&dir)));
+                scope.spawn(|| {
+                    let outbox = open(&dir);
+                    (0..8).for_each(|_| notice(&outbox).publish().unwrap());
+                });
             }
         });
-        let numbers: Vec<_> = (1..=64).map(|n| format!("{n:04}.json")).collect();
-        assert_eq!(dir.names(), numbers);
+        assert_eq!(dir.names().len(), 64);
+        assert!(dir.names().iter().all(|name| name.ends_with(".json")), "{:?}", dir.names());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The crate's policies, made from the config once: what can't be completed is refused at the start.
 
+use crate::addresses;
 use crate::config::{self, Config};
+use crate::db::users::User;
+use crate::guard::Guard;
 use crate::secrets::ServerKey;
 use matrix_uia::endpoint::password::PasswordStrength;
 use matrix_uia::endpoint::threepid::{AddressAuthority, Domain, ValidationRules};
@@ -30,15 +33,15 @@ pub struct Policies {
     /// Whom the server registers.
     pub registration: register::Offer,
     pub register: Flows<'static, Register>,
-    pub password: Flows<'static, ChangePassword>,
+    pub password: Guard<ChangePassword>,
     pub password_reset: Flows<'static, ChangePassword>,
-    pub deactivate: Flows<'static, Deactivate>,
+    pub deactivate: Guard<Deactivate>,
     pub deactivate_without_token: Option<Flows<'static, Deactivate>>,
-    pub delete_device: Flows<'static, DeleteDevice>,
-    pub delete_devices: Flows<'static, DeleteDevices>,
-    pub add_threepid: Flows<'static, AddThreepid>,
-    pub device_signing: Flows<'static, UploadSigningKeys>,
-    pub get_login_token: Flows<'static, GetLoginToken>,
+    pub delete_device: Guard<DeleteDevice>,
+    pub delete_devices: Guard<DeleteDevices>,
+    pub add_threepid: Guard<AddThreepid>,
+    pub device_signing: Guard<UploadSigningKeys>,
+    pub get_login_token: Guard<GetLoginToken>,
 }
 
 impl Policies {
@@ -60,17 +63,17 @@ impl Policies {
             login: login_offer(config),
             registration: registration_offer(config),
             register: build("register", &flows.register, params)?,
-            password: build("password", &flows.password, params)?,
+            password: guard("password", &flows.password, params)?,
             password_reset: build("password_reset", &flows.password_reset, params)?,
-            deactivate: build("deactivate", &flows.deactivate, params)?,
+            deactivate: guard("deactivate", &flows.deactivate, params)?,
             deactivate_without_token: without_token
                 .map(|flows| build("deactivate_without_token", flows, params))
                 .transpose()?,
-            delete_device: build("delete_devices", &flows.delete_devices, params)?,
-            delete_devices: build("delete_devices", &flows.delete_devices, params)?,
-            add_threepid: build("add_3pid", &flows.add_3pid, params)?,
-            device_signing: build("device_signing", &flows.device_signing, params)?,
-            get_login_token: build("get_login_token", &flows.get_login_token, params)?,
+            delete_device: guard("delete_devices", &flows.delete_devices, params)?,
+            delete_devices: guard("delete_devices", &flows.delete_devices, params)?,
+            add_threepid: guard("add_3pid", &flows.add_3pid, params)?,
+            device_signing: guard("device_signing", &flows.device_signing, params)?,
+            get_login_token: guard("get_login_token", &flows.get_login_token, params)?,
         };
         policies.addresses =
             policies.address_authority().map_err(|error| format!("config: flows: {error}"))?;
@@ -80,38 +83,46 @@ impl Policies {
     fn address_authority(&self) -> Result<AddressAuthority, CapacityError> {
         let policies = AddressAuthority::new()
             .with(&self.register)?
-            .with(&self.password)?
+            .with(self.password.all())?
             .with(&self.password_reset)?
-            .with(&self.deactivate)?
-            .with(&self.delete_device)?
-            .with(&self.delete_devices)?
-            .with(&self.add_threepid)?
-            .with(&self.device_signing)?
-            .with(&self.get_login_token)?;
+            .with(self.deactivate.all())?
+            .with(self.delete_device.all())?
+            .with(self.delete_devices.all())?
+            .with(self.add_threepid.all())?
+            .with(self.device_signing.all())?
+            .with(self.get_login_token.all())?;
         match &self.deactivate_without_token {
             Some(flows) => policies.with(flows),
             None => Ok(policies),
         }
     }
 
-    /// What a session is guarded with, as a page sees it: by its operation, and whether a token began it.
-    pub fn page(&self, session: &Session) -> Option<PagePolicy<'_>> {
+    /// What a session is guarded with, as a page sees it: by its operation, whether a token began it, and what its
+    /// user can pass.
+    pub fn page(&self, session: &Session, user: Option<&User>) -> Option<PagePolicy<'_>> {
         fn of<'p, Op: Operation>(flows: &'p Flows<'static, Op>, rules: &'p Rules) -> PagePolicy<'p> {
             PagePolicy::new(flows, rules)
+        }
+        fn guarded<'p, Op: Operation>(
+            guard: &'p Guard<Op>,
+            user: Option<&User>,
+            rules: &'p Rules,
+        ) -> PagePolicy<'p> {
+            of(user.map_or(guard.all(), |user| guard.offered(user).0), rules)
         }
         let rules = &self.rules;
         let has_token = session.subject().is_some();
         Some(match session.operation() {
             Register::ID => of(&self.register, rules),
-            ChangePassword::ID if has_token => of(&self.password, rules),
+            ChangePassword::ID if has_token => guarded(&self.password, user, rules),
             ChangePassword::ID => of(&self.password_reset, rules),
-            Deactivate::ID if has_token => of(&self.deactivate, rules),
+            Deactivate::ID if has_token => guarded(&self.deactivate, user, rules),
             Deactivate::ID => of(self.deactivate_without_token.as_ref()?, rules),
-            DeleteDevice::ID => of(&self.delete_device, rules),
-            DeleteDevices::ID => of(&self.delete_devices, rules),
-            AddThreepid::ID => of(&self.add_threepid, rules),
-            UploadSigningKeys::ID => of(&self.device_signing, rules),
-            GetLoginToken::ID => of(&self.get_login_token, rules),
+            DeleteDevice::ID => guarded(&self.delete_device, user, rules),
+            DeleteDevices::ID => guarded(&self.delete_devices, user, rules),
+            AddThreepid::ID => guarded(&self.add_threepid, user, rules),
+            UploadSigningKeys::ID => guarded(&self.device_signing, user, rules),
+            GetLoginToken::ID => guarded(&self.get_login_token, user, rules),
             _ => return None,
         })
     }
@@ -123,6 +134,10 @@ fn build<Op: Operation>(
     params: Raw<'_>,
 ) -> Result<Flows<'static, Op>, String> {
     Flows::new(flows, Some(params)).map_err(|error| format!("config: flows.{name}: {error}"))
+}
+
+fn guard<Op: Operation>(name: &str, flows: &config::FlowList, params: Raw<'_>) -> Result<Guard<Op>, String> {
+    Guard::new(flows, params).map_err(|error| format!("config: flows.{name}: {error}"))
 }
 
 fn rules(uia: &config::Uia) -> Rules {
@@ -170,8 +185,9 @@ fn registration_offer(config: &Config) -> register::Offer {
 
 fn denied_domains(domains: &[String]) -> Result<Vec<Domain>, String> {
     let parse = |domain: &String| {
-        Domain::parse(domain.as_str().into()).map_err(|_| {
-            format!("config: threepid_denied_domains: {domain}: write it in ASCII, with A-labels")
+        addresses::domain(domain).map_err(|_| {
+            let domain = domain.escape_debug();
+            format!("config: threepid_denied_domains: {domain}: no domain; give one such as denied.example")
         })
     };
     domains.iter().map(parse).collect()

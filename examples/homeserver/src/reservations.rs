@@ -17,7 +17,7 @@ pub fn give_back(tx: &Tx, session: Digest, proof: Proof, rules: &ValidationRules
             }
         }
         // Nothing else is ever reserved here.
-        _ => Ok(()),
+        Proof::Nothing | Proof::User(_) | Proof::Other(_) | _ => Ok(()),
     }
 }
 
@@ -34,6 +34,8 @@ pub fn spend(tx: &Tx, session: Digest, proof: Proof) -> Result<bool> {
             }
             Ok(theirs)
         }
-        _ => Ok(true),
+        Proof::Nothing | Proof::User(_) => Ok(true),
+        // Nothing here reserves one of these: a call that would spend it fails, rather than succeed by default.
+        Proof::Other(_) | _ => Ok(false),
     }
 }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -81,7 +81,7 @@ impl fmt::Debug for Secret {
 /// What the database keeps of a token or a client secret: its SHA-256.
 ///
 /// Tokens have 256 random bits, so neither a salt nor a slow hash would add anything.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
@@ -118,6 +118,11 @@ impl Token {
 
     pub fn refresh() -> Self {
         Self::new("mur_")
+    }
+
+    /// For the link of a message. What is kept of it is the crate's digest, in the validation.
+    pub fn message() -> Secret {
+        Secret::new(URL_SAFE_NO_PAD.encode(entropy::<32>()))
     }
 
     /// For `m.login.token`.
@@ -157,12 +162,6 @@ impl ServerKey {
         mac.update(&Sha256::digest(purpose));
         mac.update(input);
         mac.finalize().into_bytes().into()
-    }
-
-    /// The token in the link of a validation message. Derived, so that it is stored nowhere and a
-    /// message sent again carries the same one: both links work.
-    pub fn validation_token(&self, sid: &str) -> Secret {
-        Secret::new(URL_SAFE_NO_PAD.encode(self.derive("validation token", sid.as_bytes())))
     }
 }
 

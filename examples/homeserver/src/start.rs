@@ -2,23 +2,34 @@
 
 use crate::app::App;
 use crate::args::Args;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, server_key};
-use crate::http::BoundedListener;
+use crate::db::{Db, trouble};
+use crate::http::{BoundedListener, Ended};
 use crate::password::Passwords;
-use crate::{accounts, clock, deactivations, endpoints, fault, http, welcome};
+use crate::secrets::ServerKey;
+use crate::{accounts, background, deactivations, endpoints, fault, http, server_key, welcome};
 use std::io::Write as _;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 /// Runs the server as the command line says, until it is told to end.
 ///
-/// The exit status is 0 if it served. It is 2 if it could not start; one line on standard error says why.
-#[tokio::main]
-pub async fn run() -> ExitCode {
+/// The exit status is 0 if it served, and 1 if it was told to end at once. It is 2 if it could not start; one line on
+/// standard error says why.
+pub fn run() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
+    let served =
+        Runtime::new().map_err(|error| format!("threads: {error}; give it some")).and_then(|runtime| {
+            let served = runtime.block_on(serve());
+            // Whatever somebody still waits for: they have been waited for long enough.
+            runtime.shutdown_background();
+            served
+        });
+    match served {
+        Ok(Ended::Finished) => ExitCode::SUCCESS,
+        Ok(Ended::CutShort) => ExitCode::FAILURE,
         Err(line) => {
             eprintln!("{line}");
             ExitCode::from(2)
@@ -28,32 +39,32 @@ pub async fn run() -> ExitCode {
 
 /// Starts and serves. Whatever keeps the server from starting comes back as one line, which names what to
 /// mend and how.
-async fn serve() -> Result<(), String> {
+async fn serve() -> Result<Ended, String> {
     let args = Args::from_command_line()?;
     fault::arm()?;
     let config = match &args.config {
         Some(file) => Config::read(file).map_err(|error| error.to_string())?,
         None => Config::without_file(),
     };
-    let in_data = |error: &dyn std::error::Error| {
+    let in_data = |line: String| {
         let dir = args.data.as_deref().unwrap_or("(memory)".as_ref());
-        format!("--data: {}: {error}; give a directory that this server may write to", dir.display())
+        format!("--data: {}: {line}", dir.display())
     };
-    let db = match &args.data {
-        Some(dir) => Db::in_dir(dir).map_err(|error| in_data(&error))?,
-        None => Db::in_memory().map_err(|error| in_data(&error))?,
+    let in_db = |error: rusqlite::Error| in_data(trouble::explain(&error));
+    let (db, key) = match &args.data {
+        Some(dir) => (Db::in_dir(dir).map_err(in_data)?, server_key::get_or_make(dir).map_err(in_data)?),
+        None => (Db::in_memory().map_err(in_db)?, ServerKey::generate()),
     };
     let passwords = Passwords::new(config.edges.hash_queue);
-    accounts::create_missing(&db, &config.users, &passwords, clock::now_ms())
-        .await
-        .map_err(|error| in_data(&error))?;
-    let key = db.transaction(server_key::get_or_make).await.map_err(|error| in_data(&error))?;
-    let app = App::new(config, args.sessions, db, key, passwords)?;
+    let clock = Clock::system();
+    accounts::create_missing(&db, &config.users, &passwords, clock.now_ms()).await.map_err(in_db)?;
+    let app = App::new(config, args.sessions, db, &key, passwords, clock)?;
     // What a crash left half-done is finished before anybody is let in.
-    deactivations::finish_all(&app).await.map_err(|error| in_data(&error))?;
+    deactivations::finish_at_start(&app).await;
+    background::begin(&app);
 
-    let stop =
-        http::stop_signal().map_err(|error| format!("signals: {error}; run it where it may catch them"))?;
+    let signals =
+        http::signals().map_err(|error| format!("signals: {error}; run it where it may catch them"))?;
     let in_listen = |error| format!("--listen: {}: {error}; give another address, or port 0", args.listen);
     let listener = TcpListener::bind(args.listen).await.map_err(in_listen)?;
     let address = listener.local_addr().map_err(in_listen)?;
@@ -68,6 +79,6 @@ async fn serve() -> Result<(), String> {
 
     let edges = app.config.edges;
     let listener = BoundedListener::new(listener, &edges, app.config.trusted_proxies.clone());
-    let router = http::finish(endpoints::routes(app), &edges);
-    http::serve(listener, router, stop).await.map_err(|error| format!("--listen: {error}; start it again"))
+    let router = http::finish(endpoints::routes(app), &edges, &signals.stopping());
+    http::serve(listener, router, signals).await.map_err(|error| format!("--listen: {error}; start it again"))
 }

@@ -2,17 +2,16 @@
 //! transaction from the load to the commit.
 
 use crate::app::App;
-use crate::clock;
-use crate::db::{Tx, records, tokens, users};
+use crate::db::users::{self, Phase};
+use crate::db::{Tx, records, tokens};
 use crate::failure::Failure;
+use crate::guests::Upgradable;
 use crate::http::answer;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
-use matrix_uia::endpoint::Checked;
-use matrix_uia::endpoint::register::Registration;
 use matrix_uia::server::account::{Account, Caller};
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
@@ -75,7 +74,7 @@ pub async fn refuse_registration<'r>(
 ) -> Failure {
     let mut host = UiaHost::new(app, peer, None);
     let guarded = guarded(app, &app.policies.register);
-    drive::refuse::<_, Checked<Registration<'_>>>(&mut host, guarded, call, error, peer.arrived).await.into()
+    drive::refuse::<_, Upgradable<'_>>(&mut host, guarded, call, error, peer.arrived).await.into()
 }
 
 const fn guarded<'r, Op>(app: &'r App, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
@@ -105,7 +104,8 @@ pub fn ended<'r, E: Endpoint>(
         Err(failure) => return Err(failure),
     };
     // Later than when the request came in, so that what came in between is told from what comes after.
-    request.done(call, done, clock::now());
+    let now = request.host.app.clock.now();
+    request.done(call, done, now);
     Ok(())
 }
 
@@ -160,7 +160,7 @@ impl<'r> UiaHost<'r> {
     ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
         self.give_up();
         let mut tx = self.app.db.begin().await?;
-        let now = clock::now();
+        let now = self.app.clock.now();
         if !self.has_expired {
             self.has_expired = true;
             if self.app.sessions.expire(&tx, now)? {
@@ -180,13 +180,19 @@ impl<'r> UiaHost<'r> {
         let tx = self.tx()?;
         let user = match self.asker {
             Asker::Nobody => return Ok(Caller::Nobody),
-            Asker::Token(token) => tokens::user(tx, &token)?,
-            Asker::Service(user) => users::by_key(tx, user.into())?,
+            Asker::Token(token) => match tokens::owner(tx, &token)? {
+                Some((_, _, true)) => return Ok(Caller::Ended(MatrixError::unknown_token(true))),
+                Some((user, _, false)) => user,
+                // A password change meanwhile ends the other devices: what one of those had under way must not
+                // undo it.
+                None => return Ok(Caller::Ended(MatrixError::unknown_token(false))),
+            },
+            Asker::Service(user) => match users::by_key(tx, user.into())? {
+                Some(user) if user.phase == Phase::Active => user,
+                _ => return Ok(Caller::Ended(who::appservice_user_is_gone())),
+            },
         };
-        // A password change meanwhile ends the other devices: what one of those had under way must not undo it.
-        Ok(user.map_or(Caller::Ended(MatrixError::unknown_token(false)), |user| {
-            Caller::User(who::account(&user))
-        }))
+        Ok(Caller::User(who::account(&user)))
     }
 
     /// The account of a user, as it is now.
@@ -197,7 +203,7 @@ impl<'r> UiaHost<'r> {
     /// The request's token has completed authentication.
     fn has_authenticated(&self) -> Result<(), Failure> {
         if let (Asker::Token(token), Some(caller)) = (&self.asker, self.caller) {
-            tokens::mark_uia(self.tx()?, token, clock::now_ms(), caller.epoch)?;
+            tokens::mark_uia(self.tx()?, token, self.app.clock.now_ms(), caller.epoch)?;
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! Whether a stage has passed: who is meant by a name, and whether a password or a token is right.
 
+use crate::addresses;
 use crate::app::App;
-use crate::clock;
 use crate::db::users::{self, User};
 use crate::db::{self, Tx, registration_tokens, threepids};
 use crate::failure::Failure;
 use crate::limits::{AuthAttempt, Limited, Whom};
 use crate::password::{PasswordHash, normal_form};
 use crate::phones;
-use crate::threepids as addresses;
+use crate::threepids as validated;
 use crate::uia::UiaHost;
 use crate::who;
 use matrix_uia::endpoint::threepid::{Medium, Threepid};
@@ -73,8 +73,8 @@ impl<'r> UiaHost<'r> {
                 let verdict = if accepted { Verdict::Passed(Evidence::nothing()) } else { failed };
                 return Ok(Verified::Outside(verdict));
             }
-            Check::Email(check) => addresses::claim(self.tx()?, app, question, Medium::Email, check)?,
-            Check::Msisdn(check) => addresses::claim(self.tx()?, app, question, Medium::Msisdn, check)?,
+            Check::Email(check) => validated::claim(self.tx()?, app, question, Medium::Email, check)?,
+            Check::Msisdn(check) => validated::claim(self.tx()?, app, question, Medium::Msisdn, check)?,
             Check::RegistrationToken { token } => reserve(self.tx()?, app, token, question.session_id())?,
             // It passes by its page.
             Check::Awaited { reference } => Verdict::Pending(reference),
@@ -116,7 +116,7 @@ pub fn named(tx: &Tx, app: &App, identifier: UserIdentifier<'_>) -> db::Result<N
 /// Promises one use of a registration token to this session.
 pub fn reserve<'q>(tx: &Tx, app: &App, token: Secret<'_>, session: SessionId) -> db::Result<Verdict<'q>> {
     let failed = Ok(Verdict::Failed(StageFailure::Token));
-    let now = clock::now();
+    let now = app.clock.now();
     let token = token.expose().to_cow();
     let mut known = (0_u64..).zip(&app.config.registration_tokens);
     let found = known.find(|(_, known)| known.token.matches(token.as_bytes()));
@@ -124,10 +124,10 @@ pub fn reserve<'q>(tx: &Tx, app: &App, token: Secret<'_>, session: SessionId) ->
     if known.expires_at_ms.is_some_and(|end| end <= now.as_millis()) {
         return failed;
     }
-    let ends_at = now.after(app.policies.rules.session_lifetime).as_millis();
+    let lifetime = app.policies.rules.session_lifetime;
     let session = app.sessions.digest(&session);
     let (allowed, id) = (known.uses_allowed, session.as_bytes());
-    if registration_tokens::reserve(tx, &known.token, allowed, id, ends_at, now.as_millis())? {
+    if registration_tokens::reserve(tx, &known.token, allowed, id, lifetime, now)? {
         Ok(Verdict::Passed(Evidence::token(Reference::new(number))))
     } else {
         failed
@@ -186,7 +186,7 @@ impl Name {
                 _ => Self::Elsewhere,
             },
             UserIdentifier::Thirdparty { medium, address } => {
-                let parsed = Medium::from_name(medium).map(|medium| Threepid::parse(medium, address));
+                let parsed = Medium::from_name(medium).map(|medium| addresses::threepid(medium, address));
                 parsed.and_then(Result::ok).map_or(Self::Elsewhere, Self::Threepid)
             }
             UserIdentifier::Phone { country, phone } => {

@@ -44,19 +44,18 @@ impl<'r> PageHost<'r> for PageVisit<'r> {
 
     async fn load_page(&mut self, session: SessionId) -> Result<PageLoaded<'r>, Failure> {
         let (found, now) = self.host.open(Some(session)).await?;
-        let found =
-            found.and_then(|(session, _)| self.app.policies.page(&session).map(|policy| (session, policy)));
-        self.seen = match &found {
-            Some((session, policy)) => {
-                let user = match session.user() {
-                    Some(user) => users::by_key(self.host.tx()?, user.into())?,
-                    None => None,
-                };
-                let user_id = user.map(|user| self.app.user_id(&user.localpart));
-                Some(Seen { policy: *policy, user_id })
-            }
+        let user = match found.as_ref().and_then(|(session, _)| session.user()) {
+            Some(user) => users::by_key(self.host.tx()?, user.into())?,
             None => None,
         };
+        let found = found.and_then(|(session, _)| {
+            let policy = self.app.policies.page(&session, user.as_ref())?;
+            Some((session, policy))
+        });
+        self.seen = found.as_ref().map(|(_, policy)| {
+            let user_id = user.map(|user| self.app.user_id(&user.localpart));
+            Seen { policy: *policy, user_id }
+        });
         Ok(PageLoaded { session: found, now })
     }
 

@@ -1,12 +1,12 @@
 //! Who makes a request, by its access token, and whether their account may make it.
 
 use crate::app::{App, SharedApp};
-use crate::clock;
 use crate::config::Appservice;
 use crate::db::users::{self, Phase, User};
 use crate::db::{devices, tokens};
 use crate::failure::Failure;
-use crate::http::{Arrived, Caller, bearer_token, client_address};
+use crate::guard;
+use crate::http::{Arrived, Caller, bearer_token, client_address, query};
 use crate::network;
 use crate::secrets::SecretHash;
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -17,11 +17,11 @@ use matrix_uia::endpoint::appservice::{self, ServiceToken};
 use matrix_uia::endpoint::refresh::check_access;
 use matrix_uia::server::account::{Account, AccountStatus, Action, Lifecycle};
 use matrix_uia::server::exchange::{Admit, Exchange};
-use matrix_uia::server::grant::Exempt;
+use matrix_uia::server::grant::{Exempt, Refusal};
 use matrix_uia::server::operation::Operation;
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::wire::error::ErrorCode;
-use matrix_uia::{MatrixError, Timestamp};
+use matrix_uia::{MatrixError, Millis, Timestamp};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -42,7 +42,7 @@ impl FromRequestParts<SharedApp> for Peer {
         let connection = parts.extensions.get::<ConnectInfo<Caller>>();
         let connection =
             connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(caller)| caller.address.ip());
-        let arrived = parts.extensions.get::<Arrived>().map_or_else(clock::now, |arrived| arrived.0);
+        let arrived = parts.extensions.get::<Arrived>().map_or_else(|| app.clock.now(), |arrived| arrived.0);
         Ok(Self {
             headers: parts.headers.clone(),
             query: parts.uri.query().map(str::to_owned),
@@ -63,12 +63,12 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// 400 `M_INVALID_PARAM` if there are two that differ. 401 `M_MISSING_TOKEN` if there is a place for one
-    /// with nothing in it. Such a client means to say who it is, so it is not served as one that doesn't; but
-    /// a client that is told its token is unknown throws its data away.
+    /// 400 `M_INVALID_PARAM` if there are two that differ, or the query's can't be read. 401 `M_MISSING_TOKEN` if there
+    /// is a place for one with nothing in it. Such a client means to say who it is, so it is not served as one that
+    /// doesn't; but a client that is told its token is unknown throws its data away.
     fn token(&self, app: &App) -> Result<Option<Cow<'_, [u8]>>, MatrixError> {
         let header = bearer_token(&self.headers).map(Cow::Borrowed);
-        let query = if app.config.query_tokens { self.query("access_token") } else { None };
+        let query = if app.config.query_tokens { self.query("access_token")? } else { None };
         let query = query.map(|query| Cow::Owned(query.trim().as_bytes().to_vec()));
         let is_there = header.is_some() || query.is_some();
         let filled = |token: &Cow<'_, [u8]>| !token.is_empty();
@@ -82,28 +82,14 @@ impl Peer {
         }
     }
 
-    /// The value of a query parameter, decoded.
-    pub fn query(&self, name: &str) -> Option<String> {
-        let pairs = self.query.as_deref()?.split('&');
-        let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?.1;
-        percent_decode(value)
+    /// The value of a query parameter, decoded; `None` if it is absent.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_INVALID_PARAM` if it can't be read.
+    pub fn query(&self, name: &str) -> Result<Option<String>, MatrixError> {
+        query::parameter(self.query.as_deref().unwrap_or_default(), name)
     }
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut out = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = [bytes.next()?, bytes.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(out).ok()
 }
 
 /// The user who makes a request.
@@ -125,29 +111,29 @@ impl Who {
     }
 
     /// Lets a call in; as one that needs no authentication if an application service makes it, or a token that
-    /// has authenticated just now.
-    pub fn admit<'r, Op: Operation>(&self, admit: Admit<'r, Op>) -> Exchange<'r, Op> {
+    /// has authenticated just now. Who needs it and couldn't is refused, rather than asked for ever.
+    pub fn admit<'r, Op: Operation>(&self, admit: Admit<'r, Op>, passable: bool) -> Exchange<'r, Op> {
         match self.uia {
             _ if self.is_appservice() => admit.assume_exempt(Exempt::ApplicationService),
+            _ if !passable => admit.refused(Refusal::new(guard::no_way())),
             Some((at, epoch)) => admit.assume_recent(Subject::new(user_ref(&self.user), epoch), at),
             None => admit.admitted(),
         }
     }
 }
 
-/// The user of the request's token, if it has one and their account may do this.
+/// The user of the request's token, if it has one and their account may do this. A guest may not.
 ///
 /// # Errors
 ///
-/// 401 `M_UNKNOWN_TOKEN` if the token is nobody's (any more), and what the account's status says.
+/// 401 `M_UNKNOWN_TOKEN` if the token is nobody's (any more), what the account's status says, and 403
+/// `M_GUEST_ACCESS_FORBIDDEN` to a guest.
 pub async fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
-    let Some(token) = peer.token(app)? else { return Ok(None) };
-    let who = match appservice_of(app, &token) {
-        Some(service) => of_appservice(app, peer, service).await?,
-        None => of_device(app, peer, SecretHash::of(&token), action).await?,
-    };
-    status(&who.user).gate(action)?;
-    Ok(Some(who))
+    let who = maybe_guest(app, peer, action).await?;
+    if who.as_ref().is_some_and(|who| who.user.guest) {
+        return Err(MatrixError::new(ErrorCode::GuestAccessForbidden, "This is not for guests.").into());
+    }
+    Ok(who)
 }
 
 /// As [`maybe`], where there has to be a token.
@@ -157,6 +143,25 @@ pub async fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>
 /// Also 401 `M_MISSING_TOKEN`.
 pub async fn required(app: &App, peer: &Peer, action: Action) -> Result<Who, Failure> {
     maybe(app, peer, action).await?.ok_or(Failure::Reject(MatrixError::missing_token()))
+}
+
+/// As [`required`], for what is open to guests, too (rule R9).
+///
+/// # Errors
+///
+/// As of [`required`], but for what is said to guests.
+pub async fn required_guest_too(app: &App, peer: &Peer, action: Action) -> Result<Who, Failure> {
+    maybe_guest(app, peer, action).await?.ok_or(Failure::Reject(MatrixError::missing_token()))
+}
+
+async fn maybe_guest(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
+    let Some(token) = peer.token(app)? else { return Ok(None) };
+    let who = match appservice_of(app, &token) {
+        Some(service) => of_appservice(app, peer, service, action).await?,
+        None => of_device(app, peer, SecretHash::of(&token), action).await?,
+    };
+    status(&who.user).gate(action)?;
+    Ok(Some(who))
 }
 
 /// Whether the request's token is an application service's.
@@ -184,11 +189,11 @@ fn appservice_of<'a>(app: &'a App, token: &[u8]) -> Option<&'a Appservice> {
 }
 
 async fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) -> Result<Who, Failure> {
-    let now = peer.arrived.as_millis();
+    let lifetime = app.config.access_token_lifetime_ms.map(Millis::new);
     let bearer = app
         .db
         .transaction(|tx| {
-            let bearer = tokens::bearer(tx, &token, now)?;
+            let bearer = tokens::bearer(tx, &token, lifetime, app.clock.now())?;
             let good =
                 |bearer: &&tokens::Bearer| check_access(Some(bearer.presented), bearer.expired).is_ok();
             if let Some(bearer) = bearer.as_ref().filter(good) {
@@ -212,32 +217,49 @@ async fn of_device(app: &App, peer: &Peer, token: SecretHash, action: Action) ->
     })
 }
 
-async fn of_appservice(app: &App, peer: &Peer, service: &Appservice) -> Result<Who, Failure> {
-    let user_id = peer.query("user_id");
+async fn of_appservice(app: &App, peer: &Peer, service: &Appservice, action: Action) -> Result<Who, Failure> {
+    let forbidden = |message| MatrixError::new(ErrorCode::Forbidden, message);
+    let user_id = peer.query("user_id")?;
     let localpart = match user_id.as_deref() {
         None => service.sender_localpart.as_str(),
+        Some("") => return Err(MatrixError::new(ErrorCode::InvalidParam, "user_id is empty.").into()),
         Some(user_id) => user_id
             .strip_prefix('@')
             .and_then(|full| full.strip_suffix(&format!(":{}", app.config.server_name)))
             .filter(|name| service.owns(name))
-            .ok_or(MatrixError::new(ErrorCode::Forbidden, "The user is not this application service's."))?,
+            .ok_or(forbidden("The user is not this application service's."))?,
     };
-    let device_id = peer.query("device_id");
-    let user = app
+    let device_id = peer.query("device_id")?;
+    let found = app
         .db
         .transaction(|tx| {
             let user = users::by_localpart(tx, localpart)?;
-            let user = user
-                .ok_or(MatrixError::new(ErrorCode::Forbidden, "The application service has no such user."))?;
-            match &device_id {
-                Some(id) if devices::get(tx, user.key, id)?.is_none() => {
+            match (&user, &device_id) {
+                (Some(user), Some(id)) if devices::get(tx, user.key, id)?.is_none() => {
                     Err(Failure::from(appservice::unknown_device()))
                 }
                 _ => Ok(user),
             }
         })
         .await?;
+    let user = match found {
+        Some(user) if user.phase != Phase::Active => {
+            // The token is good: what is wrong is the user that it names.
+            return Err(appservice_user_is_gone().into());
+        }
+        Some(user) => user,
+        // The service's sender always is, registered or not (rule L7).
+        None if action == Action::WhoAmI && localpart == service.sender_localpart && device_id.is_none() => {
+            User::unregistered(localpart)
+        }
+        None => return Err(forbidden("The application service has no such user.").into()),
+    };
     Ok(Who { user, device_id, token: None, uia: None })
+}
+
+/// The answer where an application service acts for a user who is deactivated.
+pub const fn appservice_user_is_gone() -> MatrixError {
+    MatrixError::new(ErrorCode::UserDeactivated, "The user is deactivated.")
 }
 
 /// The user as the crate names one.

@@ -1,8 +1,8 @@
 //! What the types of the config can't refuse. Each rule names the field by its path in the file.
 
 use super::{Config, ConfigError, Status, User};
+use crate::addresses;
 use crate::password;
-use matrix_uia::endpoint::threepid::Threepid;
 use std::collections::BTreeSet;
 use tokio::sync::Semaphore;
 
@@ -70,7 +70,7 @@ impl Config {
             check_password(&field, user)?;
             for (m, threepid) in user.threepids.iter_mut().enumerate() {
                 let field = format!("{field}.threepids[{m}].address");
-                let parsed = Threepid::parse(threepid.medium, threepid.address.as_str().into());
+                let parsed = addresses::threepid(threepid.medium, threepid.address.as_str().into());
                 let canonical = parsed.map_err(|_| {
                     ConfigError::new(
                         &field,

@@ -17,6 +17,7 @@ pub use rates::{RateLimit, RateLimits};
 
 use crate::network::Network;
 use crate::secrets::Secret;
+use matrix_uia::Millis;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -298,6 +299,13 @@ impl Appservice {
 pub struct LoginToken {
     pub enabled: bool,
     pub lifetime_ms: u64,
+}
+
+impl LoginToken {
+    /// How long one is good.
+    pub const fn lifetime(&self) -> Millis {
+        Millis::new(self.lifetime_ms)
+    }
 }
 
 impl Default for LoginToken {

@@ -12,10 +12,10 @@ pub mod login_tokens;
 pub mod records;
 pub mod registration_tokens;
 mod schema;
-pub mod server_key;
 pub mod sessions;
 pub mod threepids;
 pub mod tokens;
+pub mod trouble;
 mod tx;
 pub mod users;
 pub mod validations;
@@ -24,11 +24,11 @@ mod values;
 pub use tx::Tx;
 pub use values::UserKey;
 
+use crate::files;
 use rusqlite::Connection;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 
@@ -38,7 +38,13 @@ pub type Result<T> = rusqlite::Result<T>;
 #[derive(Debug, Clone)]
 pub struct Db {
     connection: Arc<Mutex<Connection>>,
+    /// Where a test has every transaction wait before it begins.
+    #[cfg(test)]
+    pub waits: Option<matrix_uia::testkit::Outside>,
 }
+
+/// The database of a data directory.
+const NAME: &str = "homeserver.sqlite";
 
 impl Db {
     /// A database that ends with the process.
@@ -50,24 +56,31 @@ impl Db {
         Self::prepare(Connection::open_in_memory()?)
     }
 
-    /// The database in `dir`, which is made if need be.
+    /// The database in `dir`, which is made if need be. Its file and the journals beside it are their owner's alone.
     ///
     /// # Errors
     ///
-    /// If the directory can't be made, or the file is no database of this program.
-    pub fn in_dir(dir: &Path) -> io::Result<Self> {
-        private_dir(dir)?;
+    /// One line: what is wrong, and what to do.
+    pub fn in_dir(dir: &Path) -> std::result::Result<Self, String> {
+        let file = dir.join(NAME);
+        // Journals get the mode of the file, but those of an older program are there already.
+        let private = files::private_dir(dir).and_then(|()| files::create_or_tighten(&file)).and_then(|()| {
+            ["-wal", "-shm", "-journal"]
+                .iter()
+                .try_for_each(|journal| files::tighten(&dir.join(format!("{NAME}{journal}"))))
+        });
+        private.map_err(|error| format!("{error}; give a directory that this server may write to"))?;
         let open = || {
-            let connection = Connection::open(dir.join("homeserver.sqlite"))?;
+            let connection = Connection::open(file)?;
             // Other processes may serve the same data: wait for them rather than fail.
-            connection.busy_timeout(Duration::from_secs(10))?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.busy_timeout(BEGIN_PATIENCE)?;
+            use_wal(&connection)?;
             // In WAL mode the default only promises what was committed to survive the process. What was
             // answered with 200 shall survive a power cut too.
             connection.pragma_update(None, "synchronous", "FULL")?;
             Self::prepare(connection)
         };
-        open().map_err(io::Error::other)
+        open().map_err(|error| format!("{NAME}: {}", trouble::explain(&error)))
     }
 
     fn prepare(mut connection: Connection) -> Result<Self> {
@@ -77,7 +90,11 @@ impl Db {
         schema::migrate(&mut connection)?;
         // From now on `Tx::begin` waits, which blocks no thread.
         connection.busy_timeout(Duration::ZERO)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            #[cfg(test)]
+            waits: None,
+        })
     }
 
     /// Begins a transaction, as soon as the one before has ended. Waiting blocks no thread.
@@ -89,6 +106,10 @@ impl Db {
     ///
     /// Those of SQLite, and that another process doesn't stop writing.
     pub async fn begin(&self) -> Result<Tx> {
+        #[cfg(test)]
+        if let Some(outside) = &self.waits {
+            outside.pause().await;
+        }
         Tx::begin(Arc::clone(&self.connection).lock_owned().await).await
     }
 
@@ -126,35 +147,27 @@ impl Db {
     }
 }
 
-/// Makes a directory that only its owner may look into: it will hold password hashes, or messages with tokens.
-pub fn private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+/// How long a start waits for other processes that use the same file.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Switches to WAL mode. SQLite doesn't wait by itself where two processes do so at once.
+fn use_wal(connection: &Connection) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if tx::is_busy(&error) && begun.elapsed() < BEGIN_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::db::users::{NewUser, create};
-
-    /// A directory that is gone after the test.
-    struct Scratch(std::path::PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let id = crate::secrets::opaque_id();
-            Self(std::env::temp_dir().join(format!("matrix-uia-{name}-{id}")))
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::files::scratch::Scratch;
 
     fn names(db: &Db) -> u64 {
         db.blocking_transaction(|tx| tx.query_one("SELECT count(*) FROM users", [], |row| row.get(0)))
@@ -163,17 +176,17 @@ mod tests {
 
     #[test]
     fn what_was_committed_is_there_after_a_restart() {
-        let dir = Scratch::new("restart");
-        let db = Db::in_dir(&dir.0).unwrap();
+        let dir = Scratch::new();
+        let db = Db::in_dir(dir.path()).unwrap();
         db.blocking_transaction(|tx| create(tx, &NewUser::named("alice"))).unwrap();
         drop(db);
-        assert_eq!(names(&Db::in_dir(&dir.0).unwrap()), 1);
+        assert_eq!(names(&Db::in_dir(dir.path()).unwrap()), 1);
     }
 
     #[test]
     fn a_file_is_in_wal_mode_and_fully_synchronous() {
-        let dir = Scratch::new("modes");
-        let db = Db::in_dir(&dir.0).unwrap();
+        let dir = Scratch::new();
+        let db = Db::in_dir(dir.path()).unwrap();
         let connection = db.connection.blocking_lock();
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         let level: u64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
@@ -200,25 +213,53 @@ mod tests {
 
     #[test]
     fn several_processes_may_open_one_directory_at_once() {
-        let dir = Scratch::new("shared");
+        let dir = Scratch::new();
         std::thread::scope(|scope| {
             for n in 0..4 {
-                let dir = &dir.0;
+                let dir = dir.path();
                 scope.spawn(move || {
                     let db = Db::in_dir(dir).unwrap();
                     db.blocking_transaction(|tx| create(tx, &NewUser::named(&format!("user{n}")))).unwrap();
                 });
             }
         });
-        assert_eq!(names(&Db::in_dir(&dir.0).unwrap()), 4);
+        assert_eq!(names(&Db::in_dir(dir.path()).unwrap()), 4);
     }
 
     #[test]
     fn a_file_that_is_no_database_is_refused() {
-        let dir = Scratch::new("garbage");
-        private_dir(&dir.0).unwrap();
-        std::fs::write(dir.0.join("homeserver.sqlite"), "not a database, but long enough to be one").unwrap();
-        assert!(Db::in_dir(&dir.0).is_err());
+        let dir = Scratch::new();
+        files::private_dir(dir.path()).unwrap();
+        std::fs::write(dir.path().join("homeserver.sqlite"), "not a database, but long enough to be one")
+            .unwrap();
+        let line = Db::in_dir(dir.path()).unwrap_err();
+        assert!(line.starts_with("homeserver.sqlite: it is no database ("), "{line}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn lesson_78_the_database_and_its_journals_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = Scratch::new();
+        std::fs::create_dir(dir.path()).unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let db = Db::in_dir(dir.path()).unwrap();
+        db.blocking_transaction(|tx| create(tx, &NewUser::named("alice"))).unwrap();
+        let modes = || {
+            dir.names().into_iter().map(|name| {
+                let mode = dir.path().join(&name).metadata().unwrap().permissions().mode() & 0o777;
+                (name, mode)
+            })
+        };
+        assert!(dir.names().len() >= 2, "there is a journal: {:?}", dir.names());
+        for (name, mode) in modes() {
+            assert_eq!(mode, 0o600, "{name}");
+            // As an older program has left it.
+            let open = std::fs::Permissions::from_mode(0o644);
+            std::fs::set_permissions(dir.path().join(name), open).unwrap();
+        }
+        let _again = Db::in_dir(dir.path()).unwrap();
+        assert!(modes().all(|(_, mode)| mode == 0o600), "{:?}", modes().collect::<Vec<_>>());
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use super::{Result, Tx, UserKey};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::reference::{Reference, Subject};
+use matrix_uia::{CLOCK_TOLERANCE, Rules, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, named_params};
 
 /// A call that was carried out.
@@ -15,13 +16,13 @@ pub struct Record {
     pub result: String,
 }
 
-/// Leaves a record; one that is there already stays as it is. Forgets some that are of no use any more.
-pub fn insert(tx: &Tx, session: Digest, record: &Record, forget_at: u64, now_ms: u64) -> Result<()> {
-    tx.prepare_cached(
-        "DELETE FROM uia_records WHERE session IN
-             (SELECT session FROM uia_records WHERE forget_at <= ?1 ORDER BY forget_at LIMIT 16)",
-    )?
-    .execute([now_ms])?;
+/// When the record of a call that is carried out now is of no use any more.
+fn forget_at(rules: &Rules, now: Timestamp) -> Timestamp {
+    now.after(rules.session_lifetime).after(rules.replay_for)
+}
+
+/// Leaves a record; one that is there already stays as it is.
+pub fn insert(tx: &Tx, session: Digest, record: &Record, rules: &Rules, now: Timestamp) -> Result<()> {
     let (user, epoch) = record.account.map(|account| (UserKey::from(account.user), account.epoch)).unzip();
     tx.prepare_cached(
         "INSERT INTO uia_records (session, outcome, user, epoch, result, forget_at)
@@ -30,9 +31,21 @@ pub fn insert(tx: &Tx, session: Digest, record: &Record, forget_at: u64, now_ms:
     )?
     .execute(named_params! {
         ":session": session.as_bytes(), ":outcome": record.outcome.get().cast_signed(), ":user": user,
-        ":epoch": epoch, ":result": record.result, ":forget_at": forget_at,
+        ":epoch": epoch, ":result": record.result, ":forget_at": forget_at(rules, now).as_millis(),
     })?;
     Ok(())
+}
+
+/// Forgets some that are of no use any more, or were made while the clock was wrong; whether there was any.
+pub fn forget(tx: &Tx, rules: &Rules, now: Timestamp, at_most: usize) -> Result<bool> {
+    let latest = forget_at(rules, now.after(CLOCK_TOLERANCE));
+    let forgotten = tx
+        .prepare_cached(
+            "DELETE FROM uia_records WHERE session IN
+                 (SELECT session FROM uia_records WHERE forget_at <= ?1 OR forget_at > ?2 LIMIT ?3)",
+        )?
+        .execute((now.as_millis(), latest.as_millis(), at_most))?;
+    Ok(forgotten > 0)
 }
 
 pub fn load(tx: &Tx, session: Digest) -> Result<Option<Record>> {
@@ -66,14 +79,17 @@ mod tests {
             let [one, other] = [1, 2].map(|byte| Digest::from_bytes([byte; 16]));
             let account = Some(Subject::new(UserRef::new(3), 4));
             let record = Record { outcome: Reference::new(u64::MAX), account, result: "{}".to_owned() };
-            insert(tx, one, &record, 100, 0)?;
-            insert(tx, one, &Record { account: None, ..record.clone() }, 100, 0)?;
+            let (rules, now) = (Rules::default(), Timestamp::from_millis(1_000_000));
+            insert(tx, one, &record, &rules, now)?;
+            insert(tx, one, &Record { account: None, ..record.clone() }, &rules, now)?;
             assert_eq!(load(tx, one)?.as_ref(), Some(&record));
             assert_eq!(load(tx, other)?, None);
-            insert(tx, other, &record, 200, 99)?;
-            assert!(load(tx, one)?.is_some());
-            insert(tx, other, &record, 200, 100)?;
+            let end = forget_at(&rules, now);
+            assert!(!forget(tx, &rules, Timestamp::from_millis(end.as_millis() - 1), 9)?);
+            assert!(forget(tx, &rules, end, 9)?);
             assert_eq!(load(tx, one)?, None);
+            insert(tx, one, &record, &rules, Timestamp::from_millis(4_070_908_800_000))?;
+            assert!(forget(tx, &rules, now, 9)?, "lesson 104: from 2099");
             Ok(())
         });
         done.unwrap();

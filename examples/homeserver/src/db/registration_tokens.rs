@@ -6,29 +6,46 @@
 
 use super::{Result, Tx};
 use crate::secrets::Secret;
+use matrix_uia::{CLOCK_TOLERANCE, Millis, Timestamp};
 use rusqlite::OptionalExtension as _;
 
-/// How many uses are gone: spent, or promised to a session that can still spend them.
-pub fn used(tx: &Tx, token: &Secret, now_ms: u64) -> Result<u64> {
+/// How many uses are gone: spent, or promised to a session that can still spend them. No session lives longer than
+/// `lifetime`: what is promised for later was promised while the clock was wrong.
+pub fn used(tx: &Tx, token: &Secret, lifetime: Millis, now: Timestamp) -> Result<u64> {
     tx.prepare_cached(
         "SELECT ifnull((SELECT spent FROM registration_token_uses WHERE token = ?1), 0)
-              + (SELECT count(*) FROM registration_token_reservations WHERE token = ?1 AND ends_at > ?2)",
+              + (SELECT count(*) FROM registration_token_reservations
+                 WHERE token = ?1 AND ends_at > ?2 AND ends_at <= ?3)",
     )?
-    .query_row((token.expose(), now_ms), |row| row.get(0))
+    .query_row((token.expose(), now.as_millis(), latest(lifetime, now)), |row| row.get(0))
 }
 
-/// Promises one of `allowed` uses (`None`: any number) to a session that ends at `ends_at`. `false` if
+fn latest(lifetime: Millis, now: Timestamp) -> u64 {
+    now.after(CLOCK_TOLERANCE).after(lifetime).as_millis()
+}
+
+/// Removes some promises that are over; whether there was any.
+pub fn forget(tx: &Tx, lifetime: Millis, now: Timestamp, at_most: usize) -> Result<bool> {
+    let forgotten = tx
+        .prepare_cached(
+            "DELETE FROM registration_token_reservations WHERE session IN
+                 (SELECT session FROM registration_token_reservations
+                  WHERE ends_at <= ?1 OR ends_at > ?2 LIMIT ?3)",
+        )?
+        .execute((now.as_millis(), latest(lifetime, now), at_most))?;
+    Ok(forgotten > 0)
+}
+
+/// Promises one of `allowed` uses (`None`: any number) to a session that lives for `lifetime` at the most. `false` if
 /// none is left. A session that asks again has what it has.
 pub fn reserve(
     tx: &Tx,
     token: &Secret,
     allowed: Option<u64>,
     session: &[u8],
-    ends_at: u64,
-    now_ms: u64,
+    lifetime: Millis,
+    now: Timestamp,
 ) -> Result<bool> {
-    tx.prepare_cached("DELETE FROM registration_token_reservations WHERE ends_at <= ?1")?
-        .execute([now_ms])?;
     let held: Option<String> = tx
         .prepare_cached("SELECT token FROM registration_token_reservations WHERE session = ?1")?
         .query_row([session], |row| row.get(0))
@@ -37,14 +54,14 @@ pub fn reserve(
         return Ok(token.matches(held));
     }
     if let Some(allowed) = allowed
-        && used(tx, token, now_ms)? >= allowed
+        && used(tx, token, lifetime, now)? >= allowed
     {
         return Ok(false);
     }
     tx.prepare_cached(
         "INSERT INTO registration_token_reservations (session, token, ends_at) VALUES (?1, ?2, ?3)",
     )?
-    .execute((session, token.expose(), ends_at))?;
+    .execute((session, token.expose(), now.after(lifetime).as_millis()))?;
     Ok(true)
 }
 
@@ -76,9 +93,23 @@ mod tests {
     use super::*;
     use crate::db::Db;
 
+    const LIFETIME: Millis = Millis::new(99);
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
     fn with_token(test: impl FnOnce(&Tx, &Secret) -> Result<()>) {
         let token = Secret::new("fBVFdqVE".to_owned());
         Db::in_memory().unwrap().blocking_transaction(|tx| test(tx, &token)).unwrap();
+    }
+
+    fn reserve(tx: &Tx, token: &Secret, allowed: Option<u64>, session: &[u8]) -> Result<bool> {
+        super::reserve(tx, token, allowed, session, LIFETIME, at(1))
+    }
+
+    fn used(tx: &Tx, token: &Secret, now: u64) -> Result<u64> {
+        super::used(tx, token, LIFETIME, at(now))
     }
 
     #[test]
@@ -87,7 +118,7 @@ mod tests {
             with_token(|tx, token| {
                 for n in 0..=limit {
                     let session = n.to_string();
-                    let got = reserve(tx, token, Some(limit), session.as_bytes(), 100, 1)?;
+                    let got = reserve(tx, token, Some(limit), session.as_bytes())?;
                     assert_eq!(got, n < limit, "use {n} of {limit}");
                 }
                 assert_eq!(used(tx, token, 1)?, limit);
@@ -99,16 +130,16 @@ mod tests {
     #[test]
     fn a_spent_use_stays_spent_and_one_given_back_is_free() {
         with_token(|tx, token| {
-            assert!(reserve(tx, token, Some(1), b"a", 100, 1)?);
+            assert!(reserve(tx, token, Some(1), b"a")?);
             give_back(tx, b"a")?;
             give_back(tx, b"a")?;
-            assert!(reserve(tx, token, Some(1), b"b", 100, 1)?);
+            assert!(reserve(tx, token, Some(1), b"b")?);
             assert!(spend(tx, b"b")?);
             assert!(!spend(tx, b"b")?, "once");
             give_back(tx, b"b")?;
             assert_eq!(used(tx, token, 1_000)?, 1);
-            assert!(!reserve(tx, token, Some(1), b"c", 100, 1)?);
-            assert!(reserve(tx, token, None, b"c", 100, 1)?);
+            assert!(!reserve(tx, token, Some(1), b"c")?);
+            assert!(reserve(tx, token, None, b"c")?);
             Ok(())
         });
     }
@@ -117,9 +148,9 @@ mod tests {
     fn asking_again_takes_no_second_use() {
         with_token(|tx, token| {
             let other = Secret::new("other".to_owned());
-            assert!(reserve(tx, token, Some(2), b"a", 100, 1)?);
-            assert!(reserve(tx, token, Some(2), b"a", 100, 1)?);
-            assert!(!reserve(tx, &other, None, b"a", 100, 1)?, "nor one of another token");
+            assert!(reserve(tx, token, Some(2), b"a")?);
+            assert!(reserve(tx, token, Some(2), b"a")?);
+            assert!(!reserve(tx, &other, None, b"a")?, "nor one of another token");
             assert_eq!(used(tx, token, 1)?, 1);
             Ok(())
         });
@@ -128,11 +159,24 @@ mod tests {
     #[test]
     fn a_reservation_ends_with_its_session() {
         with_token(|tx, token| {
-            assert!(reserve(tx, token, Some(1), b"a", 100, 1)?);
-            assert!(!reserve(tx, token, Some(1), b"b", 200, 99)?);
-            assert!(reserve(tx, token, Some(1), b"b", 200, 100)?);
-            assert!(!spend(tx, b"a")?);
-            assert_eq!(used(tx, token, 1_000)?, 0, "what has ended can't be spent");
+            assert!(reserve(tx, token, Some(1), b"a")?);
+            assert!(!super::reserve(tx, token, Some(1), b"b", LIFETIME, at(99))?);
+            assert!(super::reserve(tx, token, Some(1), b"b", LIFETIME, at(100))?);
+            assert!(forget(tx, LIFETIME, at(100), 9)? && !forget(tx, LIFETIME, at(100), 9)?);
+            assert!(!spend(tx, b"a")?, "what has ended can't be spent");
+            assert_eq!(used(tx, token, 1_000)?, 0);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn lesson_104_a_reservation_from_2099_is_over() {
+        with_token(|tx, token| {
+            assert!(super::reserve(tx, token, Some(1), b"a", LIFETIME, at(4_070_908_800_000))?);
+            assert_eq!(used(tx, token, 1)?, 0);
+            assert!(reserve(tx, token, Some(1), b"b")?);
+            assert!(forget(tx, LIFETIME, at(1), 9)?);
+            assert!(spend(tx, b"b")? && !spend(tx, b"a")?);
             Ok(())
         });
     }

@@ -3,8 +3,12 @@
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 /// What brings a database from version N to N + 1, from version 0, an empty file, on.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// Runs the migrations that are still to come, in one transaction: a crash leaves the old version whole,
 /// and of two processes that start at once the second finds nothing left to do.
@@ -53,6 +57,39 @@ mod tests {
         assert!(columns("validations").contains(&"identity".to_owned()));
         let names: u64 = connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
         assert_eq!(names, 1);
+    }
+
+    #[test]
+    fn lesson_78_a_key_in_the_database_and_what_followed_from_it_end_and_logins_go_on() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for migration in &MIGRATIONS[..3] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        let old = "INSERT INTO server_key (only, key) VALUES (1, zeroblob(32));
+            INSERT INTO users (id, localpart, password_hash) VALUES (1, 'alice', 'hash');
+            INSERT INTO devices (user, device_id, created, last_seen_ts) VALUES (1, 'PHONE', 0, 0);
+            INSERT INTO access_tokens (hash, user, device_id, generation) VALUES (x'00', 1, 'PHONE', 0);
+            INSERT INTO deactivations (user, progress) VALUES (1, 'begun');
+            INSERT INTO validations (sid, identity, value, forget_at, medium, address)
+                VALUES ('sid', x'00', '{}', 9, 'email', 'a@b');
+            INSERT INTO uia_sessions (id, revision, owner, worth, made_at, ends_at, session, kept)
+                VALUES (x'00', 0, 0, 0, 0, 9, '{}', '');";
+        connection.execute_batch(old).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |query: &str| -> u64 {
+            connection.query_row(&format!("SELECT count(*) FROM {query}"), [], |row| row.get(0)).unwrap()
+        };
+        for (kept, expected) in [
+            ("access_tokens JOIN devices USING (user, device_id) JOIN users ON id = user", 1),
+            ("deactivations WHERE forget_at IS NULL", 1),
+            ("validations", 0),
+            ("uia_sessions", 0),
+            ("uia_session_count WHERE n = 0", 1),
+            ("sqlite_schema WHERE name = 'server_key'", 0),
+        ] {
+            assert_eq!(count(kept), expected, "{kept}");
+        }
     }
 
     #[test]

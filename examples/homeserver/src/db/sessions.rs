@@ -152,15 +152,16 @@ pub fn remove_by_user(tx: &Tx, user: UserKey) -> Result<Vec<StoredSession>> {
         .collect()
 }
 
-/// Removes sessions whose time is over, at most so many, and returns them: what was promised to them is to
-/// be given back. Called with every insert, a small number keeps up.
-pub fn take_expired(tx: &Tx, now_ms: u64, at_most: usize) -> Result<Vec<StoredSession>> {
+/// Removes sessions whose time is over, or that were made while the clock was wrong: none ends later than `latest_ms`.
+/// At most so many, and returns them: what was promised to them is to be given back. Called with every insert, a
+/// small number keeps up.
+pub fn take_expired(tx: &Tx, now_ms: u64, latest_ms: u64, at_most: usize) -> Result<Vec<StoredSession>> {
     tx.prepare_cached(
         "DELETE FROM uia_sessions WHERE rowid IN
-             (SELECT rowid FROM uia_sessions WHERE ends_at <= ?1 ORDER BY ends_at LIMIT ?2)
+             (SELECT rowid FROM uia_sessions WHERE ends_at <= ?1 OR ends_at > ?2 ORDER BY ends_at LIMIT ?3)
          RETURNING *",
     )?
-    .query_map((now_ms, at_most), StoredSession::from_row)?
+    .query_map((now_ms, latest_ms, at_most), StoredSession::from_row)?
     .collect()
 }
 
@@ -298,10 +299,11 @@ mod tests {
             for made_at in [1, 2, 3] {
                 let _ = insert(tx, &session(&made_at.to_string(), made_at, true), ROOM)?;
             }
-            assert_eq!(take_expired(tx, 100, 10)?, []);
-            assert_eq!(take_expired(tx, 102, 1)?, [session("1", 1, true)]);
-            assert_eq!(take_expired(tx, 102, 10)?, [session("2", 2, true)]);
+            assert_eq!(take_expired(tx, 100, 1_000, 10)?, []);
+            assert_eq!(take_expired(tx, 102, 1_000, 1)?, [session("1", 1, true)]);
+            assert_eq!(take_expired(tx, 102, 1_000, 10)?, [session("2", 2, true)]);
             assert!(stored(tx, "3"));
+            assert_eq!(take_expired(tx, 3, 102, 10)?, [session("3", 3, true)], "lesson 104: from the future");
             Ok(())
         });
     }
@@ -333,7 +335,7 @@ mod tests {
             }
             assert!(remove(tx, b"1", 0)?);
             remove_by_user(tx, alice)?;
-            take_expired(tx, 102, 10)?;
+            take_expired(tx, 102, 1_000, 10)?;
             let counted: u64 = tx.query_one("SELECT n FROM uia_session_count", [], |row| row.get(0))?;
             let there: u64 = tx.query_one("SELECT count(*) FROM uia_sessions", [], |row| row.get(0))?;
             assert_eq!((counted, there), (3, 3));

@@ -7,6 +7,7 @@ use super::users::User;
 use super::{Result, Tx, UserKey, devices};
 use crate::secrets::SecretHash;
 use matrix_uia::endpoint::refresh::{Generation, Presented};
+use matrix_uia::{Millis, Timestamp};
 use rusqlite::{OptionalExtension as _, Row};
 
 /// Who presents a token.
@@ -30,9 +31,10 @@ pub struct NewTokens {
     pub refresh: Option<SecretHash>,
 }
 
-/// Hands out a device's first tokens. Whatever it had before ends.
+/// Hands out a device's first tokens. Whatever it had before is replaced, and remembered for a while: who presents it
+/// is told softly, as the device lives on (rule L8).
 pub fn issue(tx: &Tx, user: UserKey, device_id: &str, new: &NewTokens) -> Result<()> {
-    end(tx, user, device_id)?;
+    replace(tx, user, device_id)?;
     tx.prepare_cached("UPDATE devices SET generation = ?3 WHERE user = ?1 AND device_id = ?2")?.execute((
         user,
         device_id,
@@ -42,32 +44,53 @@ pub fn issue(tx: &Tx, user: UserKey, device_id: &str, new: &NewTokens) -> Result
 }
 
 /// Ends all tokens of a device, which itself stays.
-pub fn end(tx: &Tx, user: UserKey, device_id: &str) -> Result<()> {
+pub fn replace(tx: &Tx, user: UserKey, device_id: &str) -> Result<()> {
+    replace_after(tx, user, device_id, None)
+}
+
+/// The same for those of a later generation, if one is given.
+fn replace_after(tx: &Tx, user: UserKey, device_id: &str, generation: Option<Generation>) -> Result<()> {
     for table in ["access_tokens", "refresh_tokens"] {
-        tx.prepare_cached(&format!("DELETE FROM {table} WHERE user = ?1 AND device_id = ?2"))?
-            .execute((user, device_id))?;
+        tx.prepare_cached(&format!(
+            "UPDATE {table} SET replaced = replaced + 1
+             WHERE user = ?1 AND device_id = ?2 AND (?3 IS NULL OR generation > ?3)"
+        ))?
+        .execute((user, device_id, generation.map(Generation::get)))?;
+        tx.prepare_cached(&format!(
+            "DELETE FROM {table} WHERE user = ?1 AND device_id = ?2 AND replaced > ?3"
+        ))?
+        .execute((user, device_id, Generation::REMEMBERED))?;
     }
     Ok(())
 }
 
-/// Who presents this access token; `None` if there is no such token. Counts as its use, if it is good.
-pub fn bearer(tx: &Tx, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer>> {
+/// Who presents this access token; `None` if there is no such token. Counts as its use, if it is good. One that
+/// expires does so within `lifetime`, unless the clock was wrong when it was made.
+pub fn bearer(
+    tx: &Tx,
+    access: &SecretHash,
+    lifetime: Option<Millis>,
+    now: Timestamp,
+) -> Result<Option<Bearer>> {
     let found = tx
         .prepare_cached(
             "SELECT u.*, t.device_id, t.generation, t.replaced, d.generation AS newest_used, t.uia_at, t.uia_epoch,
-                    ifnull(t.expires_at <= ?2, 0) AS expired
+                    t.expires_at
              FROM access_tokens t
              JOIN devices d ON d.user = t.user AND d.device_id = t.device_id
              JOIN users u ON u.id = t.user
              WHERE t.hash = ?1",
         )?
-        .query_row((access, now_ms), |row| {
+        .query_row([access], |row| {
             let generation = Generation::new(row.get("generation")?);
             let bearer = Bearer {
                 user: User::from_row(row)?,
                 device_id: row.get("device_id")?,
                 presented: presented(row, generation)?,
-                expired: row.get("expired")?,
+                expired: row.get::<_, Option<u64>>("expires_at")?.is_some_and(|end| {
+                    // Where new ones don't expire any more, nothing is known of how long one may have been given.
+                    Timestamp::from_millis(end).has_passed(lifetime.unwrap_or(Millis::new(u64::MAX)), now)
+                }),
                 uia: row.get::<_, Option<_>>("uia_at")?.zip(row.get("uia_epoch")?),
             };
             Ok((bearer, generation))
@@ -76,7 +99,7 @@ pub fn bearer(tx: &Tx, access: &SecretHash, now_ms: u64) -> Result<Option<Bearer
     let Some((bearer, generation)) = found else { return Ok(None) };
     if !bearer.expired && bearer.presented.is_good() {
         used(tx, &bearer, generation)?;
-        devices::seen(tx, bearer.user.key, &bearer.device_id, now_ms)?;
+        devices::seen(tx, bearer.user.key, &bearer.device_id, now.as_millis())?;
     }
     Ok(Some(bearer))
 }
@@ -118,32 +141,29 @@ pub fn rotate(
     generation: Generation,
     new: &NewTokens,
 ) -> Result<()> {
-    for table in ["access_tokens", "refresh_tokens"] {
-        tx.prepare_cached(&format!(
-            "UPDATE {table} SET replaced = replaced + 1
-             WHERE user = ?1 AND device_id = ?2 AND generation > ?3"
-        ))?
-        .execute((user, device_id, generation.get()))?;
-        tx.prepare_cached(&format!(
-            "DELETE FROM {table} WHERE user = ?1 AND device_id = ?2 AND replaced > ?3"
-        ))?
-        .execute((user, device_id, Generation::REMEMBERED))?;
-    }
+    replace_after(tx, user, device_id, Some(generation))?;
     insert(tx, user, device_id, new, generation.next())
 }
 
 fn presented(row: &Row<'_>, generation: Generation) -> Result<Presented> {
-    if row.get("replaced")? {
+    if row.get::<_, u64>("replaced")? > 0 {
         return Ok(Presented::Spent);
     }
     Ok(generation.presented(Generation::new(row.get("newest_used")?)))
 }
 
-/// Whose access token it is, if it still is one, be it expired. No use of it.
-pub fn user(tx: &Tx, access: &SecretHash) -> Result<Option<User>> {
-    tx.prepare_cached("SELECT u.* FROM access_tokens t JOIN users u ON u.id = t.user WHERE t.hash = ?1")?
-        .query_row([access], User::from_row)
-        .optional()
+/// Whose access token it is, on which device, and whether another was handed out in its place; be it expired. No use
+/// of it.
+pub fn owner(tx: &Tx, access: &SecretHash) -> Result<Option<(User, String, bool)>> {
+    tx.prepare_cached(
+        "SELECT u.*, t.device_id, t.replaced FROM access_tokens t JOIN users u ON u.id = t.user
+         WHERE t.hash = ?1",
+    )?
+    .query_row([access], |row| {
+        let replaced: u64 = row.get("replaced")?;
+        Ok((User::from_row(row)?, row.get("device_id")?, replaced > 0))
+    })
+    .optional()
 }
 
 /// UIA was completed with this token, when the account was at that epoch.
@@ -202,7 +222,11 @@ mod tests {
 
     /// What a client would see: `Some(stale)`, or `None` for an unknown token.
     fn stale(tx: &Tx, name: &str) -> Option<bool> {
-        bearer(tx, &SecretHash::of(name), 1_000).unwrap().map(|bearer| is_stale(&bearer))
+        at(tx, name, 1_000).map(|bearer| is_stale(&bearer))
+    }
+
+    fn at(tx: &Tx, name: &str, now: u64) -> Option<Bearer> {
+        bearer(tx, &SecretHash::of(name), Some(Millis::new(500)), Timestamp::from_millis(now)).unwrap()
     }
 
     fn stale_refresh(tx: &Tx, name: &str) -> Option<bool> {
@@ -235,11 +259,14 @@ mod tests {
     #[test]
     fn a_token_leads_to_its_user_and_device() {
         logged_in(|tx, alice| {
-            let found = bearer(tx, &SecretHash::of("a"), 2)?.unwrap();
+            let found = at(tx, "a", 2).unwrap();
             assert_eq!((found.user.key, found.device_id.as_str(), is_stale(&found)), (alice, "PHONE", false));
             assert_eq!(stale(tx, "b"), None);
-            let owner = |name: &str| user(tx, &SecretHash::of(name)).map(|user| user.map(|user| user.key));
-            assert_eq!((owner("a")?, owner("b")?), (Some(alice), None));
+            let owner = |name: &str| {
+                owner(tx, &SecretHash::of(name))
+                    .map(|owner| owner.map(|(user, _, replaced)| (user.key, replaced)))
+            };
+            assert_eq!((owner("a")?, owner("b")?), (Some((alice, false)), None));
             devices::remove(tx, alice, "PHONE")?;
             assert_eq!(owner("a")?, None);
             assert_eq!(stale_refresh(tx, "b"), None);
@@ -248,13 +275,18 @@ mod tests {
     }
 
     #[test]
-    fn logging_in_again_on_a_device_ends_its_earlier_tokens() {
+    fn lesson_97_logging_in_again_on_a_device_softly_ends_its_earlier_tokens() {
         logged_in(|tx, alice| {
             rotate(tx, "a", "b")?;
             assert_eq!(stale(tx, "b"), Some(false));
             issue(tx, alice, "PHONE", &pair("c"))?;
-            assert_eq!((stale(tx, "a"), stale(tx, "b"), stale(tx, "c")), (None, None, Some(false)));
-            assert_eq!((stale_refresh(tx, "b"), stale_refresh(tx, "c")), (None, Some(false)));
+            assert_eq!(["a", "b", "c"].map(|name| stale(tx, name)), [Some(true), Some(true), Some(false)]);
+            assert_eq!((stale_refresh(tx, "b"), stale_refresh(tx, "c")), (Some(true), Some(false)));
+            assert!(owner(tx, &SecretHash::of("b"))?.is_some_and(|(_, _, replaced)| replaced));
+            for n in 0..Generation::REMEMBERED {
+                issue(tx, alice, "PHONE", &pair(&n.to_string()))?;
+            }
+            assert_eq!((stale(tx, "b"), stale(tx, "c")), (None, Some(true)), "not for ever");
             Ok(())
         });
     }
@@ -273,8 +305,17 @@ mod tests {
         logged_in(|tx, alice| {
             let new = NewTokens { expires_at: Some(500), ..pair("b") };
             issue(tx, alice, "PHONE", &new)?;
-            let at = |now_ms| bearer(tx, &new.access, now_ms).map(|bearer| is_stale(&bearer.unwrap()));
-            assert_eq!((at(499)?, at(500)?), (false, true));
+            let at = |now| is_stale(&at(tx, "b", now).unwrap());
+            assert_eq!((at(499), at(500)), (false, true));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn lesson_104_a_token_that_expires_in_2099_has_expired() {
+        logged_in(|tx, alice| {
+            issue(tx, alice, "PHONE", &NewTokens { expires_at: Some(4_070_908_800_000), ..pair("b") })?;
+            assert_eq!(stale(tx, "b"), Some(true));
             Ok(())
         });
     }
@@ -337,9 +378,9 @@ mod tests {
     fn completed_uia_is_remembered_for_the_token_alone() {
         logged_in(|tx, _| {
             mark_uia(tx, &SecretHash::of("a"), 42, 7)?;
-            assert_eq!(bearer(tx, &SecretHash::of("a"), 43)?.unwrap().uia, Some((42, 7)));
+            assert_eq!(at(tx, "a", 43).unwrap().uia, Some((42, 7)));
             rotate(tx, "a", "b")?;
-            assert_eq!(bearer(tx, &SecretHash::of("b"), 44)?.unwrap().uia, None);
+            assert_eq!(at(tx, "b", 44).unwrap().uia, None);
             Ok(())
         });
     }

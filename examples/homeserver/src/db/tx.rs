@@ -100,7 +100,7 @@ impl Drop for Tx {
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
@@ -108,6 +108,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 mod tests {
     use crate::db::users::{NewUser, create};
     use crate::db::{Db, Tx};
+    use crate::files::scratch::Scratch;
     use std::time::Duration;
     use tokio::time::{sleep, timeout};
 
@@ -182,8 +183,8 @@ mod tests {
     /// With one thread, whoever blocked it would wait for ever.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn waiting_for_a_transaction_blocks_no_thread() {
-        let dir = std::env::temp_dir().join(format!("matrix-uia-waiting-{}", crate::secrets::opaque_id()));
-        let (here, another_process) = (Db::in_dir(&dir).unwrap(), Db::in_dir(&dir).unwrap());
+        let dir = Scratch::new();
+        let (here, another_process) = (Db::in_dir(dir.path()).unwrap(), Db::in_dir(dir.path()).unwrap());
         let tasks = tokio::spawn(async move {
             let open = here.begin().await.unwrap();
             let waiting = [here.clone(), another_process].map(|db| {
@@ -200,6 +201,5 @@ mod tests {
             }
         });
         tasks.await.unwrap();
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -15,6 +15,8 @@ pub struct User {
     pub erased: bool,
     pub admin: bool,
     pub guest: bool,
+    /// Whether any password is right.
+    pub has_password: bool,
     /// Differs from what it was when something was begun: then that is void.
     pub epoch: u64,
 }
@@ -101,6 +103,12 @@ pub fn set_password(tx: &Tx, user: UserKey, hash: Option<&PasswordHash>) -> Resu
     Ok(())
 }
 
+/// Makes a guest a full user.
+pub fn set_full(tx: &Tx, user: UserKey) -> Result<()> {
+    tx.prepare_cached("UPDATE users SET guest = 0 WHERE id = ?1")?.execute([user])?;
+    Ok(())
+}
+
 pub fn set_locked(tx: &Tx, user: UserKey, locked: bool) -> Result<()> {
     tx.prepare_cached("UPDATE users SET locked = ?2 WHERE id = ?1")?.execute((user, locked))?;
     Ok(())
@@ -133,6 +141,22 @@ pub fn mark_deactivated(tx: &Tx, user: UserKey) -> Result<()> {
 }
 
 impl User {
+    /// One that has no row.
+    pub fn unregistered(localpart: &str) -> Self {
+        Self {
+            key: UserKey::NOBODY,
+            localpart: localpart.to_owned(),
+            locked: false,
+            suspended: false,
+            phase: Phase::Active,
+            erased: false,
+            admin: false,
+            guest: false,
+            has_password: false,
+            epoch: 0,
+        }
+    }
+
     /// From a row with the columns of `users`.
     pub(super) fn from_row(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
@@ -144,6 +168,7 @@ impl User {
             erased: row.get("erased")?,
             admin: row.get("admin")?,
             guest: row.get("guest")?,
+            has_password: row.get::<_, Option<PasswordHash>>("password_hash")?.is_some(),
             epoch: row.get("epoch")?,
         })
     }

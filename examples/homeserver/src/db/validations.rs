@@ -1,8 +1,6 @@
 //! Validations of e-mail addresses and phone numbers: the crate's values, each under its `sid`.
 //!
-//! The token in the message isn't kept: [`ServerKey::validation_token`] makes it again from the `sid`.
-//!
-//! [`ServerKey::validation_token`]: crate::secrets::ServerKey::validation_token
+//! The token in the message isn't kept, but its digest, in the value; a message sent again has another token.
 
 use super::{Result, Tx, UserKey};
 use matrix_uia::endpoint::threepid::{Validation, ValidationRules};
@@ -91,12 +89,16 @@ pub fn remove(tx: &Tx, reference: Reference) -> Result<()> {
     Ok(())
 }
 
-/// Forgets what is long over, and what was made while the clock was wrong.
-pub fn forget(tx: &Tx, rules: &ValidationRules, now: Timestamp) -> Result<()> {
+/// Forgets some of what is long over, or was made while the clock was wrong; whether there was any.
+pub fn forget(tx: &Tx, rules: &ValidationRules, now: Timestamp, at_most: usize) -> Result<bool> {
     let latest = now.after(CLOCK_TOLERANCE).after(rules.lifetime).after(rules.lifetime);
-    tx.prepare_cached("DELETE FROM validations WHERE forget_at <= ?1 OR forget_at > ?2")?
-        .execute([now.as_millis(), latest.as_millis()])?;
-    Ok(())
+    let forgotten = tx
+        .prepare_cached(
+            "DELETE FROM validations WHERE id IN
+                 (SELECT id FROM validations WHERE forget_at <= ?1 OR forget_at > ?2 LIMIT ?3)",
+        )?
+        .execute((now.as_millis(), latest.as_millis(), at_most))?;
+    Ok(forgotten > 0)
 }
 
 /// Ends what a user asked for, and what was asked, with or without a token, for one of their addresses.
@@ -186,9 +188,9 @@ mod tests {
             put(tx, "a@b", None)?;
             let rules = ValidationRules::default();
             let forget_at = by_sid(tx, "a@b")?.unwrap().validation.unwrap().forget_at(&rules);
-            forget(tx, &rules, Timestamp::from_millis(forget_at.as_millis() - 1))?;
+            assert!(!forget(tx, &rules, Timestamp::from_millis(forget_at.as_millis() - 1), 9)?);
             assert!(by_sid(tx, "a@b")?.is_some());
-            forget(tx, &rules, forget_at)?;
+            assert!(forget(tx, &rules, forget_at, 9)?);
             assert!(by_sid(tx, "a@b")?.is_none());
             Ok(())
         });
@@ -200,7 +202,7 @@ mod tests {
             put(tx, "a@b", None)?;
             let rules = ValidationRules::default();
             tx.execute("UPDATE validations SET forget_at = forget_at + 1000000000", ())?;
-            forget(tx, &rules, Timestamp::from_millis(1_000))?;
+            assert!(forget(tx, &rules, Timestamp::from_millis(1_000), 9)?);
             assert!(by_sid(tx, "a@b")?.is_none());
             Ok(())
         });

@@ -9,6 +9,11 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey(i64);
 
+impl UserKey {
+    /// No row: SQLite counts from 1.
+    pub const NOBODY: Self = Self(0);
+}
+
 /// A user's row is what the crate knows the user by.
 impl From<UserKey> for UserRef {
     fn from(key: UserKey) -> Self {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#capabilities-negotiation>
 pub(super) async fn capabilities(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
-    let who = who::required(&app, &peer, Action::WhoAmI).await?;
+    let who = who::required_guest_too(&app, &peer, Action::WhoAmI).await?;
     let enabled = |enabled: bool| json!({ "enabled": enabled });
     let legacy = app.config.legacy_login;
     let mut capabilities = json!({
@@ -32,7 +32,7 @@ pub(super) async fn capabilities(State(app): State<SharedApp>, peer: Peer) -> Re
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3accountwhoami>
 pub(super) async fn whoami(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
-    let who = who::required(&app, &peer, Action::WhoAmI).await?;
+    let who = who::required_guest_too(&app, &peer, Action::WhoAmI).await?;
     let user_id = app.user_id(&who.user.localpart);
     let mut whoami = WhoamiResponse::new(Text::new(&user_id));
     whoami.is_guest = who.user.guest;

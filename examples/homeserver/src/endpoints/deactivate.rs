@@ -29,14 +29,16 @@ async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
     let who = who::maybe(app, peer, Action::Deactivate).await?;
     let request = DeactivateRequest::parse(body)?.check()?;
     let without_token = app.policies.deactivate_without_token.as_ref();
-    let flows = if who.is_some() { Some(&app.policies.deactivate) } else { without_token };
-    let flows = flows.ok_or(MatrixError::missing_token())?;
+    let (flows, passable) = match &who {
+        Some(who) => app.policies.deactivate.offered(&who.user),
+        None => (without_token.ok_or(MatrixError::missing_token())?, true),
+    };
     let (mut run, mut begun) = (uia::begin(app, peer, who.as_ref(), flows, &request), None);
     while let Some(step) = run.next().await? {
         match step {
             Step::Admit(admit) => {
                 run.go_on(match &who {
-                    Some(who) => who.admit(admit),
+                    Some(who) => who.admit(admit, passable),
                     None => admit.admitted(),
                 });
             }

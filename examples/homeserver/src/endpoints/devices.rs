@@ -2,7 +2,6 @@
 //! <https://spec.matrix.org/v1.19/client-server-api/#device-management>
 
 use crate::app::{App, SharedApp};
-use crate::clock;
 use crate::db::Tx;
 use crate::db::devices::{self, Device};
 use crate::failure::Failure;
@@ -33,7 +32,7 @@ fn shown(device: &Device) -> DeviceResponse<'_> {
 }
 
 pub(super) async fn list(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
-    let who = who::required(&app, &peer, Action::ManageDevices).await?;
+    let who = who::required_guest_too(&app, &peer, Action::ManageDevices).await?;
     let devices = app.db.transaction(|tx| devices::list(tx, who.user.key)).await?;
     let devices: Vec<_> = devices.iter().map(shown).collect();
     let mut body = String::new();
@@ -47,7 +46,7 @@ pub(super) async fn get(
     peer: Peer,
     Named(id): Named,
 ) -> Result<Response, Failure> {
-    let who = who::required(&app, &peer, Action::ManageDevices).await?;
+    let who = who::required_guest_too(&app, &peer, Action::ManageDevices).await?;
     let device = app.db.transaction(|tx| devices::get(tx, who.user.key, &id)).await?;
     let device = device.ok_or(unknown_device())?;
     let mut body = String::new();
@@ -62,7 +61,7 @@ pub(super) async fn put(
     Named(id): Named,
     body: JsonBody,
 ) -> Result<Response, Failure> {
-    let who = who::required(&app, &peer, Action::ManageDevices).await?;
+    let who = who::required_guest_too(&app, &peer, Action::ManageDevices).await?;
     let request = UpdateDeviceRequest::parse(&body.0)?;
     let name = request.display_name.map(|name| name.to_cow());
     let decide = |tx: &Tx| {
@@ -76,7 +75,7 @@ pub(super) async fn put(
                 Ok(empty())
             }
             DeviceUpdate::Make => {
-                devices::put(tx, user, &id, name.as_deref(), clock::now_ms())?;
+                devices::put(tx, user, &id, name.as_deref(), app.clock.now_ms())?;
                 Ok(answer::json(StatusCode::CREATED, "{}"))
             }
         }
@@ -96,7 +95,8 @@ pub(super) async fn delete(
 async fn delete_one(app: &App, peer: &Peer, id: String, body: &[u8]) -> Result<Response, Failure> {
     let who = who::required(app, peer, Action::ManageDevices).await?;
     let request = DeleteDeviceRequest::parse(body)?.check(&id)?;
-    sign_out(uia::begin(app, peer, Some(&who), &app.policies.delete_device, &request), &who).await
+    let (flows, passable) = app.policies.delete_device.offered(&who.user);
+    sign_out(uia::begin(app, peer, Some(&who), flows, &request), &who, passable).await
 }
 
 pub(super) async fn delete_devices(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
@@ -106,16 +106,17 @@ pub(super) async fn delete_devices(State(app): State<SharedApp>, peer: Peer, bod
 async fn delete_several(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let who = who::required(app, peer, Action::ManageDevices).await?;
     let request = DeleteDevicesRequest::parse(body)?.check()?;
-    sign_out(uia::begin(app, peer, Some(&who), &app.policies.delete_devices, &request), &who).await
+    let (flows, passable) = app.policies.delete_devices.offered(&who.user);
+    sign_out(uia::begin(app, peer, Some(&who), flows, &request), &who, passable).await
 }
 
-async fn sign_out<'r, E>(mut run: uia::Request<'r, E>, who: &Who) -> Result<Response, Failure>
+async fn sign_out<'r, E>(mut run: uia::Request<'r, E>, who: &Who, passable: bool) -> Result<Response, Failure>
 where
     E: Endpoint<Plan<PasswordHash> = DeviceDeletion>,
 {
     while let Some(step) = run.next().await? {
         match step {
-            Step::Admit(admit) => run.go_on(who.admit(admit)),
+            Step::Admit(admit) => run.go_on(who.admit(admit, passable)),
             Step::Perform(granted) => {
                 let (deletion, call) = granted.into_parts();
                 let done = remove(run.host.tx()?, &deletion);

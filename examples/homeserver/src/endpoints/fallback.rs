@@ -4,6 +4,7 @@
 //! with the account as it is then. The confirmation page of `m.login.sso`, of `m.oauth` and of a custom stage
 //! stands for the provider that a real server would send its user to.
 
+use crate::addresses;
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
 use crate::http::{Named, page, same_origin};
@@ -27,7 +28,7 @@ use matrix_uia::{MatrixError, Secret, SessionId, Text};
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#fallback>
 pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(auth_type): Named) -> Response {
-    let session = match session_of(peer.query("session")) {
+    let session = match peer.query("session").and_then(session_of) {
         Ok(session) => session,
         Err(reject) => return Failure::from(reject).into_response(),
     };
@@ -47,7 +48,8 @@ pub(super) async fn post(
         Err(error) => return page(Page::Refused(error.into())),
     };
     let given = form.get("session").map(|text| text.to_cow().into_owned());
-    let session = match session_of(given.or_else(|| peer.query("session"))) {
+    let given = given.map_or_else(|| peer.query("session"), |given| Ok(Some(given)));
+    let session = match given.and_then(session_of) {
         Ok(session) => session,
         Err(reject) => return Failure::from(reject).into_response(),
     };
@@ -200,6 +202,6 @@ fn address(auth_type: AuthType<'_>, form: &Form<'_>) -> Result<Threepid, MatrixE
     let field = |name| form.get(name).unwrap_or(Text::new("")).to_cow();
     match auth_type {
         AuthType::Msisdn => phones::threepid(&field("country").to_uppercase(), &field("phone_number")),
-        _ => Threepid::parse(Medium::Email, Text::new(field("email").trim())),
+        _ => addresses::threepid(Medium::Email, Text::new(&field("email"))),
     }
 }

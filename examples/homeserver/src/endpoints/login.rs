@@ -1,7 +1,6 @@
 //! `GET` and `POST login`.
 
 use crate::app::{App, SharedApp};
-use crate::clock;
 use crate::db::users::{self, User};
 use crate::db::{Tx, UserKey, login_tokens};
 use crate::failure::Failure;
@@ -88,7 +87,7 @@ async fn by_token(
         .db
         .transaction(|tx| {
             // A refusal undoes this, so that a token is used up by a login and by nothing else.
-            let user = login_tokens::take(tx, &hash, clock::now_ms())?;
+            let user = login_tokens::take(tx, &hash, app.config.login_token.lifetime(), app.clock.now())?;
             let user = now(tx, user)?;
             decide_token(user.as_ref().map(who::status), app.config.hide_deactivated)?;
             on_device(tx, app, request, user)

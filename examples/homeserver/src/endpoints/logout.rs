@@ -11,7 +11,7 @@ use matrix_uia::server::account::Action;
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3logout>
 pub(super) async fn one(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
-    let who = who::required(&app, &peer, Action::Logout).await?;
+    let who = who::required_guest_too(&app, &peer, Action::Logout).await?;
     // An application service has no device, and nothing of it ends.
     if let Some(device_id) = &who.device_id {
         app.db.transaction(|tx| devices::remove(tx, who.user.key, device_id)).await?;

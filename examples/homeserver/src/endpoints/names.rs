@@ -1,7 +1,6 @@
 //! What a client may ask before it registers: whether a name is free, whether a registration token is good.
 
 use crate::app::{App, SharedApp};
-use crate::clock;
 use crate::db::{Tx, registration_tokens, users};
 use crate::failure::Failure;
 use crate::http::answer;
@@ -28,7 +27,7 @@ pub(super) fn is_free(app: &App, tx: &Tx, name: &Localpart) -> Result<(), Failur
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3registeravailable>
 pub(super) async fn available(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
     app.policies.registration.check(Kind::User)?;
-    let username = peer.query("username").ok_or(missing_query())?;
+    let username = peer.query("username")?.ok_or(missing_query())?;
     let name = Localpart::parse(Text::new(&username), &app.config.server_name)?;
     app.db.transaction(|tx| is_free(&app, tx, &name)).await?;
     let mut body = String::new();
@@ -40,7 +39,7 @@ pub(super) async fn available(State(app): State<SharedApp>, peer: Peer) -> Resul
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1registermloginregistration_tokenvalidity>
 pub(super) async fn token_validity(State(app): State<SharedApp>, peer: Peer) -> Result<Response, Failure> {
     app.policies.registration.check(Kind::User)?;
-    let token = peer.query("token").ok_or(missing_query())?;
+    let token = peer.query("token")?.ok_or(missing_query())?;
     // Whoever tries token after token here would have one to register with.
     let attempt = app.limits.attempt(None, peer.counted())?;
     let valid = is_valid(&app, &token).await?;
@@ -55,11 +54,13 @@ pub(super) async fn token_validity(State(app): State<SharedApp>, peer: Peer) -> 
 
 /// Whether a use of the token is left, those counted that are promised to somebody.
 async fn is_valid(app: &App, token: &str) -> Result<bool, Failure> {
-    let now = clock::now_ms();
+    let now = app.clock.now();
     let known = app.config.registration_tokens.iter().find(|known| known.token.matches(token));
-    let Some(known) = known.filter(|known| known.expires_at_ms.is_none_or(|end| end > now)) else {
+    let Some(known) = known.filter(|known| known.expires_at_ms.is_none_or(|end| end > now.as_millis()))
+    else {
         return Ok(false);
     };
-    let used = app.db.transaction(|tx| registration_tokens::used(tx, &known.token, now)).await?;
+    let lifetime = app.policies.rules.session_lifetime;
+    let used = app.db.transaction(|tx| registration_tokens::used(tx, &known.token, lifetime, now)).await?;
     Ok(known.uses_allowed.is_none_or(|allowed| used < allowed))
 }

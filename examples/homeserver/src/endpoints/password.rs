@@ -25,7 +25,10 @@ async fn change(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure
     let password = request.new_password.map(normal_form);
     request.new_password = password.as_ref().map(secrets::Secret::lend);
     let request = request.check(&app.policies.strength, app.config.capabilities.change_password)?;
-    let flows = if who.is_some() { &app.policies.password } else { &app.policies.password_reset };
+    let flows = match &who {
+        Some(who) => app.policies.password.required(&who.user)?,
+        None => &app.policies.password_reset,
+    };
     let device = who.as_ref().and_then(|who| who.device_id.as_deref());
     let mut run = uia::begin(app, peer, who.as_ref(), flows, &request);
     while let Some(granted) = run.granted().await? {

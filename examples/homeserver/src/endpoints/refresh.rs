@@ -1,7 +1,6 @@
 //! `POST refresh`: <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3refresh>.
 
 use crate::app::{App, SharedApp};
-use crate::clock;
 use crate::db::tokens;
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
@@ -29,7 +28,7 @@ async fn refresh(app: &App, body: &[u8]) -> Result<Response, Failure> {
             let found = tokens::refresh_bearer(tx, &hash)?;
             decide(found.as_ref().map(|(bearer, _)| (bearer.presented, who::status(&bearer.user))))?;
             let (bearer, generation) = found.ok_or(MatrixError::unavailable())?;
-            let (made, new) = make_tokens(app, true, clock::now_ms());
+            let (made, new) = make_tokens(app, true);
             tokens::rotate(tx, bearer.user.key, &bearer.device_id, generation, &new)?;
             Ok::<_, Failure>(made)
         })

@@ -6,10 +6,11 @@ use crate::app::{App, SharedApp};
 use crate::db::users::{self, NewUser};
 use crate::db::{Tx, UserKey, devices};
 use crate::failure::Failure;
+use crate::guests::{self, Upgradable, Upgrade};
 use crate::http::{JsonBody, answer};
 use crate::logins::{Login, Wanted, log_in, response};
 use crate::password::{PasswordHash, normal_form};
-use crate::secrets;
+use crate::secrets::{self, SecretHash};
 use crate::threepids;
 use crate::uia;
 use crate::who::{self, Peer};
@@ -28,7 +29,7 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
 }
 
 async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
-    let kind = Kind::parse(peer.query("kind").as_deref())?;
+    let kind = Kind::parse(peer.query("kind")?.as_deref())?;
     if kind == Kind::Guest {
         return register_unasked::guest(app, body).await;
     }
@@ -39,28 +40,33 @@ async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failu
         return register_unasked::appservice_user(app, peer, request).await;
     }
     app.policies.registration.check(kind)?;
-    with_uia(app, peer, request?).await
+    with_uia(app, peer, request?, guests::token_of(body)?).await
 }
 
-async fn with_uia(app: &App, peer: &Peer, mut request: RegisterRequest<'_>) -> Result<Response, Failure> {
+async fn with_uia(
+    app: &App,
+    peer: &Peer,
+    mut request: RegisterRequest<'_>,
+    guest: Option<SecretHash>,
+) -> Result<Response, Failure> {
     let password = request.password.map(normal_form);
     request.password = password.as_ref().map(secrets::Secret::lend);
     let flows = &app.policies.register;
     let request = match request.check(&app.policies.strength, &app.config.server_name) {
-        Ok(checked) => checked,
+        Ok(registration) => Upgradable { registration, guest },
         Err(error) => return Err(uia::refuse_registration(app, peer, request.unchecked_call(), error).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
     while let Some(step) = run.next().await? {
         match step {
-            Step::Admit(admit) => match may_take(app, run.host.tx()?, request.username.as_ref()) {
+            Step::Admit(admit) => match may_take(app, run.host.tx()?, &request) {
                 Ok(()) => run.go_on(admit.admitted()),
                 Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
                 Err(failure) => return Err(failure),
             },
             Step::Perform(granted) => {
-                let (account, call) = granted.into_parts();
-                let done = make(app, run.host.tx()?, &account).map(|(outcome, answer, again)| {
+                let (upgrade, call) = granted.into_parts();
+                let done = make(app, run.host.tx()?, &upgrade).map(|(outcome, answer, again)| {
                     made = Some(answer);
                     run.host.keep_result(again);
                     outcome
@@ -85,19 +91,17 @@ struct Again {
 }
 
 /// Makes the account; the answer, and what it is made of again.
-fn make(
-    app: &App,
-    tx: &Tx,
-    account: &NewAccount<PasswordHash>,
-) -> Result<(Outcome, String, String), Failure> {
-    // Asked again: the name may have been taken since it was free, and what was kept was never asked about.
-    may_take(app, tx, account.username.as_ref())?;
+fn make(app: &App, tx: &Tx, upgrade: &Upgrade<PasswordHash>) -> Result<(Outcome, String, String), Failure> {
+    let Upgrade { account, guest } = upgrade;
     let proved = threepids::proved(tx, &account.threepids)?;
-    let localpart =
-        account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
-    let new = NewUser { password: Some(&account.hash), ..NewUser::named(&localpart) };
-    let user = users::create(tx, &new)?.ok_or(Refusal::for_params(Localpart::in_use()))?;
-    threepids::give(tx, user, proved)?;
+    let (user, localpart) = match guest {
+        Some(token) => {
+            let guest = guests::upgrade(tx, token, account)?;
+            (guest.key, guest.localpart)
+        }
+        None => create(app, tx, account)?,
+    };
+    threepids::give(tx, app, user, proved)?;
     let wanted = Wanted {
         device_id: account.device_id.as_deref().map(Text::new),
         display_name: account.display_name.as_deref().map(Text::new),
@@ -110,6 +114,17 @@ fn make(
     let again =
         serde_json::to_string(&Again { device_id, refresh: account.refresh_token }).unwrap_or_default();
     Ok((outcome, body(app, &localpart, login.as_ref()), again))
+}
+
+/// Makes an account that wasn't there.
+fn create(app: &App, tx: &Tx, account: &NewAccount<PasswordHash>) -> Result<(UserKey, String), Failure> {
+    // Asked again: the name may have been taken since it was free, and what was kept was never asked about.
+    is_free_for_params(app, tx, account.username.as_ref())?;
+    let localpart =
+        account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
+    let new = NewUser { password: Some(&account.hash), ..NewUser::named(&localpart) };
+    let user = users::create(tx, &new)?.ok_or(Refusal::for_params(Localpart::in_use()))?;
+    Ok((user, localpart))
 }
 
 /// The same user and the same device; its earlier tokens end, so that there are never two that live. `None` if the
@@ -132,8 +147,27 @@ fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
     response(&app.user_id(localpart), login)
 }
 
+/// Whether the name is theirs to take: that of the guest they are, or one that nobody has.
+fn may_take(app: &App, tx: &Tx, request: &Upgradable<'_>) -> Result<(), Failure> {
+    let name = request.registration.username.as_ref();
+    match (&request.guest, name) {
+        (Some(token), _) => guests::find(tx, token, name).map(drop),
+        // The session may have been told the guest's token: it is asked again when the account is made.
+        (None, Some(name))
+            if request.registration.request.auth.session().is_some() && is_guest(tx, name)? =>
+        {
+            Ok(())
+        }
+        (None, _) => is_free_for_params(app, tx, name),
+    }
+}
+
+fn is_guest(tx: &Tx, name: &Localpart) -> Result<bool, Failure> {
+    Ok(users::by_localpart(tx, name.as_str())?.is_some_and(|user| user.guest))
+}
+
 /// Whether people may have the name, if they ask for one, and nobody has it. They may ask for another.
-fn may_take(app: &App, tx: &Tx, name: Option<&Localpart>) -> Result<(), Failure> {
+fn is_free_for_params(app: &App, tx: &Tx, name: Option<&Localpart>) -> Result<(), Failure> {
     match name.map_or(Ok(()), |name| is_free(app, tx, name)) {
         Err(Failure::Reject(error)) => Err(Refusal::for_params(error).into()),
         free => free,

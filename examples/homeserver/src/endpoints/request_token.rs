@@ -1,6 +1,7 @@
 //! The six `requestToken` endpoints: <https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3registeremailrequesttoken>
 //! and its sisters. They differ in what the token is for, and in the medium.
 
+use crate::addresses;
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
@@ -13,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use matrix_uia::endpoint::threepid::{
-    GivenAddress, Medium, Purpose, RequestTokenRequest, RequestTokenResponse, Threepid,
+    GivenAddress, Medium, Purpose, RequestTokenRequest, RequestTokenResponse,
 };
 use matrix_uia::server::account::Action;
 use matrix_uia::server::reference::UserRef;
@@ -47,7 +48,7 @@ async fn request(
     let requester = admit(app, peer, purpose).await?;
     let request = RequestTokenRequest::parse(medium, body)?;
     let threepid = match request.address {
-        GivenAddress::Email(email) => Threepid::parse(Medium::Email, email)?,
+        GivenAddress::Email(email) => addresses::threepid(Medium::Email, email)?,
         GivenAddress::Phone { country, number } => phones::threepid(&country.to_cow(), &number.to_cow())?,
         _ => return Err(MatrixError::unrecognized().into()),
     };

@@ -23,7 +23,8 @@ async fn publish(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failur
     let who = who::required(app, peer, Action::UploadSigningKeys).await?;
     let (user, user_id) = (who.user.key, app.user_id(&who.user.localpart));
     let request = UploadSigningKeysRequest::parse(body)?.check(&user_id)?;
-    let mut run = uia::begin(app, peer, Some(&who), &app.policies.device_signing, &request);
+    let (flows, passable) = app.policies.device_signing.offered(&who.user);
+    let mut run = uia::begin(app, peer, Some(&who), flows, &request);
     while let Some(step) = run.next().await? {
         match step {
             Step::Admit(admit) => {
@@ -35,7 +36,7 @@ async fn publish(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failur
                     // Whether it is the first upload is asked in the act that makes it the first.
                     Ok(()) => match request.exempt(&app.policies.key, &stored.read()) {
                         Some(exempt) => admit.assume_exempt(exempt),
-                        None => who.admit(admit),
+                        None => who.admit(admit, passable),
                     },
                 });
             }

@@ -4,7 +4,7 @@
 
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
-use crate::http::{self, JsonBody, answer};
+use crate::http::{self, JsonBody, answer, same_origin};
 use crate::threepids;
 use crate::who::Peer;
 use axum::extract::State;
@@ -31,7 +31,7 @@ async fn show(app: &App, peer: &Peer) -> Result<Response, Failure> {
     let query = peer.query.as_deref().unwrap_or_default().as_bytes();
     let mut buffer = vec![0; query.len()];
     let submitted = three(&Form::parse(query, &mut buffer).map_err(MatrixError::from)?)?;
-    let (validation, next_link) = threepids::look(app, peer, &submitted).await?.ok_or(MatrixError::new(
+    let (validation, next_link) = threepids::look(app, &submitted).await?.ok_or(MatrixError::new(
         ErrorCode::SessionExpired,
         "This link is too old, or not whole. Ask for another one where you asked for this.",
     ))?;
@@ -54,7 +54,7 @@ pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBod
     if is_form(&peer.headers) && !is_object {
         form(&app, &peer, &body.0).await.unwrap_or_else(refused)
     } else {
-        json(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
+        json(&app, &body.0).await.unwrap_or_else(Failure::into_response)
     }
 }
 
@@ -64,9 +64,9 @@ fn is_form(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-async fn json(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
+async fn json(app: &App, body: &[u8]) -> Result<Response, Failure> {
     // A client's user is where they were: only a browser is sent on.
-    let _next_link = threepids::submit(app, peer, &SubmitTokenRequest::parse(body)?).await?;
+    let _next_link = threepids::submit(app, &SubmitTokenRequest::parse(body)?).await?;
     let mut body = String::new();
     // A `String` takes whatever is written.
     let _ = SubmitTokenResponse::new(true).write(&mut body);
@@ -74,9 +74,10 @@ async fn json(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> 
 }
 
 async fn form(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
+    same_origin(&peer.headers)?;
     let mut buffer = vec![0; body.len()];
     let submitted = three(&Form::parse(body, &mut buffer).map_err(MatrixError::from)?)?;
-    let next_link = threepids::submit(app, peer, &submitted).await?;
+    let next_link = threepids::submit(app, &submitted).await?;
     Ok(match next_link.as_deref().map(HeaderValue::from_str) {
         Some(Ok(location)) => {
             let headers = [

@@ -2,11 +2,10 @@
 //! <https://spec.matrix.org/v1.19/client-server-api/#adding-account-administrative-contact-information>
 
 use crate::app::{App, SharedApp};
-use crate::clock;
 use crate::db::{Tx, UserKey, threepids as table, validations};
-use crate::deactivations;
 use crate::failure::Failure;
 use crate::http::{JsonBody, answer};
+use crate::identity_servers::{self, Patience};
 use crate::threepids;
 use crate::uia::{self, empty};
 use crate::who::{self, Peer};
@@ -45,7 +44,8 @@ pub(super) async fn add(State(app): State<SharedApp>, peer: Peer, body: JsonBody
 async fn try_add(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let who = who::required(app, peer, Action::AddThreepid).await?;
     let request = AddThreepidRequest::parse(body)?.check(app.config.capabilities.threepid_changes)?;
-    let mut run = uia::begin(app, peer, Some(&who), &app.policies.add_threepid, &request);
+    let flows = app.policies.add_threepid.required(&who.user)?;
+    let mut run = uia::begin(app, peer, Some(&who), flows, &request);
     while let Some(granted) = run.granted().await? {
         let (addition, call) = granted.into_parts();
         let done = bind(app, run.host.tx()?, addition);
@@ -62,12 +62,12 @@ fn bind(app: &App, tx: &Tx, addition: Addition) -> Result<Outcome, Failure> {
         Some(validation) => table::owner(tx, validation.threepid())?.map(UserRef::from),
         None => None,
     };
-    let binding = addition.bind(found, owner, &app.policies.validations, clock::now())?;
+    let binding = addition.bind(found, owner, &app.policies.validations, app.clock.now())?;
     if let Some(reference) = reference {
         validations::remove(tx, reference)?;
     }
     let validated_at = binding.validated_at().as_millis();
-    threepids::add(tx, UserKey::from(binding.user()), binding.threepid().clone(), validated_at)?;
+    threepids::add(tx, app, UserKey::from(binding.user()), binding.threepid().clone(), validated_at)?;
     Ok(Outcome::NOTHING)
 }
 
@@ -84,7 +84,7 @@ async fn try_delete(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
     // Nobody else's address is unbound for them.
     let unbound = match &theirs {
         Some(owned) => match request.unbind_at(owned.id_server.as_deref()) {
-            Some(server) => deactivations::ask(app, &server.to_cow(), deactivations::give_up_at()).await,
+            Some(server) => identity_servers::unbind(app, &server.to_cow(), Patience::begin()).await,
             None => false,
         },
         None => false,

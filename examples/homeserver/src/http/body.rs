@@ -1,6 +1,7 @@
 //! Bodies: read whole, before any handler runs, and within a bound.
 
 use super::answer;
+use super::signals::Stopping;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -8,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 /// The longest body that is accepted.
 const LIMIT: usize = 64 * 1024;
@@ -21,20 +22,47 @@ enum Refused {
     TooLarge,
     /// The connection broke; nobody reads the answer.
     Broken,
+    /// It took too long.
+    Late,
+}
+
+/// How long a body is waited for.
+#[derive(Debug, Clone)]
+pub(super) struct Patience {
+    pub(super) ms: Duration,
+    pub(super) stopping: Stopping,
+}
+
+/// For a body that is still on its way when the server is told to end.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+impl Patience {
+    async fn is_over(mut self) {
+        tokio::select! {
+            () = sleep(self.ms) => {}
+            () = self.stopping.for_long(LAST_CALL) => {}
+        }
+    }
 }
 
 /// Gives the next layer a request whose body is here already. No handler can forget the limit, and none
 /// waits for the client halfway through its work. A client that sends nothing must not hold a place, nor the
 /// shutdown, for ever: it has `patience`.
-pub(super) async fn read_whole(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+pub(super) async fn read_whole(State(patience): State<Patience>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    match timeout(patience, read(body)).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
-        Ok(Err(Refused::TooLarge)) => {
+    let read = tokio::select! {
+        read = read(body) => read,
+        () = patience.is_over() => Err(Refused::Late),
+    };
+    match read {
+        Ok(bytes) => next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Err(Refused::TooLarge) => {
             answer::error(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", "the body is over 64 KiB")
         }
-        Ok(Err(Refused::Broken)) => answer::error(StatusCode::BAD_REQUEST, "M_UNKNOWN", "the body broke off"),
-        Err(_) => answer::error(StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", "the body took too long"),
+        Err(Refused::Broken) => answer::error(StatusCode::BAD_REQUEST, "M_UNKNOWN", "the body broke off"),
+        Err(Refused::Late) => {
+            answer::error(StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", "the body took too long")
+        }
     }
 }
 

@@ -8,18 +8,23 @@ mod cors;
 mod forwarded;
 mod listener;
 mod log;
+mod origin;
 mod page;
 mod path;
+pub mod query;
 mod server;
+mod signals;
 mod token;
 
 pub use arrival::Arrived;
 pub use body::JsonBody;
 pub use forwarded::client_address;
 pub use listener::{BoundedListener, Caller};
-pub use page::{page, same_origin};
+pub use origin::same_origin;
+pub use page::page;
 pub use path::Named;
-pub use server::{serve, stop_signal};
+pub use server::{Ended, serve};
+pub use signals::{Stopping, signals};
 pub use token::bearer_token;
 
 use crate::config::Edges;
@@ -36,13 +41,14 @@ pub fn client_paths<S: Clone + Send + Sync + 'static>(paths: Router<S>) -> Route
 }
 
 /// Puts around the endpoints what every answer has in common. Nothing may be mounted afterwards.
-pub fn finish(endpoints: Router, edges: &Edges) -> Router {
-    let body_timeout = Duration::from_millis(edges.body_timeout_ms);
+pub fn finish(endpoints: Router, edges: &Edges, stopping: &Stopping) -> Router {
+    let patience =
+        body::Patience { ms: Duration::from_millis(edges.body_timeout_ms), stopping: stopping.clone() };
     endpoints
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         // From the inside out: each layer sees what the one below it answers.
-        .layer(from_fn_with_state(body_timeout, body::read_whole))
+        .layer(from_fn_with_state(patience, body::read_whole))
         .layer(from_fn(contain::contain))
         .layer(from_fn(cors::allow_browsers))
         .layer(from_fn(log::log))

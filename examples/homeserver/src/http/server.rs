@@ -1,6 +1,7 @@
 //! Listening, and stopping without dropping what is in hand.
 
 use super::listener::{BoundedListener, Caller};
+use super::signals::Signals;
 use axum::Router;
 use std::io;
 use std::time::Duration;
@@ -11,61 +12,38 @@ use tokio::time::sleep;
 /// don't answer, takes ten seconds.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Serves until `stop` is done, then finishes the requests in hand. Handlers may ask for
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With what was in hand finished, or given all the time there is.
+    Finished,
+    /// A second signal came before.
+    CutShort,
+}
+
+/// Serves until a signal comes, then finishes the requests in hand; a second signal ends that. Handlers may ask for
 /// `ConnectInfo<Caller>`, the other end of the connection.
 ///
 /// # Errors
 ///
 /// None but what axum reports; it deals with those of single connections itself.
-pub async fn serve(
-    listener: BoundedListener,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let (stopping, stopped) = oneshot::channel();
+pub async fn serve(listener: BoundedListener, router: Router, mut signals: Signals) -> io::Result<Ended> {
+    let (stop, stopped) = oneshot::channel();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<Caller>())
         .with_graceful_shutdown(async move {
-            stop.await;
-            let _ = stopping.send(());
+            let _ = stopped.await;
         });
-    // A client that never finishes its request can't keep the server from ending.
     let out_of_patience = async {
-        let _ = stopped.await;
-        sleep(GRACE).await;
+        signals.first().await;
+        let _ = stop.send(());
+        tokio::select! {
+            () = signals.next() => Ended::CutShort,
+            // A client that never finishes its request can't keep the server from ending.
+            () = sleep(GRACE) => Ended::Finished,
+        }
     };
     tokio::select! {
-        done = server => done,
-        () = out_of_patience => Ok(()),
+        done = server => done.map(|()| Ended::Finished),
+        ended = out_of_patience => Ok(ended),
     }
-}
-
-/// Done when the process is told to end. The signals are caught from this call on, not from the first poll:
-/// one that comes between start-up and serving is not lost.
-///
-/// # Errors
-///
-/// If the system doesn't let signals be caught.
-#[cfg(unix)]
-pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-/// Done when the process is told to end.
-///
-/// # Errors
-///
-/// None.
-#[cfg(not(unix))]
-pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -1,20 +1,21 @@
 //! The plumbing, over a real connection and with endpoints made for it.
 
+use super::signals::Signals;
 use super::*;
 use axum::routing::{get, post};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// A server with three endpoints: one that echoes, one that panics, one that takes its time.
 struct Server {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    done: JoinHandle<std::io::Result<()>>,
+    stop: mpsc::Sender<()>,
+    done: JoinHandle<std::io::Result<Ended>>,
 }
 
 impl Server {
@@ -25,6 +26,7 @@ impl Server {
     async fn with(edges: &Edges) -> Self {
         let paths = Router::new()
             .route("/echo", post(async |JsonBody(body): JsonBody| answer::json(StatusCode::OK, body)))
+            .route("/for_ever", get(async || std::future::pending::<Response>().await))
             .route("/panic", get(async || -> Response { panic!("as the test wants") }))
             .route(
                 "/slow",
@@ -35,12 +37,11 @@ impl Server {
             );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async {
-            let _ = stopped.await;
-        };
+        let (stop, stopped) = mpsc::channel(2);
+        let signals = Signals::from_channel(stopped);
+        let router = finish(client_paths(paths), edges, &signals.stopping());
         let listener = BoundedListener::new(listener, edges, vec!["127.0.0.9".parse().unwrap()]);
-        let done = tokio::spawn(serve(listener, finish(client_paths(paths), edges), stopped));
+        let done = tokio::spawn(serve(listener, router, signals));
         Self { address, stop, done }
     }
 
@@ -154,12 +155,42 @@ async fn stopping_finishes_the_request_in_hand_and_not_the_idle_connection() {
     let mut busy = TcpStream::connect(server.address).await.unwrap();
     busy.write_all(b"GET /_matrix/client/v3/slow HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(50)).await;
-    server.stop.send(()).unwrap();
+    server.stop.send(()).await.unwrap();
     let mut answer = String::new();
     busy.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    timeout(Duration::from_secs(5), server.done).await.unwrap().unwrap().unwrap();
+    let ended = timeout(Duration::from_secs(5), server.done).await.unwrap().unwrap().unwrap();
+    assert_eq!(ended, Ended::Finished);
     drop(idle);
+}
+
+#[tokio::test]
+async fn lesson_112_a_second_signal_ends_at_once() {
+    let server = Server::start().await;
+    let mut busy = TcpStream::connect(server.address).await.unwrap();
+    busy.write_all(b"GET /_matrix/client/v3/for_ever HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    server.stop.send(()).await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    assert!(!server.done.is_finished(), "the request in hand is waited for");
+    server.stop.send(()).await.unwrap();
+    let ended = timeout(Duration::from_secs(5), server.done).await.expect("it ends").unwrap().unwrap();
+    assert_eq!(ended, Ended::CutShort);
+}
+
+#[tokio::test]
+async fn lesson_112_a_stalled_body_does_not_keep_a_shutdown_waiting() {
+    let server = Server::start().await;
+    let mut stalled = TcpStream::connect(server.address).await.unwrap();
+    let half = "POST /_matrix/client/v3/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{";
+    stalled.write_all(half.as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    server.stop.send(()).await.unwrap();
+    let ended = timeout(Duration::from_secs(5), server.done).await.expect("it ends").unwrap().unwrap();
+    assert_eq!(ended, Ended::Finished);
+    let mut answer = String::new();
+    stalled.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 const SOON: Duration = Duration::from_secs(5);

@@ -1,0 +1,51 @@
+//! Sessions as rows of the database.
+
+use super::{Found, Sessions};
+use crate::db::sessions::{self as table, StoredSession};
+use crate::db::{Result, Tx, UserKey};
+use matrix_uia::server::digest::Digest;
+use matrix_uia::server::session::Worth;
+use matrix_uia::server::store::OwnerKey;
+use matrix_uia::{Session, SessionId};
+
+impl Sessions {
+    pub(super) fn give_back_row(&self, tx: &Tx, row: StoredSession) -> Result<()> {
+        let Ok(digest) = row.id.as_slice().try_into().map(Digest::from_bytes) else { return Ok(()) };
+        match read(row) {
+            Some(found) => self.give_back(tx, digest, &found.session),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn row(
+        &self,
+        id: &SessionId,
+        session: &Session,
+        owner: OwnerKey,
+        kept: Option<&str>,
+    ) -> Result<StoredSession> {
+        let json = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
+        let consumed = session.consumed_at().is_some();
+        Ok(StoredSession {
+            id: self.digest(id).as_bytes().to_vec(),
+            revision: u64::from(session.revision().get()),
+            // A consumed session outlives its user's fence: it is what the answer is found by.
+            user: session.user().filter(|_| !consumed).map(UserKey::from),
+            owner: owner.get().cast_signed(),
+            worth: match session.worth() {
+                Worth::Nothing => table::NOTHING,
+                Worth::Proved => table::PROVED,
+                Worth::Held => table::HELD,
+            },
+            made_at: session.made().as_millis(),
+            ends_at: session.ends(&self.rules).as_millis(),
+            session: serde_json::to_string(session).map_err(json)?,
+            kept: kept.unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// A row as a session; one that an older program wrote and this one can't read is as good as gone.
+pub(super) fn read(row: StoredSession) -> Option<Found> {
+    Some(Found { session: serde_json::from_str(&row.session).ok()?, kept: row.kept })
+}
