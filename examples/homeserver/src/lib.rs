@@ -39,4 +39,7 @@ mod visits;
 mod welcome;
 mod who;
 
+#[cfg(test)]
+mod tests;
+
 pub use start::run;

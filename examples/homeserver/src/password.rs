@@ -60,6 +60,8 @@ pub struct Passwords {
     memory: Arc<Mutex<Vec<Memory>>>,
     /// What an account without a password is verified against.
     nobody: PasswordHash,
+    /// What a new hash costs.
+    params: Params,
 }
 
 /// As many passwords wait as may. Another one may be tried in [`AGAIN_IN`].
@@ -78,14 +80,25 @@ impl From<Overloaded> for Failure {
 impl Passwords {
     /// With `queue` places to wait in.
     pub fn new(queue: usize) -> Self {
+        Self::with_params(queue, Params::default())
+    }
+
+    /// Hashes that cost next to nothing, for tests of something else.
+    #[cfg(test)]
+    pub fn cheap(queue: usize) -> Self {
+        Self::with_params(queue, Params::new(Params::MIN_M_COST, 1, 1, None).unwrap())
+    }
+
+    fn with_params(queue: usize, params: Params) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let nobody = Memory::default().hash(&entropy::<32>());
+        let nobody = Memory::default().hash(&params, &entropy::<32>());
         let places = queue.saturating_add(cores).min(Semaphore::MAX_PERMITS);
         Self {
             cores: Arc::new(Semaphore::new(cores)),
             places: Semaphore::new(places),
             memory: Arc::default(),
             nobody,
+            params,
         }
     }
 
@@ -102,7 +115,8 @@ impl Passwords {
     /// The same, however many wait: for the server's own start.
     pub async fn hash_in_turn(&self, password: &str) -> PasswordHash {
         let password = Secret::new(password.to_owned());
-        self.on_a_core(move |memory| memory.hash(password.expose().as_bytes())).await
+        let params = self.params.clone();
+        self.on_a_core(move |memory| memory.hash(&params, password.expose().as_bytes())).await
     }
 
     /// Whether `password` is the one that `hash` was made of.
@@ -161,8 +175,8 @@ struct Memory(Vec<Block>);
 
 impl Memory {
     #[expect(clippy::expect_used, reason = "Argon2 refuses only bad parameters; these are its own defaults")]
-    fn hash(&mut self, password: &[u8]) -> PasswordHash {
-        let argon2 = Argon2::default();
+    fn hash(&mut self, params: &Params, password: &[u8]) -> PasswordHash {
+        let argon2 = Argon2::new(Algorithm::default(), Version::default(), params.clone());
         let salt = entropy::<16>();
         let valid = "the default parameters and a salt of 16 bytes are valid";
         let hash = phc::PasswordHash {

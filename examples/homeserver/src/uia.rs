@@ -9,6 +9,7 @@ use crate::guests::Upgradable;
 use crate::http::answer;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
+use crate::sessions::Claim;
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -39,6 +40,20 @@ pub struct UiaHost<'r> {
     result: String,
     has_expired: bool,
     lost: u8,
+    /// The session, as it was loaded last.
+    loaded: Option<(SessionId, Session)>,
+    /// What is claimed for the call of this request, and is not carried out yet.
+    claim: Option<Claim>,
+}
+
+impl Drop for UiaHost<'_> {
+    /// The call failed, or its client is gone.
+    fn drop(&mut self) {
+        self.give_up();
+        if let Some(claim) = self.claim.take() {
+            self.app.sessions.unclaim(claim);
+        }
+    }
 }
 
 /// By what the request says who makes it.
@@ -121,7 +136,18 @@ impl<'r> UiaHost<'r> {
             Some(Who { token: Some(token), .. }) => Asker::Token(*token),
             Some(who) => Asker::Service(who::user_ref(&who.user)),
         };
-        Self { app, peer, asker, tx: None, caller: None, result: String::new(), has_expired: false, lost: 0 }
+        Self {
+            app,
+            peer,
+            asker,
+            tx: None,
+            caller: None,
+            result: String::new(),
+            has_expired: false,
+            lost: 0,
+            loaded: None,
+            claim: None,
+        }
     }
 
     /// The transaction: open from the load to the commit.
@@ -173,6 +199,7 @@ impl<'r> UiaHost<'r> {
             None => None,
         };
         self.tx = Some(tx);
+        self.loaded = session.zip(found.as_ref().map(|found| found.session.clone()));
         Ok((found.map(|found| (found.session, found.kept)), now))
     }
 
@@ -208,6 +235,15 @@ impl<'r> UiaHost<'r> {
         Ok(())
     }
 
+    /// The claim that a change makes.
+    fn claimed_by(&self, change: &Change<'_>) -> Option<Claim> {
+        let Change::Put { id, expected, session, .. } = change else { return None };
+        let before =
+            self.loaded.as_ref().filter(|(loaded, _)| loaded == id).map(|(_, session)| session.clone());
+        let before = before.filter(|_| expected.is_some());
+        session.is_claimed().then(|| Claim { id: *id, revision: session.revision(), before })
+    }
+
     /// Carries every change out and ends the transaction.
     pub async fn store<'c>(
         &mut self,
@@ -220,7 +256,11 @@ impl<'r> UiaHost<'r> {
         };
         let sessions = &self.app.sessions;
         let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
-        let committed = sessions.commit(tx, changes, kept, owner, &std::mem::take(&mut self.result))?;
+        let committed =
+            sessions.commit(tx, changes.clone(), kept, owner, &std::mem::take(&mut self.result))?;
+        if committed == Committed::Stored {
+            self.claim = changes.clone().find_map(|change| self.claimed_by(&change));
+        }
         if committed == Committed::Lost {
             self.lost = self.lost.saturating_add(1);
             if self.lost > PATIENCE {

@@ -134,6 +134,36 @@ impl Db {
         })
     }
 
+    /// Has every write from the `nth` on fail, that of a commit included, as on a disk that is full; none with `None`.
+    /// How many there have been is counted in what it returns.
+    #[cfg(test)]
+    pub async fn fail_from(&self, nth: Option<u64>) -> Arc<std::sync::atomic::AtomicU64> {
+        use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
+        let written = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let counter = Arc::clone(&written);
+        let connection = self.connection.lock().await;
+        // It is asked when a statement is prepared.
+        connection.flush_prepared_statement_cache();
+        connection.set_prepared_statement_cache_capacity(0);
+        let hook = move |context: AuthContext<'_>| {
+            let writes = match context.action {
+                AuthAction::Insert { .. } | AuthAction::Update { .. } | AuthAction::Delete { .. } => true,
+                // SQLite's name for a commit is not among them.
+                AuthAction::Transaction { operation } => operation == TransactionOperation::Unknown,
+                _ => false,
+            };
+            let number =
+                if writes { counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 } else { 0 };
+            if writes && nth.is_some_and(|nth| number >= nth) {
+                Authorization::Deny
+            } else {
+                Authorization::Allow
+            }
+        };
+        connection.authorizer(Some(hook)).unwrap();
+        written
+    }
+
     /// The same for a test that is not async.
     #[cfg(test)]
     pub fn blocking_transaction<T, E: From<rusqlite::Error>>(

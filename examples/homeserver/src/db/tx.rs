@@ -25,13 +25,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 #[must_use = "a transaction that is not committed is undone"]
 pub struct Tx {
     connection: OwnedMutexGuard<Connection>,
+    /// How many rows the connection had written before.
+    written_before: u64,
 }
 
 impl Tx {
     /// Begins. A writer in another process is waited for by the clock: SQLite's own way to wait would block
     /// the thread.
     pub(super) async fn begin(connection: OwnedMutexGuard<Connection>) -> Result<Self> {
-        let tx = Self { connection };
+        let written_before = connection.total_changes();
+        let tx = Self { connection, written_before };
         let begun = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
@@ -52,6 +55,10 @@ impl Tx {
     ///
     /// Those of SQLite. Everything is undone then.
     pub fn commit(self) -> Result<()> {
+        // What was only read needs no room on the disk.
+        if self.connection.total_changes() == self.written_before {
+            return self.run("ROLLBACK");
+        }
         block_in_place(|| self.run("COMMIT"))
     }
 

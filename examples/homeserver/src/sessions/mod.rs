@@ -13,6 +13,7 @@ use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::UserRef;
+use matrix_uia::server::session::{Proof, Revision};
 use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Store as _};
 use matrix_uia::{BindingKey, CLOCK_TOLERANCE, Rules, Session, SessionId, Timestamp};
 use std::net::IpAddr;
@@ -27,6 +28,15 @@ pub struct Found {
     pub session: Session,
     /// What is kept beside it, as JSON; empty if nothing is.
     pub kept: String,
+}
+
+/// A claim that a request has made for its call.
+#[derive(Debug)]
+pub struct Claim {
+    pub id: SessionId,
+    pub revision: Revision,
+    /// The session before; `None` if it was claimed as it was made.
+    pub before: Option<Session>,
 }
 
 /// A place for sessions. Every method is called under the database's lock.
@@ -136,6 +146,29 @@ impl Sessions {
                     self.give_back_row(tx, row)?;
                 }
                 Ok(any)
+            }
+        }
+    }
+
+    /// Takes a claim back whose call was not carried out: the session is as it was before, and a request need not wait
+    /// until the claim lapses. One in the database is never claimed: its claim is the transaction.
+    pub fn unclaim(&self, claim: Claim) {
+        let Place::Memory(store) = &self.place else { return };
+        let mut store = lock(store);
+        match claim.before {
+            Some(before) => {
+                // Lost only to who has taken the claim over.
+                let _taken_over = store.replace(claim.id, claim.revision, &before, None, self.clock.now());
+            }
+            // Nobody has been told its ID. What it has reserved is given back when it runs out.
+            None => {
+                let theirs = store.load(&claim.id).is_some_and(|record| {
+                    let session = &record.session;
+                    session.revision() == claim.revision && !session.proofs().any(Proof::is_reservation)
+                });
+                if theirs {
+                    let _reserved_nothing = store.remove(&claim.id);
+                }
             }
         }
     }

@@ -1,0 +1,14 @@
+//! The server as its clients see it, in this process: with a clock that is set, and a database that fails.
+
+mod appservices;
+mod disk;
+mod flood;
+mod forms;
+mod guests;
+mod kit;
+mod limits;
+mod messages;
+mod starts;
+mod time;
+mod tokens;
+mod world;
