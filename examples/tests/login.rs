@@ -127,7 +127,7 @@ fn l3_a_device_is_taken_up_with_its_name_and_without_its_tokens() {
     let first = login("PHONE", "Alice's phone");
     let again = login("PHONE", "Another name");
     assert_eq!(again["device_id"], "PHONE");
-    assert!(!client.is_live(&text(&first, "access_token")));
+    assert!(client.was_replaced(&text(&first, "access_token")));
     let token = text(&again, "access_token");
     assert_eq!(client.get("devices/PHONE", Some(&token)).ok()["display_name"], "Alice's phone");
     let made = client.login("alice", "wonderland").ok();

@@ -192,7 +192,7 @@ fn login_takes_up_a_device_and_ends_its_earlier_tokens() {
     let third = login(None, "Tablet");
     let (first, second, third) =
         (text(&first, "access_token"), text(&second, "access_token"), text(&third, "access_token"));
-    assert!(!client.is_live(&first), "rule L3");
+    assert!(client.was_replaced(&first), "rules L3 and L8");
     assert!(client.is_live(&second) && client.is_live(&third));
     let phone = client.get("devices/PHONE", Some(&third)).ok();
     assert_eq!(phone["display_name"], "Phone", "only a new device is named");

@@ -43,7 +43,7 @@ fn a_session_between_two_stages_goes_on_after_kill_9() {
     let again = post(&server, again).ok();
     assert_eq!((&again["user_id"], &again["device_id"]), (&account["user_id"], &account["device_id"]));
     let old = crate::support::text(&account, "access_token");
-    assert!(!server.client().is_live(&old));
+    assert!(server.client().was_replaced(&old));
     let auth = json!({ "type": TOKEN, "token": "good-token", "session": other });
     post(&server, json!({ "auth": auth })).failed(&[], "M_UNAUTHORIZED");
 }

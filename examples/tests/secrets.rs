@@ -146,7 +146,7 @@ fn neither_log_nor_database_holds_a_secret() {
         let mut marked = Marked::default();
         marked.secret("MARKED-as-token");
         scenario(&server.client(), &mut marked);
-        server.client().whoami("MARKED-as-token").rejected(403, "M_FORBIDDEN");
+        server.client().whoami("MARKED-as-token").ok();
         let log = server.log();
         // While it runs: what SQLite's own log has not merged yet is looked at too.
         let data = bytes_in(&setup.data_dir());

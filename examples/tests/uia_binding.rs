@@ -194,7 +194,7 @@ fn a_finished_registration_sent_again_is_one_account_and_one_live_token() {
         assert_eq!((&again["user_id"], &again["device_id"]), (&first["user_id"], &first["device_id"]));
         let newest = text(&again, "access_token");
         assert_ne!(newest, live);
-        assert!(!client.is_live(&live), "lesson 11");
+        assert!(client.was_replaced(&live), "lesson 11");
         assert!(client.is_live(&newest));
         live = newest;
     }

@@ -89,6 +89,12 @@ impl Passwords {
         Self::with_params(queue, Params::new(Params::MIN_M_COST, 1, 1, None).unwrap())
     }
 
+    /// A place of the queue, so that a test can fill it.
+    #[cfg(test)]
+    pub fn place_for_test(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Overloaded> {
+        self.places.try_acquire().map_err(|_| Overloaded)
+    }
+
     fn with_params(queue: usize, params: Params) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let nobody = Memory::default().hash(&params, &entropy::<32>());

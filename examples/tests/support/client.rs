@@ -143,9 +143,14 @@ impl Client {
         if answer.status == 200 {
             return true;
         }
-        let error = answer.rejected(401, "M_UNKNOWN_TOKEN");
-        assert_ne!(error["soft_logout"], true, "{error}");
+        answer.rejected(401, "M_UNKNOWN_TOKEN");
         false
+    }
+
+    /// Whether another token was handed out in its place: its device lives on (rule L8).
+    #[track_caller]
+    pub fn was_replaced(&self, token: &str) -> bool {
+        self.whoami(token).rejected(401, "M_UNKNOWN_TOKEN")["soft_logout"] == true
     }
 
     /// Asks for a new password for the token's user.
