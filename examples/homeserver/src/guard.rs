@@ -21,7 +21,7 @@ pub struct Guard<Op> {
 #[derive(Debug)]
 enum WithoutPassword<Op> {
     All,
-    Some(Flows<'static, Op>),
+    Some(Box<Flows<'static, Op>>),
     None,
 }
 
@@ -37,7 +37,7 @@ impl<Op: Operation> Guard<Op> {
         } else if others.is_empty() {
             WithoutPassword::None
         } else {
-            WithoutPassword::Some(Flows::new(others, Some(params))?)
+            WithoutPassword::Some(Box::new(Flows::new(others, Some(params))?))
         };
         Ok(Self { all: Flows::new(flows, Some(params))?, without_password })
     }
@@ -48,7 +48,7 @@ impl<Op: Operation> Guard<Op> {
     }
 
     /// What a user is offered, and whether it can be passed: for a call that may need no authentication.
-    pub const fn offered(&self, user: &User) -> (&Flows<'static, Op>, bool) {
+    pub fn offered(&self, user: &User) -> (&Flows<'static, Op>, bool) {
         match &self.without_password {
             WithoutPassword::Some(flows) if !user.has_password => (flows, true),
             WithoutPassword::None => (&self.all, user.has_password),

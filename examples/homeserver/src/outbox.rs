@@ -107,7 +107,7 @@ impl Outbox {
 
     /// Takes a number that is nobody's.
     fn number(&self) -> io::Result<Prepared<'_>> {
-        let mut taken = 0;
+        let mut taken = 0_u32;
         let mut number = self.last.load(Ordering::Relaxed);
         loop {
             number = number.saturating_add(1);
@@ -120,8 +120,8 @@ impl Outbox {
                     return Ok(prepared);
                 }
             }
-            taken += 1;
-            if taken % MOST_TAKEN == 0 {
+            taken = taken.wrapping_add(1);
+            if taken.is_multiple_of(MOST_TAKEN) {
                 number = number.max(highest(&self.dir)?);
             }
         }

@@ -152,8 +152,11 @@ impl Db {
                 AuthAction::Transaction { operation } => operation == TransactionOperation::Unknown,
                 _ => false,
             };
-            let number =
-                if writes { counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 } else { 0 };
+            let number = if writes {
+                counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst).saturating_add(1)
+            } else {
+                0
+            };
             if writes && nth.is_some_and(|nth| number >= nth) {
                 Authorization::Deny
             } else {

@@ -37,7 +37,7 @@ pub(super) struct Patience {
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 impl Patience {
-    async fn is_over(mut self) {
+    async fn run_out(mut self) {
         tokio::select! {
             () = sleep(self.ms) => {}
             () = self.stopping.for_long(LAST_CALL) => {}
@@ -52,7 +52,7 @@ pub(super) async fn read_whole(State(patience): State<Patience>, request: Reques
     let (head, body) = request.into_parts();
     let read = tokio::select! {
         read = read(body) => read,
-        () = patience.is_over() => Err(Refused::Late),
+        () = patience.run_out() => Err(Refused::Late),
     };
     match read {
         Ok(bytes) => next.run(Request::from_parts(head, Body::from(bytes))).await,

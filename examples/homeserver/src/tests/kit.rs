@@ -100,7 +100,7 @@ impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
     }
 
     async fn add_registration_token(&self, token: &str, uses: u32) {
-        let spent = USES - u64::from(uses);
+        let spent = USES.saturating_sub(u64::from(uses));
         self.ask(|tx| {
             tx.execute(
                 "INSERT INTO registration_token_uses (token, spent) VALUES (?1, ?2)
@@ -116,7 +116,7 @@ impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
             self.app.config.registration_tokens.iter().find(|known| known.token.matches(token)).unwrap();
         let (lifetime, now) = (self.app.policies.rules.session_lifetime, self.app.clock.now());
         let used = self.ask(|tx| crate::db::registration_tokens::used(tx, &known.token, lifetime, now)).await;
-        u32::try_from(USES - used).unwrap()
+        u32::try_from(USES.saturating_sub(used)).unwrap()
     }
 
     async fn reservations(&self) -> usize {

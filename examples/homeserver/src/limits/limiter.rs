@@ -1,4 +1,4 @@
-//! Rate limits: one bucket of attempts per key (a user, an address), kept by `governor`.
+//! One limit: one bucket of attempts per key (a user, an address), kept by `governor`.
 //!
 //! Only *failed* authentication counts, but whether an attempt fails is known when the work is done, and
 //! many may be under way at once. A limiter that looked first and counted afterwards would let a thousand
@@ -6,103 +6,18 @@
 //! begins and given back if it turns out not to be a failure. `governor` can't give back, hence the
 //! buckets here, an implementation of its [`StateStore`] that can.
 
-use crate::config::{RateLimit, RateLimits};
+use super::buckets::{Buckets, Key, MAX_KEYS};
+use crate::config::RateLimit;
 use crate::failure::Failure;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
-use governor::state::StateStore;
-use governor::state::keyed::ShrinkableKeyedStateStore;
+use governor::state::keyed::ShrinkableKeyedStateStore as _;
 use governor::{Quota, RateLimiter};
-use matrix_uia::server::reference::UserRef;
 use matrix_uia::{MatrixError, Millis};
-use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::IpAddr;
 use std::num::NonZeroU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// The most keys remembered at once, about 3 MB.
-const MAX_KEYS: usize = 65_536;
-
-/// Every limit that the server keeps.
-#[derive(Debug)]
-pub struct Limits {
-    /// Failed authentication, in UIA and at login: by user, for requests with an access token; by the name or
-    /// address that is tried, for those without; by the peer's address, where nobody is named.
-    failed_auth: Limiter,
-    /// The same by the peer's address, whomever it tries.
-    failed_auth_per_address: Limiter,
-    /// `requestToken`: what would send an e-mail or an SMS.
-    pub request_token: Limiter,
-    /// What one address is sent, whoever asks.
-    pub messages_per_recipient: Limiter,
-}
-
-impl Limits {
-    pub fn new(config: RateLimits) -> Self {
-        Self {
-            failed_auth: Limiter::new(config.failed_auth),
-            failed_auth_per_address: Limiter::new(config.failed_auth_per_address),
-            request_token: Limiter::new(config.request_token),
-            messages_per_recipient: Limiter::new(config.messages_per_recipient),
-        }
-    }
-
-    /// Begins an attempt to authenticate as `whom`, `None` if it names nobody. Counted as failed unless it
-    /// is forgiven.
-    ///
-    /// # Errors
-    ///
-    /// [`Limited`] if one of the keys has none left: verify nothing. Nothing is counted then.
-    pub fn attempt(&self, whom: Option<&Whom>, peer: IpAddr) -> Result<AuthAttempt<'_>, Limited> {
-        let peer = format!("address {peer}");
-        let address = self.failed_auth_per_address.attempt(&peer)?;
-        let key = whom.map_or(&peer, |whom| &whom.0);
-        match self.failed_auth.attempt(key) {
-            Ok(whom) => Ok(AuthAttempt { whom, address }),
-            Err(limited) => {
-                address.forgive();
-                Err(limited)
-            }
-        }
-    }
-}
-
-/// Whom an attempt to authenticate is about, in one spelling.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Whom(String);
-
-impl Whom {
-    /// Whoever has already shown who they are, by an access token or an earlier stage. What strangers try
-    /// with the user's name is not counted here: they can't lock the user out.
-    pub fn user(user: UserRef) -> Self {
-        Self(format!("token user {user:?}"))
-    }
-
-    /// Whoever has that name here, or nobody. No two kinds of names share a spelling.
-    pub fn named(name: &str) -> Self {
-        Self(name.to_owned())
-    }
-}
-
-/// An attempt to authenticate, under way.
-#[derive(Debug)]
-#[must_use = "an attempt that is dropped counts as failed"]
-pub struct AuthAttempt<'l> {
-    whom: Attempt<'l>,
-    address: Attempt<'l>,
-}
-
-impl AuthAttempt<'_> {
-    /// It was right, or it was no attempt at all.
-    pub fn forgive(self) {
-        let Self { whom, address } = self;
-        whom.forgive();
-        address.forgive();
-    }
-}
 
 /// The key is over its limit; the next attempt is free in so many milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,66 +143,6 @@ impl Attempt<'_> {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key(u64);
-
-/// A bucket is one number, the "theoretical arrival time" of the GCRA: the later it lies, the emptier
-/// the bucket; once it has passed, the bucket is full.
-#[derive(Debug, Clone, Default)]
-struct Buckets(Arc<Mutex<HashMap<Key, Nanos>>>);
-
-impl Buckets {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Nanos>> {
-        // Every change is one assignment: there is no half-made one to be afraid of.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn give_back(&self, key: Key, cost: Nanos) {
-        // A key that is gone was dropped because its bucket was full, or near it.
-        if let Some(arrival) = self.lock().get_mut(&key) {
-            *arrival = arrival.saturating_sub(cost);
-        }
-    }
-}
-
-impl StateStore for Buckets {
-    type Key = Key;
-
-    fn measure_and_replace<T, F, E>(&self, key: &Key, measure: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let mut buckets = self.lock();
-        let (outcome, arrival) = measure(buckets.get(key).copied())?;
-        buckets.insert(*key, arrival);
-        Ok(outcome)
-    }
-}
-
-impl ShrinkableKeyedStateStore<Key> for Buckets {
-    /// Forgets the buckets that are full again, which loses nothing. Should that not make room, because
-    /// somebody empties buckets faster than they refill, the fuller half of the others goes too: a flood
-    /// of keys frees those who have tried least, never those who have tried most.
-    fn retain_recent(&self, full_since: Nanos) {
-        let mut buckets = self.lock();
-        buckets.retain(|_, arrival| *arrival > full_since);
-        if buckets.len() > MAX_KEYS / 2 {
-            let mut arrivals: Vec<Nanos> = buckets.values().copied().collect();
-            let middle = arrivals.len() / 2;
-            let (_, median, _) = arrivals.select_nth_unstable(middle);
-            buckets.retain(|_, arrival| *arrival > *median);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lock().is_empty()
-    }
-}
-
 /// The time in which one attempt comes back, within what 64 bits of nanoseconds can reckon with.
 fn period(limit: RateLimit) -> Duration {
     /// No bucket takes longer to refill; a rate of zero means this.
@@ -326,28 +181,6 @@ mod tests {
         clock.advance(Duration::from_micros(500));
         assert_eq!(limiter.check("alice"), Ok(()));
         assert_eq!(limiter.check("alice"), limited(100));
-    }
-
-    #[test]
-    fn an_attempt_that_one_of_its_keys_refuses_counts_against_none() {
-        let one = RateLimit { burst: NonZeroU32::MIN, per_second: 0.0 };
-        let two = RateLimit { burst: NonZeroU32::new(2).unwrap(), per_second: 0.0 };
-        let limits = Limits::new(RateLimits {
-            failed_auth: one,
-            failed_auth_per_address: two,
-            request_token: one,
-            messages_per_recipient: one,
-        });
-        let [alice, bob, carol] = ["alice", "bob", "carol"].map(Whom::named);
-        let [here, there] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
-        limits.attempt(Some(&alice), here).unwrap().forgive();
-        drop(limits.attempt(Some(&alice), here).unwrap());
-        for _ in 0..3 {
-            assert!(limits.attempt(Some(&alice), here).is_err());
-        }
-        drop(limits.attempt(Some(&bob), here).unwrap());
-        assert!(limits.attempt(Some(&carol), here).is_err(), "two failed from here, whomever they tried");
-        assert!(limits.attempt(Some(&carol), there).is_ok());
     }
 
     #[test]

@@ -1,29 +1,20 @@
-//! Validating addresses, and what a validated one is good for: between the crate's values, the database and
-//! the outbox.
+//! A validation is asked for, and its message sent.
 
+use super::submit::submit_url;
 use crate::app::App;
-use crate::db::threepids::{self, Owned};
-use crate::db::validations::{self, Stored};
-use crate::db::{Tx, UserKey, users};
+use crate::db::{Tx, threepids, validations};
 use crate::failure::Failure;
 use crate::outbox::{Message, Prepared, TokenMessage};
 use crate::secrets::{self, Token};
-use crate::who::{self, Peer};
+use crate::who::Peer;
 use matrix_uia::endpoint::threepid::{
-    ClaimBy, Claimant, Claimed, Delivery, Medium, Owner, Purpose, Requested, SubmitTokenRequest, Submitted,
-    Threepid, TokenRequestContext, TokenRequestKey, Validation,
+    Delivery, Owner, Purpose, Requested, Threepid, TokenRequestContext, TokenRequestKey, Validation,
 };
-use matrix_uia::server::check::{AddressBy, AddressCheck};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Reference, UserRef};
-use matrix_uia::server::verdict::Verdict;
 use matrix_uia::{MatrixError, Secret};
 use std::io;
 use tokio::task::block_in_place;
-
-/// The path of every `submit_url`.
-pub const SUBMIT_PATH: &str = "/_matrix/static/client/3pid/submit_token";
 
 /// A validation that somebody wants to begin.
 #[derive(Debug)]
@@ -208,144 +199,4 @@ fn circumstances(tx: &Tx, app: &App, wanted: &Wanted<'_>) -> rusqlite::Result<To
         sendable: app.outbox.is_some(),
         hide_existence: config.hide_threepid_existence,
     })
-}
-
-/// Where tokens are submitted. The server's own address, and never what a request's `Host` says: a token
-/// would go wherever whoever asked for it likes.
-pub fn submit_url(app: &App) -> String {
-    let origin = app.origin.get().map_or("http://localhost", String::as_str);
-    format!("{origin}{SUBMIT_PATH}")
-}
-
-/// A token came back. Where its user goes next, if the request said so.
-///
-/// # Errors
-///
-/// The crate's, in the Identity Service's terms. A wrong token has been counted.
-pub async fn submit(app: &App, submitted: &SubmitTokenRequest<'_>) -> Result<Option<String>, Failure> {
-    let (secret, token) = digests(app, submitted);
-    let rules = &app.policies.validations;
-    let sid = submitted.sid.to_cow();
-    let done = app
-        .db
-        .transaction(|tx| -> Result<_, Failure> {
-            let found = validations::by_sid(tx, &sid)?;
-            let Some(Stored { reference, validation, next_link, .. }) = found else {
-                return Ok((None, Validation::submit(None, secret, token, rules, app.clock.now())));
-            };
-            let done = Validation::submit(validation, secret, token, rules, app.clock.now());
-            if let Submitted::Validated(changed) | Submitted::Refused(Some(changed), _) = &done {
-                validations::replace(tx, reference, changed, rules)?;
-            }
-            Ok((next_link, done))
-        })
-        .await?;
-    match done {
-        (next_link, Submitted::Validated(_)) => Ok(next_link),
-        (_, Submitted::Refused(_, reject)) => Err(reject.into()),
-    }
-}
-
-/// What a link is about, for its page; `None` if nothing can come of it. Nothing changes.
-pub async fn look(
-    app: &App,
-    submitted: &SubmitTokenRequest<'_>,
-) -> Result<Option<(Validation, Option<String>)>, Failure> {
-    let (secret, _) = digests(app, submitted);
-    let found = app.db.transaction(|tx| validations::by_sid(tx, &submitted.sid.to_cow())).await?;
-    Ok(found.and_then(|found| {
-        let theirs = |validation: &Validation| {
-            validation.is_of(secret) && !validation.is_over(&app.policies.validations, app.clock.now())
-        };
-        found.validation.filter(theirs).map(|validation| (validation, found.next_link))
-    }))
-}
-
-fn digests(app: &App, submitted: &SubmitTokenRequest<'_>) -> (Digest, Digest) {
-    let key = &app.policies.key;
-    (key.client_secret(submitted.client_secret), key.validation_token(submitted.token))
-}
-
-/// A stage wants to pass by an address that was validated here. What an identity server may know of it is not
-/// asked.
-pub fn claim<'q>(
-    tx: &Tx,
-    app: &App,
-    question: &Question<'q>,
-    medium: Medium,
-    check: AddressCheck<'q>,
-) -> rusqlite::Result<Verdict<'q>> {
-    let (found, by) = match check.by() {
-        AddressBy::Credentials(creds) => {
-            let secret = app.policies.key.client_secret(creds.client_secret);
-            (validations::by_sid(tx, &creds.sid.to_cow())?, ClaimBy::Credentials { medium, secret })
-        }
-        AddressBy::Awaited(reference) => (validations::by_reference(tx, reference)?, ClaimBy::Awaited),
-    };
-    let Some(Stored { reference, validation, .. }) = found else { return Ok(check.refused()) };
-    let rules = &app.policies.validations;
-    let claimant = Claimant {
-        operation: question.operation(),
-        session: app.policies.key.claimant(question.session_id()),
-        user: question.user(),
-    };
-    let policies = &app.policies.addresses;
-    let claimed = Validation::claim(validation, by, claimant, policies, rules, app.clock.now());
-    let granted = match claimed {
-        Claimed::Granted(granted) => granted,
-        Claimed::NotYet => return Ok(check.pending(reference)),
-        Claimed::Refused => return Ok(check.refused()),
-    };
-    let owner = match threepids::owner(tx, granted.threepid())? {
-        Some(owner) => users::by_key(tx, owner)?.as_ref().map(who::subject),
-        None => None,
-    };
-    let verdict = check.validated(reference, owner);
-    if matches!(verdict, Verdict::Passed(_)) {
-        validations::replace(tx, reference, &granted, rules)?;
-    }
-    Ok(verdict)
-}
-
-/// The addresses that the stages of a registration proved, to be given to the new account.
-///
-/// # Errors
-///
-/// 400 `M_THREEPID_IN_USE` if somebody has one by now, 400 `M_THREEPID_AUTH_FAILED` if a validation is gone.
-pub fn proved(tx: &Tx, validated: &[Reference]) -> Result<Vec<Proved>, Failure> {
-    let mut proved = Vec::new();
-    for reference in validated {
-        let found = validations::by_reference(tx, *reference)?.and_then(|found| found.validation);
-        let found = found.and_then(|found| Some((found.threepid().clone(), found.validated_at()?)));
-        let (threepid, at) = found.ok_or(Threepid::not_validated())?;
-        if threepids::owner(tx, &threepid)?.is_some() {
-            return Err(Threepid::in_use().into());
-        }
-        proved.push(Proved { threepid, validated_at: at.as_millis() });
-    }
-    Ok(proved)
-}
-
-/// An address that was validated for an account.
-#[derive(Debug)]
-pub struct Proved {
-    threepid: Threepid,
-    validated_at: u64,
-}
-
-/// Gives an account what was proved for it. The validations are spent with the session.
-pub fn give(tx: &Tx, app: &App, user: UserKey, proved: Vec<Proved>) -> rusqlite::Result<()> {
-    for Proved { threepid, validated_at } in proved {
-        add(tx, app, user, threepid, validated_at)?;
-    }
-    Ok(())
-}
-
-/// Gives an address to an account, bound at no identity server.
-pub fn add(tx: &Tx, app: &App, user: UserKey, threepid: Threepid, validated_at: u64) -> rusqlite::Result<()> {
-    let added_at = app.clock.now_ms();
-    let owned = Owned { threepid, id_server: None, bound: false, validated_at, added_at };
-    // Whose it is was asked in the same transaction.
-    let _added = threepids::add(tx, user, &owned)?;
-    Ok(())
 }

@@ -1,0 +1,135 @@
+//! Room for a session: the bounds, and which other one makes way at them.
+
+use super::StoredSession;
+use crate::db::{Result, Tx};
+use rusqlite::{OptionalExtension as _, named_params};
+
+/// Its stages have proved nothing: it makes room for anybody's.
+pub const NOTHING: u8 = 0;
+/// It makes room for its owner's only.
+pub const PROVED: u8 = 1;
+/// It is claimed or consumed, and makes room for none.
+pub const HELD: u8 = 2;
+
+/// How many sessions there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub all: usize,
+    pub per_owner: usize,
+}
+
+/// What came of an insert.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a session that wasn't stored can't be continued"]
+pub enum Inserted {
+    /// It was stored; that one made room for it.
+    Stored(Option<StoredSession>),
+    /// None of those that are there may be evicted for it; the first of them ends then.
+    Full { until: u64 },
+}
+
+/// Stores a new session. At a bound another one makes room, by worth, oldest first: one of the owner's own at the
+/// owner's bound, else one that has proved nothing, else one of the owner's own. Take the expired ones first.
+pub fn insert(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Result<Inserted> {
+    let owned: usize = tx
+        .prepare_cached("SELECT count(*) FROM uia_sessions WHERE owner = ?1 AND ?1 <> 0")?
+        .query_row([new.owner], |row| row.get(0))?;
+    let count: usize =
+        tx.prepare_cached("SELECT n FROM uia_session_count")?.query_row([], |row| row.get(0))?;
+    let owners = "owner = ?1 AND ?1 <> 0 AND worth < 2 ORDER BY worth, made_at";
+    let evicted = if owned >= bounds.per_owner {
+        evict(tx, owners, new.owner)?
+    } else if count >= bounds.all {
+        match evict(tx, "worth = 0 AND ?1 IS NOT NULL ORDER BY made_at", new.owner)? {
+            Some(evicted) => Some(evicted),
+            None => evict(tx, owners, new.owner)?,
+        }
+    } else {
+        None
+    };
+    if evicted.is_none() && (owned >= bounds.per_owner || count >= bounds.all) {
+        let theirs = owned >= bounds.per_owner;
+        let until = tx
+            .prepare_cached("SELECT ifnull(min(ends_at), 0) FROM uia_sessions WHERE owner = ?1 OR NOT ?2")?
+            .query_row((new.owner, theirs), |row| row.get(0))?;
+        return Ok(Inserted::Full { until });
+    }
+    tx.prepare_cached(
+        "INSERT INTO uia_sessions (id, revision, user, owner, worth, made_at, ends_at, session, kept)
+         VALUES (:id, :revision, :user, :owner, :worth, :made_at, :ends_at, :session, :kept)",
+    )?
+    .execute(named_params! {
+        ":id": new.id, ":revision": new.revision, ":user": new.user, ":owner": new.owner,
+        ":worth": new.worth, ":made_at": new.made_at, ":ends_at": new.ends_at, ":session": new.session, ":kept": new.kept,
+    })?;
+    Ok(Inserted::Stored(evicted))
+}
+
+/// Removes the first session of `which`, which is about the owner `?1`.
+fn evict(tx: &Tx, which: &str, owner: i64) -> Result<Option<StoredSession>> {
+    tx.prepare_cached(&format!(
+        "DELETE FROM uia_sessions WHERE rowid =
+             (SELECT rowid FROM uia_sessions WHERE {which}, rowid LIMIT 1)
+         RETURNING *"
+    ))?
+    .query_row([owner], StoredSession::from_row)
+    .optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::remove;
+    use super::super::testing::{in_transaction, session, stored};
+    use super::*;
+
+    fn evicted(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Option<String> {
+        let Inserted::Stored(evicted) = insert(tx, new, bounds).unwrap() else { return None };
+        Some(evicted.map_or_else(String::new, |row| String::from_utf8(row.id).unwrap()))
+    }
+
+    #[test]
+    fn at_the_limit_the_oldest_that_has_proved_nothing_goes() {
+        in_transaction(|tx| {
+            let three = Bounds { all: 3, per_owner: 3 };
+            for one in [session("proved", 1, true), session("old", 2, false), session("young", 3, false)] {
+                assert_eq!(insert(tx, &one, three)?, Inserted::Stored(None));
+            }
+            assert_eq!(evicted(tx, &session("new", 4, false), three).as_deref(), Some("old"));
+            assert!(stored(tx, "proved") && !stored(tx, "old") && stored(tx, "young") && stored(tx, "new"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_has_proved_something_makes_room_for_its_owner_only() {
+        in_transaction(|tx| {
+            let two = Bounds { all: 2, per_owner: 2 };
+            let of = |owner, id, made_at| StoredSession { owner, ..session(id, made_at, true) };
+            for one in [of(1, "a", 1), of(2, "b", 2)] {
+                assert_eq!(insert(tx, &one, two)?, Inserted::Stored(None));
+            }
+            assert_eq!(insert(tx, &of(3, "c", 3), two)?, Inserted::Full { until: 101 });
+            assert_eq!(insert(tx, &of(0, "c", 3), two)?, Inserted::Full { until: 101 });
+            assert_eq!(evicted(tx, &of(2, "c", 3), two).as_deref(), Some("b"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn at_an_owner_s_bound_one_of_the_owner_s_goes_and_none_that_is_held() {
+        in_transaction(|tx| {
+            let two = Bounds { all: 10, per_owner: 2 };
+            let of =
+                |owner, id, made_at, worth| StoredSession { owner, worth, ..session(id, made_at, false) };
+            let _ = insert(tx, &of(1, "held", 1, HELD), two)?;
+            let _ = insert(tx, &of(1, "proved", 2, PROVED), two)?;
+            let _ = insert(tx, &of(2, "other's", 1, NOTHING), two)?;
+            assert_eq!(evicted(tx, &of(1, "new", 3, HELD), two).as_deref(), Some("proved"));
+            assert_eq!(insert(tx, &of(1, "newer", 4, NOTHING), two)?, Inserted::Full { until: 101 });
+            assert!(stored(tx, "other's"));
+            assert!(remove(tx, b"held", 0)?);
+            assert_eq!(evicted(tx, &of(1, "newer", 4, NOTHING), two).as_deref(), Some(""));
+            Ok(())
+        });
+    }
+}
