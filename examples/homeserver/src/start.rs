@@ -11,8 +11,12 @@ use crate::secrets::ServerKey;
 use crate::{accounts, background, deactivations, endpoints, fault, http, server_key, welcome};
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+/// How long the work that nobody waits for any more has to end.
+const AT_END: Duration = Duration::from_secs(2);
 
 /// Runs the server as the command line says, until it is told to end.
 ///
@@ -23,8 +27,12 @@ pub fn run() -> ExitCode {
     let served =
         Runtime::new().map_err(|error| format!("threads: {error}; give it some")).and_then(|runtime| {
             let served = runtime.block_on(serve());
-            // Whatever somebody still waits for: they have been waited for long enough.
-            runtime.shutdown_background();
+            match served {
+                // The database is closed, which empties its journal.
+                Ok(Ended::Finished) => runtime.shutdown_timeout(AT_END),
+                // Whatever somebody still waits for: they have been waited for long enough.
+                Ok(Ended::CutShort) | Err(_) => runtime.shutdown_background(),
+            }
             served
         });
     match served {
