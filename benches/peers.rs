@@ -27,7 +27,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use matrix_uia::client::{Answer, Client, Medium, Next, Progress, Prompt};
+use matrix_uia::client::{Answer, CallName, Client, Medium, Next, Progress, Prompt};
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
@@ -292,7 +292,7 @@ fn client(c: &mut Criterion) {
         r#"{{"flows":{flows},"params":{PARAMS},"session":"{session}","completed":[],"errcode":"M_FORBIDDEN","error":"Invalid username or password."}}"#
     );
     let client = Client::new(CAN);
-    let mut progress = Progress::<4096>::new();
+    let mut progress = Progress::<4096>::new(CallName::new("password").unwrap());
     progress.address_given(Medium::Email);
     let Next::Send(first) = client.next(&mut progress, NOW) else { panic!("the first request") };
     let ticket = first.ticket();

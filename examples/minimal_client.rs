@@ -4,7 +4,7 @@
 
 use core::error::Error;
 
-use matrix_uia::client::{Answer, Client, Next, Progress, Prompt, Received};
+use matrix_uia::client::{Answer, Call, Client, Next, Progress, Prompt, Received};
 use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
 use matrix_uia::{Secret, Timestamp};
 
@@ -19,8 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut passwords = ["white-rabbit", "wonderland"].into_iter();
 
     let client = Client::new(&[AuthType::Password]);
-    let original = Raw::parse(r#"{"new_password":"looking-glass"}"#)?;
-    let mut progress = Progress::<4096>::new();
+    let call = Call::new("password of alice", Raw::parse(r#"{"new_password":"looking-glass"}"#)?)?;
+    let mut progress = Progress::<4096>::new(call.name());
     loop {
         let now = Timestamp::from_millis(0);
         let request = match client.next(&mut progress, now) {
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             other => return Err(format!("this needs more than 30 lines: {other:?}").into()),
         };
         let (ticket, mut body) = (request.ticket(), String::new());
-        request.write(original, &mut body)?;
+        request.write(&call, &mut body)?;
         let (status, reply) = replies.next().ok_or("the server has gone")?;
         println!("{body}\n{status}  {reply}\n");
         if let Received::Result(_) =

@@ -380,7 +380,7 @@ fn no_page_and_no_form_shows_what_it_carries() {
 /// `Debug`, and of the two only the session is in what is stored.
 #[test]
 fn a_client_shows_and_stores_no_secret() {
-    use matrix_uia::client::{Answer, Client, Next, Progress, Prompt};
+    use matrix_uia::client::{Answer, CallName, Client, Next, Progress, Prompt};
     use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
 
     const STAGES: &[AuthType<'static>] =
@@ -393,7 +393,7 @@ fn a_client_shows_and_stores_no_secret() {
         let params = json!({"org.example.pin": {"hint": mark(110)}, "m.oauth": {"url": format!("https://x/{}", mark(111))}});
         let body =
             json!({"flows": [{"stages": [stage]}], "params": params, "session": mark(112)}).to_string();
-        let mut progress = Progress::<1024>::new();
+        let mut progress = Progress::<1024>::new(CallName::new("c").unwrap());
         let Next::Send(request) = client.next(&mut progress, now) else { panic!("the first") };
         let ticket = request.ticket();
         let answer = Answer::new(401, body.as_bytes());

@@ -11,7 +11,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::client::{Answer, Client, Medium, Next, Patience, Progress, Prompt, Received, Ticket};
+use matrix_uia::client::{Answer, Call, CallName, Client, Medium, Next, Patience, Progress, Prompt, Received, Ticket};
 use matrix_uia::wire::{AuthType, ChallengeBody, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{Secret, Text, Timestamp};
 use matrix_uia_fuzz::json::{self, Node};
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
     let client = if can & 128 != 0 { client.with_browser() } else { client };
     let mut run = Run {
         client,
-        progress: Progress::new(),
+        progress: Progress::new(CallName::new("fuzzed").unwrap()),
         now: 1_000_000,
         flight: None,
         advertised: Vec::new(),
@@ -168,7 +168,7 @@ impl Run<'_> {
         };
         let ticket = request.ticket();
         let mut body = String::new();
-        request.write(Raw::parse(ORIGINAL).unwrap(), &mut body).unwrap();
+        request.write(&Call::new("fuzzed", Raw::parse(ORIGINAL).unwrap()).unwrap(), &mut body).unwrap();
         assert!(self.flight.replace(ticket).is_none(), "two requests at a time");
         self.unasked = if prompted { 0 } else { self.unasked + 1 };
         self.sent(&body, prompted);

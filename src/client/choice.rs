@@ -14,7 +14,7 @@
 
 use core::cmp::Reverse;
 
-use super::Client;
+use super::options::Client;
 use super::params;
 use crate::wire::{AuthType, ChallengeBody, FlowStages, Fnv};
 
@@ -45,7 +45,7 @@ impl Abilities<'_> {
         // A page of the server is named by the session it belongs to.
         let browser = self.client.browser && challenge.session.is_some();
         let page = if browser { Means::Browser } else { Means::Nobody };
-        let listed = self.client.stages.contains(&stage);
+        let listed = self.client.lists(stage);
         let usable = || match stage {
             AuthType::Recaptcha => params::recaptcha_key(challenge).is_some(),
             AuthType::Terms => params::Terms::of(challenge).is_some(),

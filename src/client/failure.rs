@@ -1,93 +1,13 @@
-//! How a flow ends when it doesn't succeed, and what an error means for the session that
-//! the application has stored.
-//!
-//! ```text
-//!  M_UNKNOWN_TOKEN ─┬─ soft_logout: true ─► SoftLogout: keep the data, log in again
-//!                   └─ else ──────────────► Gone: the one thing that ends a session
-//!  M_USER_LOCKED, M_USER_SUSPENDED, M_USER_DEACTIVATED, 429 ─► what they say
-//!  anything else, a proxy's 401 too ─────► Keep
-//! ```
+//! How a flow ends when it doesn't succeed.
+
+use core::fmt;
 
 use super::choice::{self, Abilities, FlowId, Means};
-use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
-use crate::wire::{AuthType, ChallengeBody, ParseError};
+use super::meaning::SessionImpact;
+use super::printable::Printable;
+use crate::wire::error::AnyCode;
+use crate::wire::{AuthType, ChallengeBody};
 use crate::{Millis, Text};
-
-/// What an error means for the login an application keeps (rule C8).
-///
-/// ```
-/// use matrix_uia::client::SessionImpact;
-/// let of = |status, body: &str| SessionImpact::of(status, body.as_bytes());
-/// assert_eq!(of(401, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#), SessionImpact::Gone);
-/// assert_eq!(of(401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":true}"#), SessionImpact::SoftLogout);
-/// assert_eq!(of(401, r#"{"errcode":"M_USER_LOCKED","soft_logout":true}"#), SessionImpact::Locked);
-/// assert_eq!(of(401, "<html>Log in to the Wi-Fi</html>"), SessionImpact::Keep);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub enum SessionImpact {
-    /// Nothing: it stays as it is.
-    #[default]
-    Keep,
-    /// The access token is of no use any more, the rest is: refresh it, or log in again
-    /// on the same device. See [soft logout].
-    ///
-    /// [soft logout]: https://spec.matrix.org/v1.19/client-server-api/#soft-logout
-    SoftLogout,
-    /// The login is over, for good.
-    Gone,
-    /// The account is [locked]: keep everything, and try again later.
-    ///
-    /// [locked]: https://spec.matrix.org/v1.19/client-server-api/#account-locking
-    Locked,
-    /// The account is [suspended]: the login is good, this action is not.
-    ///
-    /// [suspended]: https://spec.matrix.org/v1.19/client-server-api/#account-suspension
-    Suspended,
-    /// The account is no more.
-    Deactivated,
-    /// Too many requests; nothing else has changed. The wait, if one was named.
-    RateLimited(Option<Millis>),
-}
-
-impl SessionImpact {
-    /// What an answer with an error `status` and this `body` means; for any endpoint.
-    #[must_use]
-    pub fn of(status: u16, body: &[u8]) -> Self {
-        Self::of_error(status, ErrorBody::parse(body).as_ref())
-    }
-
-    pub(super) fn of_error(status: u16, error: Result<&ErrorBody<'_>, &ParseError>) -> Self {
-        let wait = error.ok().and_then(|error| error.retry_after);
-        let (Ok(error), Some(code)) = (error, error.ok().and_then(|error| error.code)) else {
-            return if status == 429 { Self::RateLimited(wait) } else { Self::Keep };
-        };
-        match code {
-            // With another status it isn't the answer the spec has for tokens.
-            AnyCode::Known(ErrorCode::UnknownToken) if status == 401 => {
-                if error.soft_logout == Some(true) {
-                    Self::SoftLogout
-                } else {
-                    Self::Gone
-                }
-            }
-            AnyCode::Known(ErrorCode::UserLocked) => Self::Locked,
-            AnyCode::Known(ErrorCode::UserSuspended) => Self::Suspended,
-            AnyCode::Known(ErrorCode::UserDeactivated) => Self::Deactivated,
-            AnyCode::Known(ErrorCode::LimitExceeded) => Self::RateLimited(wait),
-            _ if status == 429 => Self::RateLimited(wait),
-            _ => Self::Keep,
-        }
-    }
-}
-
-/// Whether an error is about the access token, and so never part of a flow (rule C1).
-pub(super) const fn is_about_the_token(code: Option<AnyCode<'_>>) -> bool {
-    matches!(
-        code,
-        Some(AnyCode::Known(ErrorCode::UnknownToken | ErrorCode::MissingToken | ErrorCode::UserLocked))
-    )
-}
 
 /// What the server said when it said no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,18 +39,21 @@ pub enum FlowFailure<'p> {
         /// What it means for the stored session.
         meaning: SessionImpact,
     },
-    /// No flow can be walked by this application.
+    /// No flow can be walked by this application, as it is. This is no end: the progress
+    /// goes on with a [`Client`](super::Client) that can do more.
     NoFlow(Missing<'p>),
     /// A stage was refused, and nobody is there to answer otherwise: `m.login.dummy`, or any
     /// of an [`unattended`](super::Client::unattended) client's.
     Refused(Option<StageError<'p>>),
-    /// The server repeats itself: always the same state, no error, no progress.
+    /// The server repeats itself: always the same state and no error, or a new session over
+    /// and over.
     Loop,
     /// A stage that is completed elsewhere was not, within [`Patience`](super::Patience).
     TimedOut,
     /// The server limits every attempt. The wait it asked for last, if any.
     RateLimited(Option<Millis>),
-    /// No answer came, however often it was tried.
+    /// No answer came that a homeserver gives, however often it was tried. Nothing is
+    /// decided: what is stored of the flow, and of the login, stays good.
     NoAnswer,
     /// The challenge is longer than the progress has room for.
     TooLarge,
@@ -171,32 +94,47 @@ impl<'p> Missing<'p> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_genuine_error_about_the_token_ends_a_session() {
-        for (status, body, meaning) in [
-            (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":false}"#, SessionImpact::Gone),
-            (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":"true"}"#, SessionImpact::Gone),
-            (403, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#, SessionImpact::Keep),
-            (401, r#"{"errcode":"M_MISSING_TOKEN"}"#, SessionImpact::Keep),
-            (401, r#"{"errcode":"M_UNAUTHORIZED"}"#, SessionImpact::Keep),
-            (401, "{}", SessionImpact::Keep),
-            (401, "", SessionImpact::Keep),
-            (403, r#"{"errcode":"M_FORBIDDEN"}"#, SessionImpact::Keep),
-            (403, r#"{"errcode":"M_USER_DEACTIVATED"}"#, SessionImpact::Deactivated),
-            (403, r#"{"errcode":"M_USER_SUSPENDED"}"#, SessionImpact::Suspended),
-            (429, "too fast", SessionImpact::RateLimited(None)),
-            (
-                429,
-                r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":7}"#,
-                SessionImpact::RateLimited(Some(Millis::new(7))),
-            ),
-            (429, r#"{"retry_after_ms":7}"#, SessionImpact::RateLimited(Some(Millis::new(7)))),
-        ] {
-            assert_eq!(SessionImpact::of(status, body.as_bytes()), meaning, "{status} {body}");
+/// In words, for a log or a terminal: what comes from the server has no character in it
+/// that moves a cursor or turns a line round.
+impl fmt::Display for FlowFailure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer { status, error, meaning: _ } => {
+                write!(f, "the server says no ({status}")?;
+                said(f, *error)?;
+                f.write_str(")")
+            }
+            Self::NoFlow(missing) => {
+                f.write_str("the server offers no flow that can be done here")?;
+                for (n, stage) in missing.stages().enumerate() {
+                    let before = if n == 0 { "; missing: " } else { ", " };
+                    write!(f, "{before}{}", Printable(stage.name()))?;
+                }
+                Ok(())
+            }
+            Self::Refused(error) => {
+                f.write_str("the server refuses the answer")?;
+                said(f, *error)
+            }
+            Self::Loop => f.write_str("the server leads in circles"),
+            Self::TimedOut => f.write_str("a stage was not completed in time"),
+            Self::RateLimited(Some(wait)) => {
+                write!(f, "too many requests; try again in {} s", wait.get().div_ceil(1_000))
+            }
+            Self::RateLimited(None) => f.write_str("too many requests"),
+            Self::NoAnswer => f.write_str("no answer of a homeserver came"),
+            Self::TooLarge => f.write_str("the challenge is longer than there is room for"),
+            Self::Cancelled => f.write_str("cancelled"),
         }
     }
 }
+
+fn said(f: &mut fmt::Formatter<'_>, error: Option<StageError<'_>>) -> fmt::Result {
+    let Some(StageError { code, message }) = error else { return Ok(()) };
+    if let Some(code) = code {
+        write!(f, ", {}", Printable(code.name()))?;
+    }
+    message.map_or(Ok(()), |message| write!(f, ": {}", Printable(message)))
+}
+
+impl core::error::Error for FlowFailure<'_> {}

@@ -1,14 +1,19 @@
 //! What the application does now: a pure reading of the progress, but that a request it
 //! hands out counts as sent.
 
+use super::call::Owner;
 use super::choice::{self, Choice, Means};
 use super::failure::{FlowFailure, Missing, StageError};
+use super::given::{Given, NotAsked};
+use super::options::Client;
 use super::page::Page;
+use super::params;
+use super::progress::Progress;
 use super::prompt::{Open, Prompt, TokenRequest};
 use super::request::Request;
 use super::state::{Ended, Kind, MAX_AUTOMATIC, Phase, State, WaitReason};
-use super::{Client, Medium, Progress, params};
 use crate::Timestamp;
+use crate::endpoint::threepid::Medium;
 use crate::wire::{AuthData, AuthType, ChallengeBody};
 
 /// What is to be done now.
@@ -41,7 +46,8 @@ pub enum Next<'p> {
     /// The call has succeeded. Its result was handed out by
     /// [`receive`](Client::receive), and isn't kept: it can be an access token.
     Done,
-    /// The call has failed, or can't be made.
+    /// The call has failed, for good; but for [`FlowFailure::NoFlow`], after which
+    /// [`Progress::is_over`] is false.
     Failed(FlowFailure<'p>),
 }
 
@@ -84,8 +90,40 @@ pub enum StageStatus {
 impl Client<'_> {
     /// What is to be done now. Asked again before anything has happened, it says the same.
     pub fn next<'p, const N: usize>(&'p self, progress: &'p mut Progress<N>, now: Timestamp) -> Next<'p> {
-        let Progress { kept, state } = progress;
-        self.decide(kept.challenge(), state, now)
+        let Progress { call, kept, state } = progress;
+        self.decide(call, kept.challenge(), state, now)
+    }
+
+    /// What `see` makes of what is to be done now. Nothing is changed, sent or ended by it:
+    /// for a window that is drawn from the progress, as often as it likes.
+    pub fn look<const N: usize, T>(
+        &self,
+        progress: &Progress<N>,
+        now: Timestamp,
+        see: impl FnOnce(&Next<'_>) -> T,
+    ) -> T {
+        let Progress { call, kept, state } = progress;
+        see(&self.decide(call, kept.challenge(), &mut state.clone(), now))
+    }
+
+    /// Answers the stage that is asked for now with what a user gave for it before.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAsked`] if that is another stage, or none; then nothing has changed.
+    pub fn give<'r, const N: usize>(
+        &'r self,
+        progress: &'r mut Progress<N>,
+        given: Given<'r>,
+        now: Timestamp,
+    ) -> Result<Request<'r>, NotAsked> {
+        if !self.look(progress, now, |next| matches!(next, Next::Prompt(_))) {
+            return Err(NotAsked);
+        }
+        match self.next(progress, now) {
+            Next::Prompt(prompt) => prompt.answer(given).map_err(|_| NotAsked),
+            _ => Err(NotAsked),
+        }
     }
 
     /// The stages of the flow that is walked, or would be now, in order; none as long as the
@@ -108,11 +146,17 @@ impl Client<'_> {
         })
     }
 
-    fn decide<'p>(&'p self, challenge: ChallengeBody<'p>, state: &'p mut State, now: Timestamp) -> Next<'p> {
+    fn decide<'p>(
+        &'p self,
+        call: &'p Owner,
+        challenge: ChallengeBody<'p>,
+        state: &'p mut State,
+        now: Timestamp,
+    ) -> Next<'p> {
         match state.phase {
             Phase::InFlight(_) => return Next::Busy,
             Phase::Done => return Next::Done,
-            Phase::Failed(ended) => return Next::Failed(self.failure(challenge, state, ended)),
+            Phase::Failed(ended) => return Next::Failed(Self::failure(challenge, ended)),
             Phase::Ready => {}
         }
         state.no_later_than(now);
@@ -120,25 +164,30 @@ impl Client<'_> {
             return Next::Wait { until, why };
         }
         if state.lost {
-            return self.automatic(challenge, state, Kind::Resume, None);
+            return self.automatic(call, challenge, state, Kind::Resume, None);
         }
         if state.doubt {
             return Next::Uncertain(Uncertain { state });
         }
         if !challenge.has_flows() {
-            return self.automatic(challenge, state, Kind::Start, None);
+            return self.automatic(call, challenge, state, Kind::Start, None);
         }
         let abilities = state.abilities(self);
         match choice::choose(&challenge, abilities, state.flow) {
-            Choice::Nothing(flow) => self.fail(challenge, state, Ended::NoFlow(flow)),
+            // Not the end of it: another application, or this one with a browser, could go on.
+            Choice::Nothing(flow) => {
+                Next::Failed(FlowFailure::NoFlow(Missing { challenge, abilities, flow }))
+            }
             Choice::Address(flow) => Next::Address(Missing { challenge, abilities, flow: Some(flow) }),
             Choice::Walk(flow, stage) => {
                 state.flow = Some(flow);
                 match stage {
                     // Complete, but the call was not carried out: asking for it is all there is.
-                    None => self.by_itself(challenge, state, None),
-                    Some((AuthType::Dummy, _)) => self.by_itself(challenge, state, Some(AuthType::Dummy)),
-                    Some((stage, means)) => self.at_stage(challenge, state, stage, means, now),
+                    None => self.by_itself(call, challenge, state, None),
+                    Some((AuthType::Dummy, _)) => {
+                        self.by_itself(call, challenge, state, Some(AuthType::Dummy))
+                    }
+                    Some((stage, means)) => self.at_stage(call, challenge, state, stage, means, now),
                 }
             }
         }
@@ -147,6 +196,7 @@ impl Client<'_> {
     /// What nobody need be asked for, once for each state of the server.
     fn by_itself<'p>(
         &'p self,
+        call: &'p Owner,
         challenge: ChallengeBody<'p>,
         state: &'p mut State,
         stage: Option<AuthType<'static>>,
@@ -156,11 +206,12 @@ impl Client<'_> {
             return self.fail(challenge, state, if refused { Ended::Refused } else { Ended::Loop });
         }
         state.acted = true;
-        self.automatic(challenge, state, Kind::Automatic, stage)
+        self.automatic(call, challenge, state, Kind::Automatic, stage)
     }
 
     fn automatic<'p>(
         &'p self,
+        call: &'p Owner,
         challenge: ChallengeBody<'p>,
         state: &'p mut State,
         kind: Kind,
@@ -170,16 +221,17 @@ impl Client<'_> {
         if state.automatic > MAX_AUTOMATIC {
             return self.fail(challenge, state, Ended::Loop);
         }
-        let ticket = state.send(kind);
+        let number = state.send(kind);
         let session = challenge.session;
         Next::Send(match stage {
-            Some(stage) => Request::attempt(stage, AuthData::Dummy, session, ticket),
-            None => Request::poll(session, ticket),
+            Some(stage) => Request::attempt(stage, AuthData::Dummy, session, call, number),
+            None => Request::poll(session, call, number),
         })
     }
 
     fn at_stage<'p>(
         &'p self,
+        call: &'p Owner,
         challenge: ChallengeBody<'p>,
         state: &'p mut State,
         stage: AuthType<'p>,
@@ -196,8 +248,8 @@ impl Client<'_> {
         let page = means == Means::Browser || matches!(stage, AuthType::Sso | AuthType::OAuth);
         if let (true, Some(session)) = (page, challenge.session) {
             if elsewhere.is_some() {
-                let ticket = state.send(Kind::Poll);
-                return Next::Send(Request::poll(Some(session), ticket));
+                let number = state.send(Kind::Poll);
+                return Next::Send(Request::poll(Some(session), call, number));
             }
             let url = params::oauth_url(&challenge).filter(|_| stage == AuthType::OAuth);
             return Next::Page(Page { state, patience, auth_type: stage, url, session });
@@ -213,7 +265,7 @@ impl Client<'_> {
                 Next::RequestToken(TokenRequest { state, medium, error, patience })
             }
             _ => {
-                let open = Open { state, auth_type: stage, session: challenge.session, error };
+                let open = Open { state, auth_type: stage, session: challenge.session, error, call };
                 Next::Prompt(Prompt::of(open, &challenge, medium))
             }
         }
@@ -221,16 +273,13 @@ impl Client<'_> {
 
     fn fail<'p>(&'p self, challenge: ChallengeBody<'p>, state: &mut State, how: Ended) -> Next<'p> {
         state.end(how);
-        Next::Failed(self.failure(challenge, state, how))
+        Next::Failed(Self::failure(challenge, how))
     }
 
-    fn failure<'p>(&'p self, challenge: ChallengeBody<'p>, state: &State, how: Ended) -> FlowFailure<'p> {
+    fn failure<'p>(challenge: ChallengeBody<'p>, how: Ended) -> FlowFailure<'p> {
         let error = StageError::of(&challenge);
         match how {
             Ended::Answer { status, meaning } => FlowFailure::Answer { status, error, meaning },
-            Ended::NoFlow(flow) => {
-                FlowFailure::NoFlow(Missing { challenge, abilities: state.abilities(self), flow })
-            }
             Ended::Refused => FlowFailure::Refused(error),
             Ended::Loop => FlowFailure::Loop,
             Ended::TimedOut => FlowFailure::TimedOut,

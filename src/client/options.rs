@@ -1,9 +1,15 @@
 //! What the application can do, and how long it is willing to wait.
 
+#[cfg(feature = "alloc")]
+use alloc::{string::String, vec::Vec};
+
+use super::meaning::Credential;
 use crate::Millis;
 use crate::wire::AuthType;
 
 /// The application's side of a flow: the same for every call, and kept by nobody but it.
+///
+/// It borrows the names of its stages. A [`ClientBuf`] owns them.
 ///
 /// ```
 /// use matrix_uia::client::Client;
@@ -14,10 +20,29 @@ use crate::wire::AuthType;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'c> {
-    pub(super) stages: &'c [AuthType<'c>],
+    known: u16,
+    custom: Custom<'c>,
     pub(super) browser: bool,
     pub(super) attended: bool,
+    pub(super) credential: Credential,
     pub(super) patience: Patience,
+}
+
+/// Stages that the spec doesn't know.
+#[derive(Clone, Copy, Debug)]
+enum Custom<'c> {
+    /// Among others: those are in the set of known ones.
+    Listed(&'c [AuthType<'c>]),
+    #[cfg(feature = "alloc")]
+    Named(&'c [String]),
+}
+
+/// The place of a stage that the spec knows in the set of those.
+const fn bit(stage: &AuthType<'_>) -> u16 {
+    match stage.code() {
+        Some(code) => 1_u16.wrapping_shl(code),
+        None => 0,
+    }
 }
 
 impl<'c> Client<'c> {
@@ -28,7 +53,19 @@ impl<'c> Client<'c> {
     /// [`Progress::address_given`](super::Progress::address_given).
     #[must_use]
     pub const fn new(stages: &'c [AuthType<'c>]) -> Self {
-        Self { stages, browser: false, attended: true, patience: Patience::DEFAULT }
+        let (mut known, mut left) = (0, stages);
+        while let [stage, rest @ ..] = left {
+            known |= bit(stage);
+            left = rest;
+        }
+        Self {
+            known,
+            custom: Custom::Listed(stages),
+            browser: false,
+            attended: true,
+            credential: Credential::AccessToken,
+            patience: Patience::DEFAULT,
+        }
     }
 
     /// The same where a web page can be opened, or its address shown: then the
@@ -49,11 +86,78 @@ impl<'c> Client<'c> {
         self
     }
 
+    /// The same for a call that is made with that credential: what its errors mean for the
+    /// stored login depends on it (rule C8). Default: [`Credential::AccessToken`].
+    #[must_use]
+    pub const fn with_credential(mut self, credential: Credential) -> Self {
+        self.credential = credential;
+        self
+    }
+
     /// The same with another patience.
     #[must_use]
     pub const fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Whether the application can do that stage.
+    pub(super) fn lists(&self, stage: AuthType<'_>) -> bool {
+        if let AuthType::Custom(name) = stage {
+            return match self.custom {
+                Custom::Listed(stages) => stages.contains(&AuthType::Custom(name)),
+                #[cfg(feature = "alloc")]
+                Custom::Named(names) => names.iter().any(|listed| name == **listed),
+            };
+        }
+        self.known & bit(&stage) != 0
+    }
+}
+
+/// A [`Client`] that owns the names of its stages, for a program that keeps it in a
+/// structure of its own.
+///
+/// ```
+/// use matrix_uia::client::{Client, ClientBuf};
+/// use matrix_uia::wire::AuthType;
+/// let pin = String::from("org.example.pin");
+/// let kept = ClientBuf::from(Client::new(&[AuthType::Password, AuthType::custom(&pin)]).unattended());
+/// drop(pin);
+/// let client: Client<'_> = kept.client();
+/// # let _ = client;
+/// ```
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub struct ClientBuf {
+    custom: Vec<String>,
+    rest: Client<'static>,
+}
+
+#[cfg(feature = "alloc")]
+impl ClientBuf {
+    /// As what the flow's functions belong to.
+    #[must_use]
+    pub fn client(&self) -> Client<'_> {
+        Client { custom: Custom::Named(&self.custom), ..self.rest }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Client<'_>> for ClientBuf {
+    fn from(client: Client<'_>) -> Self {
+        let Client { known, custom, browser, attended, credential, patience } = client;
+        let custom = match custom {
+            Custom::Named(names) => names.to_vec(),
+            Custom::Listed(stages) => stages
+                .iter()
+                .filter(|stage| matches!(stage, AuthType::Custom(_)))
+                .map(|stage| stage.name().to_exact())
+                .collect(),
+        };
+        Self {
+            custom,
+            rest: Client { known, custom: Custom::Listed(&[]), browser, attended, credential, patience },
+        }
     }
 }
 
@@ -119,12 +223,14 @@ impl Default for Patience {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
     fn waits_grow_and_end() {
         let patience = Patience::default();
-        let polls: std::vec::Vec<u64> = (0..8).map(|nth| patience.poll_wait(nth).get()).collect();
+        let polls: Vec<u64> = (0..8).map(|nth| patience.poll_wait(nth).get()).collect();
         assert_eq!(polls, [2_000, 3_000, 4_500, 6_750, 10_125, 15_000, 15_000, 15_000]);
         assert_eq!(patience.poll_wait(u16::MAX), patience.max_poll_interval);
         assert_eq!(patience.retry_wait(0), Millis::new(1_000));

@@ -93,11 +93,11 @@ impl<'a> Terms<'a> {
     /// in whichever comes first.
     ///
     /// ```
-    /// # use matrix_uia::client::{Answer, Client, Next, Progress, Prompt};
+    /// # use matrix_uia::client::{Answer, CallName, Client, Next, Progress, Prompt};
     /// # use matrix_uia::wire::AuthType;
     /// # use matrix_uia::Timestamp;
     /// # let (client, now) = (Client::new(&[AuthType::Terms]), Timestamp::from_millis(0));
-    /// # let mut progress = Progress::<1024>::new();
+    /// # let mut progress = Progress::<1024>::new(CallName::new("register").unwrap());
     /// # let Next::Send(request) = client.next(&mut progress, now) else { panic!() };
     /// # let ticket = request.ticket();
     /// # let body = br#"{"session":"s","flows":[{"stages":["m.login.terms"]}],"params":{"m.login.terms":{"policies":

@@ -5,12 +5,14 @@
 
 use core::fmt;
 
-use super::Medium;
+use super::call::Owner;
 use super::failure::StageError;
+use super::given::Given;
 use super::options::Patience;
 use super::params::{self, Terms};
 use super::request::Request;
 use super::state::{Kind, State, stage_of};
+use crate::endpoint::threepid::Medium;
 use crate::wire::json::Raw;
 use crate::wire::{AuthData, AuthType, ChallengeBody, ThreepidCreds, UserIdentifier};
 use crate::{Secret, Text, Timestamp};
@@ -39,6 +41,7 @@ pub(super) struct Open<'p> {
     pub(super) auth_type: AuthType<'p>,
     pub(super) session: Option<Secret<'p>>,
     pub(super) error: Option<StageError<'p>>,
+    pub(super) call: &'p Owner,
 }
 
 impl<'p> Open<'p> {
@@ -48,9 +51,10 @@ impl<'p> Open<'p> {
     {
         self.state.touched();
         self.state.again = false;
+        self.state.secret = !matches!(data, AuthData::Terms);
         let custom = matches!(self.auth_type, AuthType::Custom(_));
-        let ticket = self.state.send(if custom { Kind::SubmitCustom } else { Kind::Submit });
-        Request::attempt(self.auth_type, data, self.session, ticket)
+        let number = self.state.send(if custom { Kind::SubmitCustom } else { Kind::Submit });
+        Request::attempt(self.auth_type, data, self.session, self.call, number)
     }
 }
 
@@ -92,11 +96,34 @@ impl<'p> Prompt<'p> {
         self.open().error
     }
 
-    /// Whether the last answer was never judged (it was lost, or limited): the same may be
-    /// given again, without asking the user.
+    /// Whether the last answer was never judged (it was lost, limited, or never sent): the
+    /// same may be given again, without asking the user. After a refusal, and where the
+    /// server has begun anew, it is to be asked for again.
     #[must_use]
     pub const fn is_again(&self) -> bool {
         self.open().state.again
+    }
+
+    /// Answers with a value that was made apart from the prompt.
+    ///
+    /// # Errors
+    ///
+    /// The prompt itself, if that is the answer to another stage.
+    pub fn answer<'r>(self, given: Given<'r>) -> Result<Request<'r>, Self>
+    where
+        'p: 'r,
+    {
+        Ok(match (self, given) {
+            (Self::Password(prompt), Given::Password { identifier, password }) => {
+                prompt.answer(identifier, password)
+            }
+            (Self::Recaptcha(prompt), Given::Recaptcha(response)) => prompt.answer(response),
+            (Self::Terms(prompt), Given::Terms) => prompt.accept(),
+            (Self::RegistrationToken(prompt), Given::RegistrationToken(token)) => prompt.answer(token),
+            (Self::Threepid(prompt), Given::Threepid(creds)) => prompt.answer(creds),
+            (Self::Custom(prompt), Given::Custom(data)) => prompt.answer(data),
+            (prompt, _) => return Err(prompt),
+        })
     }
 
     const fn open(&self) -> &Open<'p> {

@@ -1,17 +1,19 @@
 //! What an answer changes.
 //!
 //! ```text
-//!  2xx with an object ───────────────────────► Done
+//!  2xx with the call's object ───────────────► Done
 //!  401 with flows, or after one with flows ──► the challenge, merged; where is the flow now?
 //!  429 ──────────────────────────────────────► wait, then the same step
-//!  none, or a gateway's 5xx ─────────────────► back off, then ask how things stand
-//!  anything else ────────────────────────────► Failed, unless it was only a poll
+//!  a Matrix error, whatever the status; 501 ─► Failed, unless a 5xx answers a poll
+//!  anything else, or nothing ────────────────► no answer: back off, then ask how things stand
 //! ```
 
-use super::failure::{self, SessionImpact};
+use super::call::{Origin, Ticket};
 use super::kept::Kept;
-use super::state::{Ended, Kind, MAX_SAME, MAX_STEPS, Phase, State, Ticket, WaitReason};
-use super::{Client, Progress};
+use super::meaning::{self, SessionImpact};
+use super::options::Client;
+use super::progress::Progress;
+use super::state::{Ended, Kind, MAX_SAME, MAX_STEPS, Phase, State, WaitReason};
 use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
 use crate::wire::{AuthType, ChallengeBody};
 use crate::{Millis, Timestamp};
@@ -64,9 +66,9 @@ impl core::fmt::Debug for Answer<'_> {
 #[derive(Clone, Copy)]
 #[allow(clippy::exhaustive_enums, reason = "the result, or not yet, or none of ours: there is no more")]
 #[must_use = "the result is in here, and kept nowhere else"]
-pub enum Received<'b> {
-    /// The call has succeeded: its result's body.
-    Result(&'b [u8]),
+pub enum Received<R> {
+    /// The call has succeeded: its result.
+    Result(R),
     /// [`Client::next`] says how it goes on.
     GoOn,
     /// It answers no request that is on its way, and changes nothing.
@@ -74,7 +76,7 @@ pub enum Received<'b> {
 }
 
 /// The result can be an access token.
-impl core::fmt::Debug for Received<'_> {
+impl<R> core::fmt::Debug for Received<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Result(_) => "Result([redacted])",
@@ -85,26 +87,45 @@ impl core::fmt::Debug for Received<'_> {
 }
 
 impl Client<'_> {
-    /// Takes the answer to the request that has that ticket.
+    /// Takes the answer to the request that has that ticket. Any JSON object counts as the
+    /// call's result.
     pub fn receive<'b, const N: usize>(
         &self,
         progress: &mut Progress<N>,
         ticket: Ticket,
         answer: Answer<'b>,
         now: Timestamp,
-    ) -> Received<'b> {
-        let Progress { kept, state } = progress;
-        let Some(kind) = state.awaited(ticket) else { return Received::Ignored };
+    ) -> Received<&'b [u8]> {
+        self.receive_as(progress, ticket, answer, now, |body| Some(body))
+    }
+
+    /// The same, where only what `read` can read is the call's result: a login without the
+    /// keys that a login has is none, and counts as no answer (rule C7). `read` is given
+    /// the body of a 2xx that is a JSON object and no standard error.
+    pub fn receive_as<'b, R, const N: usize>(
+        &self,
+        progress: &mut Progress<N>,
+        ticket: Ticket,
+        answer: Answer<'b>,
+        now: Timestamp,
+        read: impl FnOnce(&'b [u8]) -> Option<R>,
+    ) -> Received<R> {
+        let Progress { call, kept, state } = progress;
+        let Some(kind) = state.awaited(call.origin(), ticket) else { return Received::Ignored };
         state.phase = Phase::Ready;
         match answer.status {
-            200..=299 if is_object(answer.body) => {
-                state.phase = Phase::Done;
-                return Received::Result(answer.body);
+            200..=299 => {
+                if let Ok(ErrorBody { code: None, .. }) = ErrorBody::parse(answer.body)
+                    && let Some(result) = read(answer.body)
+                {
+                    state.phase = Phase::Done;
+                    return Received::Result(result);
+                }
             }
             401 => {
                 if let Ok(newer) = ChallengeBody::parse(answer.body)
-                    && !failure::is_about_the_token(newer.code)
-                    && (newer.has_flows() || kept.challenge().has_flows())
+                    && !meaning::is_about_the_token(newer.code)
+                    && (newer.has_flows() || (kept.challenge().has_flows() && is_a_state(&newer)))
                 {
                     self.challenge(kept, state, kind, newer, now);
                     return Received::GoOn;
@@ -116,16 +137,52 @@ impl Client<'_> {
         Received::GoOn
     }
 
+    /// Begins with a challenge that somebody else has received: an SDK whose own request
+    /// was answered with a 401. Anything but a challenge ends it as it ends any flow.
+    ///
+    /// A progress that has begun ignores it.
+    pub fn begin<const N: usize>(
+        &self,
+        progress: &mut Progress<N>,
+        answer: Answer<'_>,
+        now: Timestamp,
+    ) -> Received<()> {
+        let Progress { call, kept, state } = progress;
+        if state.phase != Phase::Ready || kept.challenge().has_flows() {
+            return Received::Ignored;
+        }
+        let ticket = call.origin().ticket(state.send(Kind::Start));
+        self.receive_as(progress, ticket, answer, now, |_| Some(()))
+    }
+
     /// No answer came to the request that has that ticket: the connection broke, or it
     /// took too long.
     ///
     /// Whether the request arrived nobody knows; so the server is asked how things stand,
     /// after a wait, and the credential isn't sent again unless the stage is still open.
     pub fn no_answer<const N: usize>(&self, progress: &mut Progress<N>, ticket: Ticket, now: Timestamp) {
-        let Progress { kept, state } = progress;
-        if let Some(kind) = state.awaited(ticket) {
+        let Progress { call, kept, state } = progress;
+        if let Some(kind) = state.awaited(call.origin(), ticket) {
             self.lost(state, kind, kept.challenge().session.is_some(), now);
         }
+    }
+
+    /// The request that has that ticket was not sent: it couldn't be written, the program
+    /// is offline. Nothing has happened and nothing is in doubt, so there is no wait, and
+    /// no count of how often: whoever calls this decides when to try again.
+    pub fn not_sent<const N: usize>(&self, progress: &mut Progress<N>, ticket: Ticket) {
+        let Progress { call, kept: _, state } = progress;
+        if let Some(kind) = state.awaited(call.origin(), ticket) {
+            state.take_back(kind);
+        }
+    }
+
+    /// Whoever waited for an answer is no more, and the ticket with it: a future that was
+    /// dropped, a dialogue that was closed. As [`no_answer`](Self::no_answer), for whatever
+    /// request is on its way; without one nothing changes.
+    pub fn abandon<const N: usize>(&self, progress: &mut Progress<N>, now: Timestamp) {
+        let ticket = progress.call.origin().ticket(progress.state.ticket);
+        self.no_answer(progress, ticket, now);
     }
 
     fn challenge<const N: usize>(
@@ -149,19 +206,33 @@ impl Client<'_> {
             && newer
                 .completed
                 .is_none_or(|raw| known.completed == Some(raw) || newer.completed().eq(known.completed()));
+        let before = known.completed().count();
         if kept.merge(&newer, anew).is_err() {
             return state.end(Ended::TooLarge);
         }
         let refused = newer.code.is_some();
         state.lost = false;
-        state.retries = 0;
+        // That the server answers how things stand says nothing of whether it ever answers
+        // what was lost: that is counted until it does.
+        if kind != Kind::Resume {
+            state.retries = 0;
+        }
         if anew {
             state.elsewhere = None;
             state.flow = None;
             state.doubt |= state.unanswered;
-            state.again = kind.is_submit();
+            // What was answered is asked for again: a server that begins anew each time
+            // would else be told the password each time.
+            state.again = false;
         } else if kind.is_submit() {
             state.again = false;
+        }
+        let completed = kept.challenge().completed().count();
+        if state.circles(completed, anew || completed < before) {
+            return state.end(Ended::Loop);
+        }
+        if anew && kind.is_submit() && state.secret && !self.attended {
+            return state.end(Ended::Refused);
         }
         if !same {
             state.same = 0;
@@ -199,13 +270,13 @@ impl Client<'_> {
             return;
         }
         let asks_only = matches!(kind, Kind::Poll | Kind::Resume);
-        // Something between here and the homeserver gave this up, or nothing intelligible
-        // came; and whoever only asks can ask again.
-        let no_answer = answer.status >= 500 && (code.is_none() || asks_only);
-        if no_answer || (kind == Kind::Poll && code.is_none()) {
+        // Nothing that a homeserver says: whoever is in between has decided nothing. A
+        // homeserver in trouble can be asked again by whoever only asks.
+        let decided = code.is_some() && (answer.status < 500 || !asks_only);
+        if !decided && answer.status != 501 {
             return self.lost(state, kind, kept.challenge().session.is_some(), now);
         }
-        let meaning = SessionImpact::of_error(answer.status, error.as_ref());
+        let meaning = SessionImpact::of_error(self.credential, answer.status, error.as_ref());
         kept.error(code, error.ok().and_then(|error| error.message));
         state.end(Ended::Answer { status: answer.status, meaning });
     }
@@ -248,9 +319,9 @@ impl Client<'_> {
 
 impl State {
     /// What the request with that ticket was for, if it is the one on its way.
-    fn awaited(&self, ticket: Ticket) -> Option<Kind> {
+    pub(super) fn awaited(&self, origin: Origin, ticket: Ticket) -> Option<Kind> {
         match self.phase {
-            Phase::InFlight(kind) if Ticket(self.ticket) == ticket => Some(kind),
+            Phase::InFlight(kind) if ticket.is(origin, self.ticket) => Some(kind),
             _ => None,
         }
     }
@@ -261,6 +332,8 @@ impl State {
     }
 }
 
-fn is_object(body: &[u8]) -> bool {
-    body.trim_ascii_start().first() == Some(&b'{')
+/// Whether a 401 without flows says anything that a challenge says. What a proxy says of
+/// its own password is an object as well.
+const fn is_a_state(body: &ChallengeBody<'_>) -> bool {
+    body.session.is_some() || body.code.is_some() || body.has_completed() || body.params().is_some()
 }

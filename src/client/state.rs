@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Abilities, FlowId};
-use super::{Client, SessionImpact};
+use super::meaning::SessionImpact;
+use super::options::Client;
 use crate::endpoint::threepid::Medium;
 use crate::wire::{AuthType, ChallengeBody, Fnv};
 use crate::{Millis, Timestamp};
@@ -17,6 +18,9 @@ pub(super) const MAX_AUTOMATIC: u8 = 8;
 pub(super) const MAX_SAME: u8 = 3;
 /// The same for a stage of a type the spec doesn't know: it can take several requests.
 pub(super) const MAX_STEPS: u8 = 16;
+/// How often a server may begin anew, or take back what it had said is completed, until a
+/// stage passes that never had before.
+pub(super) const MAX_RESTARTS: u8 = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +47,12 @@ pub(super) struct State {
     pub(super) same: u8,
     pub(super) automatic: u8,
     pub(super) retries: u8,
+    /// The answer on its way is a credential, and not a consent.
+    pub(super) secret: bool,
+    /// How often the server has begun anew since `best` last grew.
+    pub(super) restarts: u8,
+    /// The most stages that were ever completed at once.
+    pub(super) best: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +91,6 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Ended {
     Answer { status: u16, meaning: SessionImpact },
-    NoFlow(Option<FlowId>),
     Refused,
     Loop,
     TimedOut,
@@ -160,6 +169,9 @@ impl State {
             same: 0,
             automatic: 0,
             retries: 0,
+            secret: false,
+            restarts: 0,
+            best: 0,
         }
     }
 
@@ -176,10 +188,32 @@ impl State {
     }
 
     /// Marks a request as sent and numbers it.
-    pub(super) const fn send(&mut self, kind: Kind) -> Ticket {
+    pub(super) const fn send(&mut self, kind: Kind) -> u32 {
         self.phase = Phase::InFlight(kind);
         self.ticket = self.ticket.wrapping_add(1);
-        Ticket(self.ticket)
+        self.ticket
+    }
+
+    /// The request that is on its way was never sent.
+    pub(super) fn take_back(&mut self, kind: Kind) {
+        self.phase = Phase::Ready;
+        self.acted = false;
+        self.again |= kind.is_submit();
+        self.automatic = self.automatic.saturating_sub(1);
+    }
+
+    /// Counts what an answer says has been completed; whether the server has begun anew
+    /// too often. Only a stage that passes for the first time sets the count back, since a
+    /// server can take back and pass the same one for ever.
+    pub(super) fn circles(&mut self, completed: usize, fell_back: bool) -> bool {
+        let completed = u8::try_from(completed).unwrap_or(u8::MAX);
+        if completed > self.best {
+            self.best = completed;
+            self.restarts = 0;
+        } else if fell_back {
+            self.restarts = self.restarts.saturating_add(1);
+        }
+        self.restarts > MAX_RESTARTS
     }
 
     /// The application did something: whatever happens by itself is counted anew.
@@ -226,11 +260,8 @@ impl State {
 
     /// The answer to a request of that kind was lost, and with it what has become of it.
     pub(super) fn lose(&mut self, kind: Kind, has_session: bool) {
-        self.phase = Phase::Ready;
-        self.acted = false;
-        self.again |= kind.is_submit();
         // It is to be sent again, and counted then.
-        self.automatic = self.automatic.saturating_sub(1);
+        self.take_back(kind);
         if kind == Kind::Start {
             return;
         }
@@ -262,6 +293,7 @@ impl State {
             && (self.elsewhere.is_some() || !waits_elsewhere)
             && self.same < MAX_STEPS
             && self.automatic <= MAX_AUTOMATIC
+            && self.restarts <= MAX_RESTARTS
             && [self.email, self.phone].iter().all(|it| it.send_attempt > 0 || !it.sent)
     }
 
@@ -272,10 +304,6 @@ impl State {
         }
     }
 }
-
-/// Which request an answer belongs to. One that comes for an earlier one changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket(pub(super) u32);
 
 /// The stage that proves an address of that kind.
 pub(super) const fn stage_of(medium: Medium) -> AuthType<'static> {

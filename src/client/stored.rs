@@ -2,18 +2,20 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Progress;
+use super::call::Owner;
 use super::kept::Kept;
+use super::progress::Progress;
 use super::state::{Phase, State};
 use crate::decode::DecodeError;
 use crate::stored;
 
 /// The form's version. Another one is refused: starting over costs one round trip.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Progress", deny_unknown_fields)]
 struct Fields<const N: usize> {
+    call: Owner,
     kept: Kept<N>,
     state: State,
 }
@@ -22,14 +24,15 @@ struct Fields<const N: usize> {
 #[derive(Serialize)]
 #[serde(rename = "Progress")]
 struct Borrowed<'p, const N: usize> {
+    call: &'p Owner,
     kept: &'p Kept<N>,
     state: &'p State,
 }
 
 impl<const N: usize> Serialize for Progress<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { kept, state } = self;
-        stored::write::<VERSION, Borrowed<'_, N>, S>(Borrowed { kept, state }, serializer)
+        let Self { call, kept, state } = self;
+        stored::write::<VERSION, Borrowed<'_, N>, S>(Borrowed { call, kept, state }, serializer)
     }
 }
 
@@ -43,7 +46,7 @@ impl<const N: usize> TryFrom<Fields<N>> for Progress<N> {
     type Error = DecodeError;
 
     fn try_from(fields: Fields<N>) -> Result<Self, DecodeError> {
-        let Fields { kept, mut state } = fields;
+        let Fields { call, kept, mut state } = fields;
         if !kept.is_sound() {
             return Err(DecodeError("not the text of a challenge"));
         }
@@ -54,6 +57,6 @@ impl<const N: usize> TryFrom<Fields<N>> for Progress<N> {
         if let Phase::InFlight(kind) = state.phase {
             state.lose(kind, kept.challenge().session.is_some());
         }
-        Ok(Self { kept, state })
+        Ok(Self { call, kept, state })
     }
 }

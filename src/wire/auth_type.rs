@@ -52,7 +52,7 @@ macro_rules! auth_types {
             }
 
             /// The number a stored session keeps. Never reused for another type.
-            const fn code(&self) -> Option<u32> {
+            pub(crate) const fn code(&self) -> Option<u32> {
                 match self {
                     $(Self::$variant => Some($code),)+
                     Self::Custom(_) => None,

@@ -1,7 +1,7 @@
 //! Rules C6 to C8: waiting, losing answers, and what an error means for a login.
 
 use matrix_uia::Millis;
-use matrix_uia::client::{Medium, Patience, SessionImpact};
+use matrix_uia::client::{Credential, Medium, Patience, SessionImpact};
 use matrix_uia::wire::AuthType;
 use serde_json::json;
 
@@ -250,9 +250,8 @@ fn c08_an_error_is_told_as_what_it_means_for_the_stored_session() {
         (403, json!({"errcode": "M_USER_DEACTIVATED"}), SessionImpact::Deactivated),
         (403, json!({"errcode": "M_USER_SUSPENDED"}), SessionImpact::Suspended),
         (403, json!({"errcode": "M_FORBIDDEN"}), SessionImpact::Keep),
-        (401, json!({"message": "Unauthorized"}), SessionImpact::Keep),
     ] {
-        assert_eq!(SessionImpact::of(status, body.to_string().as_bytes()), meaning);
+        assert_eq!(SessionImpact::of(Credential::AccessToken, status, body.to_string().as_bytes()), meaning);
         let mut walk = Walk::new(client());
         walk.step();
         walk.reply(status, body);

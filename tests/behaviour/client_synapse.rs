@@ -1,7 +1,7 @@
 //! Rules C1 to C8 with what Synapse really answers: `tests/interop/synapse/record` has asked it.
 
 use matrix_uia::Millis;
-use matrix_uia::client::{Client, SessionImpact};
+use matrix_uia::client::{Client, Credential, SessionImpact};
 use matrix_uia::endpoint::login::{Attempt, LoginRequest};
 use matrix_uia::endpoint::refresh::{RefreshRequest, RefreshResponse};
 use matrix_uia::endpoint::register::LoginResponse;
@@ -145,7 +145,11 @@ fn c08_what_synapse_says_means_this_for_a_stored_login() {
         for (name, exchanges) in recorded(variant) {
             let last = exchanges.last().unwrap();
             if last.status >= 400 {
-                found.push((*variant, name, SessionImpact::of(last.status, &last.body())));
+                found.push((
+                    *variant,
+                    name,
+                    SessionImpact::of(Credential::AccessToken, last.status, &last.body()),
+                ));
             }
         }
     }

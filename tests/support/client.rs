@@ -9,7 +9,8 @@
 //! way, so every test is also a test of restarts.
 
 use matrix_uia::client::{
-    Answer, Client, FlowFailure, Medium, Next, Progress, Prompt, Received, SessionImpact, Ticket,
+    Answer, Call, CallName, Client, FlowFailure, Medium, Next, Progress, Prompt, Received, SessionImpact,
+    Ticket,
 };
 use matrix_uia::wire::{AuthType, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{Secret, Text, Timestamp};
@@ -46,7 +47,7 @@ impl<'c> Walk<'c> {
     pub(crate) fn new(client: Client<'c>) -> Self {
         Self {
             client,
-            progress: Progress::new(),
+            progress: Progress::new(CallName::new("walk").unwrap()),
             now: 1_000_000,
             original: r#"{"new_password":"looking-glass"}"#,
             user: "alice",
@@ -83,7 +84,7 @@ impl<'c> Walk<'c> {
         };
         let ticket = request.ticket();
         let mut body = String::new();
-        request.write(Raw::parse(self.original).unwrap(), &mut body).unwrap();
+        request.write(&Call::new("walk", Raw::parse(self.original).unwrap()).unwrap(), &mut body).unwrap();
         self.send(ticket, &body)
     }
 
@@ -105,7 +106,7 @@ impl<'c> Walk<'c> {
         };
         let ticket = request.ticket();
         let mut body = String::new();
-        request.write(Raw::parse(self.original).unwrap(), &mut body).unwrap();
+        request.write(&Call::new("walk", Raw::parse(self.original).unwrap()).unwrap(), &mut body).unwrap();
         self.send(ticket, &body)
     }
 

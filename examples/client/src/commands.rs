@@ -4,13 +4,14 @@ use crate::args::{
     Args, Command, Deactivate, DeleteDevices, Device, Login, Password, Refresh, Register, Reset,
 };
 use crate::ask::Ask;
-use crate::flow::{Call, Flow};
+use crate::flow::{Call, Flow, RETRIES};
 use crate::http::Http;
 use crate::output::End;
 use crate::prompts::Answers;
 use crate::resume::File;
 use crate::screen::Screen;
 use crate::secrets;
+use matrix_uia::client::{Credential, SessionImpact};
 use matrix_uia::endpoint::EndpointPath;
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::endpoint::devices::DeleteDevicesRequest;
@@ -21,7 +22,7 @@ use matrix_uia::endpoint::register::RegisterRequest;
 use matrix_uia::wire::{AuthType, UserIdentifier};
 use matrix_uia::{Secret, Text};
 use serde_json::Value;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What a new device is called in its owner's list.
 const DEVICE_NAME: &str = "matrix-uia client";
@@ -30,7 +31,8 @@ const DEVICE_NAME: &str = "matrix-uia client";
 pub fn run(args: &Args) -> Result<Value, End> {
     let http = Http::new(args.homeserver().map_err(End::Usage)?);
     let somebody = !args.non_interactive;
-    let mut run = Run { flow: Flow { http: &http, screen: Screen::new(), somebody } };
+    let mut run = Run { flow: Flow { http: &http, screen: Screen::new(), somebody }, refresh_token: None };
+    run.refresh_token = secrets::from_environment(secrets::REFRESH_TOKEN)?.map(sound).transpose()?;
     match &args.command {
         Command::Register(register) => run.register(register),
         Command::Login(login) => run.login(login),
@@ -48,6 +50,8 @@ pub fn run(args: &Args) -> Result<Value, End> {
 
 struct Run<'f> {
     flow: Flow<'f>,
+    /// What an access token that has run out is renewed with, once.
+    refresh_token: Option<String>,
 }
 
 impl Run<'_> {
@@ -68,7 +72,7 @@ impl Run<'_> {
             ..Answers::default()
         };
         let call = call(EndpointPath::REGISTER, None, |body| request.write(body))?;
-        self.flow.authenticated(&call, user, answers, File::at(resume.file.as_deref()))
+        self.authenticated(call, user, answers, File::at(resume.file.as_deref()))
     }
 
     fn login(&mut self, args: &Login) -> Result<Value, End> {
@@ -99,14 +103,59 @@ impl Run<'_> {
     }
 
     fn refresh(&mut self, args: &Refresh) -> Result<Value, End> {
-        let refresh = RefreshRequest::new(Secret::new(&args.refresh_token));
-        let call = call(EndpointPath::REFRESH, None, |body| refresh.write(body))?;
+        self.trade(&args.refresh_token)
+    }
+
+    fn trade(&mut self, refresh_token: &str) -> Result<Value, End> {
+        let refresh = RefreshRequest::new(Secret::new(refresh_token));
+        let mut call = call(EndpointPath::REFRESH, None, |body| refresh.write(body))?;
+        call.credential = Credential::RefreshToken;
         self.flow.plain(&call, 0)
     }
 
     fn by_token(&mut self, endpoint: EndpointPath) -> Result<Value, End> {
-        let call = Call { endpoint, token: Some(self.token()?), body: "{}".to_owned() };
-        self.flow.plain(&call, 0)
+        let call = call(endpoint, Some(self.token()?), |body| body.write_str("{}"))?;
+        let retries = if endpoint.method == "GET" { RETRIES } else { 0 };
+        self.renewing(call, |flow, call| flow.plain(call, retries))
+    }
+
+    fn authenticated(
+        &mut self,
+        call: Call,
+        who: &str,
+        mut answers: Answers,
+        mut file: File,
+    ) -> Result<Value, End> {
+        self.renewing(call, |flow, call| flow.authenticated(call, who, &mut answers, &mut file))
+    }
+
+    /// Makes a call; if its token has run out, trades the refresh token and makes it once more. The new tokens
+    /// are printed with the answer, whatever that is: nobody else has them.
+    fn renewing(
+        &mut self,
+        mut call: Call,
+        mut make: impl FnMut(&mut Flow<'_>, &Call) -> Result<Value, End>,
+    ) -> Result<Value, End> {
+        let held = self.refresh_token.take().filter(|_| call.token.is_some());
+        if held.is_some() {
+            call.credential = Credential::Refreshable;
+        }
+        let first = make(&mut self.flow, &call);
+        let (Some(refresh_token), Err(End::Refused { meaning: SessionImpact::Refresh, .. })) = (held, &first)
+        else {
+            return first;
+        };
+        let renewed = self.trade(&refresh_token)?;
+        let token = renewed.get("access_token").and_then(Value::as_str).unwrap_or_default();
+        (call.token, call.credential) = (Some(sound(token.to_owned())?), Credential::AccessToken);
+        match make(&mut self.flow, &call) {
+            Ok(Value::Object(mut body)) => {
+                body.insert("refreshed".to_owned(), renewed);
+                Ok(Value::Object(body))
+            }
+            Err(end) => Err(End::Renewed { end: Box::new(end), renewed }),
+            other => other,
+        }
     }
 
     fn password(&mut self, args: &Password) -> Result<Value, End> {
@@ -115,7 +164,7 @@ impl Run<'_> {
         let new_password = self.new_secret(secrets::NEW_PASSWORD, "New password")?;
         let call = change_password(Some(token), &new_password, *keep_devices)?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
-        self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
+        self.authenticated(call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
 
     fn reset(&mut self, args: &Reset) -> Result<Value, End> {
@@ -123,7 +172,7 @@ impl Run<'_> {
         let new_password = self.new_secret(secrets::NEW_PASSWORD, "New password")?;
         let call = change_password(None, &new_password, *keep_devices)?;
         let answers = Answers { email: Some(email.clone()), ..Answers::default() };
-        self.flow.authenticated(&call, email, answers, File::at(resume.file.as_deref()))
+        self.authenticated(call, email, answers, File::at(resume.file.as_deref()))
     }
 
     fn deactivate(&mut self, args: &Deactivate) -> Result<Value, End> {
@@ -135,7 +184,7 @@ impl Run<'_> {
         let token = self.token_of_the_environment()?;
         let call = call(EndpointPath::DEACTIVATE, token, |body| request.write(body))?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
-        self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
+        self.authenticated(call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
 
     fn delete_devices(&mut self, args: &DeleteDevices) -> Result<Value, End> {
@@ -144,7 +193,7 @@ impl Run<'_> {
         let request = DeleteDevicesRequest::new(&ids);
         let call = call(EndpointPath::DELETE_DEVICES, Some(self.token()?), |body| request.write(body))?;
         let answers = Answers::of_user(who, secrets::from_environment(secrets::PASSWORD)?);
-        self.flow.authenticated(&call, &who.user, answers, File::at(who.resume.file.as_deref()))
+        self.authenticated(call, &who.user, answers, File::at(who.resume.file.as_deref()))
     }
 
     fn token(&self) -> Result<String, End> {
@@ -206,5 +255,6 @@ fn call(
 ) -> Result<Call, End> {
     let mut body = String::new();
     write(&mut body).map_err(|_| End::Usage("the request can't be written".to_owned()))?;
-    Ok(Call { endpoint, token, body })
+    let credential = if token.is_some() { Credential::AccessToken } else { Credential::Nothing };
+    Ok(Call { endpoint, token, credential, body })
 }

@@ -31,17 +31,11 @@ pub fn ended(
             (End::Missing(stages), Reopen::Yes)
         }
         FlowFailure::TimedOut => (End::Missing(open.into_iter().collect()), Reopen::No),
-        FlowFailure::NoAnswer => {
-            let why = if silence.is_empty() { "nothing that a homeserver says" } else { silence };
-            (End::Network(why.to_owned()), Reopen::Yes)
-        }
+        FlowFailure::NoAnswer => (End::Network(silence.to_owned()), Reopen::Yes),
         FlowFailure::Refused(_) => (refused(401, SessionImpact::Keep), Reopen::No),
         other => {
-            let error = format!("this can't be gone on with: {other:?}");
-            (
-                End::Refused { status: None, errcode: None, error: Some(error), meaning: other.meaning() },
-                Reopen::No,
-            )
+            let error = Some(other.to_string());
+            (End::Refused { status: None, errcode: None, error, meaning: other.meaning() }, Reopen::No)
         }
     }
 }

@@ -17,10 +17,11 @@ use crate::output::End;
 use crate::prompts::Answers;
 use crate::resume::{File, Kept};
 use crate::screen::Screen;
+use crate::shape;
 use crate::validation::Validation;
 use matrix_uia::Millis;
 use matrix_uia::client::{
-    Client, Medium, Next, Page, Patience, Received, Request, SessionImpact, StageStatus, Ticket,
+    CallName, Client, Credential, Medium, Next, Page, Patience, Received, Request, StageStatus, Ticket,
 };
 use matrix_uia::endpoint::EndpointPath;
 use matrix_uia::endpoint::threepid::RequestTokenResponse;
@@ -31,12 +32,15 @@ use serde_json::Value;
 pub type Progress = matrix_uia::client::Progress<16384>;
 
 /// How often what got no answer is sent anew.
-const RETRIES: u8 = 3;
+pub const RETRIES: u8 = 3;
 
 /// A call.
+#[derive(Clone)]
 pub struct Call {
     pub endpoint: EndpointPath,
     pub token: Option<String>,
+    /// What its errors are about.
+    pub credential: Credential,
     /// Its body, without `auth`.
     pub body: String,
 }
@@ -67,8 +71,10 @@ impl Flow<'_> {
     /// is as good done twice is tried again.
     pub fn plain(&mut self, call: &Call, retries: u8) -> Result<Value, End> {
         let client = Client::new(&[]).unattended().with_patience(self.patience(retries));
+        let client = client.with_credential(call.credential);
         let mut nothing = Answers::default();
-        self.drive(call, client, &mut nothing, &mut Kept::new(String::new()), &mut File::at(None))
+        let mut kept = Kept::new(String::new(), name(call)?);
+        self.drive(call, client, &mut nothing, &mut kept, &mut File::at(None))
     }
 
     /// A call that may ask for user-interactive authentication; `who` is it about.
@@ -76,17 +82,18 @@ impl Flow<'_> {
         &mut self,
         call: &Call,
         who: &str,
-        mut answers: Answers,
-        mut file: File,
+        answers: &mut Answers,
+        file: &mut File,
     ) -> Result<Value, End> {
         let stages = answers.stages(call.endpoint, self.somebody);
         let client = Client::new(&stages).with_patience(self.patience(RETRIES));
         let client = if self.somebody { client.with_browser() } else { client.unattended() };
-        let mut kept = file.read(format!("{}{} {who}", self.http.base(), call.endpoint.path))?;
+        let client = client.with_credential(call.credential);
+        let mut kept = file.read(format!("{}{} {who}", self.http.base(), call.endpoint.path), name(call)?)?;
         if answers.email.is_some() {
             kept.progress.address_given(Medium::Email);
         }
-        self.drive(call, client, &mut answers, &mut kept, &mut file)
+        self.drive(call, client, answers, &mut kept, file)
     }
 
     fn patience(&self, max_unanswered: u8) -> Patience {
@@ -125,11 +132,14 @@ impl Flow<'_> {
                             continue;
                         }
                     };
-                    let received = client.receive(&mut kept.progress, ticket, reply.answer(), clock::now());
+                    let read = |body: &[u8]| shape::read(call.endpoint, body);
+                    let received =
+                        client.receive_as(&mut kept.progress, ticket, reply.answer(), clock::now(), read);
                     if let Received::Result(body) = received {
                         file.remove();
-                        return serde_json::from_slice(body).map_err(|_| not_json());
+                        return Ok(body);
                     }
+                    silence = reply.odd();
                 }
                 Step::Again => {}
                 Step::Told => kept.progress.stage_completed_elsewhere(),
@@ -240,7 +250,8 @@ impl Flow<'_> {
         kept.validation = Some(validation.clone());
         file.write(kept)?;
         let body = validation.request(send_attempt).map_err(|_| unwritten())?;
-        let answer = self.plain(&Call { endpoint, token: None, body }, RETRIES)?.to_string();
+        let call = Call { endpoint, token: None, credential: Credential::Nothing, body };
+        let answer = self.plain(&call, RETRIES)?.to_string();
         let answer = RequestTokenResponse::parse(answer.as_bytes()).map_err(|_| not_json())?;
         validation.sid = Some(answer.sid.to_string());
         let told = format!("A message is on its way to {}: follow its link.", validation.email);
@@ -258,7 +269,8 @@ impl Flow<'_> {
 fn send(call: &Call, request: &Request<'_>) -> Result<Step, End> {
     let mut body = String::new();
     let original = Raw::parse(&call.body).map_err(|_| unwritten())?;
-    request.write(original, &mut body).map_err(|_| unwritten())?;
+    let call = matrix_uia::client::Call::new(call.endpoint.path, original).map_err(|_| unwritten())?;
+    request.write(&call, &mut body).map_err(|_| unwritten())?;
     Ok(Step::Send(request.ticket(), body))
 }
 
@@ -267,15 +279,15 @@ fn next_stage(client: &Client<'_>, progress: &Progress) -> Option<String> {
     stages.find(|(_, status)| *status == StageStatus::Next).map(|(stage, _)| stage.name().to_string())
 }
 
+/// One process makes one call, so its endpoint is name enough; whose it is the file says.
+fn name(call: &Call) -> Result<CallName<'static>, End> {
+    CallName::new(call.endpoint.path).map_err(|_| unwritten())
+}
+
 fn unwritten() -> End {
     End::Usage("the request can't be written".to_owned())
 }
 
 fn not_json() -> End {
-    End::Refused {
-        status: Some(200),
-        errcode: None,
-        error: Some("the answer is not what the call answers".to_owned()),
-        meaning: SessionImpact::Keep,
-    }
+    End::Network("the answer is not what the call answers".to_owned())
 }

@@ -27,6 +27,11 @@ impl Reply {
     pub fn answer(&self) -> Answer<'_> {
         Answer::new(self.status, &self.body).with_retry_after(self.retry_after.as_deref())
     }
+
+    /// What it was, should it be no answer of a homeserver's.
+    pub fn odd(&self) -> String {
+        format!("a status {} with nothing that a homeserver says to this", self.status)
+    }
 }
 
 impl Http {

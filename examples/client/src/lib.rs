@@ -23,6 +23,7 @@ mod prompts;
 mod resume;
 mod screen;
 mod secrets;
+mod shape;
 mod validation;
 
 use args::Args;

@@ -22,6 +22,8 @@ pub enum End {
     Missing(Vec<String>),
     /// No answer came.
     Network(String),
+    /// It ended so after the tokens were renewed: nobody else has the new ones.
+    Renewed { end: Box<Self>, renewed: Value },
 }
 
 impl End {
@@ -46,6 +48,7 @@ impl End {
             Self::Usage(_) => 2,
             Self::Missing(_) => 3,
             Self::Network(_) => 4,
+            Self::Renewed { end, .. } => end.exit_status(),
         }
     }
 
@@ -57,6 +60,13 @@ impl End {
             Self::Missing(missing) => json!({ "meaning": "no_flow", "missing": missing }),
             Self::Network(error) => {
                 json!({ "status": null, "errcode": null, "error": error, "meaning": "network" })
+            }
+            Self::Renewed { end, renewed } => {
+                let mut line = end.json().unwrap_or_else(|| json!({}));
+                if let Some(line) = line.as_object_mut() {
+                    line.insert("refreshed".to_owned(), renewed.clone());
+                }
+                return Some(line);
             }
             // There was no call that this could be the answer to.
             Self::Usage(_) => return None,
@@ -76,14 +86,22 @@ impl End {
             Self::Usage(line) => line.clone(),
             Self::Missing(missing) if missing.is_empty() => "The server offers no way to do this.".to_owned(),
             Self::Missing(missing) => format!("This needs an answer: {}", printable(&missing.join(", "))),
-            Self::Network(error) => format!("No answer: {error}"),
+            Self::Network(error) => format!("No answer: {}", printable(error)),
+            Self::Renewed { end, renewed } => {
+                format!(
+                    "{}\nThe tokens were renewed before: {}",
+                    end.words(),
+                    printable(&renewed.to_string())
+                )
+            }
         }
     }
 }
 
 fn name_of(meaning: SessionImpact) -> &'static str {
     match meaning {
-        SessionImpact::SoftLogout => "soft_logout",
+        // No refresh token was given, or it has been tried: the program never leaves it at that.
+        SessionImpact::Refresh | SessionImpact::SoftLogout => "soft_logout",
         SessionImpact::Gone => "gone",
         SessionImpact::Locked => "locked",
         SessionImpact::Suspended => "suspended",
@@ -95,7 +113,9 @@ fn name_of(meaning: SessionImpact) -> &'static str {
 
 fn advice(meaning: SessionImpact) -> String {
     match meaning {
-        SessionImpact::SoftLogout => "\nRefresh the token, or log in again on the same device.".to_owned(),
+        SessionImpact::Refresh | SessionImpact::SoftLogout => {
+            "\nRefresh the token, or log in again on the same device.".to_owned()
+        }
         SessionImpact::Gone => "\nThis login is over; log in again.".to_owned(),
         SessionImpact::Locked => "\nThe account is locked; keep the token, and try again later.".to_owned(),
         SessionImpact::Suspended => {
@@ -111,16 +131,17 @@ fn advice(meaning: SessionImpact) -> String {
 /// Prints it.
 pub fn print(args: &Args, outcome: &Result<Value, End>) -> ExitCode {
     let (line, status) = match outcome {
-        Ok(body) if args.json => (Some(body.to_string()), 0),
+        Ok(body) if args.json => (Some(printable(&body.to_string())), 0),
         Ok(body) => (Some(words(&args.command, body)), 0),
         Err(end) => {
-            let line = end.json().filter(|_| args.json).map(|error| error.to_string());
+            let line = end.json().filter(|_| args.json).map(|error| printable(&error.to_string()));
             if line.is_none() {
                 eprintln!("{}", end.words());
             }
             (line, end.exit_status())
         }
     };
+    // In JSON as well it is escaped as JSON escapes it, which such a character only needs inside of a string.
     // Whoever reads it may have gone: what was done is done.
     if let Some(line) = line {
         let _ = writeln!(std::io::stdout(), "{line}");
@@ -140,7 +161,7 @@ fn words(command: &Command, body: &Value) -> String {
         _ => "",
     };
     let keys = body.as_object().into_iter().flatten();
-    let lines = keys.map(|(key, value)| format!("{key:<14} {}", plain(value)));
+    let lines = keys.map(|(key, value)| format!("{:<14} {}", printable(key), plain(value)));
     let done = (!done.is_empty()).then(|| done.to_owned());
     done.into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }
@@ -158,7 +179,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => printable(text),
-        other => other.to_string(),
+        other => printable(&other.to_string()),
     }
 }
 
@@ -199,6 +220,6 @@ mod tests {
     #[test]
     fn what_a_server_says_moves_no_cursor() {
         let body = json!({ "devices": [{ "device_id": "A", "display_name": "\u{1b}[2Jgone" }, { "device_id": "B" }] });
-        assert_eq!(devices(&body), "A              \u{fffd}[2Jgone\nB");
+        assert_eq!(devices(&body), "A              \\u001b[2Jgone\nB");
     }
 }

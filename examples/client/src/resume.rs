@@ -9,12 +9,13 @@
 use crate::flow::Progress;
 use crate::output::End;
 use crate::validation::Validation;
+use matrix_uia::client::CallName;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,8 +29,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub const fn new(call: String) -> Self {
-        Self { version: VERSION, call, progress: Progress::new(), validation: None }
+    pub fn new(call: String, name: CallName<'_>) -> Self {
+        Self { version: VERSION, call, progress: Progress::new(name), validation: None }
     }
 }
 
@@ -50,14 +51,14 @@ impl File {
     /// # Errors
     ///
     /// [`End::Usage`] if it is no such file, or of another call.
-    pub fn read(&mut self, call: String) -> Result<Kept, End> {
-        let Some(path) = &self.path else { return Ok(Kept::new(call)) };
+    pub fn read(&mut self, call: String, name: CallName<'_>) -> Result<Kept, End> {
+        let Some(path) = &self.path else { return Ok(Kept::new(call, name)) };
         let usage = |what: &str| {
             End::Usage(format!("--resume: {}: {what}; give another file, or remove it", path.display()))
         };
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::new(call)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::new(call, name)),
             Err(error) => return Err(usage(&error.to_string())),
         };
         // serde's own words quote what they don't like, and that could be a secret.
@@ -66,7 +67,7 @@ impl File {
         if kept.version != VERSION {
             return Err(usage("written by another version"));
         }
-        if kept.call != call {
+        if kept.call != call || kept.progress.call() != name.as_str() {
             return Err(usage("of another call"));
         }
         Ok(kept)
@@ -119,6 +120,10 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn name() -> CallName<'static> {
+        CallName::new("/a").unwrap()
+    }
+
     fn scratch(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("matrix-uia-client-{}-{name}", std::process::id()));
         let _ = fs::remove_file(&path);
@@ -129,7 +134,7 @@ mod tests {
     fn what_was_written_is_read_and_is_its_owners_alone() {
         let path = scratch("kept");
         let mut file = File::at(Some(&path));
-        let mut kept = file.read("reset".to_owned()).unwrap();
+        let mut kept = file.read("reset".to_owned(), name()).unwrap();
         kept.validation = Some(Validation::of("alice@example.org").unwrap());
         file.write(&kept).unwrap();
         #[cfg(unix)]
@@ -137,20 +142,20 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        let read = File::at(Some(&path)).read("reset".to_owned()).unwrap();
+        let read = File::at(Some(&path)).read("reset".to_owned(), name()).unwrap();
         assert_eq!(read.progress, kept.progress);
         assert_eq!(read.validation.unwrap().request(1), kept.validation.unwrap().request(1));
-        assert!(matches!(File::at(Some(&path)).read("register".to_owned()), Err(End::Usage(_))));
+        assert!(matches!(File::at(Some(&path)).read("register".to_owned(), name()), Err(End::Usage(_))));
         file.remove();
         assert!(!path.exists());
     }
 
     #[test]
     fn what_is_no_progress_is_refused_without_a_quotation() {
-        for text in ["", "{}", "null", r#"{"version":1,"call":"reset","progress":"hunter2"}"#] {
+        for text in ["", "{}", "null", r#"{"version":2,"call":"reset","progress":"hunter2"}"#] {
             let path = scratch("odd");
             fs::write(&path, text).unwrap();
-            let Err(End::Usage(line)) = File::at(Some(&path)).read("reset".to_owned()) else {
+            let Err(End::Usage(line)) = File::at(Some(&path)).read("reset".to_owned(), name()) else {
                 panic!("{text}")
             };
             assert!(line.starts_with("--resume: ") && !line.contains("hunter2"), "{line}");

@@ -1,9 +1,9 @@
 //! How far it is, on standard error: a line of stages, a spinner, a countdown.
 
 use crate::clock;
-use matrix_uia::Timestamp;
-use matrix_uia::client::{StageStatus, WaitReason};
+use matrix_uia::client::{Printable, StageStatus, WaitReason};
 use matrix_uia::wire::AuthType;
+use matrix_uia::{Text, Timestamp};
 use std::io::{IsTerminal as _, Write as _};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -85,9 +85,9 @@ fn stage_line<'s>(stages: impl Iterator<Item = (AuthType<'s>, StageStatus)>) -> 
     stages.map(word).collect::<Vec<_>>().join(" · ")
 }
 
-/// What comes from a server, as a terminal may show it: no control character moves the cursor, or more.
+/// What comes from a server, as a terminal may show it: no control, format or direction character is in it.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    Printable(Text::new(text)).to_string()
 }
 
 #[cfg(test)]
@@ -110,6 +110,6 @@ mod tests {
 
     #[test]
     fn nothing_moves_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2J\r\nb\u{9b}é"), "a\u{fffd}[2J\u{fffd}\u{fffd}b\u{fffd}é");
+        assert_eq!(printable("a\u{1b}[2J\r\nb\u{9b}é"), r"a\u001b[2J\u000d\u000ab\u009bé");
     }
 }

@@ -8,8 +8,10 @@ pub const PASSWORD: &str = "MATRIX_PASSWORD";
 pub const NEW_PASSWORD: &str = "MATRIX_NEW_PASSWORD";
 /// The login that a call is made with.
 pub const ACCESS_TOKEN: &str = "MATRIX_ACCESS_TOKEN";
+/// What a login that has run out is renewed with.
+pub const REFRESH_TOKEN: &str = "MATRIX_REFRESH_TOKEN";
 /// All of them: what no other program is handed on.
-pub const ALL: [&str; 3] = [PASSWORD, NEW_PASSWORD, ACCESS_TOKEN];
+pub const ALL: [&str; 4] = [PASSWORD, NEW_PASSWORD, ACCESS_TOKEN, REFRESH_TOKEN];
 
 /// The secret of that name; an empty one is none.
 ///

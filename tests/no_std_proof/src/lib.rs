@@ -3,7 +3,7 @@
 
 use core::panic::PanicInfo;
 
-use matrix_uia::client::{Answer as Reply, Client, Next, Progress, Prompt};
+use matrix_uia::client::{Answer as Reply, Call, Client, Next, Progress, Prompt};
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
@@ -194,7 +194,6 @@ fn write_request(
 #[unsafe(no_mangle)]
 pub extern "C" fn walk_one_flow_as_a_client(seed: u8) -> u32 {
     let client = Client::new(&[AuthType::Password]);
-    let mut progress = Progress::<512>::new();
     let replies: [(u16, &[u8]); 4] = [
         (401, br#"{"flows":[{"stages":["m.login.password","m.login.dummy"]}],"session":"s"}"#),
         (401, br#"{"errcode":"M_FORBIDDEN","error":"no","session":"s"}"#),
@@ -202,6 +201,8 @@ pub extern "C" fn walk_one_flow_as_a_client(seed: u8) -> u32 {
         (200, b"{}"),
     ];
     let Ok(original) = Raw::parse(r#"{"new_password":"looking-glass"}"#) else { return 1 };
+    let Ok(call) = Call::new("password", original) else { return 1 };
+    let mut progress = Progress::<512>::new(call.name());
     let now = Timestamp::from_millis(u64::from(seed));
     let mut sent = 0;
     for (status, reply) in replies {
@@ -214,7 +215,7 @@ pub extern "C" fn walk_one_flow_as_a_client(seed: u8) -> u32 {
         };
         let ticket = request.ticket();
         let mut body: heapless::String<512> = heapless::String::new();
-        if request.write(original, &mut body).is_err() {
+        if request.write(&call, &mut body).is_err() {
             return 3;
         }
         sent += 1;

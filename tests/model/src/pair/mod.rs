@@ -15,7 +15,7 @@
 mod server;
 
 use matrix_uia::client::{
-    Answer, Client, FlowFailure, Medium, Next, Patience, Progress, Prompt, Received, Ticket,
+    Answer, Call, CallName, Client, FlowFailure, Medium, Next, Patience, Progress, Prompt, Received, Ticket,
 };
 use matrix_uia::wire::{AuthType, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{Millis, Rules, Secret, Text, Timestamp};
@@ -24,6 +24,10 @@ use server::{PIN, Server, limited};
 
 pub use server::POLICIES;
 
+const NAME: CallName<'static> = match CallName::new("pair") {
+    Ok(name) => name,
+    Err(_) => panic!("a short name"),
+};
 const CAN: &[AuthType<'static>] = &[AuthType::Password, AuthType::EmailIdentity, AuthType::custom(PIN)];
 
 /// Everything that can happen. Which of several is meant is taken modulo how many there are.
@@ -90,7 +94,7 @@ impl Pair {
         if replay_for == u64::MAX {
             rules.session_lifetime = Millis::new(u64::MAX);
         }
-        let mut progress = Progress::new();
+        let mut progress = Progress::new(NAME);
         if with_address {
             progress.address_given(Medium::Email);
         }
@@ -236,7 +240,9 @@ impl Pair {
         };
         let ticket = request.ticket();
         let mut body = String::new();
-        request.write(Raw::parse(r#"{"pad":39}"#).unwrap(), &mut body).unwrap();
+        request
+            .write(&Call::new(NAME.as_str(), Raw::parse(r#"{"pad":39}"#).unwrap()).unwrap(), &mut body)
+            .unwrap();
         let secret =
             ["wonderland", "white-rabbit", "mark-of-a-secret"].iter().any(|secret| body.contains(secret));
         assert!(prompted || !secret, "a credential nobody was asked for: {body}");
