@@ -279,6 +279,8 @@ pub mod _manual {
     pub mod _05_spec_notes {}
     #[doc = include_str!("manual/rules.md")]
     pub mod _06_rules {}
+    #[doc = include_str!("manual/client_guide.md")]
+    pub mod _07_client_guide {}
 }
 
 pub use capacity::CapacityError;

@@ -117,7 +117,7 @@ impl Client<'_> {
         given: Given<'r>,
         now: Timestamp,
     ) -> Result<Request<'r>, NotAsked> {
-        if !self.look(progress, now, |next| matches!(next, Next::Prompt(_))) {
+        if !self.look(progress, now, |next| matches!(next, Next::Prompt(prompt) if prompt.takes(&given))) {
             return Err(NotAsked);
         }
         match self.next(progress, now) {

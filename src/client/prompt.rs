@@ -126,6 +126,19 @@ impl<'p> Prompt<'p> {
         })
     }
 
+    /// Whether that is an answer to this.
+    pub(super) const fn takes(&self, given: &Given<'_>) -> bool {
+        matches!(
+            (self, given),
+            (Self::Password(_), Given::Password { .. })
+                | (Self::Recaptcha(_), Given::Recaptcha(_))
+                | (Self::Terms(_), Given::Terms)
+                | (Self::RegistrationToken(_), Given::RegistrationToken(_))
+                | (Self::Threepid(_), Given::Threepid(_))
+                | (Self::Custom(_), Given::Custom(_))
+        )
+    }
+
     const fn open(&self) -> &Open<'p> {
         match self {
             Self::Password(PasswordPrompt { open })

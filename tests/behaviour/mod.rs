@@ -4,6 +4,7 @@
 mod account;
 mod client;
 mod client_choice;
+mod client_interrupted;
 mod client_patience;
 mod client_synapse;
 #[cfg(feature = "alloc")]

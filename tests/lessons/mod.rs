@@ -6,6 +6,7 @@ mod account;
 mod binding;
 mod claims;
 mod client;
+mod client_odd;
 mod deactivation;
 mod ending;
 mod epochs;

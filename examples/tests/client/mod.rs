@@ -7,7 +7,11 @@
 mod commands;
 mod email;
 mod errors;
+mod fake;
+mod odd;
+mod odd_answers;
 mod pages;
+mod renewed;
 mod resume;
 mod run;
 mod scripted;

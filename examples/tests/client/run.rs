@@ -30,8 +30,14 @@ impl Run {
     /// Without any argument.
     pub fn bare() -> Self {
         let mut command = Command::new(program::client());
-        for name in ["MATRIX_PASSWORD", "MATRIX_NEW_PASSWORD", "MATRIX_ACCESS_TOKEN", "LC_ALL", "LC_MESSAGES"]
-        {
+        for name in [
+            "MATRIX_PASSWORD",
+            "MATRIX_NEW_PASSWORD",
+            "MATRIX_ACCESS_TOKEN",
+            "MATRIX_REFRESH_TOKEN",
+            "LC_ALL",
+            "LC_MESSAGES",
+        ] {
             command.env_remove(name);
         }
         command.env("LANG", "C.UTF-8");

@@ -4,6 +4,7 @@ use crate::support::{Setup, available, program};
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Reads until there is `words`, or the end.
 fn until(out: &mut impl std::io::Read, seen: &mut String, words: &str) {
@@ -12,6 +13,23 @@ fn until(out: &mut impl std::io::Read, seen: &mut String, words: &str) {
         seen.push(char::from(byte[0]));
     }
     assert!(seen.ends_with(words), "no {words:?} in {seen}");
+}
+
+/// Waits until the terminal that `script` has made shows nothing of what is typed.
+fn echo_is_off(script: u32) {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(120) {
+        let children = std::fs::read_to_string(format!("/proc/{script}/task/{script}/children"));
+        let terminals = children.iter().flat_map(|children| children.split_whitespace());
+        for terminal in terminals.filter_map(|child| std::fs::read_link(format!("/proc/{child}/fd/0")).ok()) {
+            let stty = Command::new("stty").arg("-F").arg(&terminal).arg("-a").output().unwrap();
+            if String::from_utf8_lossy(&stty.stdout).split([' ', ';', '\n']).any(|word| word == "-echo") {
+                return;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("the echo stays on");
 }
 
 #[test]
@@ -35,8 +53,7 @@ fn what_is_typed_at_a_hidden_prompt_is_not_seen() {
     let mut seen = String::new();
     for typed in ["white-rabbit\n", "wonderland\n"] {
         until(&mut stdout, &mut seen, "Password of alice: ");
-        // It is typed once the echo is off.
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        echo_is_off(child.id());
         stdin.write_all(typed.as_bytes()).unwrap();
     }
     stdout.read_to_string(&mut seen).unwrap();
