@@ -11,7 +11,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_uia::client::{Answer, Call, CallName, Client, Medium, Next, Patience, Progress, Prompt, Received, Ticket};
+use matrix_uia::client::{
+    Answer, Call, CallName, Client, Medium, Next, Patience, Progress, Prompt, Received, Ticket,
+};
 use matrix_uia::wire::{AuthType, ChallengeBody, Raw, ThreepidCreds, UserIdentifier};
 use matrix_uia::{Secret, Text, Timestamp};
 use matrix_uia_fuzz::json::{self, Node};
@@ -45,6 +47,7 @@ fuzz_target!(|input: &[u8]| {
         flight: None,
         advertised: Vec::new(),
         session: None,
+        begun: false,
         unasked: 0,
         ended: None,
     };
@@ -62,6 +65,8 @@ struct Run<'c> {
     /// The stages of the last flows, as `serde_json` reads them.
     advertised: Vec<String>,
     session: Option<String>,
+    /// Whether there has been a challenge.
+    begun: bool,
     /// Requests since the application did something.
     unasked: usize,
     /// What was said when it was over.
@@ -75,9 +80,21 @@ impl Run<'_> {
         match op % 9 {
             0 | 1 => self.act(),
             2 => self.answer(payload),
+            // No answer came, or it was never sent, or whoever waited for it is no more.
             3 => {
                 if let Some(ticket) = self.flight.take() {
-                    self.client.no_answer(&mut self.progress, ticket, now);
+                    match payload {
+                        b"n" => {
+                            self.client.not_sent(&mut self.progress, ticket);
+                            self.unasked = self.unasked.saturating_sub(1);
+                        }
+                        b"a" => self.client.abandon(&mut self.progress, now),
+                        b"d" => drop(self.client.flight(&mut self.progress, ticket, now)),
+                        _ => self.client.no_answer(&mut self.progress, ticket, now),
+                    }
+                    let late = Answer::new(200, b"{}");
+                    let late = self.client.receive(&mut self.progress, ticket, late, now);
+                    assert!(matches!(late, Received::Ignored));
                 }
             }
             4 => {
@@ -211,7 +228,12 @@ impl Run<'_> {
         // An answer given twice is none.
         assert!(matches!(self.client.receive(&mut self.progress, ticket, answer, now), Received::Ignored));
         if status == 401 && ChallengeBody::parse(body).is_ok() && !self.progress.is_over() {
-            self.challenged(&json::read(body).expect("it was read").root);
+            let root = json::read(body).expect("it was read").root;
+            // Before there are flows it is no challenge, and after them only if it says something.
+            self.begun |= matches!(root.get("flows"), Some(Node::Array(_)));
+            if self.begun {
+                self.challenged(&root);
+            }
         }
     }
 
