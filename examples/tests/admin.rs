@@ -25,7 +25,7 @@ fn put(client: &Client, token: &str, what: &str, key: &str, on: bool) {
 }
 
 #[test]
-fn a4_only_administrators_and_neither_on_each_other_nor_on_themselves() {
+fn a04_only_administrators_and_neither_on_each_other_nor_on_themselves() {
     let server = server();
     let client = server.client();
     let (root, alice) = (client.token("root", "square-root"), client.token("alice", "wonderland"));
@@ -68,7 +68,7 @@ fn a4_only_administrators_and_neither_on_each_other_nor_on_themselves() {
 }
 
 #[test]
-fn a1_a_locked_account_can_do_nothing_but_log_out_and_loses_nothing() {
+fn a01_a_locked_account_can_do_nothing_but_log_out_and_loses_nothing() {
     let server = server();
     let client = server.client();
     let (root, alice) = (client.token("root", "square-root"), client.token("alice", "wonderland"));
@@ -113,7 +113,7 @@ fn a1_a_locked_account_can_do_nothing_but_log_out_and_loses_nothing() {
 
 /// A reset names its user by a stage, not by a token; and stands still all the same.
 #[test]
-fn a1_a_reset_of_a_locked_account_does_not_advance() {
+fn a01_a_reset_of_a_locked_account_does_not_advance() {
     let mut setup = Setup::new(json!({ "users": [
         { "localpart": "root", "password": "square-root", "admin": true },
         { "localpart": "alice", "password": "wonderland" }] }));
@@ -140,7 +140,7 @@ fn a1_a_reset_of_a_locked_account_does_not_advance() {
 }
 
 #[test]
-fn a1_a_stage_that_a_lock_refused_has_used_up_no_proof() {
+fn a01_a_stage_that_a_lock_refused_has_used_up_no_proof() {
     let mut setup = Setup::sending(json!({}));
     setup.config()["users"] = json!([
         { "localpart": "root", "password": "rootbeer", "admin": true },
@@ -169,7 +169,7 @@ fn a1_a_stage_that_a_lock_refused_has_used_up_no_proof() {
 }
 
 #[test]
-fn a2_a3_a_suspension_allows_most_of_this_and_survives_a_lock() {
+fn a02_a3_a_suspension_allows_most_of_this_and_survives_a_lock() {
     let server = server();
     let client = server.client();
     let (root, alice) = (client.token("root", "square-root"), client.token("alice", "wonderland"));

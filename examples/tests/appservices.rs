@@ -28,7 +28,7 @@ fn register(server: &Server, name: &str) {
 }
 
 #[test]
-fn r5_it_registers_its_users_and_nobody_else() {
+fn r05_it_registers_its_users_and_nobody_else() {
     let server = setup(true).start();
     let client = server.client();
     let made = client.post("register", AS, &with(&user("_bridge_a"), "device_id", "D")).ok();
@@ -61,7 +61,7 @@ fn r5_it_registers_its_users_and_nobody_else() {
 }
 
 #[test]
-fn l2_it_logs_in_as_its_users() {
+fn l02_it_logs_in_as_its_users() {
     let server = setup(true).start();
     let client = server.client();
     register(&server, "_bridge_a");
@@ -86,7 +86,7 @@ fn l2_it_logs_in_as_its_users() {
 }
 
 #[test]
-fn r7_without_the_legacy_api_it_registers_but_does_not_log_in() {
+fn r07_without_the_legacy_api_it_registers_but_does_not_log_in() {
     let server = setup(false).start();
     let client = server.client();
     for inhibit in [json!(false), json!(null)] {

@@ -37,7 +37,7 @@ fn deactivate(client: &Client, token: &str, mut body: Value) -> Value {
 }
 
 #[test]
-fn d1_it_takes_a_token_and_authentication() {
+fn d01_it_takes_a_token_and_authentication() {
     let server = setup(json!([])).start();
     let client = server.client();
     let body = json!({ "auth": password_auth("alice", "wonderland") });
@@ -56,7 +56,7 @@ fn d1_it_takes_a_token_and_authentication() {
 }
 
 #[test]
-fn d1_without_a_token_where_there_are_flows_that_name_the_user() {
+fn d01_without_a_token_where_there_are_flows_that_name_the_user() {
     let mut setup = setup(json!([]));
     setup.config()["flows"] = json!({ "deactivate_without_token": [["m.login.password"]] });
     let server = setup.start();
@@ -76,7 +76,7 @@ fn d1_without_a_token_where_there_are_flows_that_name_the_user() {
 }
 
 #[test]
-fn d5_the_unbind_result_follows_from_what_became_of_the_3pids() {
+fn d05_the_unbind_result_follows_from_what_became_of_the_3pids() {
     for (threepids, id_server, result) in [
         (json!([]), Value::Null, "success"),
         (json!([]), json!("unknown.example"), "success"),
@@ -107,7 +107,7 @@ fn d5_the_unbind_result_follows_from_what_became_of_the_3pids() {
 }
 
 #[test]
-fn d5_a_dead_identity_server_holds_it_up_and_does_not_stop_it() {
+fn d05_a_dead_identity_server_holds_it_up_and_does_not_stop_it() {
     let server = setup(bound_at("dead.example")).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
@@ -126,7 +126,7 @@ fn d5_a_dead_identity_server_holds_it_up_and_does_not_stop_it() {
 }
 
 #[test]
-fn d5_a_dead_identity_server_does_not_keep_the_server_from_starting() {
+fn d05_a_dead_identity_server_does_not_keep_the_server_from_starting() {
     let mut setup = setup(bound_at("dead.example"));
     setup.data = true;
     let server = setup.start();
@@ -160,7 +160,7 @@ fn d5_a_dead_identity_server_does_not_keep_the_server_from_starting() {
 }
 
 #[test]
-fn d6_afterwards_no_way_in_works_and_the_name_stays_taken() {
+fn d06_afterwards_no_way_in_works_and_the_name_stays_taken() {
     for erase in [None, Some(false), Some(true)] {
         let mut setup = setup(bound_at("good.example"));
         setup.data = true;
@@ -215,7 +215,7 @@ fn d6_afterwards_no_way_in_works_and_the_name_stays_taken() {
 }
 
 #[test]
-fn d6_that_an_account_is_gone_can_be_hidden() {
+fn d06_that_an_account_is_gone_can_be_hidden() {
     let mut setup = setup(json!([]));
     setup.config()["hide_deactivated"] = true.into();
     let server = setup.start();
@@ -231,7 +231,7 @@ fn d6_that_an_account_is_gone_can_be_hidden() {
 }
 
 #[test]
-fn d7_an_application_service_deactivates_its_own_users_without_uia() {
+fn d07_an_application_service_deactivates_its_own_users_without_uia() {
     let mut setup = setup(json!([]));
     setup.config()["appservices"] = json!([
         bridge(),

@@ -67,7 +67,7 @@ fn runs_the_script(page: &Html) -> bool {
 }
 
 #[test]
-fn f1_every_stage_of_a_flow_is_completed_on_its_page() {
+fn f01_every_stage_of_a_flow_is_completed_on_its_page() {
     let server = Setup::new(config()).start();
     let client = server.client();
     let session = client.post("register", None, &carol()).asked();
@@ -99,7 +99,7 @@ fn f1_every_stage_of_a_flow_is_completed_on_its_page() {
 }
 
 #[test]
-fn f1_the_version_prefix_makes_no_difference_and_the_session_may_be_in_the_form() {
+fn f01_the_version_prefix_makes_no_difference_and_the_session_may_be_in_the_form() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let session = client.post("register", None, &carol()).asked();
@@ -110,7 +110,7 @@ fn f1_the_version_prefix_makes_no_difference_and_the_session_may_be_in_the_form(
 }
 
 #[test]
-fn f1_what_there_is_no_page_for() {
+fn f01_what_there_is_no_page_for() {
     let server = Setup::new(config()).start();
     let client = server.client();
     let session = client.post("register", None, &carol()).asked();
@@ -221,7 +221,7 @@ fn u09_the_password_page_takes_the_session_s_user_and_no_other() {
 }
 
 #[test]
-fn f3_a_confirmation_says_what_and_for_whom_and_a_get_confirms_nothing() {
+fn f03_a_confirmation_says_what_and_for_whom_and_a_get_confirms_nothing() {
     let server = Setup::new(config()).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
@@ -255,7 +255,7 @@ fn f3_a_confirmation_says_what_and_for_whom_and_a_get_confirms_nothing() {
 }
 
 #[test]
-fn f3_a_session_from_before_the_account_s_password_was_changed_is_over() {
+fn f03_a_session_from_before_the_account_s_password_was_changed_is_over() {
     let server = Setup::new(config()).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
@@ -315,7 +315,7 @@ fn u21_who_was_shown_the_old_terms_is_shown_the_new() {
 }
 
 #[test]
-fn f4_the_login_page_forwards_what_is_no_credential() {
+fn f04_the_login_page_forwards_what_is_no_credential() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let forwarded = |query: &str| {
@@ -355,7 +355,7 @@ fn u17_nothing_of_a_page_is_in_the_log() {
 }
 
 #[test]
-fn f1_an_address_is_confirmed_by_the_link_that_its_page_has_sent() {
+fn f01_an_address_is_confirmed_by_the_link_that_its_page_has_sent() {
     let config = json!({ "flows": { "register": [["m.login.email.identity", "m.login.msisdn"]] },
         "threepid_denied_domains": ["denied.example"] });
     let setup = Setup::sending(config);
@@ -405,7 +405,7 @@ fn f1_an_address_is_confirmed_by_the_link_that_its_page_has_sent() {
 }
 
 #[test]
-fn f3_an_oauth_approval_is_the_page_s_button() {
+fn f03_an_oauth_approval_is_the_page_s_button() {
     let flows = json!({ "device_signing": [["m.oauth"]] });
     let params = json!({ "m.oauth": { "url": "https://example.org/account" } });
     let server = Setup::new(json!({ "flows": flows, "params": params })).start();
@@ -431,7 +431,7 @@ fn f3_an_oauth_approval_is_the_page_s_button() {
 
 /// Rule A1.
 #[test]
-fn a1_a_locked_account_s_sessions_stand_still_on_pages_too() {
+fn a01_a_locked_account_s_sessions_stand_still_on_pages_too() {
     let users = json!([
         { "localpart": "alice", "password": "wonderland" },
         { "localpart": "root", "password": "root-of-all", "admin": true },

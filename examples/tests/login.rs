@@ -16,7 +16,7 @@ fn get_token(client: &Client, access: &str) -> String {
 }
 
 #[test]
-fn l1_the_flows_are_by_policy() {
+fn l01_the_flows_are_by_policy() {
     let flows = |config: Value| {
         let mut setup = Setup::new(config);
         setup.config()["server_name"] = "localhost".into();
@@ -35,7 +35,7 @@ fn l1_the_flows_are_by_policy() {
 }
 
 #[test]
-fn l1_old_paths_are_served_alike() {
+fn l01_old_paths_are_served_alike() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let old = client.get("/_matrix/client/r0/login", None).ok();
@@ -44,7 +44,7 @@ fn l1_old_paths_are_served_alike() {
 }
 
 #[test]
-fn l2_wrong_and_unknown_are_one_answer() {
+fn l02_wrong_and_unknown_are_one_answer() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let wrong = client.login("alice", "looking-glass").rejected(403, "M_FORBIDDEN");
@@ -61,7 +61,7 @@ fn l2_wrong_and_unknown_are_one_answer() {
 }
 
 #[test]
-fn l2_a_user_is_named_in_every_way_there_is() {
+fn l02_a_user_is_named_in_every_way_there_is() {
     let server = Setup::new(json!({ "users": [{
         "localpart": "alice", "password": "wonderland", "threepids": [
             { "medium": "email", "address": "alice@example.org" },
@@ -85,7 +85,7 @@ fn l2_a_user_is_named_in_every_way_there_is() {
 }
 
 #[test]
-fn l2_odd_types_have_their_errors() {
+fn l02_odd_types_have_their_errors() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     for (body, status, code) in [
@@ -105,7 +105,7 @@ fn l2_odd_types_have_their_errors() {
 }
 
 #[test]
-fn l2_over_the_rate_nothing_is_verified() {
+fn l02_over_the_rate_nothing_is_verified() {
     let server =
         Setup::new(json!({ "rate_limits": { "failed_auth": { "burst": 2, "per_second": 0.01 } } })).start();
     let client = server.client();
@@ -117,7 +117,7 @@ fn l2_over_the_rate_nothing_is_verified() {
 }
 
 #[test]
-fn l3_a_device_is_taken_up_with_its_name_and_without_its_tokens() {
+fn l03_a_device_is_taken_up_with_its_name_and_without_its_tokens() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let login = |device: &str, name: &str| {
@@ -139,7 +139,7 @@ fn l3_a_device_is_taken_up_with_its_name_and_without_its_tokens() {
 }
 
 #[test]
-fn l2_a_login_token_logs_in_once_on_another_device() {
+fn l02_a_login_token_logs_in_once_on_another_device() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let alice = client.login("alice", "wonderland").ok();
@@ -164,7 +164,7 @@ fn l2_a_login_token_logs_in_once_on_another_device() {
 }
 
 #[test]
-fn l2_a_login_token_ends_with_its_time_or_the_password_it_was_asked_with() {
+fn l02_a_login_token_ends_with_its_time_or_the_password_it_was_asked_with() {
     let server = Setup::new(json!({ "login_token": { "lifetime_ms": 300 } })).start();
     let client = server.client();
     let token = get_token(&client, &client.token("alice", "wonderland"));
@@ -181,7 +181,7 @@ fn l2_a_login_token_ends_with_its_time_or_the_password_it_was_asked_with() {
 }
 
 #[test]
-fn l5_logout_ends_the_device_and_logout_all_every_device() {
+fn l05_logout_ends_the_device_and_logout_all_every_device() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let [one, two, three] = [(); 3].map(|()| client.token("alice", "wonderland"));
@@ -198,7 +198,7 @@ fn l5_logout_ends_the_device_and_logout_all_every_device() {
 }
 
 #[test]
-fn r7_without_the_legacy_api_nobody_logs_in_or_registers() {
+fn r07_without_the_legacy_api_nobody_logs_in_or_registers() {
     let server = Setup::new(json!({ "legacy_login": false, "registration": { "guests": true } })).start();
     let client = server.client();
     client.get("login", None).rejected(404, "M_UNRECOGNIZED");
@@ -234,7 +234,7 @@ fn capabilities_are_the_policy_s() {
 }
 
 #[test]
-fn l6_a_token_may_stand_in_the_query_and_an_empty_one_is_none() {
+fn l06_a_token_may_stand_in_the_query_and_an_empty_one_is_none() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");

@@ -122,7 +122,7 @@ fn where_it_is_disabled_it_is_403_before_any_challenge() {
 }
 
 #[test]
-fn r7_the_legacy_api_can_be_off_but_for_application_services() {
+fn r07_the_legacy_api_can_be_off_but_for_application_services() {
     let mut setup = Setup::kept(json!({ "appservices": [bridge()] }));
     let puppet = json!({ "localpart": "_bridge_a", "password": "puppeteer" });
     setup.config()["users"].as_array_mut().unwrap().push(puppet);
@@ -204,7 +204,7 @@ fn login_takes_up_a_device_and_ends_its_earlier_tokens() {
 }
 
 #[test]
-fn p2_a_password_is_one_in_whatever_normal_form_it_is_typed() {
+fn p02_a_password_is_one_in_whatever_normal_form_it_is_typed() {
     // Lesson 108: the keyboards of two devices differ.
     let (composed, decomposed) = ("caf\u{e9} \u{fb01}n", "cafe\u{301} fin");
     let users = json!([{ "localpart": "alice", "password": composed }]);

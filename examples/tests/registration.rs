@@ -120,7 +120,7 @@ fn a_name_taken_meanwhile_may_be_replaced_in_the_same_session() {
 }
 
 #[test]
-fn r5_an_application_service_s_user_needs_no_uia_or_is_told_so() {
+fn r05_an_application_service_s_user_needs_no_uia_or_is_told_so() {
     let server = Setup::new(json!({ "appservices": [bridge()] })).start();
     let client = server.client();
     // An as_token in `whoami` names its sender, registered or not.
@@ -129,7 +129,7 @@ fn r5_an_application_service_s_user_needs_no_uia_or_is_told_so() {
 }
 
 #[test]
-fn r8_a_name_is_available_or_one_of_the_errors() {
+fn r08_a_name_is_available_or_one_of_the_errors() {
     let mut setup = Setup::new(json!({}));
     setup.config()["appservices"] = json!([
         { "id": "bridge", "as_token": "as-secret", "sender_localpart": "bridgebot", "user_prefix": "_bridge_" }]);
@@ -159,7 +159,7 @@ fn r8_a_name_is_available_or_one_of_the_errors() {
 }
 
 #[test]
-fn r8_a_registration_token_is_valid_while_a_use_is_left() {
+fn r08_a_registration_token_is_valid_while_a_use_is_left() {
     let path =
         |token: &str| format!("/_matrix/client/v1/register/m.login.registration_token/validity{token}");
     let mut setup = Setup::new(json!({}));
@@ -197,7 +197,7 @@ fn r8_a_registration_token_is_valid_while_a_use_is_left() {
 }
 
 #[test]
-fn r8_whoever_tries_token_after_token_is_held_up() {
+fn r08_whoever_tries_token_after_token_is_held_up() {
     let server =
         Setup::new(json!({ "rate_limits": { "failed_auth": { "burst": 3, "per_second": 0.01 } } })).start();
     let client = server.client();
@@ -209,7 +209,7 @@ fn r8_whoever_tries_token_after_token_is_held_up() {
 }
 
 #[test]
-fn r1_a_guest_s_parameters_are_ignored_whatever_they_are() {
+fn r01_a_guest_s_parameters_are_ignored_whatever_they_are() {
     let server = Setup::new(json!({ "registration": { "guests": true } })).start();
     let client = server.client();
     let body = json!({ "username": 1, "password": {}, "device_id": [], "inhibit_login": true, "auth": "x" });

@@ -222,7 +222,7 @@ fn asking_too_often_is_limited_by_peer_and_by_address() {
 }
 
 #[test]
-fn p7_messages_to_one_address_are_limited_whoever_asks_for_them() {
+fn p07_messages_to_one_address_are_limited_whoever_asks_for_them() {
     let limits = json!({ "messages_per_recipient": { "burst": 2, "per_second": 0.001 } });
     let setup = sending(json!({ "rate_limits": limits, "trusted_proxies": ["127.0.0.1"] }));
     let server = setup.start();

@@ -38,7 +38,7 @@ const TOKEN: &str = "m.login.registration_token";
 const CAPTCHA: &str = "m.login.recaptcha";
 
 #[test]
-fn u1_whatever_says_nothing_gets_a_new_session_and_exactly_three_keys() {
+fn u01_whatever_says_nothing_gets_a_new_session_and_exactly_three_keys() {
     let server = Setup::new(json!({})).start();
     let client = server.client();
     let token = client.token("alice", "wonderland");
@@ -68,7 +68,7 @@ fn u1_whatever_says_nothing_gets_a_new_session_and_exactly_three_keys() {
 }
 
 #[test]
-fn u3_u4_flows_and_params_stay_the_same_and_completed_grows_in_order() {
+fn u03_u4_flows_and_params_stay_the_same_and_completed_grows_in_order() {
     let server = Setup::new(stages()).start();
     let client = server.client();
     let first = client.post("register", None, &json!({ "username": "carol", "password": "christmas" }));
@@ -99,7 +99,7 @@ fn u3_u4_flows_and_params_stay_the_same_and_completed_grows_in_order() {
 }
 
 #[test]
-fn u5_a_stage_out_of_turn_is_refused_and_verifies_nothing() {
+fn u05_a_stage_out_of_turn_is_refused_and_verifies_nothing() {
     let server = Setup::new(stages()).start();
     let client = server.client();
     let post = |auth| client.post("register", None, &carol(auth));
@@ -121,7 +121,7 @@ fn u5_a_stage_out_of_turn_is_refused_and_verifies_nothing() {
 }
 
 #[test]
-fn u5_any_order_takes_the_stages_as_they_come() {
+fn u05_any_order_takes_the_stages_as_they_come() {
     let mut config = stages();
     config["uia"] = json!({ "stage_order": "any" });
     let server = Setup::new(config).start();
@@ -134,7 +134,7 @@ fn u5_any_order_takes_the_stages_as_they_come() {
 }
 
 #[test]
-fn u7_failures_keep_the_state_and_a_stranger_s_credentials_are_403() {
+fn u07_failures_keep_the_state_and_a_stranger_s_credentials_are_403() {
     let setup = Setup::new(json!({ "users": [
         { "localpart": "alice", "password": "wonderland",
           "threepids": [{ "medium": "email", "address": "alice@example.org" }, { "medium": "msisdn", "address": "447700900000" }] },
@@ -182,7 +182,7 @@ fn u7_failures_keep_the_state_and_a_stranger_s_credentials_are_403() {
 }
 
 #[test]
-fn u8_a_completed_stage_sent_again_is_not_verified_again() {
+fn u08_a_completed_stage_sent_again_is_not_verified_again() {
     let server = Setup::new(stages()).start();
     let client = server.client();
     let post = |auth| client.post("register", None, &carol(auth));
@@ -197,7 +197,7 @@ fn u8_a_completed_stage_sent_again_is_not_verified_again() {
 }
 
 #[test]
-fn u9_a_session_alone_polls_and_counts_as_no_failure() {
+fn u09_a_session_alone_polls_and_counts_as_no_failure() {
     let mut config = stages();
     config["uia"] = json!({ "max_failed_attempts": 1 });
     let server = Setup::new(config).start();

@@ -9,7 +9,7 @@ const LESSONS: &str = include_str!("../../src/manual/lessons.md");
 const LESSONS_LEARNT: usize = 112;
 /// Those that no test holds yet, which the last column of their rows says. A lesson that has
 /// one is none of them: the list can only shrink.
-const OPEN: &[usize] = &[76, 78, 81, 82, 83, 92, 93, 94, 95, 96, 97, 105, 106, 107, 108, 109, 112];
+const OPEN: &[usize] = &[81, 105, 106, 108, 92, 93, 96, 83, 109];
 
 /// The number of each row with the names of its tests.
 fn rows() -> Vec<(usize, Vec<&'static str>)> {
