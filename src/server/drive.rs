@@ -20,9 +20,9 @@ use super::call::Call;
 use super::commit::{Change, Committed, changes};
 use super::digest::BindingKey;
 use super::endpoint::Endpoint;
-use super::exchange::{Admit, Exchange, HostKind, Perform, Performing, Repeat};
+use super::exchange::{Admit, Exchange, HostKind, Repeat, arrive};
 use super::flows::Flows;
-use super::grant::{Outcome, Refusal};
+use super::grant::{Grant, Outcome, Refusal};
 use super::operation::Operation;
 use super::question::Question;
 use super::reference::UserRef;
@@ -37,7 +37,7 @@ use super::verdict::Verdict;
 use crate::wire::error::MatrixError;
 use crate::{Secret, Timestamp};
 
-/// What a host found in the transaction that it has begun.
+/// What a host found in the transaction that it has arrive.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "what nobody looks up has to break the build")]
 pub struct Loaded<S> {
@@ -217,6 +217,8 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
     hash: Option<H::Hash>,
     /// Whether the record of the claimed call has been asked for in this transaction.
     record_asked: bool,
+    /// Whether the handler has the grant, and has not reported how its call ended.
+    granted: bool,
 }
 
 /// What a handler is asked to do.
@@ -241,6 +243,27 @@ pub struct Granted<'r, E: Endpoint, H: Send> {
     performing: Performing<'r, E::Op>,
 }
 
+/// A call that is being carried out: how it ended is to be reported with [`Run::done`].
+#[must_use = "report how it ended"]
+pub struct Performing<'r, Op> {
+    session: Option<SessionId>,
+    operation: PhantomData<fn(&'r ()) -> Op>,
+}
+
+impl<Op> Performing<'_, Op> {
+    /// The session of the call; `None` if nobody had to authenticate.
+    #[must_use]
+    pub const fn session_id(&self) -> Option<SessionId> {
+        self.session
+    }
+}
+
+impl<Op: Operation> fmt::Debug for Performing<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Performing").field("operation", &Op::NAME).finish_non_exhaustive()
+    }
+}
+
 impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// Begins. `fresh` is made from fresh entropy; `arrived` is when the request came in.
     pub fn new(
@@ -251,18 +274,18 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         arrived: Timestamp,
     ) -> Self {
         let Guarded { flows, rules, key, kind } = guarded;
-        let mut run = Self {
+        let work = arrive(flows, rules, kind, request.call(key), fresh, arrived);
+        Self {
             host,
             request,
             key,
-            work: None,
-            todo: Todo::Respond,
+            work: Some(Ok(work)),
+            todo: Todo::Load,
             stored: None,
             hash: None,
             record_asked: false,
-        };
-        run.go_on(Exchange::begin(flows, rules, kind, request.call(key), fresh, arrived));
-        run
+            granted: false,
+        }
     }
 
     /// The next thing for the handler to do; `None` once the call has succeeded and all of
@@ -388,10 +411,12 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         done: Result<Outcome, Refusal>,
         now: Timestamp,
     ) {
-        self.go_on(match done {
-            Ok(outcome) => performing.succeeded(outcome, now),
-            Err(refusal) => performing.refused(refusal),
-        });
+        let Performing { .. } = performing;
+        if let Some(Ok(work)) = &mut self.work
+            && core::mem::take(&mut self.granted)
+        {
+            take_in(work, &mut self.todo, Said::Done(done, now));
+        }
     }
 
     #[inline(never)]
@@ -415,35 +440,40 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     #[allow(clippy::type_complexity, reason = "a grant, an end, or neither yet")]
     #[inline(never)]
     fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
-        let end = |respond| match respond {
-            Respond::Performed => Some(Ok(None)),
-            respond => Some(Err(Stop::Respond(respond))),
-        };
-        let work = match self.work.take() {
-            Some(Ok(work)) => work,
-            Some(Err(respond)) => return end(respond),
-            None => return end(Respond::Error(MatrixError::unavailable())),
-        };
-        match self.todo {
-            Todo::Perform => {
-                let (grant, performing) = Perform::of(work).grant();
-                let record_under = grant.record_under();
+        match &mut self.work {
+            Some(Ok(work)) if matches!(self.todo, Todo::Perform) && !self.granted => {
+                let grant = Grant::new(work);
+                let (record_under, session) = (grant.record_under(), grant.session_id());
                 // Who need not authenticate has no session, whichever one was named.
-                let stored = self.stored.clone().filter(|_| grant.session_id().is_some());
+                let stored = self.stored.clone().filter(|_| session.is_some());
                 match self.request.plan(self.key, grant, stored, self.hash.clone()) {
-                    Ok(plan) => Some(Ok(Some(Granted { plan, record_under, performing }))),
+                    Ok(plan) => {
+                        self.granted = true;
+                        let performing = Performing { session, operation: PhantomData };
+                        Some(Ok(Some(Granted { plan, record_under, performing })))
+                    }
                     Err(refusal) => {
-                        self.go_on(performing.refused(refusal));
+                        take_in(work, &mut self.todo, Said::Done(Err(refusal), work.now));
                         None
                     }
                 }
             }
-            Todo::Respond => end(Respond::of(work)),
-            _ => {
-                self.work = Some(Ok(work));
-                None
-            }
+            _ => self.end(),
         }
+    }
+
+    /// The end of the request, when it has come to that.
+    fn end<T>(&mut self) -> Option<Next<'r, T, H::Error>> {
+        let respond = match self.work.take() {
+            Some(Ok(work)) if matches!(self.todo, Todo::Respond) => Respond::of(work),
+            Some(Err(respond)) => respond,
+            // The handler has not answered what it was asked.
+            _ => Respond::Error(MatrixError::unavailable()),
+        };
+        Some(match respond {
+            Respond::Performed => Ok(None),
+            respond => Err(Stop::Respond(respond)),
+        })
     }
 
     async fn hash_password(&mut self, session: SessionId) -> Result<(), H::Error> {
@@ -466,6 +496,8 @@ enum Said<'r> {
     Verified(Verified<'r>),
     Hashed,
     Committed(Committed),
+    /// How the call ended, and when.
+    Done(Result<Outcome, Refusal>, Timestamp),
     /// The record says that the claimed call has been carried out.
     Already(Outcome),
     /// The call is let in; its answer is always the same.
@@ -487,6 +519,8 @@ fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
         (Todo::Hash, Said::Hashed) => work.hashed(),
         (Todo::Commit, Said::Committed(committed)) => work.committed(committed),
         (Todo::Perform, Said::Already(outcome)) => work.carried_out_before(outcome),
+        (Todo::Perform, Said::Done(Ok(outcome), now)) => work.succeeded(outcome, now),
+        (Todo::Perform, Said::Done(Err(refusal), _)) => work.refused(refusal),
         (Todo::Admit, Said::Yes) => work.admitted(),
         (Todo::Repeat, Said::Yes) => work.repeated(),
         // Every question is answered where it is asked.

@@ -150,7 +150,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
 }
 
 /// A request as it comes in.
-fn arrive<'r, Op: Operation>(
+pub(super) fn arrive<'r, Op: Operation>(
     flows: &'r Flows<'r, Op>,
     rules: &'r Rules,
     kind: HostKind,

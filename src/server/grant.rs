@@ -1,6 +1,7 @@
 //! The proof that authentication is complete. Nothing else is in this file, so that it can
-//! be audited alone: a [`Grant`] is made by [`Perform::grant`](super::exchange::Perform::grant),
-//! and nowhere else.
+//! be audited alone: a [`Grant`] is made where the call is to be performed, by
+//! [`Perform::grant`](super::exchange::Perform::grant) and by the
+//! [driver](super::drive::Run) that asks the same question, and nowhere else.
 
 use core::fmt;
 use core::marker::PhantomData;

@@ -15,9 +15,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use matrix_uia::server::account::{Account, Caller};
 use matrix_uia::server::commit::{Change, Committed};
-use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
+use matrix_uia::server::drive::{
+    self, Changes, Guarded, Host, Loaded, Performing, Recalled, Run, Stop, Verified,
+};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::Performing;
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::question::Question;
