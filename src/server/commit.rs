@@ -79,8 +79,14 @@ impl<'c> Iterator for Changes<'c> {
     #[inline(never)]
     fn next(&mut self) -> Option<Change<'c>> {
         while self.position <= PUT {
-            let change = change_at(self.work, self.position);
-            self.position = self.position.saturating_add(1);
+            let position = self.position;
+            // Where there is nothing to list, its places are not looked at one by one.
+            self.position = match position {
+                SPEND if self.work.spend.is_none() => UNUSED,
+                BACK if self.work.leaving.is_none() => PUT,
+                _ => position.saturating_add(1),
+            };
+            let change = change_at(self.work, position);
             if change.is_some() {
                 return change;
             }
@@ -122,6 +128,13 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
         }
     }
 }
+
+/// How often the commits of one request may be lost: each is a race with another request
+/// for the same session, and somebody wins every race. A request that loses more often is
+/// one whose commit can't be stored, such as one that spends what nobody has reserved (rule
+/// U25) or inserts under an ID that is taken; it is answered with
+/// [`MatrixError::unavailable`](crate::MatrixError::unavailable).
+pub const MAX_LOST_COMMITS: u8 = 16;
 
 /// What came of carrying out the changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

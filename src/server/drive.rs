@@ -426,7 +426,10 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         let counts = session.as_ref().is_some_and(Session::keeps_params);
         self.stored = stored.filter(|_| counts);
         self.record_asked = false;
-        self.answer(Said::Loaded(session, caller, now));
+        if let Some(Ok(work)) = &mut self.work {
+            work.session = session;
+            take_in(work, &mut self.todo, Said::Loaded(caller, now));
+        }
     }
 
     /// Answers the question that is asked.
@@ -464,11 +467,13 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
 
     /// The end of the request, when it has come to that.
     fn end<T>(&mut self) -> Option<Next<'r, T, H::Error>> {
-        let respond = match self.work.take() {
+        let respond = match &self.work {
             Some(Ok(work)) if matches!(self.todo, Todo::Respond) => Respond::of(work),
-            Some(Err(respond)) => respond,
-            // The handler has not answered what it was asked.
-            _ => Respond::Error(MatrixError::unavailable()),
+            _ => match self.work.take() {
+                Some(Err(respond)) => respond,
+                // The handler has not answered what it was asked.
+                _ => Respond::Error(MatrixError::unavailable()),
+            },
         };
         Some(match respond {
             Respond::Performed => Ok(None),
@@ -490,7 +495,8 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
 
 /// The host's answer to a question.
 enum Said<'r> {
-    Loaded(Option<Session>, Caller, Timestamp),
+    /// The session has been put in its place.
+    Loaded(Caller, Timestamp),
     Account(Option<Account>),
     Recalled(Recalled),
     Verified(Verified<'r>),
@@ -509,7 +515,7 @@ enum Said<'r> {
 #[inline(never)]
 fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
     *todo = match (&*todo, said) {
-        (Todo::Load, Said::Loaded(session, caller, now)) => work.loaded(session, caller, now),
+        (Todo::Load, Said::Loaded(caller, now)) => work.loaded(caller, now),
         (Todo::Account(_), Said::Account(found)) => work.account(found),
         (Todo::Recall, Said::Recalled(recalled)) => work.recalled(recalled),
         (Todo::Verify(question), Said::Verified(verified)) => match verified {

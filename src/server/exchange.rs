@@ -128,7 +128,7 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
             Todo::Perform => Self::Perform(Perform::of(work)),
             Todo::Repeat => Self::Repeat(Repeat::of(work)),
             Todo::Commit => Self::Commit(Commit::of(work)),
-            Todo::Respond => Self::Respond(Respond::of(work)),
+            Todo::Respond => Self::Respond(Respond::of(&work)),
         }
     }
 
@@ -243,7 +243,8 @@ impl<'r, Op: Operation> Load<'r, Op> {
     /// What was found: the session under that ID, and who makes the request, both as they
     /// are now. `now` is read in this transaction.
     pub fn found(mut self, session: Option<Session>, caller: Caller, now: Timestamp) -> Exchange<'r, Op> {
-        let todo = self.state.work.loaded(session, caller, now);
+        self.state.work.session = session;
+        let todo = self.state.work.loaded(caller, now);
         Exchange::ask(self.state.work, todo)
     }
 }

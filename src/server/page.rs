@@ -216,7 +216,8 @@ impl<'r> PageLoad<'r> {
         let mut work = Work::new(request);
         work.answered = answered;
         // Nobody's token has to be looked at.
-        let _ = work.arrive(Some(session), Caller::Nobody, now);
+        work.session = Some(session);
+        let _ = work.arrive(Caller::Nobody, now);
         Here { at: self, work }.with_account()
     }
 }

@@ -26,11 +26,13 @@ pub enum Respond<'r> {
 }
 
 impl<'r> Respond<'r> {
-    pub(super) fn of(work: Work<'r>) -> Self {
+    #[inline(never)]
+    pub(super) fn of(work: &Work<'r>) -> Self {
         let policy = work.request.policy;
-        match (work.answer, work.session) {
+        match (work.answer, &work.session) {
             (Some(Answer::Performed), _) => Self::Performed,
             (Some(Answer::Challenge { show_completed, error, extra }), Some(session)) => {
+                let session = session.clone();
                 Self::Challenge(Challenge { policy, id: work.id, session, show_completed, error, extra })
             }
             (Some(Answer::Error(error)), _) => Self::Error(error),

@@ -4,7 +4,7 @@
 use super::answer::Answer;
 use super::end::Recalled;
 use super::work::{Admission, Answered, Todo, Work};
-use crate::server::commit::Committed;
+use crate::server::commit::{Committed, MAX_LOST_COMMITS};
 use crate::server::grant::Outcome;
 use crate::server::question::Question;
 use crate::server::verdict::Verdict;
@@ -53,6 +53,12 @@ impl<'r> Work<'r> {
         self.commit(Answer::Performed)
     }
 
+    /// Whether so many commits were lost that no further one is tried. The session is loaded
+    /// once more, since only what it does not hold is given back.
+    pub(super) const fn is_lost_for_good(&self) -> bool {
+        self.lost >= MAX_LOST_COMMITS
+    }
+
     /// What came of a commit.
     pub(crate) fn committed(&mut self, committed: Committed) -> Todo<'r> {
         match committed {
@@ -60,7 +66,12 @@ impl<'r> Work<'r> {
                 self.stored();
                 if self.answer.is_some() { Todo::Respond } else { Todo::Load }
             }
-            Committed::Lost => Todo::Load,
+            // What is left to be written then, nobody else has to do with.
+            Committed::Lost if self.is_lost_for_good() => Todo::Respond,
+            Committed::Lost => {
+                self.lost = self.lost.saturating_add(1);
+                Todo::Load
+            }
             Committed::Full(wait) => {
                 if self.full(wait) {
                     Todo::Commit

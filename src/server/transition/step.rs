@@ -16,10 +16,14 @@ use crate::wire::error::{ErrorCode, MatrixError};
 const UNKNOWN_SESSION: &str = "Unknown or expired session.";
 
 impl<'r> Work<'r> {
-    /// The session and the account of the access token, as they are now.
-    pub(crate) fn loaded(&mut self, session: Option<Session>, caller: Caller, now: Timestamp) -> Todo<'r> {
-        if let Err(error) = self.arrive(session, caller, now) {
+    /// The session has been put in its place; this is the account of the access token, as it
+    /// is now.
+    pub(crate) fn loaded(&mut self, caller: Caller, now: Timestamp) -> Todo<'r> {
+        if let Err(error) = self.arrive(caller, now) {
             return self.refuse(error);
+        }
+        if self.is_lost_for_good() {
+            return self.refuse(MatrixError::unavailable());
         }
         self.with_account()
     }
@@ -32,14 +36,8 @@ impl<'r> Work<'r> {
         }
     }
 
-    pub(crate) fn arrive(
-        &mut self,
-        session: Option<Session>,
-        caller: Caller,
-        now: Timestamp,
-    ) -> Result<(), MatrixError> {
+    pub(crate) fn arrive(&mut self, caller: Caller, now: Timestamp) -> Result<(), MatrixError> {
         self.now = now;
-        self.session = session;
         self.id = self.to_load().unwrap_or(self.request.fresh);
         match caller {
             Caller::Nobody => Ok(()),

@@ -125,6 +125,8 @@ pub(crate) struct Work<'r> {
     pub(crate) refusal: Option<MatrixError>,
     /// The claim that this request has stored.
     pub(crate) claim: Option<(SessionId, Revision)>,
+    /// How many of its commits have been lost.
+    pub(crate) lost: u8,
 
     // Since the last load:
     pub(crate) now: Timestamp,
@@ -187,6 +189,7 @@ impl<'r> Work<'r> {
             hashed: None,
             refusal: None,
             claim: None,
+            lost: 0,
             now: request.arrived,
             caller: None,
             named: None,
@@ -218,6 +221,7 @@ impl<'r> Work<'r> {
             hashed: _,
             refusal: _,
             claim: _,
+            lost: _,
             now: _,
             caller,
             named,
