@@ -353,10 +353,6 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     let found = self.host.account(*user).await?;
                     self.answer(Said::Account(found));
                 }
-                Todo::Recall => {
-                    let recalled = self.host.recall(work.id).await?;
-                    self.answer(Said::Recalled(recalled));
-                }
                 Todo::Verify(question) => {
                     let verified = self.host.verify(question).await?;
                     self.answer(Said::Verified(verified));
@@ -379,16 +375,12 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     let committed = self.host.commit(Changes::of(work), stored).await?;
                     self.answer(Said::Committed(committed));
                 }
-                Todo::Perform => match work.record_under() {
-                    Some(session) if !self.record_asked => {
-                        let recalled = self.host.recall(session).await?;
-                        self.record_asked = true;
-                        if let Recalled::CarriedOut(outcome) = recalled {
-                            self.answer(Said::Already(outcome));
-                        }
-                    }
-                    _ => return Ok(()),
-                },
+                Todo::Perform if self.record_asked || work.record_under().is_none() => return Ok(()),
+                Todo::Recall | Todo::Perform => {
+                    let recalled = self.host.recall(work.id).await?;
+                    self.record_asked = true;
+                    self.answer(Said::Recalled(recalled));
+                }
                 Todo::Admit | Todo::Repeat | Todo::Respond => return Ok(()),
             }
         }
@@ -504,8 +496,6 @@ enum Said<'r> {
     Committed(Committed),
     /// How the call ended, and when.
     Done(Result<Outcome, Refusal>, Timestamp),
-    /// The record says that the claimed call has been carried out.
-    Already(Outcome),
     /// The call is let in; its answer is always the same.
     Yes,
 }
@@ -524,7 +514,7 @@ fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
         },
         (Todo::Hash, Said::Hashed) => work.hashed(),
         (Todo::Commit, Said::Committed(committed)) => work.committed(committed),
-        (Todo::Perform, Said::Already(outcome)) => work.carried_out_before(outcome),
+        (Todo::Perform, Said::Recalled(Recalled::CarriedOut(outcome))) => work.carried_out_before(outcome),
         (Todo::Perform, Said::Done(Ok(outcome), now)) => work.succeeded(outcome, now),
         (Todo::Perform, Said::Done(Err(refusal), _)) => work.refused(refusal),
         (Todo::Admit, Said::Yes) => work.admitted(),

@@ -10,14 +10,15 @@
 //! made for short inputs: on such inputs several times faster than an HMAC and a
 //! fraction of its code, which matters on the hot path and on a microcontroller.
 
+mod sip;
 mod value;
 
 use core::fmt;
-use core::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
-use siphasher::sip128::{Hash128, Hasher128, SipHasher24};
 use zeroize::ZeroizeOnDrop;
+
+use sip::Sip;
 
 use crate::Text;
 use crate::server::operation::Operation;
@@ -75,7 +76,7 @@ impl BindingKey {
         for param in path_params {
             bytes.text(param);
         }
-        Target(bytes.finish().h1)
+        Target(bytes.finish_half())
     }
 
     /// The digest of `parts` for a use of its own, which `label` names. No label begins
@@ -88,7 +89,7 @@ impl BindingKey {
             bytes.write(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             bytes.write(part);
         }
-        Digest(bytes.finish().as_bytes())
+        bytes.finish_digest()
     }
 
     /// The same of one text, decoded.
@@ -97,7 +98,7 @@ impl BindingKey {
         bytes.write(label);
         bytes.write(&[0]);
         bytes.text(text);
-        Digest(bytes.finish().as_bytes())
+        bytes.finish_digest()
     }
 }
 
@@ -137,36 +138,17 @@ pub struct ParamHasher {
     bytes: Gather,
 }
 
-/// Gathers short pieces, since the hash takes its time over each call however short.
+/// The bytes of a digest.
 #[derive(Clone)]
-struct Gather {
-    hasher: SipHasher24,
-    buffer: [u8; 64],
-    used: usize,
-}
+struct Gather(Sip);
 
 impl Gather {
-    #[inline]
     fn new(key: &[u8; 16]) -> Self {
-        Self { hasher: SipHasher24::new_with_key(key), buffer: [0; 64], used: 0 }
+        Self(Sip::new(key))
     }
 
-    #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        let end = self.used.saturating_add(bytes.len());
-        if let Some(room) = self.buffer.get_mut(self.used..end) {
-            room.copy_from_slice(bytes);
-            self.used = end;
-        } else {
-            self.flush();
-            self.hasher.write(bytes);
-        }
-    }
-
-    #[inline]
-    fn flush(&mut self) {
-        self.hasher.write(self.buffer.get(..self.used).unwrap_or_default());
-        self.used = 0;
+        self.0.write(bytes);
     }
 
     /// The decoded text and a byte that UTF-8 never has: no two lists of texts run into
@@ -179,10 +161,19 @@ impl Gather {
         self.write(&[0xFF]);
     }
 
-    #[inline]
-    fn finish(mut self) -> Hash128 {
-        self.flush();
-        self.hasher.finish128()
+    fn finish(self) -> [u64; 2] {
+        self.0.finish()
+    }
+
+    /// Its first half, where 64 bits are enough.
+    fn finish_half(self) -> u64 {
+        let [half, _] = self.finish();
+        half
+    }
+
+    fn finish_digest(self) -> Digest {
+        let [low, high] = self.finish().map(u128::from);
+        Digest((low | high.wrapping_shl(64)).to_le_bytes())
     }
 }
 
@@ -228,7 +219,7 @@ impl ParamHasher {
         let hash = |value: Text<'t>| {
             let mut one = bytes.clone();
             one.text(value);
-            one.finish().h1
+            one.finish_half()
         };
         let mut all = bytes.clone();
         let mut hashes = heapless::Vec::<u64, MAX_SET>::new();
@@ -251,7 +242,7 @@ impl ParamHasher {
     #[must_use]
     pub fn finish(self) -> ParamDigest {
         // 0 stands for a parameter that is not bound.
-        ParamDigest(self.bytes.finish().h1.max(ParamDigest::FIRST))
+        ParamDigest(self.bytes.finish_half().max(ParamDigest::FIRST))
     }
 }
 

@@ -1,7 +1,5 @@
 //! The digest of a JSON value of any shape.
 
-use siphasher::sip128::Hash128;
-
 use super::{BindingKey, Digest, Gather};
 use crate::Text;
 use crate::wire::json::Reader;
@@ -48,7 +46,7 @@ enum Content<'a> {
 impl Tree<'_> {
     // Not inlined: the hash's state would stand in the frame of every level.
     #[inline(never)]
-    fn hash(&self, path: u64, kind: u8, content: &Content<'_>) -> Hash128 {
+    fn hash(&self, path: u64, kind: u8, content: &Content<'_>) -> [u64; 2] {
         let mut bytes = Gather::new(self.key);
         bytes.write(&path.to_le_bytes());
         bytes.write(&[kind]);
@@ -62,8 +60,8 @@ impl Tree<'_> {
 
     #[inline(never)]
     fn add(&mut self, path: u64, kind: u8, content: &Content<'_>) {
-        let hash = self.hash(path, kind, content).as_u128();
-        self.sum = self.sum.wrapping_add(hash);
+        let [low, high] = self.hash(path, kind, content).map(u128::from);
+        self.sum = self.sum.wrapping_add(low | high.wrapping_shl(64));
     }
 
     #[inline(never)]
@@ -84,7 +82,7 @@ impl Tree<'_> {
             Some(b'{') if depth < MAX_NESTING => {
                 self.add(path, b'{', &Content::Nothing);
                 reader.object(|reader, key| {
-                    let child = self.hash(path, b'k', &Content::Text(key)).h1;
+                    let [child, _] = self.hash(path, b'k', &Content::Text(key));
                     self.value(reader, child, below)
                 })
             }
@@ -92,7 +90,7 @@ impl Tree<'_> {
                 self.add(path, b'[', &Content::Nothing);
                 let mut index = 0_u64;
                 reader.array(|reader| {
-                    let child = self.hash(path, b'i', &Content::Bytes(&index.to_le_bytes())).h1;
+                    let [child, _] = self.hash(path, b'i', &Content::Bytes(&index.to_le_bytes()));
                     index = index.wrapping_add(1);
                     self.value(reader, child, below)
                 })
