@@ -360,7 +360,14 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 Todo::Hash => {
                     let session = work.id;
                     self.host.release().await;
-                    self.hash_password(session).await?;
+                    let kept = self.stored.as_ref().and_then(E::stored_password);
+                    let kept = kept.and_then(|sealed: &SealedPassword| sealed.open(&session));
+                    let password = self.request.password().or(kept.as_ref().map(|opened| opened.secret()));
+                    self.hash = match password {
+                        Some(password) => Some(self.host.hash(password).await?),
+                        None => None,
+                    };
+                    drop(kept);
                     self.answer(Said::Hashed);
                 }
                 Todo::Commit => {
@@ -471,17 +478,6 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
             Respond::Performed => Ok(None),
             respond => Err(Stop::Respond(respond)),
         })
-    }
-
-    async fn hash_password(&mut self, session: SessionId) -> Result<(), H::Error> {
-        let kept = self.stored.as_ref().and_then(E::stored_password);
-        let kept = kept.and_then(|sealed: &SealedPassword| sealed.open(&session));
-        let password = self.request.password().or(kept.as_ref().map(|opened| opened.secret()));
-        self.hash = match password {
-            Some(password) => Some(self.host.hash(password).await?),
-            None => None,
-        };
-        Ok(())
     }
 }
 

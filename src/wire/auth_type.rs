@@ -145,6 +145,22 @@ impl StageId {
     /// No stage: what an empty place has.
     pub(crate) const NONE: Self = Self(0);
     const CUSTOM: u32 = 0x8000_0000;
+
+    // The types that have rules of their own.
+    pub(crate) const PASSWORD: Self = Self::of_known(&AuthType::Password);
+    pub(crate) const SSO: Self = Self::of_known(&AuthType::Sso);
+    pub(crate) const EMAIL_IDENTITY: Self = Self::of_known(&AuthType::EmailIdentity);
+    pub(crate) const MSISDN: Self = Self::of_known(&AuthType::Msisdn);
+    pub(crate) const DUMMY: Self = Self::of_known(&AuthType::Dummy);
+    pub(crate) const TERMS: Self = Self::of_known(&AuthType::Terms);
+    pub(crate) const OAUTH: Self = Self::of_known(&AuthType::OAuth);
+
+    const fn of_known(auth_type: &AuthType<'_>) -> Self {
+        match auth_type.code() {
+            Some(code) => Self(code),
+            None => Self::NONE,
+        }
+    }
 }
 
 /// FNV-1a: a stable name for things that are not secret. Nothing an attacker gains by

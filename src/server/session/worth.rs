@@ -1,7 +1,7 @@
 //! What is lost when a session is evicted. Rule U16.
 
 use super::value::Session;
-use crate::wire::AuthType;
+use crate::wire::StageId;
 
 /// What a session is worth to a store that has to make room.
 ///
@@ -26,7 +26,7 @@ impl Session {
     /// What is lost when it is evicted.
     #[must_use]
     pub fn worth(&self) -> Worth {
-        let free = [AuthType::Dummy.id(), AuthType::Terms.id()];
+        let free = [StageId::DUMMY, StageId::TERMS];
         if self.is_claimed() || self.consumed_at().is_some() {
             Worth::Held
         } else if self.passed.stages().iter().all(|stage| free.contains(stage)) {

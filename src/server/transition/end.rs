@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::work::{Admission, Leaving, Todo, Work, Write};
 use crate::server::grant::{Outcome, Refusal};
 use crate::server::session::Phase;
-use crate::wire::AuthType;
+use crate::wire::StageId;
 use crate::wire::error::MatrixError;
 use crate::{Millis, Timestamp};
 
@@ -86,7 +86,7 @@ impl<'r> Work<'r> {
     /// Whether a stage has passed that the client can't simply pass again: a captcha is
     /// spent, a token or an address is used (rule U16).
     fn is_worth_keeping(&self) -> bool {
-        let again = [AuthType::Dummy, AuthType::Terms, AuthType::Password].map(|it| it.id());
+        let again = [StageId::DUMMY, StageId::TERMS, StageId::PASSWORD];
         self.session
             .as_ref()
             .is_some_and(|session| session.passed.stages().iter().any(|stage| !again.contains(stage)))

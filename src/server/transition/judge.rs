@@ -10,7 +10,7 @@ use crate::server::verdict::{Evidence, StageFailure, Verdict};
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::Raw;
-use crate::wire::{AuthData, AuthType, Malformed, StageId};
+use crate::wire::{AuthData, Malformed, StageId};
 
 const MISSING: &str = "A key that the stage needs is missing.";
 const INVALID: &str = "A key of the auth dict has the wrong type or form.";
@@ -91,9 +91,9 @@ impl<'r> Work<'r> {
             Some((stage, reference)) if self.is_next(stage) => {
                 let registers = session.operation == Register::ID;
                 let address = AddressCheck::new(AddressBy::Awaited(reference), user, registers);
-                let check = if stage == AuthType::EmailIdentity.id() {
+                let check = if stage == StageId::EMAIL_IDENTITY {
                     Check::Email(address)
-                } else if stage == AuthType::Msisdn.id() {
+                } else if stage == StageId::MSISDN {
                     Check::Msisdn(address)
                 } else {
                     Check::Awaited { reference }
@@ -157,7 +157,7 @@ impl<'r> Work<'r> {
         let terms = self.request.policy.terms();
         if let Some(session) = &mut self.session {
             session.phase = Phase::Open;
-            if stage == AuthType::Terms.id() {
+            if stage == StageId::TERMS {
                 session.terms = terms;
             }
             if let Some(account) = evidence.account
@@ -212,16 +212,15 @@ impl<'r> Work<'r> {
         if evidence.account.is_some_and(|account| !same(account.user)) {
             return false;
         }
-        let is = |auth_type: AuthType<'_>| stage == auth_type.id();
-        let by_address = is(AuthType::EmailIdentity) || is(AuthType::Msisdn);
+        let by_address = stage == StageId::EMAIL_IDENTITY || stage == StageId::MSISDN;
         match evidence.proof {
             Proof::Threepid(_) => by_address,
             _ if by_address => false,
             Proof::User(_) => true,
             // What identifies a user has to say which; but a provider vouches for whoever
             // registers before there is a user to name.
-            _ if is(AuthType::Sso) => session.operation == Register::ID && expected.is_none(),
-            _ => !is(AuthType::Password) && !is(AuthType::OAuth),
+            _ if stage == StageId::SSO => session.operation == Register::ID && expected.is_none(),
+            _ => stage != StageId::PASSWORD && stage != StageId::OAUTH,
         }
     }
 }

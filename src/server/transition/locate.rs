@@ -12,7 +12,7 @@ use super::work::{Before, Leaving, Side, Work, Write};
 use crate::server::operation::Replayable;
 use crate::server::reference::{Subject, UserRef};
 use crate::server::session::{Passed, Phase, Revision, SLOTS, Session};
-use crate::wire::AuthType;
+use crate::wire::StageId;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Why a session does not go on.
@@ -64,7 +64,7 @@ impl Work<'_> {
         let (policy, rules) = (self.request.policy, self.request.rules);
         let up_to_date = session.terms == policy.terms();
         let stale = session.account() != self.account_now(session)
-            || (!up_to_date && session.passed.contains(AuthType::Terms.id()))
+            || (!up_to_date && session.passed.contains(StageId::TERMS))
             || !policy.fits(session.passed.stages(), rules.stage_order);
         if session.made.has_run_out(rules.session_lifetime, self.now) || stale {
             self.leaving = Some(Leaving { id, stored: Some(session.revision), passed: session.passed });
