@@ -84,7 +84,7 @@ impl<'c> Iterator for Changes<'c> {
             self.position = match position {
                 SPEND if self.work.spend.is_none() => UNUSED,
                 BACK if self.work.leaving.is_none() => PUT,
-                _ => position.saturating_add(1),
+                _ => position.wrapping_add(1),
             };
             let change = change_at(self.work, position);
             if change.is_some() {

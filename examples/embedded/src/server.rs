@@ -128,8 +128,9 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
     type Error = MatrixError;
 
     async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
-        let record = id.and_then(|id| self.sessions.load(&id)).cloned();
-        let (session, stored) = record.map(|record| (record.session, record.kept)).unzip();
+        let record = id.and_then(|id| self.sessions.load(&id));
+        let session = record.map(|record| record.session.clone());
+        let stored = record.map(|record| record.kept.clone());
         let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
         Ok(Loaded { session, stored, caller, now: self.now })
     }

@@ -161,7 +161,7 @@ pub(super) struct Sink<W> {
 impl<W: Write> Write for Sink<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.out.write_str(text)?;
-        self.at = self.at.saturating_add(text.len());
+        self.at = self.at.wrapping_add(text.len());
         Ok(())
     }
 }

@@ -178,18 +178,17 @@ pub trait Store {
         let as_read = |store: &Self, id: &SessionId, expected: Revision| {
             store.load(id).is_some_and(|record| record.session.revision() == expected)
         };
-        let removes_what_was_read = changes.clone().all(|change| match change {
-            Change::Remove { id, expected } => as_read(self, &id, expected),
-            _ => true,
-        });
-        if !removes_what_was_read {
-            return Err(NotStored::Conflict { kept });
+        let mut put = None;
+        for change in changes.clone() {
+            match change {
+                Change::Remove { id, expected } if !as_read(self, &id, expected) => {
+                    return Err(NotStored::Conflict { kept });
+                }
+                Change::Put { id, expected, session, keep } => put = Some((id, expected, session, keep)),
+                _ => {}
+            }
         }
         let mut stored = Stored::QUIETLY;
-        let put = changes.clone().find_map(|change| match change {
-            Change::Put { id, expected, session, keep } => Some((id, expected, session, keep)),
-            _ => None,
-        });
         if let Some((id, expected, session, keep)) = put {
             let kept = kept.filter(|_| keep);
             match expected {

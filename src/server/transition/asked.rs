@@ -82,3 +82,45 @@ impl<'r> Work<'r> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::account::{Account, AccountStatus, Caller};
+    use crate::server::call::Call;
+    use crate::server::exchange::{Exchange, HostKind};
+    use crate::server::operation::ChangePassword;
+    use crate::server::reference::{Subject, UserRef};
+    use crate::server::respond::Respond;
+    use crate::wire::Auth;
+    use crate::{Flows, Rules, SessionId, Timestamp};
+
+    /// Rule U25: the call fails. Every commit is lost, as with an ID that is taken each time.
+    #[test]
+    fn u25_a_request_whose_every_commit_is_lost_is_answered_503() {
+        let mut buffer = [0; 256];
+        let flows = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer).unwrap();
+        let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
+        let alice = Account::new(Subject::new(UserRef::new(1), 0), AccountStatus::default());
+        let fresh = SessionId::from_entropy([9; SessionId::ENTROPY]);
+        let call = Call::new(Auth::Absent);
+        let mut exchange = Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+        let (mut lost, mut written) = (0_u8, 0_usize);
+        let answer = loop {
+            exchange = match exchange {
+                Exchange::Load(load) => load.found(None, Caller::User(alice), now),
+                Exchange::Admit(admit) => admit.admitted(),
+                Exchange::Commit(commit) => {
+                    written += commit.changes().count();
+                    lost += 1;
+                    commit.committed(Committed::Lost)
+                }
+                Exchange::Respond(respond) => break respond,
+                other => panic!("{other:?} is not asked for a first request"),
+            };
+        };
+        // The last commit has nothing left to write.
+        assert_eq!((lost, written), (MAX_LOST_COMMITS + 1, usize::from(MAX_LOST_COMMITS)));
+        assert!(matches!(answer, Respond::Error(error) if error.status() == 503), "{answer:?}");
+    }
+}
