@@ -154,7 +154,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         let Self { slots, ids, owners, .. } = self;
         ids.enter(hash(&id), at, |at| slots.get(at).and_then(|slot| slot.id()).map_or(0, hash));
         owners.add(slots, at);
-        self.len = self.len.saturating_add(1);
+        self.len = self.len.wrapping_add(1);
     }
 
     /// A vacant slot: the one used last, which is likely still in the processor's cache.
@@ -208,7 +208,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
             self.nothing.unlink(&mut self.slots, at);
         }
         self.vacant.push(&mut self.slots, at);
-        self.len = self.len.saturating_sub(1);
+        self.len = self.len.wrapping_sub(1);
         Some(item)
     }
 
