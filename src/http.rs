@@ -116,7 +116,7 @@ mod tests {
     fn the_scheme_of_a_token_is_written_as_one_likes() {
         let token = |value: &'static str| {
             let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
-            access_token(&headers).map(ToString::to_string)
+            access_token(&headers).map(String::from)
         };
         assert_eq!(token("Bearer abc").unwrap(), "abc");
         assert_eq!(token("bEARER  abc").unwrap(), "abc");

@@ -78,17 +78,14 @@ impl fmt::Debug for Call<'_> {
     }
 }
 
-/// Whose tickets these are: a progress that was made or read back, and its call.
+/// Whose tickets these are: those of a progress of this call. When the progress began is
+/// in their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    call: u64,
-    /// The how manieth progress of this process it is.
-    birth: u32,
-}
+pub(super) struct Origin(u64);
 
 impl Origin {
-    fn of(name: &str) -> Self {
-        Self { call: Fnv::of(name.as_bytes()), birth: birth() }
+    const fn of(name: &str) -> Self {
+        Self(Fnv::of(name.as_bytes()))
     }
 
     pub(super) const fn ticket(self, number: u32) -> Ticket {
@@ -96,21 +93,8 @@ impl Origin {
     }
 }
 
-/// Processors without it have one flow at a time, or names that differ.
-#[cfg(target_has_atomic = "32")]
-fn birth() -> u32 {
-    use core::sync::atomic::{AtomicU32, Ordering};
-    static BORN: AtomicU32 = AtomicU32::new(0);
-    BORN.fetch_add(1, Ordering::Relaxed)
-}
-
-#[cfg(not(target_has_atomic = "32"))]
-const fn birth() -> u32 {
-    0
-}
-
 /// A progress' call, as it is kept.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Owner {
     name: heapless::String<MAX_CALL_NAME>,
     origin: Origin,
@@ -133,22 +117,12 @@ impl Owner {
     }
 }
 
-/// Where a value was made is no part of it.
-impl PartialEq for Owner {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Owner {}
-
 impl Serialize for Owner {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.name.serialize(serializer)
     }
 }
 
-/// What was read back is another progress: nobody waits for an answer of the one before.
 impl<'de> Deserialize<'de> for Owner {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = heapless::String::deserialize(deserializer)?;
@@ -159,6 +133,9 @@ impl<'de> Deserialize<'de> for Owner {
 
 /// Which request an answer belongs to: of one progress, and of its call. The answer to
 /// another request, or to one of another progress, changes nothing.
+///
+/// Two progresses are told apart by their calls' names or, of one name, by the time of
+/// their first step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     origin: Origin,

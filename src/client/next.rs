@@ -159,6 +159,7 @@ impl Client<'_> {
             Phase::Failed(ended) => return Next::Failed(Self::failure(challenge, ended)),
             Phase::Ready => {}
         }
+        state.number_from(now);
         state.no_later_than(now);
         if let Some((until, why)) = state.waits(now) {
             return Next::Wait { until, why };

@@ -96,7 +96,7 @@ impl Client<'_> {
         answer: Answer<'b>,
         now: Timestamp,
     ) -> Received<&'b [u8]> {
-        self.receive_as(progress, ticket, answer, now, |body| Some(body))
+        self.receive_as(progress, ticket, answer, now, Some)
     }
 
     /// The same, where only what `read` can read is the call's result: a login without the
@@ -151,6 +151,7 @@ impl Client<'_> {
         if state.phase != Phase::Ready || kept.challenge().has_flows() {
             return Received::Ignored;
         }
+        state.number_from(now);
         let ticket = call.origin().ticket(state.send(Kind::Start));
         self.receive_as(progress, ticket, answer, now, |_| Some(()))
     }

@@ -187,6 +187,16 @@ impl State {
         self.phase = Phase::Failed(how);
     }
 
+    /// Has the numbers of the requests begin where those of no other progress of the call do:
+    /// at the time of the first step.
+    pub(super) const fn number_from(&mut self, now: Timestamp) {
+        if self.ticket == 0 {
+            // The odd factor keeps the numbers of two that begin within milliseconds apart.
+            let spread = now.as_millis().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.ticket = (spread >> 32) as u32 | 1;
+        }
+    }
+
     /// Marks a request as sent and numbers it.
     pub(super) const fn send(&mut self, kind: Kind) -> u32 {
         self.phase = Phase::InFlight(kind);

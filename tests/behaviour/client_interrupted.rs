@@ -21,8 +21,12 @@ fn name(name: &str) -> CallName<'_> {
 }
 
 fn begun(call: &str) -> Progress {
+    begun_at(call, NOW)
+}
+
+fn begun_at(call: &str, at: Timestamp) -> Progress {
     let mut progress = Progress::new(name(call));
-    assert!(matches!(client().begin(&mut progress, Answer::new(401, CHALLENGE), NOW), Received::GoOn));
+    assert!(matches!(client().begin(&mut progress, Answer::new(401, CHALLENGE), at), Received::GoOn));
     progress
 }
 
@@ -98,18 +102,24 @@ fn c7_a_dropped_flight_is_abandoned_and_a_landed_one_is_not() {
 #[test]
 fn c7_a_ticket_is_one_progress_own() {
     let client = client();
-    let (mut one, mut other) = (begun("delete devices"), begun("delete devices"));
-    let (first, second) = (given(&client, &mut one), given(&client, &mut other));
-    assert_ne!(first, second, "the same call, the same number, another progress");
+    for (call, at) in [("deactivate", NOW), ("delete devices", NOW.after(Millis::new(1)))] {
+        let (mut one, mut other) = (begun("delete devices"), begun_at(call, at));
+        let (first, second) = (given(&client, &mut one), given(&client, &mut other));
+        assert_ne!(first, second, "another call, or begun at another time");
+        is_ignored_by(&client, &mut other, first, second);
+        assert!(!one.is_over());
+    }
+}
+
+fn is_ignored_by(client: &Client<'_>, other: &mut Progress, first: Ticket, second: Ticket) {
     let success = Answer::new(200, b"{}");
-    assert!(matches!(client.receive(&mut other, first, success, NOW), Received::Ignored));
-    client.no_answer(&mut other, first, NOW);
-    client.not_sent(&mut other, first);
-    let settled = client.settle(&mut other, first, Err::<(), _>("no"), |_| None::<Reply<&[u8]>>, NOW);
+    assert!(matches!(client.receive(other, first, success, NOW), Received::Ignored));
+    client.no_answer(other, first, NOW);
+    client.not_sent(other, first);
+    let settled = client.settle(other, first, Err::<(), _>("no"), |_| None::<Reply<&[u8]>>, NOW);
     assert!(matches!(settled, ControlFlow::Continue(())));
-    assert!(matches!(client.next(&mut other, NOW), Next::Busy));
-    assert!(matches!(client.receive(&mut other, second, success, NOW), Received::Result(_)));
-    assert!(!one.is_over());
+    assert!(matches!(client.next(other, NOW), Next::Busy));
+    assert!(matches!(client.receive(other, second, success, NOW), Received::Result(_)));
 }
 
 #[test]

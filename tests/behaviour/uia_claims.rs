@@ -51,7 +51,8 @@ fn go<'r>(
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
 fn u26_a_claim_that_another_request_has_ended_is_made_anew() {
-    let flows = Flows::new([["m.login.password"]], None).unwrap();
+    let mut buffer = [0; 128];
+    let flows = Flows::in_buffer([["m.login.password"]], None, &mut buffer).unwrap();
     let rules = Rules::default();
     let id = SessionId::from_entropy([b'Z'; 24]);
     let parse = |body: &'static [u8]| DeactivateRequest::parse(body).unwrap().check().unwrap();
