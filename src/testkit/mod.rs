@@ -21,6 +21,7 @@
 //! `m.login.password`. It keeps at most [`Outside::SESSIONS`] sessions, by the default
 //! [`Rules`](crate::Rules).
 
+pub mod adapter;
 mod bench;
 mod body;
 mod drops;

@@ -52,6 +52,17 @@ enum StoredPhase {
     Consumed { after: u32, outcome: Reference },
 }
 
+#[cfg(all(feature = "testkit", target_has_atomic = "64"))]
+impl Session {
+    /// Its serialised form, said to be of that version.
+    pub(crate) fn of_version(&self, version: u8) -> impl Serialize {
+        Stored { version, ..Stored::from(self.clone()) }
+    }
+
+    /// The version after today's.
+    pub(crate) const LATER: u8 = VERSION.saturating_add(1);
+}
+
 impl From<Session> for Stored {
     fn from(session: Session) -> Self {
         let stages = session.passed.stages().iter().copied();

@@ -33,17 +33,20 @@ impl Lifetimes {
     }
 
     /// That of a session, from its making.
-    pub(super) const fn session(&self) -> Millis {
+    #[must_use]
+    pub const fn session(&self) -> Millis {
         self.session
     }
 
     /// The longer of the two.
-    pub(super) const fn longest(&self) -> Millis {
+    pub(crate) const fn longest(&self) -> Millis {
         if self.replay.get() > self.session.get() { self.replay } else { self.session }
     }
 
-    /// What is left of a session's at `now`.
-    pub(super) fn left(&self, session: &Session, now: Timestamp) -> Millis {
+    /// What is left of a session's at `now`; of a consumed one's, of its tombstone's. A store in a
+    /// database has it run out that long after the write, by the database's own clock.
+    #[must_use]
+    pub fn left(&self, session: &Session, now: Timestamp) -> Millis {
         match session.consumed_at() {
             Some(at) => self.replay.left_after(now.since(at)),
             None => self.session.left_after(now.since(session.made())),
