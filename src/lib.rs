@@ -279,8 +279,10 @@ pub mod _manual {
     pub mod _05_spec_notes {}
     #[doc = include_str!("manual/rules.md")]
     pub mod _06_rules {}
-    #[doc = include_str!("manual/client_guide.md")]
+    #[doc = include_str!("manual/guides/client.md")]
     pub mod _07_client_guide {}
+    #[doc = include_str!("manual/guides/sessions_in_a_database.md")]
+    pub mod _08_sessions_in_a_database {}
 }
 
 pub use capacity::CapacityError;

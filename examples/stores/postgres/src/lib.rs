@@ -12,7 +12,7 @@ use matrix_uia::server::session::Worth;
 use matrix_uia::server::store::{Lifetimes, OwnerKey};
 use matrix_uia::{BindingKey, Millis, Session, SessionId, Timestamp};
 use std::time::Duration;
-use tokio_postgres::{Config, NoTls, Row, error::SqlState};
+use tokio_postgres::{Config, NoTls, error::SqlState};
 
 /// How long a request waits for a connection, and then for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -88,17 +88,18 @@ impl Sessions {
     /// The session, and what is kept beside it. One of another version is as good as gone: that costs its user
     /// one round trip.
     pub async fn load(&self, id: &SessionId) -> Result<Option<(Session, String)>, Error> {
-        let row = self.ask(async |db| self.load_in(db, id).await).await?;
-        Ok(row.and_then(|row| Some((serde_json::from_str(row.get(0)).ok()?, row.get(1)))))
+        self.ask(async |db| self.load_in(db, id).await).await
     }
 
-    async fn load_in(
+    /// The same in a transaction of the host's.
+    pub async fn load_in(
         &self,
         db: &impl GenericClient,
         id: &SessionId,
-    ) -> Result<Option<Row>, tokio_postgres::Error> {
+    ) -> Result<Option<(Session, String)>, tokio_postgres::Error> {
         let load = db.prepare_cached("SELECT session, kept FROM uia_sessions WHERE id = $1").await?;
-        db.query_opt(&load, &[&self.key(id).as_bytes().as_slice()]).await
+        let row = db.query_opt(&load, &[&self.key(id).as_bytes().as_slice()]).await?;
+        Ok(row.and_then(|row| Some((serde_json::from_str(row.get(0)).ok()?, row.get(1)))))
     }
 
     /// Carries out the changes that are about sessions, all or none. An error says nothing about which: load again.
@@ -164,17 +165,17 @@ impl Sessions {
             .await;
         let row = match answer {
             Ok(row) => row,
-            // Two that want each other's session: one of them has lost.
-            Err(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) => {
-                return Ok(Done { committed: Committed::Lost, evicted: None });
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.code() {
+                // Two that want each other's session: one of them has lost.
+                Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE) => {
+                    return Ok(Done { committed: Committed::Lost, evicted: None });
+                }
+                _ => return Err(error),
+            },
         };
         let committed = match row.get("outcome") {
             "stored" => Committed::Stored,
-            "full" => {
-                Committed::Full(Millis::new(row.get::<_, Option<i64>>("wait_ms").unwrap_or(1).unsigned_abs()))
-            }
+            "full" => Committed::Full(Millis::new(row.get::<_, i64>("wait_ms").unsigned_abs())),
             _ => Committed::Lost,
         };
         Ok(Done { committed, evicted: gone(row.get("gone"), row.get("gone_session")) })

@@ -63,7 +63,7 @@ BEGIN
             END IF;
             IF gone IS NULL THEN
                 DELETE FROM uia_sessions s WHERE s.id = key;
-                SELECT greatest(1, ceil(extract(epoch FROM min(s.ends) - t) * 1000)) INTO wait_ms
+                SELECT coalesce(greatest(1, ceil(extract(epoch FROM min(s.ends) - t) * 1000)), 1) INTO wait_ms
                 FROM uia_sessions s WHERE s.owner = whose OR NOT own;
                 outcome := 'full';
                 RETURN;
