@@ -116,7 +116,7 @@ impl<S: TestStore> Bench<'_, S> {
     }
 
     pub(super) async fn len(&self) -> Result<usize, Breach> {
-        self.answered(self.store.len().await)
+        self.answered(self.store.count().await)
     }
 
     /// Lets a lifetime pass, and a little more.

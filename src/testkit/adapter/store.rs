@@ -105,7 +105,7 @@ pub trait TestStore {
     fn sweep(&self, at_most: usize) -> impl Future<Output = Result<Vec<Gone>, Self::Error>>;
 
     /// How many sessions there are.
-    fn len(&self) -> impl Future<Output = Result<usize, Self::Error>>;
+    fn count(&self) -> impl Future<Output = Result<usize, Self::Error>>;
 
     /// Puts another value in the place of the stored session of that ID, serialised as a session
     /// is: such as another version of the program would. Nothing else of it changes. `false` if

@@ -85,7 +85,7 @@ impl TestStore for Memory {
         Ok(gone.map(|gone| self.gone(gone)).collect())
     }
 
-    async fn len(&self) -> Result<usize, Infallible> {
+    async fn count(&self) -> Result<usize, Infallible> {
         Ok(self.lock().len())
     }
 

@@ -220,7 +220,7 @@ impl TestStore for Rows {
         Ok(over.iter().map(|row| row.gone(self.fault)).collect())
     }
 
-    async fn len(&self) -> Result<usize, &'static str> {
+    async fn count(&self) -> Result<usize, &'static str> {
         Ok(self.table.borrow().0.len())
     }
 

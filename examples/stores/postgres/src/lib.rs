@@ -5,6 +5,10 @@
 //! the call is carried out in; else the host is of the kind
 //! [`HostKind::CLAIMS`](matrix_uia::server::exchange::HostKind).
 
+mod answer;
+
+pub use answer::{Done, Gone, Limits};
+
 use deadpool_postgres::{GenericClient, Manager, Object, Pool, PoolError, Runtime};
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::digest::Digest;
@@ -16,29 +20,6 @@ use tokio_postgres::{Config, NoTls, error::SqlState};
 
 /// How long a request waits for a connection, and then for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many sessions there may be. A session of [`OwnerKey::NOBODY`] counts against no owner's bound. The first may
-/// be exceeded by as many as there are connections.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub all: usize,
-    pub per_owner: usize,
-}
-
-/// A session that left the store: what is reserved under this key is to be given back.
-#[derive(Clone, Debug)]
-pub struct Gone {
-    pub key: Digest,
-    /// `None` if another version of the program wrote it.
-    pub session: Option<Session>,
-}
-
-/// What came of a commit.
-#[derive(Clone, Debug)]
-pub struct Done {
-    pub committed: Committed,
-    pub evicted: Option<Gone>,
-}
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -194,7 +175,7 @@ impl Sessions {
     }
 
     /// How many there are.
-    pub async fn len(&self) -> Result<usize, Error> {
+    pub async fn count(&self) -> Result<usize, Error> {
         let count = "SELECT sum(n)::bigint FROM uia_count";
         let row = self.ask(async |db| db.query_one(&db.prepare_cached(count).await?, &[]).await).await?;
         Ok(usize::try_from(row.get::<_, i64>(0))?)

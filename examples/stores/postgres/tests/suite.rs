@@ -1,4 +1,5 @@
 //! The suite for stores, over a real server. `POSTGRES_URL` names it; `.ci/stores` starts one.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use matrix_uia::server::commit::Change;
 use matrix_uia::server::digest::Digest;
@@ -75,8 +76,8 @@ impl TestStore for Store {
         Ok(self.sessions.sweep(at_most).await?.into_iter().map(gone).collect())
     }
 
-    async fn len(&self) -> Result<usize, Error> {
-        let counted = self.sessions.len().await?;
+    async fn count(&self) -> Result<usize, Error> {
+        let counted = self.sessions.count().await?;
         let count = format!("SELECT count(*) FROM {}.uia_sessions", self.schema);
         let there: i64 = self.db.query_one(&count, &[]).await?.get(0);
         assert_eq!(i64::try_from(counted)?, there, "what is counted and what is there");

@@ -3,6 +3,10 @@
 //! A commit is one run of `sessions.lua`: all or nothing, whoever hangs up. The clock is the server's. Sessions
 //! lie where accounts do not, so the host is of the kind [`HostKind::CLAIMS`](matrix_uia::server::exchange::HostKind).
 
+mod answer;
+
+pub use answer::{Done, Gone, Limits};
+
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Worth;
@@ -15,28 +19,6 @@ use std::time::Duration;
 
 /// How long a request waits for the server: for one answer, or for one attempt to connect.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many sessions there may be. A session of [`OwnerKey::NOBODY`] counts against no owner's bound.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub all: usize,
-    pub per_owner: usize,
-}
-
-/// A session that left the store: what is reserved under this key is to be given back.
-#[derive(Clone, Debug)]
-pub struct Gone {
-    pub key: Digest,
-    /// `None` if another version of the program wrote it.
-    pub session: Option<Session>,
-}
-
-/// What came of a commit.
-#[derive(Clone, Debug)]
-pub struct Done {
-    pub committed: Committed,
-    pub evicted: Option<Gone>,
-}
 
 pub struct Sessions {
     redis: ConnectionManager,
@@ -144,7 +126,7 @@ impl Sessions {
     }
 
     /// How many there are.
-    pub async fn len(&self) -> RedisResult<usize> {
+    pub async fn count(&self) -> RedisResult<usize> {
         self.redis.clone().zcard(format!("{}:ends", self.prefix)).await
     }
 }

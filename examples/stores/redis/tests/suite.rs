@@ -1,4 +1,5 @@
 //! The suite for stores, over a real server. `REDIS_URL` names it; `.ci/stores` starts one.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use matrix_uia::server::commit::Change;
 use matrix_uia::server::digest::Digest;
@@ -77,8 +78,8 @@ impl TestStore for Store {
         Ok(self.sessions.sweep(at_most).await?.into_iter().map(gone).collect())
     }
 
-    async fn len(&self) -> RedisResult<usize> {
-        let (len, pattern) = (self.sessions.len().await?, format!("{}:s:*", self.prefix));
+    async fn count(&self) -> RedisResult<usize> {
+        let (len, pattern) = (self.sessions.count().await?, format!("{}:s:*", self.prefix));
         let keys = self.redis.clone().keys(pattern).await?.len();
         assert_eq!(len, keys, "what is counted and what is there");
         Ok(len)
