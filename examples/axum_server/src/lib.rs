@@ -287,9 +287,14 @@ async fn deactivate(State(server): State<Arc<Server>>, headers: HeaderMap, body:
         while let Some(effect) = left.effect() {
             user.account = effect.on_account(user.account).unwrap_or(user.account);
             match effect {
+                // Sessions that the user has open end by the epoch that the fence counts up.
+                Ending::Fence | Ending::MarkErased | Ending::MarkDeactivated => {}
                 Ending::EndDevices => user.devices.clear(),
                 Ending::RemovePassword => user.hash = None,
-                _ => {} // this server has nothing of it
+                // This server has none of them.
+                Ending::UnbindThreepids | Ending::RemoveThreepids | Ending::RemovePushers => {}
+                Ending::RemoveKeyBackups | Ending::RemoveAccountData | Ending::RemoveProfile => {}
+                Ending::RemoveDirectoryEntry | Ending::LeaveRooms => {}
             }
             left = left.done();
         }
@@ -334,8 +339,9 @@ async fn register(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
             }
             Step::Repeat(repeat) => {
                 let user = run.host.accounts.user(repeat.user().ok_or(MatrixError::unavailable())?)?;
-                answer = Ok(user.log_in(user.first_device.clone()));
-                run.go_on(repeat.repeated());
+                let logged_out = user.first_device.as_ref().is_some_and(|it| !user.devices.contains_key(it));
+                answer = Ok(user.log_in(user.first_device.clone().filter(|_| !logged_out)));
+                run.go_on(if logged_out { repeat.gone() } else { repeat.repeated() });
             }
         }
     }

@@ -11,4 +11,5 @@
 mod host;
 mod interleavings;
 mod readme;
+mod replay;
 mod testkit;
