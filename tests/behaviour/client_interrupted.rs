@@ -39,7 +39,7 @@ fn given(client: &Client<'_>, progress: &mut Progress) -> Ticket {
 }
 
 #[test]
-fn c7_what_was_not_sent_is_neither_waited_for_nor_in_doubt() {
+fn c07_what_was_not_sent_is_neither_waited_for_nor_in_doubt() {
     let mut walk = Walk::new(client());
     assert_eq!(walk.step(), "send -");
     walk.client.not_sent(&mut walk.progress, walk.flight.take().unwrap());
@@ -58,7 +58,7 @@ fn c7_what_was_not_sent_is_neither_waited_for_nor_in_doubt() {
 }
 
 #[test]
-fn c7_an_abandoned_request_is_asked_about() {
+fn c07_an_abandoned_request_is_asked_about() {
     let client = client();
     let mut progress = begun("c");
     let _lost = given(&client, &mut progress);
@@ -78,7 +78,7 @@ fn c7_an_abandoned_request_is_asked_about() {
 }
 
 #[test]
-fn c7_a_dropped_flight_is_abandoned_and_a_landed_one_is_not() {
+fn c07_a_dropped_flight_is_abandoned_and_a_landed_one_is_not() {
     let client = client();
     let mut progress = begun("c");
     let ticket = given(&client, &mut progress);
@@ -100,7 +100,7 @@ fn c7_a_dropped_flight_is_abandoned_and_a_landed_one_is_not() {
 }
 
 #[test]
-fn c7_a_ticket_is_one_progress_own() {
+fn c07_a_ticket_is_one_progress_own() {
     let client = client();
     for (call, at) in [("deactivate", NOW), ("delete devices", NOW.after(Millis::new(1)))] {
         let (mut one, mut other) = (begun("delete devices"), begun_at(call, at));
@@ -123,7 +123,7 @@ fn is_ignored_by(client: &Client<'_>, other: &mut Progress, first: Ticket, secon
 }
 
 #[test]
-fn c7_a_ticket_ends_with_the_value_it_is_of() {
+fn c07_a_ticket_ends_with_the_value_it_is_of() {
     let client = client();
     let mut progress = begun("c");
     let ticket = given(&client, &mut progress);
@@ -133,7 +133,7 @@ fn c7_a_ticket_ends_with_the_value_it_is_of() {
 }
 
 #[test]
-fn c7_a_progress_knows_its_call_and_another_body_goes_nowhere() {
+fn c07_a_progress_knows_its_call_and_another_body_goes_nowhere() {
     let client = client();
     let (delete, change) = (name("delete devices"), name("password"));
     let mut progress = Progress::<4096>::new(delete);
@@ -151,7 +151,7 @@ fn c7_a_progress_knows_its_call_and_another_body_goes_nowhere() {
 }
 
 #[test]
-fn c7_settle_takes_what_somebody_else_has_read() {
+fn c07_settle_takes_what_somebody_else_has_read() {
     let client = client();
     let read = |error: &(u16, &'static str)| (error.0 != 0).then(|| Reply::new(error.0, error.1.as_bytes()));
     let refused = r#"{"errcode":"M_FORBIDDEN","error":"no"}"#;
@@ -175,7 +175,7 @@ fn c7_settle_takes_what_somebody_else_has_read() {
 }
 
 #[test]
-fn c7_it_begins_from_a_challenge_that_somebody_else_received() {
+fn c07_it_begins_from_a_challenge_that_somebody_else_received() {
     let client = client();
     let mut progress = begun("c");
     assert!(matches!(client.next(&mut progress, NOW), Next::Prompt(Prompt::Password(_))));
@@ -188,7 +188,7 @@ fn c7_it_begins_from_a_challenge_that_somebody_else_received() {
 }
 
 #[test]
-fn c7_looking_changes_nothing() {
+fn c07_looking_changes_nothing() {
     let client = client();
     for mut progress in [Progress::<4096>::new(name("c")), begun("c")] {
         let before = progress.clone();
@@ -201,7 +201,7 @@ fn c7_looking_changes_nothing() {
 }
 
 #[test]
-fn c7_an_answer_by_value_goes_to_its_own_stage_or_nowhere() {
+fn c07_an_answer_by_value_goes_to_its_own_stage_or_nowhere() {
     let client = client();
     let mut progress = begun("c");
     let before = progress.clone();
@@ -213,7 +213,7 @@ fn c7_an_answer_by_value_goes_to_its_own_stage_or_nowhere() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn c7_an_auth_dict_is_read_as_any_type() {
+fn c07_an_auth_dict_is_read_as_any_type() {
     let mut progress = begun("c");
     let request = client();
     let request = request.give(&mut progress, password(), NOW).unwrap();
@@ -223,7 +223,7 @@ fn c7_an_auth_dict_is_read_as_any_type() {
 }
 
 #[test]
-fn c7_no_flow_is_no_end_of_the_progress() {
+fn c07_no_flow_is_no_end_of_the_progress() {
     let mut walk = Walk::challenged(Client::new(&[]), offer(PASSWORD));
     assert_eq!(walk.step(), "no flow m.login.password");
     assert!(!walk.progress.is_over());
@@ -234,7 +234,7 @@ fn c7_no_flow_is_no_end_of_the_progress() {
 
 #[test]
 #[cfg(feature = "alloc")]
-fn c7_a_failure_can_be_returned_and_says_what_it_is() {
+fn c07_a_failure_can_be_returned_and_says_what_it_is() {
     use matrix_uia::client::{ClientBuf, OwnedFailure};
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     walk.give();
@@ -255,7 +255,7 @@ fn c7_a_failure_can_be_returned_and_says_what_it_is() {
 
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
-fn c7_what_ended_without_a_decision_can_be_taken_up() {
+fn c07_what_ended_without_a_decision_can_be_taken_up() {
     let mut walk = Walk::challenged(client(), offer(PASSWORD));
     walk.give();
     while !walk.progress.is_over() {

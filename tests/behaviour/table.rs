@@ -6,9 +6,6 @@ use std::fs;
 use std::path::Path;
 
 const RULES: &str = include_str!("../../src/manual/rules.md");
-/// Those that no test carries the number of yet. A rule that has one is none of them: the
-/// list can only shrink.
-const OPEN: &[&str] = &["E4", "F7", "L7", "R9"];
 
 /// `U13`, from the items of the page: `- U13.2 …`.
 fn rules() -> BTreeSet<String> {
@@ -48,11 +45,12 @@ fn every_rule_has_a_test_that_carries_its_number() {
     let mut carry = BTreeSet::new();
     tests_in("tests/behaviour", true, &mut carry);
     tests_in("examples/tests", false, &mut carry);
+    tests_in("examples/homeserver/src/tests", false, &mut carry);
     let rules = rules();
     let unknown: Vec<_> = carry.difference(&rules).collect();
     assert!(unknown.is_empty(), "there are no such rules: {unknown:?}");
     let without: Vec<_> = rules.difference(&carry).collect();
-    assert_eq!(without, OPEN, "rules without a test");
+    assert!(without.is_empty(), "rules without a test: {without:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Lessons of clients about servers, and what stands before them, that answer oddly.
 
 use matrix_uia::client::{Answer, CallName, Client, Credential, Next, Progress, Received, SessionImpact};
+use matrix_uia::wire::AuthType;
 use matrix_uia::{Millis, Timestamp};
 use serde_json::{Value, json};
 
@@ -221,4 +222,21 @@ fn lesson_95_a_login_without_a_device_is_no_login() {
     let received = client.receive_as(&mut progress, ticket, Answer::new(200, body), now, device);
     assert!(matches!(received, Received::GoOn));
     assert!(matches!(client.next(&mut progress, now), Next::Wait { .. }));
+}
+
+#[test]
+fn lesson_106_a_clock_that_is_set_back_prolongs_no_wait() {
+    let (now, span) = (Timestamp::from_millis(10_000_000), Millis::from_secs(10));
+    let client = Client::new(&[AuthType::Password]);
+    let mut progress: Progress = Progress::new(CallName::new("password").unwrap());
+    let Next::Send(request) = client.next(&mut progress, now) else { panic!("it begins") };
+    let ticket = request.ticket();
+    let limited = br#"{"errcode":"M_LIMIT_EXCEEDED","error":"Slowly.","retry_after_ms":10000}"#;
+    let _ = client.receive(&mut progress, ticket, Answer::new(429, limited), now);
+    let hour_before = Timestamp::from_millis(now.as_millis() - 3_600_000);
+    for clock in [now, hour_before] {
+        let Next::Wait { until, .. } = client.next(&mut progress, clock) else { panic!("it waits") };
+        assert_eq!(until, clock.after(span));
+    }
+    assert!(matches!(client.next(&mut progress, hour_before.after(span)), Next::Send(_)));
 }

@@ -44,8 +44,14 @@ async fn lesson_92_the_sender_is_known_before_it_is_registered() {
     }
     world.get("account/whoami?user_id=%40_bridge_ghost%3Alocalhost", TOKEN).await.is(403, "M_FORBIDDEN");
     world.post("account/deactivate", TOKEN, json!({})).await.is(403, "M_FORBIDDEN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l07_the_sender_is_known_once_it_is_registered_too() {
+    let world = World::new(CONFIG).await;
     register(&world, "bridgebot").await;
-    world.get("account/whoami", TOKEN).await.ok();
+    let whoami = world.get("account/whoami", TOKEN).await.ok();
+    assert_eq!(whoami["user_id"], "@bridgebot:localhost");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -109,7 +109,7 @@ async fn lesson_100_first_requests_with_a_password_wait_for_no_hash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_first_requests_leaves_room_for_others() {
+async fn e04_a_flood_of_first_requests_leaves_room_for_others() {
     let world = World::new(r#"{"uia": {"session_limit": 50, "sessions_per_owner": 10}}"#).await;
     let server = listen(&world).await;
     let first = "POST /_matrix/client/v3/register HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";

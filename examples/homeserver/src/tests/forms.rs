@@ -11,7 +11,7 @@ async fn from(world: &World, path: &str, headers: &[(&str, &str)], body: &str) -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f7_a_form_of_another_site_confirms_nothing() {
+async fn f07_a_form_of_another_site_confirms_nothing() {
     let world = World::new(
         r#"{"flows": {"register": [["m.login.sso"]]}, "users": [
         {"localpart": "alice", "threepids": [{"medium": "email", "address": "a@b"}]}]}"#,

@@ -75,7 +75,7 @@ async fn lesson_93_a_guest_becomes_a_full_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guests_token_may_be_left_out_once_it_was_sent() {
+async fn r09_a_guests_token_may_be_left_out_once_it_was_sent() {
     let world = World::new(CONFIG).await;
     let (name, token) = guest(&world).await;
     let mut first = upgrade(&name, &token);
@@ -87,7 +87,7 @@ async fn a_guests_token_may_be_left_out_once_it_was_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_guests_own_token_makes_it_a_full_user() {
+async fn r09_only_a_guests_own_token_makes_it_a_full_user() {
     let world = World::new(CONFIG).await;
     let (name, token) = guest(&world).await;
     let (other, _) = guest(&world).await;
