@@ -3,16 +3,16 @@
 use core::fmt::{self, Write};
 
 use super::error::{PolicyError, StageName};
-use super::{Flow, MAX_TYPES, Policy, TypeEntry};
+use super::{Flow, Policy, TypeEntry};
 use crate::server::operation::{OperationId, Register, UploadSigningKeys};
 use crate::wire::json::{self, Raw};
 use crate::wire::{AuthType, Fnv, MAX_AUTH_TYPE_LEN, StageId};
 
-pub(super) fn encode<F, S, W: Write>(
+pub(super) fn encode<F, S, W: Sink>(
     operation: OperationId,
     named: impl IntoIterator<Item = F>,
     params: Option<Raw<'_>>,
-    sink: &mut Sink<W>,
+    sink: &mut W,
     policy: &mut Policy<'_>,
 ) -> Result<(), PolicyError>
 where
@@ -20,7 +20,6 @@ where
     S: AsRef<str>,
 {
     let Policy { types, flows, terms, params_at, encoded: _ } = policy;
-    let mut names = [0_u64; MAX_TYPES];
     sink.write_str("\"flows\":[")?;
     for (number, stages) in (1_usize..).zip(named) {
         sink.write_str(if number == 1 { "{\"stages\":[" } else { ",{\"stages\":[" })?;
@@ -29,9 +28,11 @@ where
             let name = name.as_ref();
             let stage = check_stage(operation, number, index, name)?;
             let named = || StageName::try_from(name).unwrap_or_default();
-            let hash = Fnv::of_name(name.as_bytes());
-            let known = types.iter().zip(names).find(|(entry, _)| entry.id == stage).map(|(_, hash)| hash);
-            if known.is_some_and(|known| known != hash) {
+            let known = types.iter().find(|entry| entry.id == stage);
+            let known = known.map(|entry| sink.written().get(entry.start..entry.end).unwrap_or_default());
+            let is_new = known.is_none();
+            // Both stand between quotes there.
+            if known.is_some_and(|known| known.get(1..known.len().wrapping_sub(1)) != Some(name.as_bytes())) {
                 return Err(PolicyError::NameCollision { flow: number, stage: named() });
             }
             if flow.contains(&stage) {
@@ -40,15 +41,12 @@ where
             if index > 1 {
                 sink.write_str(",")?;
             }
-            let start = sink.at;
+            let start = sink.written().len();
             sink.write_str("\"")?;
             sink.write_str(name)?;
             sink.write_str("\"")?;
-            if known.is_none() {
-                if let Some(slot) = names.get_mut(types.len()) {
-                    *slot = hash;
-                }
-                let entry = TypeEntry { id: stage, start, end: sink.at };
+            if is_new {
+                let entry = TypeEntry { id: stage, start, end: sink.written().len() };
                 types.push(entry).map_err(|_| PolicyError::TooManyTypes)?;
             }
             flow.push(stage).map_err(|_| PolicyError::TooManyStages { flow: number })?;
@@ -64,7 +62,7 @@ where
         return Err(PolicyError::NoFlows);
     }
     sink.write_str("],\"params\":")?;
-    *params_at = sink.at;
+    *params_at = sink.written().len();
     sink.write_str("{")?;
     if let Some(params) = params {
         *terms = encode_params(params, types, sink)?;
@@ -114,11 +112,7 @@ fn check_reachable(flows: &[Flow], new: &Flow, number: usize) -> Result<(), Poli
 /// Writes the params of the stages there are; returns which terms they present.
 // Not inlined: the reader would lie in the frame of a caller that has the flows in its own.
 #[inline(never)]
-fn encode_params<W: Write>(
-    params: Raw<'_>,
-    types: &[TypeEntry],
-    sink: &mut Sink<W>,
-) -> Result<u32, PolicyError> {
+fn encode_params<W: Sink>(params: Raw<'_>, types: &[TypeEntry], sink: &mut W) -> Result<u32, PolicyError> {
     let mut terms = 0;
     let mut first = true;
     let mut written = Ok(());
@@ -152,17 +146,15 @@ fn encode_params<W: Write>(
     written.map(|()| terms)
 }
 
-/// Counts what passes, to know where a name stands.
-pub(super) struct Sink<W> {
-    pub(super) out: W,
-    pub(super) at: usize,
+/// Where the text goes, and what of it has been written: the names stand in it.
+pub(super) trait Sink: Write {
+    fn written(&self) -> &[u8];
 }
 
-impl<W: Write> Write for Sink<W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.out.write_str(text)?;
-        self.at = self.at.wrapping_add(text.len());
-        Ok(())
+#[cfg(feature = "alloc")]
+impl Sink for alloc::string::String {
+    fn written(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 
@@ -175,6 +167,12 @@ impl<'b> SliceWriter<'b> {
     pub(super) fn into_str(self) -> Option<&'b str> {
         let buffer: &'b [u8] = self.buffer;
         core::str::from_utf8(buffer.get(..self.at)?).ok()
+    }
+}
+
+impl Sink for SliceWriter<'_> {
+    fn written(&self) -> &[u8] {
+        self.buffer.get(..self.at).unwrap_or_default()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::server::operation::{Operation, OperationId};
 use crate::wire::json::Raw;
 use crate::wire::{AuthType, StageId};
 
-use encode::{Sink, SliceWriter, encode};
+use encode::{SliceWriter, encode};
 
 pub use error::{PolicyError, StageName};
 pub use terms::TermsVersion;
@@ -67,10 +67,10 @@ impl<Op: Operation> Flows<'static, Op> {
         F: IntoIterator<Item = S>,
         S: AsRef<str>,
     {
-        let mut sink = Sink { out: alloc::string::String::new(), at: 0 };
+        let mut text = alloc::string::String::new();
         let mut built = Self::over(Policy::empty());
-        encode(OperationId::of::<Op>(), flows, params, &mut sink, &mut built.policy)?;
-        built.policy.encoded = Encoded::Owned(sink.out.into());
+        encode(OperationId::of::<Op>(), flows, params, &mut text, &mut built.policy)?;
+        built.policy.encoded = Encoded::Owned(text.into());
         Ok(built)
     }
 }
@@ -91,12 +91,12 @@ impl<'p, Op: Operation> Flows<'p, Op> {
         F: IntoIterator<Item = S>,
         S: AsRef<str>,
     {
-        let mut sink = Sink { out: SliceWriter { buffer, at: 0 }, at: 0 };
+        let mut text = SliceWriter { buffer, at: 0 };
         // Filled where it stands: a policy is a kilobyte, and each copy of it would be one
         // more on a small processor's stack.
         let mut built = Self::over(Policy::empty());
-        encode(OperationId::of::<Op>(), flows, params, &mut sink, &mut built.policy)?;
-        built.policy.encoded = Encoded::Borrowed(sink.out.into_str().ok_or(PolicyError::BufferFull)?);
+        encode(OperationId::of::<Op>(), flows, params, &mut text, &mut built.policy)?;
+        built.policy.encoded = Encoded::Borrowed(text.into_str().ok_or(PolicyError::BufferFull)?);
         Ok(built)
     }
 
