@@ -303,7 +303,7 @@ pub use wire::error::MatrixError;
 /// The front page's limits are those of the code:
 ///
 /// ```
-/// use matrix_uia::{Rules, endpoint::deactivate, pages, server, server::flows, endpoint::refresh, endpoint::register, endpoint::signing_keys, endpoint::threepid, wire};
+/// use matrix_uia::{Rules, client, endpoint::deactivate, pages, server, server::flows, endpoint::refresh, endpoint::register, endpoint::signing_keys, endpoint::threepid, wire};
 /// let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 /// let rules = Rules::default();
 /// for stated in [
@@ -325,6 +325,8 @@ pub use wire::error::MatrixError;
 ///     format!("`threepid::MAX_AUTHORISED` = {} ", threepid::MAX_AUTHORISED),
 ///     format!("`digest::MAX_SET` = {} ", server::digest::MAX_SET),
 ///     format!("`store::SESSIONS_PER_OWNER` = {} ", server::store::SESSIONS_PER_OWNER),
+///     format!("`commit::MAX_LOST_COMMITS` = {} ", server::commit::MAX_LOST_COMMITS),
+///     format!("`client::MAX_CALL_NAME` = {} ", client::MAX_CALL_NAME),
 ///     format!("`WebUrl::MAX_LEN` = {} ", wire::WebUrl::MAX_LEN),
 ///     format!("`threepid::MAX_NEXT_LINK_LEN` = {} ", threepid::MAX_NEXT_LINK_LEN),
 ///     format!("`pages::MAX_FIELDS` = {} ", pages::MAX_FIELDS),
