@@ -69,7 +69,7 @@ fn json<B: From<String>>(status: StatusCode, body: String) -> Response<B> {
     response
 }
 
-/// A challenge or an error. What the host itself has to answer becomes 500.
+/// A challenge or an error. [`Respond::Performed`], whose answer is the host's own, becomes 503.
 impl<B: From<String>> From<Respond<'_>> for Response<B> {
     fn from(respond: Respond<'_>) -> Self {
         let respond = match respond {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_the_hosts_own_is_an_error_where_it_is_not_made() {
-        assert_eq!(Response::<String>::from(Respond::Performed).status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(Response::<String>::from(Respond::Performed).status(), StatusCode::SERVICE_UNAVAILABLE);
         let failed: Response<String> = answer(|_| Err(fmt::Error));
         assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
