@@ -137,6 +137,6 @@ mod tests {
     fn an_answer_that_is_the_hosts_own_is_an_error_where_it_is_not_made() {
         assert_eq!(Response::<String>::from(Respond::Performed).status(), StatusCode::SERVICE_UNAVAILABLE);
         let failed: Response<String> = answer(|_| Err(fmt::Error));
-        assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(failed.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }
