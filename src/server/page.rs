@@ -14,7 +14,7 @@ use core::fmt;
 
 use super::account::{Account, Caller};
 use super::call::{CallFacts, Params};
-use super::commit::{Change, Committed, changes};
+use super::commit::{Change, Committed, MAX_LOST_COMMITS, changes};
 use super::flows::{Flows, Policy, TermsVersion};
 use super::operation::{Operation, OperationFacts, OperationId};
 use super::page_outcome::{PageOutcome, PageRefusal};
@@ -163,7 +163,7 @@ pub enum PageExchange<'r> {
 impl<'r> PageExchange<'r> {
     /// Begins the exchange. `arrived` is when the request came in.
     pub const fn begin(visit: Visit<'r>, arrived: Timestamp) -> Self {
-        Self::Load(PageLoad { visit, arrived, answered: None })
+        Self::Load(PageLoad { visit, arrived, answered: None, lost: 0 })
     }
 }
 
@@ -174,9 +174,17 @@ pub struct PageLoad<'r> {
     visit: Visit<'r>,
     arrived: Timestamp,
     answered: Option<Answered<'r>>,
+    /// How many commits were lost.
+    lost: u8,
 }
 
 impl<'r> PageLoad<'r> {
+    /// Whether so many were lost that no further one is tried, but to give back what the
+    /// session does not hold.
+    const fn is_lost_for_good(&self) -> bool {
+        self.lost >= MAX_LOST_COMMITS
+    }
+
     /// The session to read.
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
@@ -185,7 +193,7 @@ impl<'r> PageLoad<'r> {
 
     /// What was found: the session, and the policy of its operation.
     pub fn found(self, found: Option<(Session, PagePolicy<'r>)>, now: Timestamp) -> PageExchange<'r> {
-        let Self { visit, arrived, answered } = self;
+        let Self { visit, arrived, answered, lost: _ } = self;
         let Some((session, policy)) =
             found.filter(|(session, policy)| session.operation == policy.operation.id)
         else {
@@ -266,6 +274,9 @@ impl<'r> Here<'r> {
                 Some(wait) => PageRefusal::Closed(wait),
                 None => PageRefusal::Unknown,
             });
+        }
+        if self.at.is_lost_for_good() {
+            return refused(PageRefusal::Unavailable);
         }
         if self.work.has_passed(stage) {
             return refused(PageRefusal::Already);
@@ -388,9 +399,14 @@ impl<'r> PageCommit<'r> {
     /// What came of it.
     pub fn committed(self, committed: Committed) -> PageExchange<'r> {
         match (committed, self.kind) {
+            // What is left to be written then, nobody else has to do with.
+            (Committed::Lost, _) if self.at.is_lost_for_good() => {
+                PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unavailable))
+            }
             (Committed::Lost, _) => {
                 let answered = self.at.answered.and_then(Answered::after_transaction);
-                PageExchange::Load(PageLoad { answered, ..self.at })
+                let lost = self.at.lost.saturating_add(1);
+                PageExchange::Load(PageLoad { answered, lost, ..self.at })
             }
             // Nothing is inserted here, so there is no store to be full.
             (Committed::Full(_), _) => PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unavailable)),

@@ -13,6 +13,7 @@ mod deactivation;
 mod errors;
 mod fallback;
 mod login;
+mod page_lost;
 mod password;
 mod registration;
 mod table;
