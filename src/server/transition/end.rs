@@ -14,13 +14,17 @@ impl<'r> Work<'r> {
         if self.request.call.operation.needs_hash && self.hashed != Some(self.effective()) {
             return Todo::Hash;
         }
-        // A claim that lapsed may have been ended by another request: then it is made anew.
-        let ours =
-            self.session.as_ref().is_some_and(|session| self.claim == Some((self.id, session.revision)));
+        // A claim that lapsed may have been ended by another request: then it is made anew, and
+        // counts as a commit that was lost.
+        let loaded = self.session.as_ref().map_or(u32::MAX, |session| session.revision.get());
+        let ours = self.claim.is_some_and(|(_, claimed)| loaded <= claimed.get());
         // Nobody else can name a session that begins with this request: it needs no claim.
         let claims = matches!(self.write, Write::Replace(_)) && !ours && self.admission != Admission::Exempt;
         if self.request.one_transaction || !claims {
             return Todo::Perform;
+        }
+        if self.claim.is_some() {
+            self.lost = self.lost.saturating_add(1);
         }
         self.claim_session();
         Todo::Commit
