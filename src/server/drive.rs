@@ -83,7 +83,7 @@ pub enum Verified<'r> {
 /// from the request (the password that was sent), and the host doesn't. So one implementation
 /// serves every request of every endpoint:
 ///
-/// ```ignore
+/// ```text
 /// impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> { … }
 /// ```
 ///
