@@ -5,6 +5,8 @@ use super::reference::UserRef;
 use super::session::{Passed, Proof, Revision, Session, SessionId};
 use super::transition::work::{Work, Write};
 
+pub use super::lost::MAX_LOST_COMMITS;
+
 /// One thing to be written. Every write, every reservation that is spent or given back and
 /// every session that ends is one of these.
 #[derive(Clone, Copy, Debug)]
@@ -128,13 +130,6 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
         }
     }
 }
-
-/// How often the commits of one request may be lost: each is a race with another request
-/// for the same session, and somebody wins every race. A request that loses more often is
-/// one whose commit can't be stored, such as one that spends what nobody has reserved (rule
-/// U25) or inserts under an ID that is taken; it is answered with
-/// [`MatrixError::unavailable`](crate::MatrixError::unavailable).
-pub const MAX_LOST_COMMITS: u8 = 16;
 
 /// What came of carrying out the changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod exchange;
 pub mod flows;
 pub mod grant;
+mod lost;
 pub mod operation;
 pub mod page;
 pub mod page_outcome;

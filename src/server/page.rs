@@ -14,8 +14,9 @@ use core::fmt;
 
 use super::account::{Account, Caller};
 use super::call::{CallFacts, Params};
-use super::commit::{Change, Committed, MAX_LOST_COMMITS, changes};
+use super::commit::{Change, Committed, changes};
 use super::flows::{Flows, Policy, TermsVersion};
+use super::lost::LostCommits;
 use super::operation::{Operation, OperationFacts, OperationId};
 use super::page_outcome::{PageOutcome, PageRefusal};
 use super::question::Question;
@@ -163,7 +164,7 @@ pub enum PageExchange<'r> {
 impl<'r> PageExchange<'r> {
     /// Begins the exchange. `arrived` is when the request came in.
     pub const fn begin(visit: Visit<'r>, arrived: Timestamp) -> Self {
-        Self::Load(PageLoad { visit, arrived, answered: None, lost: 0 })
+        Self::Load(PageLoad { visit, arrived, answered: None, lost: LostCommits::NONE })
     }
 }
 
@@ -174,17 +175,10 @@ pub struct PageLoad<'r> {
     visit: Visit<'r>,
     arrived: Timestamp,
     answered: Option<Answered<'r>>,
-    /// How many commits were lost.
-    lost: u8,
+    lost: LostCommits,
 }
 
 impl<'r> PageLoad<'r> {
-    /// Whether so many were lost that no further one is tried, but to give back what the
-    /// session does not hold.
-    const fn is_lost_for_good(&self) -> bool {
-        self.lost >= MAX_LOST_COMMITS
-    }
-
     /// The session to read.
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
@@ -275,7 +269,7 @@ impl<'r> Here<'r> {
                 None => PageRefusal::Unknown,
             });
         }
-        if self.at.is_lost_for_good() {
+        if self.at.lost.are_too_many() {
             return refused(PageRefusal::Unavailable);
         }
         if self.work.has_passed(stage) {
@@ -400,12 +394,12 @@ impl<'r> PageCommit<'r> {
     pub fn committed(self, committed: Committed) -> PageExchange<'r> {
         match (committed, self.kind) {
             // What is left to be written then, nobody else has to do with.
-            (Committed::Lost, _) if self.at.is_lost_for_good() => {
+            (Committed::Lost, _) if self.at.lost.are_too_many() => {
                 PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unavailable))
             }
             (Committed::Lost, _) => {
                 let answered = self.at.answered.and_then(Answered::after_transaction);
-                let lost = self.at.lost.saturating_add(1);
+                let lost = self.at.lost.and_one();
                 PageExchange::Load(PageLoad { answered, lost, ..self.at })
             }
             // Nothing is inserted here, so there is no store to be full.

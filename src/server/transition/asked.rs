@@ -4,7 +4,7 @@
 use super::answer::Answer;
 use super::end::Recalled;
 use super::work::{Admission, Answered, Todo, Work};
-use crate::server::commit::{Committed, MAX_LOST_COMMITS};
+use crate::server::commit::Committed;
 use crate::server::grant::Outcome;
 use crate::server::question::Question;
 use crate::server::verdict::Verdict;
@@ -53,12 +53,6 @@ impl<'r> Work<'r> {
         self.commit(Answer::Performed)
     }
 
-    /// Whether so many commits were lost that no further one is tried. The session is loaded
-    /// once more, since only what it does not hold is given back.
-    pub(super) const fn is_lost_for_good(&self) -> bool {
-        self.lost >= MAX_LOST_COMMITS
-    }
-
     /// What came of a commit.
     pub(crate) fn committed(&mut self, committed: Committed) -> Todo<'r> {
         match committed {
@@ -67,9 +61,9 @@ impl<'r> Work<'r> {
                 if self.answer.is_some() { Todo::Respond } else { Todo::Load }
             }
             // What is left to be written then, nobody else has to do with.
-            Committed::Lost if self.is_lost_for_good() => Todo::Respond,
+            Committed::Lost if self.lost.are_too_many() => Todo::Respond,
             Committed::Lost => {
-                self.lost = self.lost.saturating_add(1);
+                self.lost = self.lost.and_one();
                 Todo::Load
             }
             Committed::Full(wait) => {
@@ -88,6 +82,7 @@ mod tests {
     use super::*;
     use crate::server::account::{Account, AccountStatus, Caller};
     use crate::server::call::Call;
+    use crate::server::commit::MAX_LOST_COMMITS;
     use crate::server::exchange::{Exchange, HostKind};
     use crate::server::operation::ChangePassword;
     use crate::server::reference::{Subject, UserRef};

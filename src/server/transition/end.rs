@@ -24,7 +24,7 @@ impl<'r> Work<'r> {
             return Todo::Perform;
         }
         if self.claim.is_some() {
-            self.lost = self.lost.saturating_add(1);
+            self.lost = self.lost.and_one();
         }
         self.claim_session();
         Todo::Commit

@@ -22,7 +22,7 @@ impl<'r> Work<'r> {
         if let Err(error) = self.arrive(caller, now) {
             return self.refuse(error);
         }
-        if self.is_lost_for_good() {
+        if self.lost.are_too_many() {
             return self.refuse(MatrixError::unavailable());
         }
         self.with_account()

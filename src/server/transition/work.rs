@@ -4,6 +4,7 @@ use super::answer::Answer;
 use crate::Timestamp;
 use crate::server::call::CallFacts;
 use crate::server::flows::Policy;
+use crate::server::lost::LostCommits;
 use crate::server::question::Question;
 use crate::server::reference::{Subject, UserRef};
 use crate::server::rules::Rules;
@@ -126,7 +127,7 @@ pub(crate) struct Work<'r> {
     /// The claim that this request has stored.
     pub(crate) claim: Option<(SessionId, Revision)>,
     /// How many of its commits have been lost.
-    pub(crate) lost: u8,
+    pub(crate) lost: LostCommits,
 
     // Since the last load:
     pub(crate) now: Timestamp,
@@ -189,7 +190,7 @@ impl<'r> Work<'r> {
             hashed: None,
             refusal: None,
             claim: None,
-            lost: 0,
+            lost: LostCommits::NONE,
             now: request.arrived,
             caller: None,
             named: None,
