@@ -50,7 +50,7 @@ impl BindingKey {
     /// ```
     #[inline]
     pub fn param<Op: Operation>(&self, name: &'static str) -> ParamHasher {
-        let mut bytes = Gather::new(&self.0);
+        let mut bytes = Sip::new(&self.0);
         bytes.write(Op::NAME.as_bytes());
         bytes.write(&[0]);
         bytes.write(name.as_bytes());
@@ -71,7 +71,7 @@ impl BindingKey {
     /// The target that a call's path parameters name.
     #[must_use]
     pub fn target<'t>(&self, path_params: impl IntoIterator<Item = Text<'t>>) -> Target {
-        let mut bytes = Gather::new(&self.0);
+        let mut bytes = Sip::new(&self.0);
         bytes.write(b"path");
         for param in path_params {
             bytes.text(param);
@@ -82,23 +82,23 @@ impl BindingKey {
     /// The digest of `parts` for a use of its own, which `label` names. No label begins
     /// like an operation's number or a path, so that no two uses give the same value.
     pub(crate) fn labelled(&self, label: &[u8], parts: &[&[u8]]) -> Digest {
-        let mut bytes = Gather::new(&self.0);
+        let mut bytes = Sip::new(&self.0);
         bytes.write(label);
         bytes.write(&[0]);
         for part in parts {
             bytes.write(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             bytes.write(part);
         }
-        bytes.finish_digest()
+        Digest(bytes.finish_whole().to_le_bytes())
     }
 
     /// The same of one text, decoded.
     pub(crate) fn labelled_text(&self, label: &[u8], text: Text<'_>) -> Digest {
-        let mut bytes = Gather::new(&self.0);
+        let mut bytes = Sip::new(&self.0);
         bytes.write(label);
         bytes.write(&[0]);
         bytes.text(text);
-        bytes.finish_digest()
+        Digest(bytes.finish_whole().to_le_bytes())
     }
 }
 
@@ -135,46 +135,7 @@ pub struct Target(u64);
 /// The digest of one parameter, in the making.
 #[must_use = "a digest that isn't finished binds nothing"]
 pub struct ParamHasher {
-    bytes: Gather,
-}
-
-/// The bytes of a digest.
-#[derive(Clone)]
-struct Gather(Sip);
-
-impl Gather {
-    fn new(key: &[u8; 16]) -> Self {
-        Self(Sip::new(key))
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.write(bytes);
-    }
-
-    /// The decoded text and a byte that UTF-8 never has: no two lists of texts run into
-    /// the same bytes.
-    #[inline]
-    fn text(&mut self, text: Text<'_>) {
-        for piece in text.pieces() {
-            self.write(piece.as_bytes(&mut [0; 4]));
-        }
-        self.write(&[0xFF]);
-    }
-
-    fn finish(self) -> [u64; 2] {
-        self.0.finish()
-    }
-
-    /// Its first half, where 64 bits are enough.
-    fn finish_half(self) -> u64 {
-        let [half, _] = self.finish();
-        half
-    }
-
-    fn finish_digest(self) -> Digest {
-        let [low, high] = self.finish().map(u128::from);
-        Digest((low | high.wrapping_shl(64)).to_le_bytes())
-    }
+    bytes: Sip,
 }
 
 impl ParamHasher {

@@ -2,6 +2,8 @@
 //! image of a microcontroller a general crate takes 800 bytes more, and more instructions
 //! for short pieces on any processor. A test compares it with that crate.
 
+use crate::Text;
+
 /// Bytes that are gathered before they are hashed: pieces are short.
 const BLOCK: usize = 64;
 
@@ -61,8 +63,29 @@ impl Sip {
         self.state = state;
     }
 
+    /// The decoded text and a byte that UTF-8 never has: no two lists of texts run into
+    /// the same bytes.
+    #[inline]
+    pub(super) fn text(&mut self, text: Text<'_>) {
+        for piece in text.pieces() {
+            self.write(piece.as_bytes(&mut [0; 4]));
+        }
+        self.write(&[0xFF]);
+    }
+
+    /// The first half of the hash, where 64 bits are enough.
+    pub(super) fn finish_half(self) -> u64 {
+        let [half, _] = self.finish();
+        half
+    }
+
+    pub(super) fn finish_whole(self) -> u128 {
+        let [low, high] = self.finish().map(u128::from);
+        low | high.wrapping_shl(64)
+    }
+
     /// The two halves of the hash.
-    pub(super) fn finish(mut self) -> [u64; 2] {
+    fn finish(mut self) -> [u64; 2] {
         // The last word ends with the length, after zeros.
         let end = self.used | 7;
         self.block.get_mut(self.used..end).unwrap_or_default().fill(0);

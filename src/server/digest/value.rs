@@ -1,6 +1,7 @@
 //! The digest of a JSON value of any shape.
 
-use super::{BindingKey, Digest, Gather};
+use super::sip::Sip;
+use super::{BindingKey, Digest};
 use crate::Text;
 use crate::wire::json::Reader;
 use crate::wire::{ParseError, Raw};
@@ -46,8 +47,8 @@ enum Content<'a> {
 impl Tree<'_> {
     // Not inlined: the hash's state would stand in the frame of every level.
     #[inline(never)]
-    fn hash(&self, path: u64, kind: u8, content: &Content<'_>) -> [u64; 2] {
-        let mut bytes = Gather::new(self.key);
+    fn hash(&self, path: u64, kind: u8, content: &Content<'_>) -> u128 {
+        let mut bytes = Sip::new(self.key);
         bytes.write(&path.to_le_bytes());
         bytes.write(&[kind]);
         match content {
@@ -55,13 +56,12 @@ impl Tree<'_> {
             Content::Text(text) => bytes.text(*text),
             Content::Bytes(raw) => bytes.write(raw),
         }
-        bytes.finish()
+        bytes.finish_whole()
     }
 
     #[inline(never)]
     fn add(&mut self, path: u64, kind: u8, content: &Content<'_>) {
-        let [low, high] = self.hash(path, kind, content).map(u128::from);
-        self.sum = self.sum.wrapping_add(low | high.wrapping_shl(64));
+        self.sum = self.sum.wrapping_add(self.hash(path, kind, content));
     }
 
     #[inline(never)]
@@ -82,7 +82,7 @@ impl Tree<'_> {
             Some(b'{') if depth < MAX_NESTING => {
                 self.add(path, b'{', &Content::Nothing);
                 reader.object(|reader, key| {
-                    let [child, _] = self.hash(path, b'k', &Content::Text(key));
+                    let child = self.hash(path, b'k', &Content::Text(key)) as u64;
                     self.value(reader, child, below)
                 })
             }
@@ -90,7 +90,7 @@ impl Tree<'_> {
                 self.add(path, b'[', &Content::Nothing);
                 let mut index = 0_u64;
                 reader.array(|reader| {
-                    let [child, _] = self.hash(path, b'i', &Content::Bytes(&index.to_le_bytes()));
+                    let child = self.hash(path, b'i', &Content::Bytes(&index.to_le_bytes())) as u64;
                     index = index.wrapping_add(1);
                     self.value(reader, child, below)
                 })
