@@ -27,7 +27,7 @@ macro_rules! store_of_a_slab {
                 owner: OwnerKey,
                 now: Timestamp,
             ) -> Result<Stored<K>, NotStored<K>> {
-                self.0.insert(id, Record { session: session.clone(), kept, owner }, owner, now)
+                self.0.insert(id, Record { session: session.clone(), kept, owner }, now)
             }
 
             fn replace(

@@ -5,7 +5,6 @@ use super::clock::Clock;
 use super::index::Index;
 use super::lifetimes::Lifetimes;
 use super::outcome::{NotStored, Stored};
-use super::owner::OwnerKey;
 use super::owners::Owners;
 use super::queue::{Lane, Queue};
 use super::record::Record;
@@ -77,14 +76,13 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         &mut self,
         id: SessionId,
         record: Record<S::Kept>,
-        owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Stored<S::Kept>, NotStored<S::Kept>> {
         self.clock.tell(now, self.serial);
         if self.find(&id).is_some() {
             return Err(NotStored::Conflict { kept: Some(record.kept) });
         }
-        let evicted = match self.make_room(owner) {
+        let evicted = match self.make_room(record.owner) {
             Ok(evicted) => evicted,
             Err((bound, wait)) => return Err(NotStored::Full { bound, wait, kept: Some(record.kept) }),
         };
