@@ -37,7 +37,7 @@ use super::verdict::Verdict;
 use crate::wire::error::MatrixError;
 use crate::{Secret, Timestamp};
 
-/// What a host found in the transaction that it has arrive.
+/// What a host found in the transaction that it has begun.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "what nobody looks up has to break the build")]
 pub struct Loaded<S> {
