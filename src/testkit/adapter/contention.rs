@@ -111,6 +111,18 @@ pub(super) async fn claims<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
     Ok(())
 }
 
+/// How many were stored: each was handed back, or is one of the `len` that are left.
+fn accounted<S: TestStore>(bench: &Bench<'_, S>, dones: &[Done], len: usize) -> Result<usize, Breach> {
+    let stored = dones.iter().filter(|done| done.committed == Committed::Stored).count();
+    let handed_back = dones.iter().filter(|done| done.evicted.is_some()).count();
+    bench.must(
+        stored == handed_back.saturating_add(len),
+        Promise::HandBackOnce,
+        format!("{stored} stored, {handed_back} evicted, {len} left"),
+    )?;
+    Ok(stored)
+}
+
 /// New sessions of one owner at once: the owner's bound holds, and each that leaves is handed back once.
 pub(super) async fn one_owner<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
     let dones = insert_all(bench, |_| 7).await?;
@@ -120,13 +132,7 @@ pub(super) async fn one_owner<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
     evicted.sort_unstable();
     evicted.dedup();
     bench.must(evicted.len() == handed_back, Promise::HandBackOnce, "a session is evicted twice")?;
-    let stored = dones.iter().filter(|done| done.committed == Committed::Stored).count();
-    let accounted = stored == handed_back.saturating_add(len);
-    bench.must(
-        accounted,
-        Promise::HandBackOnce,
-        format!("{stored} stored, {handed_back} evicted, {len} left"),
-    )?;
+    let stored = accounted(bench, &dones, len)?;
     bench.must(len <= OWN, Promise::BoundOwners, format!("one owner has {len} sessions of {OWN}"))?;
     bench.must(stored >= OWN, Promise::BoundOwners, format!("only {stored} sessions are stored"))
 }
@@ -139,14 +145,7 @@ pub(super) const OWN: usize = 8;
 pub(super) async fn many_owners<S: TestStore>(bench: &Bench<'_, S>, all: usize) -> Ran {
     let dones = insert_all(bench, u64::from).await?;
     let (len, tasks) = (bench.len().await?, usize::from(TASKS));
-    let handed_back = dones.iter().filter(|done| done.evicted.is_some()).count();
-    let stored = dones.iter().filter(|done| done.committed == Committed::Stored).count();
-    let accounted = stored == handed_back.saturating_add(len);
-    bench.must(
-        accounted,
-        Promise::HandBackOnce,
-        format!("{stored} stored, {handed_back} evicted, {len} left"),
-    )?;
+    accounted(bench, &dones, len)?;
     bench.must(
         len <= all.saturating_add(tasks),
         Promise::BoundAll,
