@@ -27,3 +27,4 @@ mod ruma;
 mod spec_examples;
 mod stores;
 mod support;
+mod test_names;

@@ -2,8 +2,8 @@
 //! or in the example's tests, and every number that a test carries is a rule's.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+
+use crate::test_names;
 
 const RULES: &str = include_str!("../../src/manual/rules.md");
 
@@ -27,25 +27,11 @@ fn carried(name: &str, two: bool) -> Vec<String> {
     name.split('_').map_while(rule).collect()
 }
 
-fn tests_in(folder: &str, two: bool, carry: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            for line in fs::read_to_string(&path).unwrap().lines().map(str::trim) {
-                let name = line.trim_start_matches("async ").strip_prefix("fn ");
-                let name = name.and_then(|name| Some(name.split_once('(')?.0));
-                carry.extend(name.map(|name| carried(name, two)).unwrap_or_default());
-            }
-        }
-    }
-}
-
 #[test]
 fn every_rule_has_a_test_that_carries_its_number() {
-    let mut carry = BTreeSet::new();
-    tests_in("tests/behaviour", true, &mut carry);
-    tests_in("examples/tests", false, &mut carry);
-    tests_in("examples/homeserver/src/tests", false, &mut carry);
+    let here = test_names::below("tests/behaviour").into_iter().map(|name| carried(&name, true));
+    let served = ["examples/tests", "examples/homeserver/src/tests"].into_iter().flat_map(test_names::below);
+    let carry: BTreeSet<_> = here.chain(served.map(|name| carried(&name, false))).flatten().collect();
     let rules = rules();
     let unknown: Vec<_> = carry.difference(&rules).collect();
     assert!(unknown.is_empty(), "there are no such rules: {unknown:?}");

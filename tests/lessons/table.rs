@@ -1,8 +1,8 @@
 //! The manual's list of lessons is true: every one has its row, and every row its tests.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+
+use crate::test_names;
 
 const LESSONS: &str = include_str!("../../src/manual/lessons.md");
 /// How many lessons there are; each has its row.
@@ -21,30 +21,8 @@ fn rows() -> Vec<(usize, Vec<&'static str>)> {
     LESSONS.lines().filter(|line| line.starts_with('|')).filter_map(row).collect()
 }
 
-/// The names of all tests below `folder`.
-fn tests_below(folder: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("target") {
-            tests_below(&path, names);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let lines: Vec<_> = text.lines().map(str::trim).collect();
-            for pair in lines.windows(2).filter(|pair| pair[0].starts_with("#[") && pair[0].contains("test"))
-            {
-                let name = pair[1].trim_start_matches("async ").strip_prefix("fn ");
-                names.extend(name.and_then(|name| Some(name.split_once('(')?.0.to_owned())));
-            }
-        }
-    }
-}
-
 fn tests() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for folder in ["src", "tests", "examples"] {
-        tests_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut names);
-    }
-    names
+    ["src", "tests", "examples"].into_iter().flat_map(test_names::below).collect()
 }
 
 #[test]
