@@ -84,9 +84,9 @@ impl<'r> Host<'r, EmptyRequest<'r>> for &mut Server {
     type Error = Infallible;
 
     async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<()>, Infallible> {
-        let session = id.and_then(|id| self.sessions.load(&id)).map(|record| record.session.clone());
+        let record = id.and_then(|id| self.sessions.load(&id));
         let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-        Ok(Loaded { session, stored: None, caller, now: self.now() })
+        Ok(Loaded::from_record(record, |()| None, caller, self.now()))
     }
 
     async fn account(&mut self, user: UserRef) -> Result<Option<Account>, Infallible> {

@@ -51,7 +51,7 @@
 //! use matrix_uia::server::question::Check;
 //! use matrix_uia::server::reference::{Subject, UserRef};
 //! use matrix_uia::server::respond::Respond;
-//! use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, OwnerKey, Store};
+//! use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
 //! use matrix_uia::{BindingKey, Exchange, Flows, Rules, SessionId, Timestamp};
 //!
 //! // Once, at the start.
@@ -112,12 +112,7 @@
 //!         Exchange::Repeat(repeat) => repeat.repeated(),
 //!         Exchange::Commit(commit) => {
 //!             let stored = store.commit(commit.changes(), None, OwnerKey::NOBODY, now);
-//!             let committed = match stored {
-//!                 Ok(_) => Committed::Stored,
-//!                 Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
-//!                 Err(_) => Committed::Lost,
-//!             };
-//!             commit.committed(committed)
+//!             commit.committed(stored.map_or_else(Committed::from, |_| Committed::Stored))
 //!         }
 //!         Exchange::Respond(respond) => break respond,
 //!     }

@@ -86,16 +86,11 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
         let db = host.db();
         self.version = db.version;
         let now = if host.fault == Fault::ClockReadOnce { self.arrived } else { host.outside.now() };
-        let caller = match &self.token {
-            None => Caller::Nobody,
-            Some(token) => match db.user_of(token).and_then(|user| self.account_in(&db, user)) {
-                Some(account) => Caller::User(self.told(account)),
-                None => Caller::Ended(MatrixError::unknown_token(false)),
-            },
-        };
+        let token = self.token.clone();
+        let find = |token: String| Some(self.told(self.account_in(&db, db.user_of(&token)?)?));
+        let caller = Caller::of_token(token, find);
         let record = id.and_then(|id| db.sessions.load(&id));
-        let stored = record.and_then(|record| serde_json::from_str(&record.kept).ok());
-        Ok(Loaded { session: record.map(|record| record.session.clone()), stored, caller, now })
+        Ok(Loaded::from_record(record, |kept| serde_json::from_str(kept).ok(), caller, now))
     }
 
     async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {

@@ -3,7 +3,7 @@
 use crate::wait::turn;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::store::{HashedStore, Lifetimes, NotStored, OwnerKey, Record, Store as _};
+use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Record, Store as _};
 use matrix_uia::testkit::adapter::{Done, Found, Gone, Limits, TestStore};
 use matrix_uia::{BindingKey, Millis, SessionId, Timestamp};
 use std::cell::Cell;
@@ -73,8 +73,7 @@ impl TestStore for Memory {
                 let evicted = stored.evicted.map(|gone| self.gone(gone));
                 Done { committed: Committed::Stored, evicted }
             }
-            Err(NotStored::Full { wait, .. }) => Done { committed: Committed::Full(wait), evicted: None },
-            Err(_) => Done { committed: Committed::Lost, evicted: None },
+            Err(not_stored) => Done { committed: not_stored.into(), evicted: None },
         })
     }
 

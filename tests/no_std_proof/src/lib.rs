@@ -16,7 +16,7 @@ use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;
-use matrix_uia::server::store::{FixedStore, Lifetimes, NotStored, OwnerKey, Store};
+use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
 use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
@@ -97,10 +97,9 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
     type Error = MatrixError;
 
     async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
-        let record = id.and_then(|id| self.sessions.load(&id)).cloned();
-        let (session, stored) = record.map(|record| (record.session, record.kept)).unzip();
+        let record = id.and_then(|id| self.sessions.load(&id));
         let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-        Ok(Loaded { session, stored, caller, now: self.now })
+        Ok(Loaded::from_record(record, |kept| Some(kept.clone()), caller, self.now))
     }
 
     async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
@@ -127,11 +126,8 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
         changes: Changes<'_, 'r, ChangePassword>,
         stored: Option<&StoredPasswordChange>,
     ) -> Result<Committed, MatrixError> {
-        Ok(match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, self.now) {
-            Ok(_) => Committed::Stored,
-            Err(NotStored::Full { wait, .. }) => Committed::Full(wait),
-            Err(_) => Committed::Lost,
-        })
+        let stored = self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, self.now);
+        Ok(stored.map_or_else(Committed::from, |_| Committed::Stored))
     }
 }
 

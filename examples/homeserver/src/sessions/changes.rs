@@ -6,7 +6,7 @@ use crate::db::sessions::{self as table, Bounds, Inserted};
 use crate::db::{Result, Tx};
 use crate::reservations;
 use matrix_uia::server::commit::{Change, Committed};
-use matrix_uia::server::store::{HashedStore, NotStored, OwnerKey, Store as _};
+use matrix_uia::server::store::{HashedStore, OwnerKey, Store as _};
 use matrix_uia::{Millis, Timestamp};
 
 /// The shortest wait that a full store announces.
@@ -70,8 +70,7 @@ impl Sessions {
         // Whether there is room is known when it is taken.
         let evicted = match store.commit(changes, kept, owner, now) {
             Ok(stored) => stored.evicted,
-            Err(NotStored::Full { wait, .. }) => return Ok(Committed::Full(wait)),
-            Err(_) => return Ok(Committed::Lost),
+            Err(not_stored) => return Ok(not_stored.into()),
         };
         let given_back = match &evicted {
             Some((id, record)) => self.give_back(&tx, self.digest(id), &record.session),
