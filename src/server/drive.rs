@@ -385,15 +385,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         let Guarded { flows, rules, key, kind } = guarded;
         let call = request.call(key);
         let arrival = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
-        Self {
-            host,
-            request,
-            key,
-            work: Work::new(arrival),
-            stored: None,
-            hash: None,
-            record_asked: false,
-        }
+        Self { host, request, key, work: Work::new(arrival), stored: None, hash: None, record_asked: false }
     }
 
     /// The next thing for the handler to do; `None` once the call has succeeded and all of
@@ -677,7 +669,9 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
         loop {
             exchange = match exchange {
                 Exchange::Load(load) => match host.load(load.session_id()).await {
-                    Ok(Loaded { session, stored: _, caller, now }) => load.found(session.as_ref(), caller, now),
+                    Ok(Loaded { session, stored: _, caller, now }) => {
+                        load.found(session.as_ref(), caller, now)
+                    }
                     Err(error) => return Stop::Host(error),
                 },
                 Exchange::Account(account) => match host.account(account.user()).await {

@@ -4,8 +4,8 @@
 use super::answer::Answer;
 use super::end::Recalled;
 use super::work::{Admission, Answered, Todo, Work};
-use crate::server::commit::Committed;
 use crate::Timestamp;
+use crate::server::commit::Committed;
 use crate::server::grant::{Exempt, Outcome, Refusal};
 use crate::server::operation::UploadSigningKeys;
 use crate::server::reference::Subject;
@@ -34,11 +34,7 @@ impl<'r> Work<'r> {
     }
 
     /// The host has looked the stage up, in the transaction of the load or outside of it.
-    pub(crate) fn verified(
-        &mut self,
-        verdict: Verdict<'r>,
-        in_transaction: bool,
-    ) -> Todo {
+    pub(crate) fn verified(&mut self, verdict: Verdict<'r>, in_transaction: bool) -> Todo {
         self.answered = Some(Answered::new(&self.question, verdict, self.caller, in_transaction));
         if in_transaction { self.with_account() } else { Todo::Load }
     }
@@ -118,7 +114,7 @@ mod tests {
     use crate::server::account::{Account, AccountStatus, Caller};
     use crate::server::call::Call;
     use crate::server::commit::MAX_LOST_COMMITS;
-    use crate::server::exchange::{Exchange, HostKind};
+    use crate::server::exchange::{Exchange, HostKind, Incoming};
     use crate::server::operation::ChangePassword;
     use crate::server::reference::{Subject, UserRef};
     use crate::server::respond::Respond;
@@ -134,7 +130,8 @@ mod tests {
         let alice = Account::new(Subject::new(UserRef::new(1), 0), AccountStatus::default());
         let fresh = SessionId::from_entropy([9; SessionId::ENTROPY]);
         let call = Call::new(Auth::Absent);
-        let mut exchange = Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+        let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+        let mut exchange = incoming.exchange();
         let (mut lost, mut written) = (0_u8, 0_usize);
         let answer = loop {
             exchange = match exchange {
