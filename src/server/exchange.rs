@@ -73,7 +73,7 @@ impl HostKind {
 /// # let (call, fresh) = (Call::new(Auth::Absent), SessionId::from_entropy([9; 24]));
 /// let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
 /// let Exchange::Load(load) = incoming.exchange() else { unreachable!("a load comes first") };
-/// let ended = Caller::Ended(MatrixError::unknown_token());
+/// let ended = Caller::Ended(MatrixError::unknown_token(false));
 /// let Exchange::Commit(commit) = load.found(None, ended, now) else { unreachable!() };
 /// assert_eq!(commit.changes().count(), 0);
 /// ```

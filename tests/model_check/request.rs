@@ -216,7 +216,7 @@ pub(super) enum Reservation {
 
 enum On {
     Client(Box<Incoming<'static, Op>>),
-    Page(PageExchange<'static>),
+    Page(Box<PageExchange<'static>>),
 }
 
 /// An exchange at the question that needs the world to answer it.
@@ -235,7 +235,7 @@ impl Going {
         let on = if kind == Kind::Page {
             let visit =
                 Visit::form(id(), AuthType::Custom("org.example.voucher".into()), Ok(voucher()), None);
-            On::Page(PageExchange::begin(visit, arrived))
+            On::Page(Box::new(PageExchange::begin(visit, arrived)))
         } else {
             let call = kind.checked().call(&KEY);
             assert_eq!(call.session_id(), Some(id()));
@@ -277,12 +277,12 @@ impl Going {
 
     fn say_page(self, said: &Said) -> Self {
         let On::Page(exchange) = self.on else { return self };
-        let mut exchange = say_page(exchange, said, self.one_transaction);
+        let mut exchange = say_page(*exchange, said, self.one_transaction);
         loop {
             exchange = match exchange {
                 PageExchange::Account(it) => it.found(Some(alice(self.epoch))),
                 PageExchange::Commit(it) if it.changes().next().is_none() => it.committed(Committed::Stored),
-                exchange => return Self { on: On::Page(exchange), ..self },
+                exchange => return Self { on: On::Page(Box::new(exchange)), ..self },
             };
         }
     }
@@ -306,7 +306,7 @@ impl Going {
                 }),
                 _ => unreachable!("it has been answered"),
             },
-            On::Page(exchange) => match exchange {
+            On::Page(exchange) => match &**exchange {
                 PageExchange::Load(_) => Asks::Load,
                 PageExchange::Commit(_) => Asks::Commit,
                 PageExchange::Respond(outcome) => {
@@ -336,8 +336,12 @@ impl Going {
                 };
                 commit.changes().filter_map(of).collect()
             }
-            On::Page(PageExchange::Commit(commit)) => commit.changes().filter_map(of).collect(),
-            On::Page(_) => unreachable!("there is nothing to write"),
+            On::Page(exchange) => {
+                let PageExchange::Commit(commit) = &**exchange else {
+                    unreachable!("there is nothing to write")
+                };
+                commit.changes().filter_map(of).collect()
+            }
         }
     }
 

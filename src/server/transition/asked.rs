@@ -25,7 +25,7 @@ pub(crate) enum Decision {
 impl<'r> Work<'r> {
     /// Prepares the next question: a load forgets the last one, a commit counts the revision up.
     pub(crate) fn goes_on_to(&mut self, todo: Todo) {
-        self.todo = todo;
+        (self.todo, self.granted) = (todo, false);
         match todo {
             Todo::Load => self.reset(),
             Todo::Commit => self.seal_changes(),

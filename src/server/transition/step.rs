@@ -134,10 +134,7 @@ impl<'r> Work<'r> {
         if self.admission == Admission::Exempt {
             return self.complete();
         }
-        match self.answered {
-            Some(answered) => self.apply(answered),
-            None => self.receive(),
-        }
+        if self.answered.is_some() { self.apply() } else { self.receive() }
     }
 
     fn receive(&mut self) -> Todo {
@@ -157,19 +154,21 @@ impl<'r> Work<'r> {
         }
     }
 
-    fn apply(&mut self, answered: Answered<'r>) -> Todo {
+    fn apply(&mut self) -> Todo {
         self.unused = self.unheld();
-        let outdated = self.is_outdated(&answered);
+        let Some(answered) = &self.answered else { return self.receive() };
+        let outdated = self.is_outdated(answered);
+        let Answered { stage, polled, settled, .. } = *answered;
         match self.locate() {
             // What was verified may be the old credentials: as if the request had come in now.
             Ok(()) if outdated && self.request.call.session.is_none() => self.unknown(),
-            Ok(()) if !outdated && self.is_next(answered.stage) => {
-                if answered.settled {
-                    return self.challenge(None);
+            Ok(()) if !outdated && self.is_next(stage) => match self.answered.as_ref().map(|it| it.verdict) {
+                Some(verdict) if !settled => {
+                    self.unused = None;
+                    self.judge(stage, polled, verdict)
                 }
-                self.unused = None;
-                self.judge(answered.stage, answered.polled, answered.verdict)
-            }
+                _ => self.challenge(None),
+            },
             // Another request was faster.
             Ok(()) => self.go_on_or_challenge(),
             Err(located) => self.elsewhere(located),

@@ -254,7 +254,7 @@ impl<'r> Work<'r> {
             answer,
             todo: _,
             question: _,
-            granted,
+            granted: _,
         } = self;
         *answered = answered.and_then(Answered::after_transaction);
         (*caller, *named, *named_asked) = (None, None, false);
@@ -268,7 +268,6 @@ impl<'r> Work<'r> {
         *leaving = None;
         *unused = None;
         *answer = None;
-        *granted = false;
     }
 
     /// The session under which the record of the call is left, if a claim is stored.
