@@ -73,6 +73,14 @@ impl Session {
         self.account().filter(|_| self.by_token)
     }
 
+    /// Whether it was begun with an access token of this user, or with none if it is `None`.
+    pub(crate) fn is_for_token_of(&self, caller: Option<&Subject>) -> bool {
+        match caller {
+            Some(caller) => self.by_token && self.has_user && self.user == caller.user,
+            None => !(self.by_token && self.has_user),
+        }
+    }
+
     /// Who authenticates, by the access token or by a stage, and the epoch of the account
     /// when that was said.
     #[must_use]

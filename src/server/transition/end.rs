@@ -104,7 +104,7 @@ impl<'r> Work<'r> {
             session.by_token == self.caller.is_some()
                 && session.operation == self.request.call.operation.id
                 && session.target == self.request.call.target
-                && session.account() == self.account_now(session)
+                && self.is_account_unchanged(session)
                 && matches!(session.phase, Phase::Open | Phase::Awaiting)
                 && session.bound
                 && self.now.since(session.made) < lifetime

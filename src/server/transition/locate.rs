@@ -10,7 +10,7 @@
 
 use super::work::{Before, Leaving, Side, Work, Write};
 use crate::server::operation::Replayable;
-use crate::server::reference::{Subject, UserRef};
+use crate::server::reference::UserRef;
 use crate::server::session::{Passed, Phase, Revision, SLOTS, Session};
 use crate::wire::StageId;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -41,13 +41,12 @@ impl Work<'_> {
         let (Some(id), Some(session)) = (named, &self.session) else { return Err(Located::Unknown) };
         self.id = id;
         // Whose session it is comes first: nobody learns anything about another's.
-        let by_token = session.subject().map(|subject| subject.user);
-        if self.request.side == Side::Client && self.caller.map(|caller| caller.user) != by_token {
+        if self.request.side == Side::Client && !session.is_for_token_of(self.caller.as_ref()) {
             return Err(Located::Unknown);
         }
         let call = &self.request.call;
         let same_call = session.operation == call.operation.id && session.target == call.target;
-        if session.consumed_at().is_some() {
+        if session.phase == Phase::Consumed {
             let replayed = same_call && self.is_replay(session);
             return Err(if replayed { Located::Consumed } else { Located::Unknown });
         }
@@ -63,7 +62,7 @@ impl Work<'_> {
         }
         let (policy, rules) = (self.request.policy, self.request.rules);
         let up_to_date = session.terms == policy.terms();
-        let stale = session.account() != self.account_now(session)
+        let stale = !self.is_account_unchanged(session)
             || (!up_to_date && session.passed.contains(StageId::TERMS))
             || !policy.fits(session.passed.stages(), rules.stage_order);
         if session.made.has_run_out(rules.session_lifetime, self.now) || stale {
@@ -108,9 +107,18 @@ impl Work<'_> {
         })
     }
 
-    /// The account of the session's user as it is now.
-    pub(super) fn account_now(&self, session: &Session) -> Option<Subject> {
-        if session.by_token { self.caller.or(self.named) } else { self.named.filter(|_| session.has_user) }
+    /// Whether the account of the session's user is as it was then.
+    pub(super) fn is_account_unchanged(&self, session: &Session) -> bool {
+        let named = self.named.as_ref();
+        let now = if session.by_token {
+            self.caller.as_ref().or(named)
+        } else {
+            named.filter(|_| session.has_user)
+        };
+        match now {
+            Some(now) => session.has_user && now.epoch == session.epoch && now.user == session.user,
+            None => !session.has_user,
+        }
     }
 
     /// Whether the request is the one again whose call has succeeded.

@@ -8,7 +8,7 @@ use crate::server::account::{Account, Caller};
 use crate::server::operation::Replayable;
 use crate::server::reference::{Subject, UserRef};
 use crate::server::rules::UnknownSession;
-use crate::server::session::Session;
+use crate::server::session::{Phase, Session};
 use crate::server::verdict::Verdict;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -53,7 +53,7 @@ impl<'r> Work<'r> {
     }
 
     fn is_consumed(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.consumed_at().is_some())
+        self.session.as_ref().is_some_and(|session| session.phase == Phase::Consumed)
     }
 
     /// The user whose account has to be looked at, beside that of the token.
@@ -177,11 +177,11 @@ impl<'r> Work<'r> {
 
     /// Whether the account has changed since the question was asked.
     pub(crate) fn is_outdated(&self, answered: &Answered<'r>) -> bool {
-        let proved = match answered.verdict {
-            Verdict::Passed(evidence) => evidence.account,
+        let proved = match &answered.verdict {
+            Verdict::Passed(evidence) => evidence.account.as_ref(),
             _ => None,
         };
-        let changed = |then: Subject| match self.caller.or(self.named) {
+        let changed = |then: &Subject| match self.caller.as_ref().or(self.named.as_ref()) {
             Some(now) => now.user == then.user && now.epoch != then.epoch,
             None => true,
         };
