@@ -183,7 +183,7 @@ impl Server {
         let call = Call::new(Auth::parse(auth.as_bytes()).unwrap());
         let now = self.now();
         let read = |store: &HashedStore, id: Option<SessionId>| {
-            id.and_then(|id| store.load(&id)).map(|record| record.session.clone())
+            id.and_then(|id| store.load(&id)).map(|record| record.session)
         };
         // No session begins here.
         let fresh = SessionId::from_entropy([0; 24]);

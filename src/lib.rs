@@ -78,8 +78,8 @@
 //!     exchange = match exchange {
 //!         Exchange::Load(load) => {
 //!             let found = load.session_id().and_then(|id| store.load(&id));
-//!             let session = found.map(|record| &record.session);
-//!             load.found(session, Caller::User(Account::new(alice, AccountStatus::default())), now)
+//!             let session = found.map(|record| record.session);
+//!             load.found(session.as_ref(), Caller::User(Account::new(alice, AccountStatus::default())), now)
 //!         }
 //!         Exchange::Account(account) => {
 //!             let found = account.user() == alice.user;

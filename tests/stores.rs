@@ -155,14 +155,14 @@ fn what_is_kept_beside_it_stays_until_replaced<K: Kind>() {
     let put = |expected, session, keep| [Change::Put { id: id(1), expected, session, keep }].into_iter();
     let owner = OwnerKey::NOBODY;
     assert_eq!(store.commit(put(None, &first, false), Some(9), owner, at(0)).unwrap().evicted, None);
-    assert_eq!(store.load(&id(1)).unwrap().kept, 0, "the default");
+    assert_eq!(store.load(&id(1)).unwrap().kept, &0, "the default");
 
     let second = passed(id(1), first.clone(), at(0)).unwrap();
     let replace = || put(Some(first.revision()), &second, true);
     assert_eq!(store.commit(replace(), Some(7), owner, at(0)).unwrap().evicted, None);
     assert!(store.commit(replace(), Some(8), owner, at(0)).is_err(), "the revision has passed");
     let _ = store.claim(1, 0);
-    assert_eq!(store.load(&id(1)).unwrap().kept, 7);
+    assert_eq!(store.load(&id(1)).unwrap().kept, &7);
     assert_eq!(store.remove(&id(1)).unwrap().kept, 7);
 
     assert_eq!(store.commit([].into_iter(), Some(8), owner, at(0)).unwrap().evicted, None);
@@ -192,7 +192,7 @@ fn an_id_is_stored_once<K: Kind>() {
     let stored = store.session(1);
     let again = store.insert(id(1), &session(id(1), at(9)), 99, OwnerKey::NOBODY, at(9));
     assert_eq!(again.unwrap_err(), NotStored::Conflict { kept: Some(99) });
-    assert_eq!((store.session(1), store.load(&id(1)).unwrap().kept), (stored, 1));
+    assert_eq!((store.session(1), store.load(&id(1)).unwrap().kept), (stored, &1));
     assert_eq!(store.len(), 1);
 }
 
@@ -207,7 +207,7 @@ fn of_two_writers_one_wins<K: Kind>() {
     store.replace(id(1), expected, &one.session, Some(10), at(1)).unwrap();
     let lost = store.replace(id(1), expected, &two.session, Some(20), at(1));
     assert_eq!(lost, Err(NotStored::Conflict { kept: Some(20) }));
-    assert_eq!(store.load(&id(1)).unwrap().kept, 10);
+    assert_eq!(store.load(&id(1)).unwrap().kept, &10);
     assert_eq!(store.session(1), one.session);
 }
 
@@ -278,7 +278,7 @@ fn a_copy_expires_as_the_original<K: Kind>() {
     }
     let mut copy = K::new::<16>();
     for (id, record) in store.iter() {
-        let stored = copy.insert(*id, &record.session, record.kept, record.owner, at(50));
+        let stored = copy.insert(*id, &record.session, *record.kept, record.owner, at(50));
         assert_eq!(stored.unwrap().evicted, None);
     }
     assert_eq!(copy.numbers(), store.numbers());

@@ -56,13 +56,13 @@ impl<S> Loaded<S> {
     /// The same from a [`Store`](super::store::Store)'s record; `read` reads what it keeps.
     /// What can't be read counts as lost: the client is asked to send it again.
     pub fn from_record<K>(
-        record: Option<&Record<K>>,
+        record: Option<Record<&K>>,
         read: impl FnOnce(&K) -> Option<S>,
         caller: Caller,
         now: Timestamp,
     ) -> Self {
-        let session = record.map(|record| record.session.clone());
-        Self { session, stored: record.and_then(|record| read(&record.kept)), caller, now }
+        let (session, kept) = record.map(|record| (record.session, record.kept)).unzip();
+        Self { session, stored: kept.and_then(read), caller, now }
     }
 }
 

@@ -370,7 +370,7 @@ impl<S: Store<Kept = u32>> Pair<S> {
     fn read(&mut self, which: usize) -> Option<(SessionId, Session)> {
         let line = self.model.in_line();
         let id = line.get(which.checked_rem(line.len())?)?.id;
-        let read = (id, self.store.load(&id).expect("what the model has").session.clone());
+        let read = (id, self.store.load(&id).expect("what the model has").session);
         self.reads.push(read.clone());
         Some(read)
     }
@@ -401,8 +401,8 @@ impl<S: Store<Kept = u32>> Pair<S> {
         // Rule U25: whatever came leaves once.
         assert_eq!(self.store.len() as u64, self.stored - self.left);
         let line = self.model.in_line();
-        let seen = self.store.iter().map(|(id, it)| (*id, &it.session, it.kept, it.owner));
-        let expected = line.iter().map(|entry| (entry.id, &entry.session, entry.kept, entry.owner));
+        let seen = self.store.iter().map(|(id, it)| (*id, it.session, *it.kept, it.owner));
+        let expected = line.iter().map(|entry| (entry.id, entry.session.clone(), entry.kept, entry.owner));
         assert_eq!(seen.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         for number in 1..=self.begun {
             let there = line.iter().any(|entry| entry.id == id(number));

@@ -190,7 +190,7 @@ pub(super) fn owner(number: u64) -> OwnerKey {
 /// What a test does to a store, in one call each.
 pub(super) trait Steps: Store<Kept = u32> + Sized {
     fn session(&self, number: u64) -> Session {
-        self.load(&id(number)).expect("the session is there").session.clone()
+        self.load(&id(number)).expect("the session is there").session
     }
 
     fn has(&self, number: u64) -> bool {

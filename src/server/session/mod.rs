@@ -13,6 +13,7 @@
 //!
 //! See [User-Interactive Authentication](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api).
 
+mod form;
 mod id;
 mod passed;
 mod proof;
@@ -27,6 +28,9 @@ pub use revision::Revision;
 pub use value::Session;
 pub use worth::Worth;
 
+#[cfg(feature = "alloc")]
+pub(crate) use form::Compact;
+pub(crate) use form::Form;
 pub(crate) use id::letter;
 pub(crate) use passed::{Passed, StageList};
 pub(crate) use value::{Phase, SLOTS};

@@ -35,6 +35,15 @@ impl StageList {
     }
 }
 
+/// One stage that has passed, with what it proved; or what a session waits for, or the result
+/// of its call.
+#[cfg(feature = "alloc")]
+pub(crate) struct Place {
+    reference: u64,
+    stage: StageId,
+    kind: Kind,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -111,6 +120,36 @@ impl Passed {
         let mut none = Self::new();
         none.set_next(StageId::NONE, Kind::Vacant, outcome.0);
         none
+    }
+
+    /// Whether no stage has passed, and nothing is waited for.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_untouched(&self) -> bool {
+        let nothing = self.next().is_none_or(|(stage, reference)| stage == StageId::NONE && reference.0 == 0);
+        self.is_empty() && nothing
+    }
+
+    /// What stands in each place, as far as there is anything: what it waits for, or the result
+    /// of its call, comes last.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let both = self.stages.iter().zip(&self.kinds).zip(&self.references);
+        let places = both.map(|((stage, kind), reference)| Place {
+            reference: *reference,
+            stage: *stage,
+            kind: *kind,
+        });
+        places.take(self.len().saturating_add(1))
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn of_places(places: &[Place]) -> Self {
+        let mut passed = Self::new();
+        let slots = passed.stages.iter_mut().zip(&mut passed.kinds).zip(&mut passed.references);
+        for (((stage, kind), reference), place) in slots.zip(places) {
+            (*stage, *kind, *reference) = (place.stage, place.kind, place.reference);
+        }
+        passed
     }
 
     /// The proofs; `user` is who authenticated.

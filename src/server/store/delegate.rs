@@ -15,7 +15,7 @@ macro_rules! store_of_a_slab {
         impl<$($generics)*> $crate::server::store::interface::Store for $store {
             type Kept = K;
 
-            fn load(&self, id: &SessionId) -> Option<&Record<K>> {
+            fn load(&self, id: &SessionId) -> Option<Record<&K>> {
                 self.0.load(id)
             }
 
@@ -27,7 +27,7 @@ macro_rules! store_of_a_slab {
                 owner: OwnerKey,
                 now: Timestamp,
             ) -> Result<Stored<K>, NotStored<K>> {
-                self.0.insert(id, Record { session: session.clone(), kept, owner }, now)
+                self.0.insert(id, session, kept, owner, now)
             }
 
             fn replace(
@@ -51,12 +51,12 @@ macro_rules! store_of_a_slab {
 
             fn end_open(
                 &mut self,
-                which: impl FnMut(&SessionId, &Record<K>) -> bool,
+                which: impl FnMut(&SessionId, &Record<&K>) -> bool,
             ) -> impl Iterator<Item = (SessionId, Record<K>)> {
                 EndOpen::new(&mut self.0, which)
             }
 
-            fn iter(&self) -> impl Iterator<Item = (&SessionId, &Record<K>)> {
+            fn iter(&self) -> impl Iterator<Item = (&SessionId, Record<&K>)> {
                 self.0.iter()
             }
 

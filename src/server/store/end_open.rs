@@ -7,6 +7,7 @@ use super::slab::{Gone, Slab};
 use super::slot::Slots;
 use super::table::Table;
 use crate::SessionId;
+use crate::server::session::Form;
 
 /// See [`Store::end_open`](super::Store::end_open).
 pub(super) struct EndOpen<'s, S, T, O, F> {
@@ -26,7 +27,7 @@ where
     S: Slots<Kept = K>,
     T: Table,
     O: Owners<S>,
-    F: FnMut(&SessionId, &Record<K>) -> bool,
+    F: FnMut(&SessionId, &Record<&K>) -> bool,
 {
     type Item = Gone<K>;
 
@@ -35,8 +36,8 @@ where
             let at = self.next?;
             let slot = self.slab.slots.get(at)?;
             self.next = slot.turn.after;
-            let (id, record) = slot.item.as_ref()?;
-            if !record.session.is_claimed() && (self.which)(id, record) {
+            let (id, item) = slot.item.as_ref()?;
+            if !item.form.is_claimed() && (self.which)(id, &item.record()) {
                 return self.slab.remove_at(at);
             }
         }

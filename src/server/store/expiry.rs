@@ -7,6 +7,7 @@ use super::slab::{Gone, Slab};
 use super::slot::Slots;
 use super::table::Table;
 use crate::Timestamp;
+use crate::server::session::Form as _;
 
 impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Gone<S::Kept>> {
@@ -35,7 +36,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     /// Gives a claimed session more time, as if it had just been made; once.
     pub(super) fn give_overtime(&mut self, at: Index) -> bool {
         let Some(slot) = self.slots.get_mut(at) else { return false };
-        let claimed = slot.item.as_ref().is_some_and(|(_, record)| record.session.is_claimed());
+        let claimed = slot.item.as_ref().is_some_and(|(_, item)| item.form.is_claimed());
         if !claimed || slot.overtime {
             return false;
         }

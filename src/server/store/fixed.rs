@@ -55,7 +55,7 @@ impl<K, const N: usize> FixedStore<K, N> {
 
 store_of_a_slab!([K, const N: usize] FixedStore<K, N>, "FixedStore");
 
-struct Array<K, const N: usize>(heapless::Vec<Slot<K>, N>);
+struct Array<K, const N: usize>(heapless::Vec<Slot<K, Session>, N>);
 
 impl<K, const N: usize> Array<K, N> {
     const fn new() -> Self {
@@ -65,16 +65,17 @@ impl<K, const N: usize> Array<K, N> {
 
 impl<K, const N: usize> Slots for Array<K, N> {
     type Kept = K;
+    type Form = Session;
 
     fn limit(&self) -> usize {
         N.min(Index::MOST)
     }
 
-    fn get(&self, at: Index) -> Option<&Slot<K>> {
+    fn get(&self, at: Index) -> Option<&Slot<K, Session>> {
         self.0.get(at.position())
     }
 
-    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<K>> {
+    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<K, Session>> {
         self.0.get_mut(at.position())
     }
 
@@ -193,7 +194,7 @@ mod tests {
             }
             for (gone, number) in order.into_iter().enumerate() {
                 let left = order.iter().skip(gone);
-                assert!(left.clone().all(|it| store.load(&neighbour(*it)).map(|it| it.kept) == Some(*it)));
+                assert!(left.clone().all(|it| store.load(&neighbour(*it)).map(|it| *it.kept) == Some(*it)));
                 assert_eq!(store.remove(&neighbour(number)).map(|it| it.kept), Some(number));
                 assert!(store.load(&neighbour(number)).is_none());
             }

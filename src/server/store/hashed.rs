@@ -25,13 +25,14 @@ use super::slab::Slab;
 use super::slot::{Slot, Slots};
 use super::table::Table;
 use super::trees::Trees;
-use crate::server::session::Revision;
+use crate::server::session::{Compact, Revision};
 use crate::{Session, SessionId, Timestamp};
 
 /// A store on the heap that grows to a limit.
 ///
-/// For each session it takes 272 bytes, besides what `K` needs, and 20 to 40 bytes for
-/// each that the limit allows. What it has grown to it keeps, for the next sessions.
+/// For each session it takes 184 bytes, besides what `K` needs, 16 bytes and an allocation
+/// for each stage that has passed, and 20 to 40 bytes for each that the limit allows. What it
+/// has grown to it keeps, for the next sessions.
 ///
 /// One owner may have [`SESSIONS_PER_OWNER`] sessions, unless
 /// [`with_sessions_per_owner`](Self::with_sessions_per_owner) says another number.
@@ -86,7 +87,7 @@ impl Table for HashTable<Index> {
 }
 
 struct Chunks<K> {
-    chunks: Vec<Vec<Slot<K>>>,
+    chunks: Vec<Vec<Slot<K, Compact>>>,
     slots: usize,
     limit: usize,
 }
@@ -99,16 +100,17 @@ impl<K> Chunks<K> {
 
 impl<K> Slots for Chunks<K> {
     type Kept = K;
+    type Form = Compact;
 
     fn limit(&self) -> usize {
         self.limit
     }
 
-    fn get(&self, at: Index) -> Option<&Slot<K>> {
+    fn get(&self, at: Index) -> Option<&Slot<K, Compact>> {
         self.chunks.get(at.position() / CHUNK)?.get(at.position() % CHUNK)
     }
 
-    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<K>> {
+    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<K, Compact>> {
         self.chunks.get_mut(at.position() / CHUNK)?.get_mut(at.position() % CHUNK)
     }
 

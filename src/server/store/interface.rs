@@ -36,7 +36,7 @@ pub trait Store {
 
     /// The session of that ID, expired or not: its guard knows what its age means.
     #[must_use]
-    fn load(&self, id: &SessionId) -> Option<&Record<Self::Kept>>;
+    fn load(&self, id: &SessionId) -> Option<Record<&Self::Kept>>;
 
     /// Stores a new session, which counts against the bound of `owner`.
     ///
@@ -127,7 +127,7 @@ pub trait Store {
     /// ```
     fn end_open(
         &mut self,
-        which: impl FnMut(&SessionId, &Record<Self::Kept>) -> bool,
+        which: impl FnMut(&SessionId, &Record<&Self::Kept>) -> bool,
     ) -> impl Iterator<Item = (SessionId, Record<Self::Kept>)>
     where
         Self: Sized;
@@ -135,7 +135,7 @@ pub trait Store {
     /// Every session, in the order in which they expire: open ones, then consumed ones.
     /// Stored again in this order and with their owners, say after a restart, they expire
     /// as they would have.
-    fn iter(&self) -> impl Iterator<Item = (&SessionId, &Record<Self::Kept>)>
+    fn iter(&self) -> impl Iterator<Item = (&SessionId, Record<&Self::Kept>)>
     where
         Self: Sized;
 

@@ -69,8 +69,8 @@
 //! let call = Call::new(Auth::Absent);
 //! let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
 //! let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };
-//! let session = load.session_id().and_then(|id| store.load(&id)).map(|found| &found.session);
-//! let Exchange::Admit(admit) = load.found(session, Caller::Nobody, now) else { unreachable!() };
+//! let session = load.session_id().and_then(|id| store.load(&id)).map(|found| found.session);
+//! let Exchange::Admit(admit) = load.found(session.as_ref(), Caller::Nobody, now) else { unreachable!() };
 //! let Exchange::Commit(commit) = admit.admitted() else { unreachable!("no auth, no success") };
 //! let stored = store.commit(commit.changes(), None, OwnerKey::NOBODY, now)?;
 //! assert!(stored.evicted.is_none(), "there was room");

@@ -5,12 +5,13 @@ use super::clock::Clock;
 use super::index::Index;
 use super::lifetimes::Lifetimes;
 use super::outcome::{NotStored, Stored};
+use super::owner::OwnerKey;
 use super::owners::Owners;
 use super::queue::{Lane, Queue};
 use super::record::Record;
-use super::slot::{Rank, Slots};
+use super::slot::{Item, Rank, Slots};
 use super::table::{Table, hash};
-use crate::server::session::Revision;
+use crate::server::session::{Form, Revision};
 use crate::{Session, SessionId, Timestamp};
 
 /// What left a store, under the ID it had.
@@ -67,26 +68,28 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         self.slots.limit()
     }
 
-    pub(super) fn load(&self, id: &SessionId) -> Option<&Record<S::Kept>> {
-        let (_, record) = self.slots.get(self.find(id)?)?.item.as_ref()?;
-        Some(record)
+    pub(super) fn load(&self, id: &SessionId) -> Option<Record<&S::Kept>> {
+        let (_, item) = self.slots.get(self.find(id)?)?.item.as_ref()?;
+        Some(item.record())
     }
 
     pub(super) fn insert(
         &mut self,
         id: SessionId,
-        record: Record<S::Kept>,
+        session: &Session,
+        kept: S::Kept,
+        owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Stored<S::Kept>, NotStored<S::Kept>> {
         self.clock.tell(now, self.serial);
         if self.find(&id).is_some() {
-            return Err(NotStored::Conflict { kept: Some(record.kept) });
+            return Err(NotStored::Conflict { kept: Some(kept) });
         }
-        let evicted = match self.make_room(record.owner) {
+        let evicted = match self.make_room(owner) {
             Ok(evicted) => evicted,
-            Err((bound, wait)) => return Err(NotStored::Full { bound, wait, kept: Some(record.kept) }),
+            Err((bound, wait)) => return Err(NotStored::Full { bound, wait, kept: Some(kept) }),
         };
-        self.put(id, record, now);
+        self.put(id, session, kept, owner, now);
         Ok(Stored { evicted })
     }
 
@@ -101,11 +104,11 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         self.clock.tell(now, self.serial);
         let found = self.find(&id).and_then(|at| Some((at, self.slots.get_mut(at)?)));
         let Some((at, slot)) = found else { return Err(NotStored::Conflict { kept }) };
-        let as_read = slot.item.as_mut().filter(|(_, record)| record.session.revision() == expected);
-        let Some((_, record)) = as_read else { return Err(NotStored::Conflict { kept }) };
-        record.session.clone_from(session);
+        let as_read = slot.item.as_mut().filter(|(_, item)| item.form.revision() == expected);
+        let Some((_, item)) = as_read else { return Err(NotStored::Conflict { kept }) };
+        item.form = S::Form::of(session);
         if let Some(kept) = kept {
-            record.kept = kept;
+            item.kept = kept;
         }
         let (was, is) = (slot.rank, Rank::of(session));
         if is != was && was != Rank::Consumed {
@@ -120,14 +123,14 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         Some(record)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&SessionId, &Record<S::Kept>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&SessionId, Record<&S::Kept>)> {
         self.queued(&self.open).chain(self.queued(&self.consumed))
     }
 
-    fn queued(&self, queue: &Queue) -> impl Iterator<Item = (&SessionId, &Record<S::Kept>)> {
+    fn queued(&self, queue: &Queue) -> impl Iterator<Item = (&SessionId, Record<&S::Kept>)> {
         let slot = |at: Option<Index>| self.slots.get(at?);
         let slots = core::iter::successors(slot(queue.first()), move |it| slot(it.turn.after));
-        slots.filter_map(|slot| slot.item.as_ref().map(|(id, record)| (id, record)))
+        slots.filter_map(|slot| slot.item.as_ref().map(|(id, item)| (id, item.record())))
     }
 
     fn find(&self, id: &SessionId) -> Option<Index> {
@@ -136,13 +139,13 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     }
 
     /// Puts a new session into a vacant slot, of which there has to be one.
-    fn put(&mut self, id: SessionId, record: Record<S::Kept>, now: Timestamp) {
+    fn put(&mut self, id: SessionId, session: &Session, kept: S::Kept, owner: OwnerKey, now: Timestamp) {
         let Some(at) = self.vacancy() else { return };
-        let (rank, serial) = (Rank::of(&record.session), self.next_serial());
-        let due = self.clock.time().after(self.lifetimes.left(&record.session, now));
+        let (rank, serial) = (Rank::of(session), self.next_serial());
+        let due = self.clock.time().after(self.lifetimes.left(session, now));
         self.vacant.unlink(&mut self.slots, at);
         if let Some(slot) = self.slots.get_mut(at) {
-            slot.item = Some((id, record));
+            slot.item = Some((id, Item { form: S::Form::of(session), kept, owner }));
             (slot.due, slot.serial, slot.rank, slot.overtime) = (due, serial, rank, false);
         }
         self.turn_of(rank, |queue, slots| queue.push(slots, at));
@@ -199,15 +202,15 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         self.owners.remove(&mut self.slots, at);
         let slot = self.slots.get_mut(at)?;
         let rank = slot.rank;
-        let item = slot.item.take()?;
-        self.ids.leave(hash(&item.0), at);
+        let (id, item) = slot.item.take()?;
+        self.ids.leave(hash(&id), at);
         self.turn_of(rank, |queue, slots| queue.unlink(slots, at));
         if rank == Rank::Nothing {
             self.nothing.unlink(&mut self.slots, at);
         }
         self.vacant.push(&mut self.slots, at);
         self.len = self.len.wrapping_sub(1);
-        Some(item)
+        Some((id, item.into_record()))
     }
 
     fn turn_of(&mut self, rank: Rank, act: impl FnOnce(&mut Queue, &mut S)) {

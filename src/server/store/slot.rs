@@ -6,12 +6,32 @@ use super::links::Branch;
 use super::links::Link;
 use super::owner::OwnerKey;
 use super::record::Record;
-use crate::server::session::Worth;
+#[cfg(all(test, feature = "alloc"))]
+use crate::server::session::Compact;
+use crate::server::session::{Form, Worth};
 use crate::{Session, SessionId, Timestamp};
 
+/// A session as it stands in its slot.
+pub(super) struct Item<K, F> {
+    pub(super) form: F,
+    pub(super) kept: K,
+    pub(super) owner: OwnerKey,
+}
+
+impl<K, F: Form> Item<K, F> {
+    /// The same for whoever reads it.
+    pub(super) fn record(&self) -> Record<&K> {
+        Record { session: self.form.session(), kept: &self.kept, owner: self.owner }
+    }
+
+    pub(super) fn into_record(self) -> Record<K> {
+        Record { session: self.form.session(), kept: self.kept, owner: self.owner }
+    }
+}
+
 /// Room for one session.
-pub(super) struct Slot<K> {
-    pub(super) item: Option<(SessionId, Record<K>)>,
+pub(super) struct Slot<K, F> {
+    pub(super) item: Option<(SessionId, Item<K, F>)>,
     /// When its time is over, by the store's clock.
     pub(super) due: Timestamp,
     /// Which came first: counts up with every session that is put last in a queue of
@@ -56,7 +76,7 @@ impl Rank {
     }
 }
 
-impl<K> Slot<K> {
+impl<K, F> Slot<K, F> {
     pub(super) const VACANT: Self = Self {
         item: None,
         due: Timestamp::from_millis(0),
@@ -78,7 +98,7 @@ impl<K> Slot<K> {
 
     /// The owner of the session in it.
     pub(super) fn owner(&self) -> OwnerKey {
-        self.item.as_ref().map_or(OwnerKey::NOBODY, |(_, record)| record.owner)
+        self.item.as_ref().map_or(OwnerKey::NOBODY, |(_, item)| item.owner)
     }
 
     #[cfg(feature = "alloc")]
@@ -90,11 +110,13 @@ impl<K> Slot<K> {
 /// Where the slots are. The two kinds of store differ in this and in their tables.
 pub(super) trait Slots {
     type Kept;
+    /// In which form it keeps the sessions.
+    type Form: Form;
 
     /// How many slots there can be.
     fn limit(&self) -> usize;
-    fn get(&self, at: Index) -> Option<&Slot<Self::Kept>>;
-    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<Self::Kept>>;
+    fn get(&self, at: Index) -> Option<&Slot<Self::Kept, Self::Form>>;
+    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<Self::Kept, Self::Form>>;
     /// Adds a vacant slot; `None` at the limit.
     fn grow(&mut self) -> Option<Index>;
 }
@@ -105,6 +127,8 @@ mod tests {
 
     #[test]
     fn a_slot_adds_little_to_its_session() {
-        assert!(size_of::<Slot<()>>() <= 272, "{}", size_of::<Slot<()>>());
+        assert!(size_of::<Slot<(), Session>>() <= 272, "{}", size_of::<Slot<(), Session>>());
+        #[cfg(feature = "alloc")]
+        assert!(size_of::<Slot<(), Compact>>() <= 184, "{}", size_of::<Slot<(), Compact>>());
     }
 }

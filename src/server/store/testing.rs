@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::slot::{Slot, Slots};
 #[cfg(feature = "alloc")]
-use super::{owner::OwnerKey, record::Record};
+use super::{owner::OwnerKey, slot::Item};
 use crate::server::account::Caller;
 use crate::server::commit::Change;
 use crate::server::exchange::{Exchange, HostKind, Incoming};
@@ -12,7 +12,7 @@ use crate::wire::Auth;
 use crate::{Call, Flows, Rules, Session, SessionId, Timestamp};
 
 /// At most `N` slots.
-pub(super) struct Few<const N: usize>(heapless::Vec<Slot<()>, N>);
+pub(super) struct Few<const N: usize>(heapless::Vec<Slot<(), Session>, N>);
 
 impl<const N: usize> Few<N> {
     pub(super) const fn new() -> Self {
@@ -22,16 +22,17 @@ impl<const N: usize> Few<N> {
 
 impl<const N: usize> Slots for Few<N> {
     type Kept = ();
+    type Form = Session;
 
     fn limit(&self) -> usize {
         N
     }
 
-    fn get(&self, at: Index) -> Option<&Slot<()>> {
+    fn get(&self, at: Index) -> Option<&Slot<(), Session>> {
         self.0.get(at.position())
     }
 
-    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<()>> {
+    fn get_mut(&mut self, at: Index) -> Option<&mut Slot<(), Session>> {
         self.0.get_mut(at.position())
     }
 
@@ -45,13 +46,13 @@ impl<const N: usize> Slots for Few<N> {
 /// Puts a session of that owner into a slot. Its serial is the slot's position, its ID
 /// another for each.
 #[cfg(feature = "alloc")]
-pub(super) fn fill(slots: &mut impl Slots<Kept = ()>, at: Index, owner: u64) {
+pub(super) fn fill(slots: &mut impl Slots<Kept = (), Form = Session>, at: Index, owner: u64) {
     let serial = at.position() as u64;
     let mut entropy = [0; 24];
     entropy[..8].copy_from_slice(&serial.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
-    let record = Record { session: session(), kept: (), owner: OwnerKey::from_u64(owner) };
+    let item = Item { form: session(), kept: (), owner: OwnerKey::from_u64(owner) };
     let slot = slots.get_mut(at).unwrap();
-    slot.item = Some((SessionId::from_entropy(entropy), record));
+    slot.item = Some((SessionId::from_entropy(entropy), item));
     slot.serial = serial;
 }
 

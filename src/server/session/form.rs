@@ -1,0 +1,161 @@
+//! The form in which a store keeps a session in memory.
+//!
+//! ```text
+//!  Session   104 bytes for the stages that have passed, whether any has or not
+//!  Compact   nothing for them, until one has
+//! ```
+//!
+//! Most of a million sessions are ones that somebody began and never went on with.
+
+use super::revision::Revision;
+use super::value::Session;
+
+/// What a store needs of a session that it keeps.
+pub(crate) trait Form {
+    fn of(session: &Session) -> Self;
+    fn session(&self) -> Session;
+    fn revision(&self) -> Revision;
+    fn is_claimed(&self) -> bool;
+}
+
+/// As it is: where there is no heap.
+impl Form for Session {
+    fn of(session: &Session) -> Self {
+        session.clone()
+    }
+
+    fn session(&self) -> Session {
+        self.clone()
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn is_claimed(&self) -> bool {
+        self.is_claimed()
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub(crate) use compact::Compact;
+
+#[cfg(feature = "alloc")]
+mod compact {
+    use alloc::boxed::Box;
+
+    use super::Form;
+    use crate::Timestamp;
+    use crate::server::digest::Target;
+    use crate::server::operation::OperationId;
+    use crate::server::reference::UserRef;
+    use crate::server::session::passed::{Passed, Place};
+    use crate::server::session::revision::Revision;
+    use crate::server::session::value::{Phase, SLOTS, Session};
+
+    /// All of a session, and a place on the heap only for each stage that has passed and for
+    /// what it waits for.
+    pub(crate) struct Compact {
+        made: Timestamp,
+        user: UserRef,
+        target: Target,
+        operation: OperationId,
+        slots: [u64; SLOTS],
+        places: Option<Box<[Place]>>,
+        epoch: u32,
+        terms: u32,
+        revision: Revision,
+        since: u32,
+        failures: u16,
+        phase: Phase,
+        has_user: bool,
+        by_token: bool,
+        bound: bool,
+    }
+
+    impl Form for Compact {
+        fn of(session: &Session) -> Self {
+            let Session {
+                made,
+                user,
+                target,
+                operation,
+                slots,
+                ref passed,
+                epoch,
+                terms,
+                revision,
+                since,
+                failures,
+                phase,
+                has_user,
+                by_token,
+                bound,
+            } = *session;
+            let places = if passed.is_untouched() { None } else { Some(passed.places().collect()) };
+            Self {
+                made,
+                user,
+                target,
+                operation,
+                slots,
+                places,
+                epoch,
+                terms,
+                revision,
+                since,
+                failures,
+                phase,
+                has_user,
+                by_token,
+                bound,
+            }
+        }
+
+        fn session(&self) -> Session {
+            let Self {
+                made,
+                user,
+                target,
+                operation,
+                slots,
+                ref places,
+                epoch,
+                terms,
+                revision,
+                since,
+                failures,
+                phase,
+                has_user,
+                by_token,
+                bound,
+            } = *self;
+            let passed = places.as_deref().map_or(Passed::new(), Passed::of_places);
+            Session {
+                made,
+                user,
+                target,
+                operation,
+                slots,
+                passed,
+                epoch,
+                terms,
+                revision,
+                since,
+                failures,
+                phase,
+                has_user,
+                by_token,
+                bound,
+            }
+        }
+
+        fn revision(&self) -> Revision {
+            self.revision
+        }
+
+        fn is_claimed(&self) -> bool {
+            matches!(self.phase, Phase::Claimed)
+        }
+    }
+}
