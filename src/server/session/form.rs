@@ -13,7 +13,10 @@ use super::value::Session;
 /// What a store needs of a session that it keeps.
 pub(crate) trait Form {
     fn of(session: &Session) -> Self;
+    /// The same for a session that stays where it stands.
+    fn set(&mut self, session: &Session);
     fn session(&self) -> Session;
+    fn into_session(self) -> Session;
     fn revision(&self) -> Revision;
     fn is_claimed(&self) -> bool;
 }
@@ -24,8 +27,16 @@ impl Form for Session {
         session.clone()
     }
 
+    fn set(&mut self, session: &Session) {
+        self.clone_from(session);
+    }
+
     fn session(&self) -> Session {
         self.clone()
+    }
+
+    fn into_session(self) -> Session {
+        self
     }
 
     fn revision(&self) -> Revision {
@@ -148,6 +159,14 @@ mod compact {
                 by_token,
                 bound,
             }
+        }
+
+        fn set(&mut self, session: &Session) {
+            *self = Self::of(session);
+        }
+
+        fn into_session(self) -> Session {
+            self.session()
         }
 
         fn revision(&self) -> Revision {

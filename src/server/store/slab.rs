@@ -93,6 +93,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         Ok(Stored { evicted })
     }
 
+    #[inline(never)]
     pub(super) fn replace(
         &mut self,
         id: SessionId,
@@ -106,7 +107,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         let Some((at, slot)) = found else { return Err(NotStored::Conflict { kept }) };
         let as_read = slot.item.as_mut().filter(|(_, item)| item.form.revision() == expected);
         let Some((_, item)) = as_read else { return Err(NotStored::Conflict { kept }) };
-        item.form = S::Form::of(session);
+        item.form.set(session);
         if let Some(kept) = kept {
             item.kept = kept;
         }
@@ -139,6 +140,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     }
 
     /// Puts a new session into a vacant slot, of which there has to be one.
+    #[inline(never)]
     fn put(&mut self, id: SessionId, session: &Session, kept: S::Kept, owner: OwnerKey, now: Timestamp) {
         let Some(at) = self.vacancy() else { return };
         let (rank, serial) = (Rank::of(session), self.next_serial());

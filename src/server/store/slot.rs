@@ -25,7 +25,7 @@ impl<K, F: Form> Item<K, F> {
     }
 
     pub(super) fn into_record(self) -> Record<K> {
-        Record { session: self.form.session(), kept: self.kept, owner: self.owner }
+        Record { session: self.form.into_session(), kept: self.kept, owner: self.owner }
     }
 }
 
