@@ -28,6 +28,15 @@ use core::fmt;
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use ::http::{HeaderMap, Response, StatusCode};
 
+use crate::endpoint::deactivate::DeactivateResponse;
+use crate::endpoint::devices::{DeviceResponse, DevicesResponse};
+use crate::endpoint::login::{GetLoginTokenResponse, LoginResponse};
+use crate::endpoint::refresh::RefreshResponse;
+use crate::endpoint::register::{AvailabilityResponse, TokenValidityResponse};
+use crate::endpoint::threepid::{
+    DeleteThreepidResponse, RequestTokenResponse, SubmitTokenResponse, ThreepidsResponse,
+};
+use crate::endpoint::whoami::WhoamiResponse;
 use crate::server::drive::Stop;
 use crate::server::respond::Respond;
 use crate::wire::ParseError;
@@ -86,6 +95,36 @@ impl<B: From<String>> From<Respond<'_>> for Response<B> {
     }
 }
 
+/// Every answer of an endpoint, with its body.
+macro_rules! answers {
+    ($($response:ty),+ $(,)?) => {
+        $(
+            /// 200 with its body.
+            impl<B: From<String>> From<$response> for Response<B> {
+                fn from(response: $response) -> Self {
+                    answer(|out| response.write(out))
+                }
+            }
+        )+
+    };
+}
+
+answers! {
+    AvailabilityResponse,
+    DeactivateResponse,
+    DeleteThreepidResponse,
+    DeviceResponse<'_>,
+    DevicesResponse<'_>,
+    GetLoginTokenResponse<'_>,
+    LoginResponse<'_>,
+    RefreshResponse<'_>,
+    RequestTokenResponse<'_>,
+    SubmitTokenResponse,
+    ThreepidsResponse<'_>,
+    TokenValidityResponse,
+    WhoamiResponse<'_>,
+}
+
 /// What stopped the exchange.
 impl<B: From<String>> From<Stop<'_, MatrixError>> for Response<B> {
     fn from(stop: Stop<'_, MatrixError>) -> Self {
@@ -138,5 +177,12 @@ mod tests {
         assert_eq!(Response::<String>::from(Respond::Performed).status(), StatusCode::SERVICE_UNAVAILABLE);
         let failed: Response<String> = answer(|_| Err(fmt::Error));
         assert_eq!(failed.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn an_answer_of_an_endpoint_is_a_response() {
+        let response = Response::<String>::from(TokenValidityResponse::new(true));
+        assert_eq!((response.status(), response.body().as_str()), (StatusCode::OK, r#"{"valid":true}"#));
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
     }
 }

@@ -9,7 +9,7 @@
 
 pub use super::account::{Account, AccountStatus, Caller, Event};
 pub use super::check::{Comparison, Named, PasswordCheck};
-pub use super::commit::{Change, Committed};
+pub use super::commit::{Change, Committed, HostChange};
 pub use super::digest::BindingKey;
 pub use super::drive::{Changes, Guarded, Host, Loaded, Recalled, Run, Step, Stop, Verified};
 pub use super::endpoint::Endpoint;
