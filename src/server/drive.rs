@@ -602,10 +602,22 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
 /// The request, if its check lets it pass; else ends it as [`refuse`] does. `call` is the
 /// call without its parameters.
 ///
-/// ```ignore
-/// let request = RegisterRequest::parse(&body)?;
-/// let checked = request.check(&strength, "example.org");
-/// let checked = drive::checked(checked, &mut host, guarded, request.unchecked_call(), now).await?;
+/// ```
+/// use matrix_uia::endpoint::Checked;
+/// use matrix_uia::endpoint::password::PasswordStrength;
+/// use matrix_uia::endpoint::register::{RegisterRequest, Registration};
+/// use matrix_uia::server::{drive, prelude::*};
+///
+/// async fn begin<'r, H: Host<'r, Checked<Registration<'r>>, Error = MatrixError>>(
+///     body: &'r [u8],
+///     host: &mut H,
+///     guarded: Guarded<'r, Register>,
+///     now: Timestamp,
+/// ) -> Result<Checked<Registration<'r>>, Respond<'r>> {
+///     let request = RegisterRequest::parse(body)?;
+///     let checked = request.check(&PasswordStrength::default(), "example.org");
+///     Ok(drive::checked(checked, host, guarded, request.unchecked_call(), now).await?)
+/// }
 /// ```
 ///
 /// # Errors
