@@ -13,6 +13,10 @@ impl<Op: Operation> Changes<'_, '_, Op> {
     ///
     /// `kept` is what is to be kept beside the session, and `owner` whose bound a new one counts
     /// against. What `other` does must not fail.
+    ///
+    /// A host that [claims first](super::exchange::HostKind::CLAIMS) has two places to write in. It
+    /// spends and undoes in the accounts' own transaction, with the record of the call, and takes
+    /// this for its sessions afterwards.
     pub fn carry_out<S>(
         &self,
         store: &mut S,

@@ -225,11 +225,17 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
 #[must_use = "the request goes on only when it is done"]
 #[allow(clippy::exhaustive_enums, reason = "a duty nobody carries out has to break the build")]
 pub enum Step<'r, E: Endpoint, H: Send> {
-    /// Is the call let in? Answer with [`Run::go_on`].
+    /// Is the call let in, by facts that only the host has? The checked request has a method for
+    /// it where that is so: a registration's [`available`], the `admit` and `exempt` of an upload
+    /// of signing keys. Answer by a method of [`Admit`], and hand what it returns to
+    /// [`Run::go_on`].
+    ///
+    /// [`available`]: crate::endpoint::register::Registration::available
     Admit(Admit<'r, E::Op>),
     /// Carry the plan out, then report with [`Run::done`].
     Perform(Granted<'r, E, H>),
-    /// The call has succeeded before: make its answer again, then [`Run::go_on`].
+    /// The call has succeeded before: make its answer again, then hand what
+    /// [`Repeat::repeated`] or [`Repeat::gone`] returns to [`Run::go_on`].
     Repeat(Repeat<'r, E::Op>),
 }
 
