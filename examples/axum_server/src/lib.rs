@@ -6,7 +6,9 @@
 
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _, password_hash::phc::PasswordHash};
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
-use matrix_uia::endpoint::deactivate::{self, DeactivateRequest, DeactivateResponse, UnbindResult};
+use matrix_uia::endpoint::deactivate::{
+    DeactivateRequest, DeactivateResponse, Effect as Ending, UnbindResult,
+};
 use matrix_uia::endpoint::login::{LoginRequest, LoginResponse, decide_now};
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Devices, Effect, PasswordStrength};
 use matrix_uia::endpoint::register::{Localpart, NewAccount, RegisterRequest};
@@ -273,19 +275,13 @@ async fn deactivate(State(server): State<Arc<Server>>, headers: HeaderMap, body:
             user.account = effect.on_account(user.account).unwrap_or(user.account);
             match effect {
                 // Sessions that the user has open end by the epoch that the fence counts up.
-                deactivate::Effect::Fence
-                | deactivate::Effect::MarkErased
-                | deactivate::Effect::MarkDeactivated => {}
-                deactivate::Effect::EndDevices => user.devices.clear(),
-                deactivate::Effect::RemovePassword => user.hash = None,
+                Ending::Fence | Ending::MarkErased | Ending::MarkDeactivated => {}
+                Ending::EndDevices => user.devices.clear(),
+                Ending::RemovePassword => user.hash = None,
                 // This server has none of them.
-                deactivate::Effect::UnbindThreepids
-                | deactivate::Effect::RemoveThreepids
-                | deactivate::Effect::RemovePushers => {}
-                deactivate::Effect::RemoveKeyBackups
-                | deactivate::Effect::RemoveAccountData
-                | deactivate::Effect::RemoveProfile => {}
-                deactivate::Effect::RemoveDirectoryEntry | deactivate::Effect::LeaveRooms => {}
+                Ending::UnbindThreepids | Ending::RemoveThreepids | Ending::RemovePushers => {}
+                Ending::RemoveKeyBackups | Ending::RemoveAccountData | Ending::RemoveProfile => {}
+                Ending::RemoveDirectoryEntry | Ending::LeaveRooms => {}
             }
         }
         run.done(performing, Ok(Outcome::NOTHING), server.now());
