@@ -119,7 +119,8 @@ mod tests {
 
     /// Sends a request, whose session will be `fresh`; its error, if it is none of a challenge.
     fn send(memory: &mut Memory, body: &str, fresh: SessionId) -> Option<ErrorCode> {
-        let flows = Flows::new([["m.login.registration_token", "m.login.dummy"]], None).unwrap();
+        let (stages, mut buffer) = (["m.login.registration_token", "m.login.dummy"], [0; 256]);
+        let flows = Flows::in_buffer([stages], None, &mut buffer).unwrap();
         let key = BindingKey::from_entropy([7; 16]);
         let kind = HostKind::assume_one_transaction();
         let guarded = Guarded { flows: &flows, rules: &Rules::DEFAULT, key: &key, kind };
