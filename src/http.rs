@@ -2,7 +2,9 @@
 //! others share.
 //!
 //! With them a handler that answers with a [`Response`] ends by `?` whatever stops a request: a
-//! body that can't be read, a request that is refused, a challenge.
+//! body that can't be read, a request that is refused, a challenge. The answers of the endpoints,
+//! such as [`LoginResponse`], become one by `into`; a call that says no more than that it
+//! succeeded has [`empty`].
 //!
 //! ```
 //! use http::{HeaderMap, Response};
