@@ -2,7 +2,9 @@
 //! others share.
 //!
 //! With them a handler that answers with a [`Response`] ends by `?` whatever stops a request: a
-//! body that can't be read, a request that is refused, a challenge.
+//! body that can't be read, a request that is refused, a challenge. The answers of the endpoints,
+//! such as [`LoginResponse`], become one by `into`; a call that says no more than that it
+//! succeeded has [`empty`].
 //!
 //! ```
 //! use http::{HeaderMap, Response};
@@ -28,6 +30,15 @@ use core::fmt;
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use ::http::{HeaderMap, Response, StatusCode};
 
+use crate::endpoint::deactivate::DeactivateResponse;
+use crate::endpoint::devices::{DeviceResponse, DevicesResponse};
+use crate::endpoint::login::{GetLoginTokenResponse, LoginResponse};
+use crate::endpoint::refresh::RefreshResponse;
+use crate::endpoint::register::{AvailabilityResponse, TokenValidityResponse};
+use crate::endpoint::threepid::{
+    DeleteThreepidResponse, RequestTokenResponse, SubmitTokenResponse, ThreepidsResponse,
+};
+use crate::endpoint::whoami::WhoamiResponse;
 use crate::server::drive::Stop;
 use crate::server::respond::Respond;
 use crate::wire::ParseError;
@@ -86,6 +97,36 @@ impl<B: From<String>> From<Respond<'_>> for Response<B> {
     }
 }
 
+/// Every answer of an endpoint, with its body.
+macro_rules! answers {
+    ($($response:ty),+ $(,)?) => {
+        $(
+            /// 200 with its body.
+            impl<B: From<String>> From<$response> for Response<B> {
+                fn from(response: $response) -> Self {
+                    answer(|out| response.write(out))
+                }
+            }
+        )+
+    };
+}
+
+answers! {
+    AvailabilityResponse,
+    DeactivateResponse,
+    DeleteThreepidResponse,
+    DeviceResponse<'_>,
+    DevicesResponse<'_>,
+    GetLoginTokenResponse<'_>,
+    LoginResponse<'_>,
+    RefreshResponse<'_>,
+    RequestTokenResponse<'_>,
+    SubmitTokenResponse,
+    ThreepidsResponse<'_>,
+    TokenValidityResponse,
+    WhoamiResponse<'_>,
+}
+
 /// What stopped the exchange.
 impl<B: From<String>> From<Stop<'_, MatrixError>> for Response<B> {
     fn from(stop: Stop<'_, MatrixError>) -> Self {
@@ -138,5 +179,12 @@ mod tests {
         assert_eq!(Response::<String>::from(Respond::Performed).status(), StatusCode::SERVICE_UNAVAILABLE);
         let failed: Response<String> = answer(|_| Err(fmt::Error));
         assert_eq!(failed.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn an_answer_of_an_endpoint_is_a_response() {
+        let response = Response::<String>::from(TokenValidityResponse::new(true));
+        assert_eq!((response.status(), response.body().as_str()), (StatusCode::OK, r#"{"valid":true}"#));
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
     }
 }

@@ -16,7 +16,7 @@
 
 use core::fmt;
 
-use super::reference::Subject;
+use super::reference::{Subject, UserRef};
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// An account as it is now, read where the session is read.
@@ -34,6 +34,12 @@ impl Account {
     #[must_use]
     pub const fn new(subject: Subject, status: AccountStatus) -> Self {
         Self { subject, status }
+    }
+
+    /// A new account of this user: active, at its first epoch.
+    #[must_use]
+    pub fn created(user: UserRef) -> Self {
+        Self::new(Subject::new(user, 0), AccountStatus::default())
     }
 
     /// The account once its credentials are replaced, or an address is removed from it:

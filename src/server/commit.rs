@@ -54,6 +54,30 @@ pub enum Change<'c> {
     },
 }
 
+/// A [`Change`] that is about something else than sessions: what is left to a host whose
+/// sessions are in a [`Store`](super::store::Store).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a change nobody carries out has to break the build")]
+pub enum HostChange {
+    /// As [`Change::Undo`].
+    Undo,
+    /// As [`Change::GiveBack`].
+    GiveBack {
+        /// The session in whose name it was reserved.
+        session: SessionId,
+        /// What was reserved.
+        proof: Proof,
+    },
+    /// As [`Change::Spend`]. A host that may find that it is not reserved any more carries the
+    /// changes out itself: the commit has lost then (rule U25).
+    Spend {
+        /// The session in whose name it was reserved.
+        session: SessionId,
+        /// What was reserved.
+        proof: Proof,
+    },
+}
+
 /// Walks through the changes that a request has come to.
 pub(super) const fn changes<'c>(work: &'c Work<'c>) -> Changes<'c> {
     let none = !work.undo && work.spend.is_none() && work.unused.is_none() && work.leaving.is_none();

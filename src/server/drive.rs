@@ -222,11 +222,17 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
 #[must_use = "the request goes on only when it is done"]
 #[allow(clippy::exhaustive_enums, reason = "a duty nobody carries out has to break the build")]
 pub enum Step<'r, E: Endpoint, H: Send> {
-    /// Is the call let in? Answer with [`Run::go_on`].
+    /// Is the call let in, by facts that only the host has? The checked request has a method for
+    /// it where that is so: a registration's [`available`], the `admit` and `exempt` of an upload
+    /// of signing keys. Answer by a method of [`Admit`], and hand what it returns to
+    /// [`Run::go_on`].
+    ///
+    /// [`available`]: crate::endpoint::register::Registration::available
     Admit(Admit<E::Op>),
     /// Carry the plan out, then report with [`Run::done`].
     Perform(Granted<'r, E, H>),
-    /// The call has succeeded before: make its answer again, then [`Run::go_on`].
+    /// The call has succeeded before: make its answer again, then hand what
+    /// [`Repeat::repeated`] or [`Repeat::gone`] returns to [`Run::go_on`].
     Repeat(Repeat<E::Op>),
 }
 
@@ -698,10 +704,22 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
 /// The request, if its check lets it pass; else ends it as [`refuse`] does. `call` is the
 /// call without its parameters.
 ///
-/// ```ignore
-/// let request = RegisterRequest::parse(&body)?;
-/// let checked = request.check(&strength, "example.org");
-/// let checked = drive::checked(checked, &mut host, guarded, request.unchecked_call(), now).await?;
+/// ```
+/// use matrix_uia::endpoint::Checked;
+/// use matrix_uia::endpoint::password::PasswordStrength;
+/// use matrix_uia::endpoint::register::{RegisterRequest, Registration};
+/// use matrix_uia::server::{drive, prelude::*};
+///
+/// async fn begin<'r, H: Host<'r, Checked<Registration<'r>>, Error = MatrixError>>(
+///     body: &'r [u8],
+///     host: &mut H,
+///     guarded: Guarded<'r, Register>,
+///     now: Timestamp,
+/// ) -> Result<Checked<Registration<'r>>, Respond<'r>> {
+///     let request = RegisterRequest::parse(body)?;
+///     let checked = request.check(&PasswordStrength::default(), "example.org");
+///     Ok(drive::checked(checked, host, guarded, request.unchecked_call(), now).await?)
+/// }
 /// ```
 ///
 /// # Errors

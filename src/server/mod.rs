@@ -4,6 +4,7 @@
 pub mod account;
 mod account_stored;
 pub mod call;
+mod carry_out;
 pub mod check;
 pub mod commit;
 pub mod digest;

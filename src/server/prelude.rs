@@ -2,21 +2,24 @@
 //!
 //! ```text
 //!  the policy    Flows, Rules, Guarded, HostKind, BindingKey, the operations
-//!  the host      Host, Loaded, Verified, Changes, Committed; Question, Check, Named, Verdict
+//!  the host      Host, Loaded, Verified, Changes, HostChange, Committed; Question, Check, Named, Verdict
 //!  the handler   Run, Step, Outcome, Refusal; Stop, Respond
 //!  what is kept  Account, Caller, UserRef, Reference; Store and the stores
 //! ```
 
 pub use super::account::{Account, AccountStatus, Caller, Event};
 pub use super::check::{Comparison, Named, PasswordCheck};
-pub use super::commit::{Change, Committed};
+pub use super::commit::{Change, Committed, HostChange};
 pub use super::digest::BindingKey;
 pub use super::drive::{Changes, Guarded, Host, Loaded, Recalled, Run, Step, Stop, Verified};
 pub use super::endpoint::Endpoint;
 pub use super::exchange::HostKind;
 pub use super::flows::{Flows, PolicyError};
-pub use super::grant::{Grant, Outcome, Refusal};
-pub use super::operation::{ChangePassword, Deactivate, Operation, Register};
+pub use super::grant::{Exempt, Grant, Outcome, Refusal};
+pub use super::operation::{
+    AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
+    UploadSigningKeys,
+};
 pub use super::question::{Check, Question};
 pub use super::reference::{Reference, Subject, UserRef};
 pub use super::respond::Respond;

@@ -1,9 +1,10 @@
 //! A small homeserver in memory that drives the crate as a real host would.
 //!
 //! ```text
-//!  JSON body ─► parse ─► gate ─► check ─► Guard ─► Step ─► store, if the revision holds ─► answer
-//!                                           ▲        │
-//!                                           └ verdict ┘   counted in `asked`
+//!  JSON body ─► parse ─► check ─► Run ─► granted ─► the plan is carried out ─► commit ─► answer
+//!                                  ▲ │                                  if the revision holds
+//!                          verdict │ ▼
+//!                             Serving, a Host: counted in `asked`
 //! ```
 //!
 //! Every session is kept as serialised text: what is read back is what another process

@@ -9,28 +9,45 @@ use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Respo
 use matrix_uia::endpoint::deactivate::{
     DeactivateRequest, DeactivateResponse, Effect as Ending, UnbindResult,
 };
-use matrix_uia::endpoint::login::{self, Attempt, LoginRequest, LoginType};
+use matrix_uia::endpoint::login::{LoginRequest, LoginResponse, decide_now};
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Devices, Effect, PasswordStrength};
-use matrix_uia::endpoint::register::{Localpart, LoginResponse, RegisterRequest};
-use matrix_uia::http::{access_token, answer, empty};
+use matrix_uia::endpoint::register::{Localpart, NewAccount, RegisterRequest};
+use matrix_uia::http::{access_token, empty};
 use matrix_uia::server::{drive, prelude::*};
 use std::collections::{HashMap, hash_map::Entry};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::{task, time::Instant};
 
 const SERVER_NAME: &str = "localhost";
-const WRONG_TOKEN: Verdict<'static> = Verdict::Failed(StageFailure::Token);
 
 type Result<T, E = MatrixError> = std::result::Result<T, E>;
-
 type Users = HashMap<UserRef, User>;
 
-/// Stands for a database: a transaction is a copy of the accounts, and its commit puts that copy in their place.
+pub struct Server {
+    db: Mutex<Db>,
+    pub key: BindingKey,
+    started: Instant,
+    argon2: Argon2<'static>,
+    register: Flows<'static, Register>,
+    password: Flows<'static, ChangePassword>,
+    deactivate: Flows<'static, Deactivate>,
+}
+
+pub struct Db {
+    pub accounts: Accounts,
+    /// Beside each, as JSON, what its client may leave out later.
+    pub sessions: HashedStore<String>,
+}
+
+/// Stands for a database: a transaction is a copy of it, and its commit puts that copy in its place.
 #[derive(Clone, Default)]
 pub struct Accounts {
+    /// Counts up with every commit.
+    pub version: u64,
     pub users: Users,
-    /// Registration tokens, and how often each may still be used.
-    pub tokens: HashMap<Reference, (String, usize)>,
+    /// How often each registration token may still be used. A use is reserved by a session that has passed that
+    /// stage, so that nothing has to be given back when it ends.
+    pub tokens: HashMap<Reference, usize>,
 }
 
 #[derive(Clone)]
@@ -44,23 +61,11 @@ pub struct User {
     pub first_device: Option<String>,
 }
 
-pub struct Db {
-    /// Counts up with every write.
-    pub version: u64,
-    pub accounts: Accounts,
-    /// With each what its client may leave out later, as JSON. What a session has proved is reserved for it, so
-    /// that nothing has to be given back when it ends.
-    pub sessions: HashedStore<String>,
-}
-
-pub struct Server {
-    db: Mutex<Db>,
-    pub key: BindingKey,
-    started: Instant,
-    argon2: Argon2<'static>,
-    register: Flows<'static, Register>,
-    password: Flows<'static, ChangePassword>,
-    deactivate: Flows<'static, Deactivate>,
+/// One request's transaction.
+struct Transaction<'s> {
+    server: &'s Server,
+    token: Option<&'s str>,
+    accounts: Accounts,
 }
 
 impl Server {
@@ -68,7 +73,7 @@ impl Server {
     pub fn new(argon2: Argon2<'static>, limit: usize) -> Result<Self, PolicyError> {
         let sessions = HashedStore::new(Lifetimes::of(&Rules::DEFAULT), limit);
         Ok(Self {
-            db: Mutex::new(Db { version: 0, accounts: Accounts::default(), sessions }),
+            db: Mutex::new(Db { accounts: Accounts::default(), sessions }),
             key: BindingKey::from_entropy(rand::random()),
             started: Instant::now(),
             argon2,
@@ -89,40 +94,25 @@ impl Server {
     }
 
     fn transaction<'s>(&'s self, token: Option<&'s str>) -> Transaction<'s> {
-        Transaction { server: self, token, version: 0, accounts: Accounts::default() }
+        Transaction { server: self, token, accounts: Accounts::default() }
     }
 
-    fn guarded<'r, Op: Operation>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
+    fn guarded<'r, Op>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
         Guarded { flows, rules: &Rules::DEFAULT, key: &self.key, kind: HostKind::assume_one_transaction() }
-    }
-
-    /// Hashes a password, off the threads that serve requests.
-    pub async fn hash(&self, password: Secret<'_>) -> Result<PasswordHash> {
-        let (argon2, password) = (self.argon2.clone(), password.to_owned());
-        let hash = task::spawn_blocking(move || argon2.hash_password(password.expose().as_bytes())).await;
-        hash.ok().and_then(Result::ok).ok_or(MatrixError::unavailable())
     }
 
     /// Compares a password with that of the user it has to be; with nobody's it takes as long.
     async fn compare<'r>(&self, users: &Users, check: PasswordCheck<'r>) -> Result<(Comparison<'r>, bool)> {
         let find = |name: Text<'_>| Some(users.get(&self.key.user(&name.to_string()))?.account.subject);
         let compared = check.named(Named::by_localpart(check.identifier(), SERVER_NAME, find));
-        let Some(hash) = compared.against().and_then(|user| users.get(&user)?.hash.clone()) else {
-            return self.hash(compared.password()).await.map(|_| (compared, false));
-        };
+        let hash = compared.against().and_then(|user| users.get(&user)?.hash.clone());
         let (argon2, password) = (self.argon2.clone(), compared.password().to_owned());
-        let verify = move || argon2.verify_password(password.expose().as_bytes(), &hash).is_ok();
-        Ok((compared, task::spawn_blocking(verify).await.unwrap_or(false)))
+        let right = slow(move || match hash {
+            Some(hash) => argon2.verify_password(password.expose().as_bytes(), &hash).is_ok(),
+            None => argon2.hash_password(password.expose().as_bytes()).is_err(),
+        });
+        Ok((compared, right.await?))
     }
-}
-
-/// One request's transaction.
-struct Transaction<'s> {
-    server: &'s Server,
-    token: Option<&'s str>,
-    /// The version that was copied.
-    version: u64,
-    accounts: Accounts,
 }
 
 impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
@@ -132,7 +122,7 @@ impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
     async fn load(&mut self, session: Option<SessionId>) -> Result<Loaded<E::Stored>> {
         let (db, now) = (&mut *self.server.db().await, self.server.now());
         while db.sessions.expire(now).is_some() {}
-        (self.version, self.accounts) = (db.version, db.accounts.clone());
+        self.accounts = db.accounts.clone();
         let mut users = self.accounts.users.values();
         let find = |token| Some(users.find(|user| user.devices.values().any(|it| it == token))?.account);
         let caller = Caller::of_token(self.token, find);
@@ -151,13 +141,11 @@ impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
                 Verified::Outside(compared.verdict(right))
             }
             Check::RegistrationToken { token } => {
-                let found = self.accounts.tokens.iter().find(|(_, (it, _))| token.expose() == it.as_str());
-                let Some((number, (_, uses))) = found else {
-                    return Ok(Verified::InTransaction(WRONG_TOKEN));
-                };
-                let reserved = self.server.db().await.reserved(*number);
-                let passed = Verdict::Passed(Evidence::token(*number));
-                Verified::InTransaction(if reserved < *uses { passed } else { WRONG_TOKEN })
+                let token = self.server.key.reference(token.expose());
+                let reserved = self.server.db().await.sessions.holding(Proof::Token(token));
+                let is_left = self.accounts.tokens.get(&token).is_some_and(|uses| reserved < *uses);
+                let passed = Verdict::Passed(Evidence::token(token));
+                Verified::InTransaction(if is_left { passed } else { Verdict::Failed(StageFailure::Token) })
             }
             _ => Verified::Outside(Verdict::Unavailable), // no flow of this server has another
         })
@@ -166,7 +154,9 @@ impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
     async fn release(&mut self) {} // the next load makes another copy
 
     async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash> {
-        self.server.hash(password).await
+        let (argon2, password) = (self.server.argon2.clone(), password.to_owned());
+        let hash = slow(move || argon2.hash_password(password.expose().as_bytes())).await?;
+        hash.map_err(|_| MatrixError::unavailable())
     }
 
     async fn commit(
@@ -176,65 +166,62 @@ impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
     ) -> Result<Committed> {
         let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
         let db = &mut *self.server.db().await;
-        if db.version != self.version {
+        if db.accounts.version != self.accounts.version {
             return Ok(Committed::Lost);
         }
-        if let Err(not_stored) = db.sessions.commit(changes.iter(), kept, OwnerKey::NOBODY, self.server.now())
-        {
-            return Ok(not_stored.into());
+        let (owner, now) = (OwnerKey::NOBODY, self.server.now());
+        let committed = changes.carry_out(&mut db.sessions, kept, owner, now, |change| match change {
+            HostChange::Undo => self.accounts = db.accounts.clone(),
+            HostChange::Spend { proof, .. } => self.accounts.spend(proof),
+            HostChange::GiveBack { .. } => {} // a reservation is over with its session
+        });
+        if committed == Committed::Stored {
+            self.accounts.version = self.accounts.version.wrapping_add(1);
+            db.accounts = self.accounts.clone();
         }
-        for change in changes.iter() {
-            match change {
-                Change::Undo => self.accounts = db.accounts.clone(),
-                Change::Spend { proof, .. } => self.accounts.spend(proof),
-                // Done above, with the sessions.
-                Change::GiveBack { .. } | Change::Put { .. } | Change::Remove { .. } => {}
-            }
-        }
-        (db.version, db.accounts) = (self.version.wrapping_add(1), self.accounts.clone());
-        Ok(Committed::Stored)
+        Ok(committed)
     }
 }
 
 impl Accounts {
-    /// That user.
     pub fn user(&mut self, user: UserRef) -> Result<&mut User> {
         self.users.get_mut(&user).ok_or(MatrixError::unavailable())
     }
 
     fn spend(&mut self, proof: Proof) {
-        if let Proof::Token(number) = proof
-            && let Some((_, uses)) = self.tokens.get_mut(&number)
-        {
-            *uses = uses.saturating_sub(1);
+        if let Proof::Token(token) = proof {
+            self.tokens.entry(token).and_modify(|uses| *uses = uses.saturating_sub(1));
         }
     }
 }
 
-impl Db {
-    /// How many uses of a registration token are reserved.
-    pub fn reserved(&self, token: Reference) -> usize {
-        let has = |it: &Session| it.proofs().any(|proof| proof == Proof::Token(token));
-        let open = |it: &Session| it.consumed_at().is_none();
-        self.sessions.iter().filter(|(_, it)| open(&it.session) && has(&it.session)).count()
-    }
-}
-
 impl User {
+    fn new(key: &BindingKey, new: NewAccount<PasswordHash>) -> Self {
+        let name = new.username.map_or_else(random, |name| name.to_string());
+        let first_device = new.login.then(|| new.device_id.map_or_else(random, |id| id.to_string()));
+        let (account, hash) = (Account::created(key.user(&name)), Some(new.hash));
+        Self { name, hash, account, devices: HashMap::new(), first_device }
+    }
+
     pub fn set_password(&mut self, hash: PasswordHash) {
         (self.hash, self.account) = (Some(hash), self.account.next_epoch());
     }
 
     /// Logs in on a device, whose earlier token ends.
-    pub fn log_in(&mut self, device: Option<String>) -> Response {
+    fn log_in(&mut self, device: Option<String>) -> Response {
         let user_id = format!("@{}:{SERVER_NAME}", self.name);
         let response = LoginResponse::new(Text::new(&user_id));
-        let Some(device) = device else { return answer(|out| response.write(out)) };
+        let Some(device) = device else { return response.into() };
         let token = random();
-        let answer = answer(|out| response.with_login(Secret::new(&token), Text::new(&device)).write(out));
+        let answer = response.with_login(Secret::new(&token), Text::new(&device)).into();
         self.devices.insert(device, token);
         answer
     }
+}
+
+/// Hashing is slow: it is done off the threads that serve requests.
+async fn slow<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    task::spawn_blocking(work).await.map_err(|_| MatrixError::unavailable())
 }
 
 /// Text that nobody guesses.
@@ -281,10 +268,10 @@ async fn deactivate(State(server): State<Arc<Server>>, headers: HeaderMap, body:
     let (host, guarded) = (server.transaction(Some(token)), server.guarded(&server.deactivate));
     let mut run = Run::new(host, &request, guarded, SessionId::from_entropy(rand::random()), server.now());
     while let Some(granted) = run.granted().await? {
-        let (mut left, performing) = granted.into_parts();
-        let user = run.host.accounts.user(left.user())?;
+        let (deactivation, performing) = granted.into_parts();
+        let user = run.host.accounts.user(deactivation.user())?;
         // All of it in one transaction. What lies elsewhere goes on from a stored `Deactivation`.
-        while let Some(effect) = left.effect() {
+        for effect in deactivation.effects() {
             user.account = effect.on_account(user.account).unwrap_or(user.account);
             match effect {
                 // Sessions that the user has open end by the epoch that the fence counts up.
@@ -296,21 +283,18 @@ async fn deactivate(State(server): State<Arc<Server>>, headers: HeaderMap, body:
                 Ending::RemoveKeyBackups | Ending::RemoveAccountData | Ending::RemoveProfile => {}
                 Ending::RemoveDirectoryEntry | Ending::LeaveRooms => {}
             }
-            left = left.done();
         }
         run.done(performing, Ok(Outcome::NOTHING), server.now());
     }
-    let nothing_was_bound = DeactivateResponse::new(UnbindResult::Success);
-    Ok(answer(|out| nothing_was_bound.write(out)))
+    Ok(DeactivateResponse::new(UnbindResult::Success).into()) // nothing was bound
 }
 
 async fn register(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
     let request = RegisterRequest::parse(&body)?;
     let checked = request.check(&PasswordStrength::default(), SERVER_NAME);
     let (mut host, guarded) = (server.transaction(None), server.guarded(&server.register));
-    let call = request.unchecked_call();
     // A request that is refused here may belong to a session, where other parameters may be sent.
-    let request = drive::checked(checked, &mut host, guarded, call, server.now()).await?;
+    let request = drive::checked(checked, &mut host, guarded, request.unchecked_call(), server.now()).await?;
     let mut run = Run::new(host, &request, guarded, SessionId::from_entropy(rand::random()), server.now());
     let mut answer = Err(MatrixError::unavailable());
     while let Some(step) = run.next().await? {
@@ -318,21 +302,17 @@ async fn register(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
             Step::Admit(admit) => {
                 let users = &run.host.accounts.users;
                 let taken = |name: &Localpart| users.contains_key(&server.key.user(name.as_str()));
-                let available = request.username.as_ref().map_or(Ok(()), |it| it.available(false, taken(it)));
-                run.go_on(admit.decided(available.map_err(Refusal::for_params)));
+                run.go_on(admit.decided(request.available(|_| false, taken)));
             }
             Step::Perform(granted) => {
                 let (new, performing) = granted.into_parts();
-                let name = new.username.map_or_else(random, |name| name.as_str().to_owned());
-                let account = Account::new(Subject::new(server.key.user(&name), 0), AccountStatus::default());
-                let first_device = new.login.then(|| new.device_id.map_or_else(random, |id| id.to_string()));
-                let made = match run.host.accounts.users.entry(account.subject.user) {
+                let user = User::new(&server.key, new);
+                let made = match run.host.accounts.users.entry(user.account.subject.user) {
                     Entry::Occupied(_) => Err(Refusal::for_params(Localpart::in_use())),
                     Entry::Vacant(free) => {
-                        let (hash, devices) = (Some(new.hash), HashMap::new());
-                        let user = free.insert(User { name, hash, account, devices, first_device });
+                        let user = free.insert(user);
                         answer = Ok(user.log_in(user.first_device.clone()));
-                        Ok(Outcome::NOTHING.of_account(account.subject))
+                        Ok(Outcome::NOTHING.of_account(user.account.subject))
                     }
                 };
                 run.done(performing, made, server.now());
@@ -350,16 +330,12 @@ async fn register(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
 
 async fn log_in(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
     let request = LoginRequest::parse(&body)?;
-    let Attempt::Password { identifier, password } = request.attempt else {
-        return Err(LoginType::unknown().into());
-    };
     let users = server.db().await.accounts.users.clone();
-    let (compared, right) = server.compare(&users, PasswordCheck::at_login(identifier, password)).await?;
+    let (compared, right) = server.compare(&users, request.attempt.password_check()?).await?;
     // The account as it is now: its password may have been replaced meanwhile.
-    let db = &mut *server.db().await;
-    let now = compared.against().and_then(|user| Some(db.accounts.users.get(&user)?.account));
-    let user = login::decide_now(compared.subject(), now, right, false)?;
-    let device = request.device_id.map_or_else(random, |id| id.to_string());
-    db.version = db.version.wrapping_add(1);
-    Ok(db.accounts.user(user)?.log_in(Some(device)))
+    let accounts = &mut server.db().await.accounts;
+    let now = compared.against().and_then(|user| Some(accounts.users.get(&user)?.account));
+    let user = decide_now(compared.subject(), now, right, false)?;
+    accounts.version = accounts.version.wrapping_add(1);
+    Ok(accounts.user(user)?.log_in(Some(request.device_id.map_or_else(random, |id| id.to_string()))))
 }

@@ -4,16 +4,17 @@
 //! own; and at each use of the database it waits if its task has used up its budget. So these give it
 //! budget for one use at a time.
 
-use argon2::{Algorithm, Argon2, Params, PasswordVerifier as _, Version};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
-use matrix_uia::server::account::{Account, AccountStatus, Event};
+use matrix_uia::server::account::{Account, Event};
 use matrix_uia::server::exchange::HostKind;
-use matrix_uia::server::reference::{Reference, Subject};
+use matrix_uia::server::session::Proof;
 use matrix_uia::server::store::Store as _;
 use matrix_uia::testkit::{AccountFacts, Answer, Endpoint, Outside, Request, TestHost};
-use matrix_uia::{Secret, Session, SessionId, Timestamp};
+use matrix_uia::{Session, SessionId, Timestamp};
 use matrix_uia_axum_server::{Db, Server, User, router};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -32,6 +33,16 @@ pub struct AxumServer {
     outside: Outside,
     /// What the server's clock shows.
     shown: Cell<Timestamp>,
+}
+
+/// As cheap as can be: these tests hash thousands of passwords.
+fn argon2() -> Argon2<'static> {
+    let cheap = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap)
+}
+
+fn hash(password: &str) -> PasswordHash {
+    argon2().hash_password(password.as_bytes()).unwrap()
 }
 
 /// A runtime whose clock stands still. Passwords are hashed on its threads for blocking work.
@@ -62,9 +73,7 @@ impl AxumServer {
 
     /// A server that keeps at most `limit` sessions.
     pub fn with_room(outside: Outside, limit: usize) -> Self {
-        let cheap = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
-        let server = Arc::new(Server::new(argon2, limit).unwrap());
+        let server = Arc::new(Server::new(argon2(), limit).unwrap());
         let shown = Cell::new(Timestamp::default());
         Self { router: router(Arc::clone(&server)), server, outside, shown }
     }
@@ -79,7 +88,7 @@ impl AxumServer {
 
     async fn change(&self, change: impl FnOnce(&mut Db)) {
         let mut db = self.server.db().await;
-        db.version += 1;
+        db.accounts.version += 1;
         change(&mut db);
     }
 
@@ -119,10 +128,8 @@ impl TestHost for AxumServer {
     }
 
     async fn log_in(&self, name: &str, password: &str) -> String {
-        let hash = Some(self.server.hash(Secret::new(password)).await.unwrap());
-        let user = self.server.key.user(name);
-        let account = Account::new(Subject::new(user, 0), AccountStatus::default());
-        let (name, devices) = (name.to_owned(), HashMap::new());
+        let (hash, user) = (Some(hash(password)), self.server.key.user(name));
+        let (account, name, devices) = (Account::created(user), name.to_owned(), HashMap::new());
         let made = User { name, hash, account, devices, first_device: None };
         let mut token = String::new();
         self.change(|db| {
@@ -135,23 +142,23 @@ impl TestHost for AxumServer {
     }
 
     async fn add_registration_token(&self, token: &str, uses: u32) {
-        let token = (token.to_owned(), uses as usize);
+        let token = self.server.key.reference(token.into());
         self.change(|db| {
-            let number = Reference::new(db.accounts.tokens.len() as u64);
-            db.accounts.tokens.insert(number, token);
+            db.accounts.tokens.insert(token, uses as usize);
         })
         .await;
     }
 
     async fn uses_left(&self, token: &str) -> u32 {
         let db = self.server.db().await;
-        let found = db.accounts.tokens.iter().find(|(_, (it, _))| it == token);
-        found.map_or(0, |(number, (_, uses))| u32::try_from(uses - db.reserved(*number)).unwrap())
+        let token = self.server.key.reference(token.into());
+        let uses = db.accounts.tokens.get(&token).copied().unwrap_or_default();
+        u32::try_from(uses - db.sessions.holding(Proof::Token(token))).unwrap()
     }
 
     async fn reservations(&self) -> usize {
         let db = self.server.db().await;
-        db.accounts.tokens.keys().map(|number| db.reserved(*number)).sum()
+        db.accounts.tokens.keys().map(|token| db.sessions.holding(Proof::Token(*token))).sum()
     }
 
     async fn session(&self, id: SessionId) -> Option<Session> {
@@ -174,8 +181,7 @@ impl TestHost for AxumServer {
     }
 
     async fn set_password(&self, name: &str, password: &str) {
-        let hash = self.server.hash(Secret::new(password)).await.unwrap();
-        self.change_user(name, |user| user.set_password(hash)).await;
+        self.change_user(name, |user| user.set_password(hash(password))).await;
     }
 
     async fn tidy(&self) {

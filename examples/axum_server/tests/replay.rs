@@ -4,7 +4,6 @@ use super::host::runtime;
 use argon2::{Algorithm, Argon2, Params, Version};
 use axum::body::Body;
 use http_body_util::BodyExt as _;
-use matrix_uia::server::reference::Reference;
 use matrix_uia_axum_server::{Server, router};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -24,7 +23,8 @@ fn a_registration_is_not_answered_again_once_its_device_is_logged_out() {
         let cheap = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
         let server = Server::new(Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap), 10);
         let server = Arc::new(server.unwrap());
-        server.db().await.accounts.tokens.insert(Reference::new(1), ("let-me-in".to_owned(), 1));
+        let token = server.key.reference("let-me-in".into());
+        server.db().await.accounts.tokens.insert(token, 1);
 
         let mut body = json!({"username": "carol", "password": "a long password"});
         let (_, challenge) = register(&server, &body).await;

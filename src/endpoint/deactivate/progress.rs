@@ -47,6 +47,16 @@ impl Deactivation {
         self.next
     }
 
+    /// All that is left to be done, in this order: for a host that does all of it in the one
+    /// transaction that also ends the session. A host that can be interrupted stores the value
+    /// and goes on by [`effect`](Self::effect) and [`done`](Self::done).
+    ///
+    /// The answer is [`DeactivateResponse::new`] of how the unbinding went.
+    pub fn effects(&self) -> impl Iterator<Item = Effect> + use<> {
+        let erase = self.erase;
+        core::iter::successors(self.next, move |effect| effect.following(erase))
+    }
+
     /// The identity server at which a 3PID is to be unbound that was bound at `bound_at`
     /// as far as the host knows. `None`: nobody knows where, so it can't be.
     #[must_use]
@@ -107,6 +117,7 @@ mod tests {
         let mut effects = Vec::new();
         while let Some(effect) = progress.effect() {
             assert_eq!(progress.response(), None);
+            assert_eq!(progress.effects().next(), Some(effect));
             effects.push(effect);
             progress =
                 if effect == Effect::UnbindThreepids { progress.unbound(true) } else { progress.done() };
@@ -119,6 +130,7 @@ mod tests {
     fn the_fence_comes_first_and_the_mark_last() {
         let effects = walk(begun(true));
         assert_eq!(effects, Effect::ALL);
+        assert!(begun(true).effects().eq(Effect::ALL), "at once or one after the other");
         let without: Vec<_> = Effect::ALL.into_iter().filter(|effect| effect.belongs(false)).collect();
         assert_eq!(walk(begun(false)), without);
     }

@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use super::device::check_device;
 use super::login_type::LoginType;
+use crate::server::check::PasswordCheck;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, AuthSpans, Malformed, UserIdentifier};
@@ -53,7 +54,19 @@ pub enum Attempt<'a> {
     },
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    /// The password to be checked, of a server that has no other type of login.
+    ///
+    /// # Errors
+    ///
+    /// 400 `M_UNKNOWN` for a login of another type.
+    pub const fn password_check(&self) -> Result<PasswordCheck<'a>, MatrixError> {
+        match *self {
+            Self::Password { identifier, password } => Ok(PasswordCheck::at_login(identifier, password)),
+            Self::Token { .. } | Self::ApplicationService { .. } => Err(LoginType::unknown()),
+        }
+    }
+
     /// The type of the login.
     #[must_use]
     pub const fn login_type(&self) -> LoginType {
@@ -208,6 +221,8 @@ mod tests {
             request.write(&mut body).unwrap();
             let read = LoginRequest::parse(body.as_bytes()).unwrap();
             assert_eq!(read.attempt.login_type(), attempt.login_type());
+            let is_password = attempt.login_type() == LoginType::Password;
+            assert_eq!(read.attempt.password_check().is_ok(), is_password);
             read.write(&mut again).unwrap();
             assert_eq!(again, body);
         }

@@ -1,5 +1,7 @@
 //! Names of accounts.
 
+use core::fmt;
+
 use super::MAX_USER_ID_LEN;
 use crate::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -90,6 +92,12 @@ impl Localpart {
     /// The answer when the name is taken.
     pub const fn in_use() -> MatrixError {
         MatrixError::new(ErrorCode::UserInUse, "This user name is taken.")
+    }
+}
+
+impl fmt::Display for Localpart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::endpoint::checked::Checked;
 use crate::endpoint::login::{LoginType, check_device};
 use crate::endpoint::password::PasswordStrength;
 use crate::server::call::Call;
+use crate::server::grant::Refusal;
 use crate::server::operation::Register;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
@@ -152,11 +153,30 @@ pub struct Registration<'a> {
     pub username: Option<Localpart>,
 }
 
+impl Registration<'_> {
+    /// Whether people can take the name asked for, if there is one: the host's answer to
+    /// [`Admit`](crate::server::exchange::Admit). `claimed_by_appservice` and `taken` are looked
+    /// up by that name. Another name may be asked for in the same session.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Localpart::available`].
+    pub fn available(
+        &self,
+        claimed_by_appservice: impl FnOnce(&Localpart) -> bool,
+        taken: impl FnOnce(&Localpart) -> bool,
+    ) -> Result<(), Refusal> {
+        let Some(name) = &self.username else { return Ok(()) };
+        name.available(claimed_by_appservice(name), taken(name)).map_err(Refusal::for_params)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::string::String;
+    use std::string::{String, ToString as _};
 
     use super::*;
+    use crate::wire::error::ErrorCode;
 
     #[test]
     fn the_server_reads_the_registration_that_the_client_writes() {
@@ -179,5 +199,19 @@ mod tests {
             assert_eq!(again, body);
             assert_eq!(body.matches("\":").count(), step + 1, "{body}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_asked_for_is_let_in_if_it_is_free() {
+        let check = |request: RegisterRequest<'static>| {
+            request.check(&PasswordStrength::default(), "example.org").unwrap()
+        };
+        let bob = check(RegisterRequest { username: Some(Text::new("Bob")), ..RegisterRequest::default() });
+        assert_eq!(bob.available(|_| false, |name| name.as_str() != "bob"), Ok(()));
+        let in_use = Refusal::for_params(Localpart::in_use());
+        assert_eq!(bob.available(|_| false, |name| name.to_string() == "bob"), Err(in_use));
+        let claimed = bob.available(|_| true, |_| true).unwrap_err();
+        assert_eq!(claimed.error().code(), ErrorCode::Exclusive);
+        assert_eq!(check(RegisterRequest::default()).available(|_| true, |_| true), Ok(()));
     }
 }

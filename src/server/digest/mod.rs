@@ -22,7 +22,7 @@ use sip::Sip;
 
 use crate::Text;
 use crate::server::operation::Operation;
-use crate::server::reference::UserRef;
+use crate::server::reference::{Reference, UserRef};
 
 /// The secret that digests are keyed with, for all sessions of one store.
 ///
@@ -66,6 +66,16 @@ impl BindingKey {
     #[must_use]
     pub fn user(&self, name: &str) -> UserRef {
         UserRef::from_bytes(self.labelled(b"user", &[name.as_bytes()]).0)
+    }
+
+    /// The reference of what the host knows by this name, such as a registration token: a keyed
+    /// digest, for hosts that have no numbers for such things.
+    ///
+    /// It can't be turned back into the name, and may be kept in its place.
+    #[must_use]
+    pub fn reference(&self, name: Text<'_>) -> Reference {
+        let [half @ .., _, _, _, _, _, _, _, _] = self.labelled_text(b"reference", name).0;
+        Reference::new(u64::from_le_bytes(half))
     }
 
     /// The target that a call's path parameters name.
@@ -271,6 +281,14 @@ mod tests {
         assert_ne!(set(&[]), set(&[""]));
         let many: std::vec::Vec<&str> = core::iter::repeat_n("a", MAX_SET + 1).collect();
         assert_ne!(set(&many), set(&["a"]), "too long for a set");
+    }
+
+    #[test]
+    fn a_reference_is_of_one_name_under_one_key() {
+        let reference = |name| KEY.reference(Text::new(name));
+        assert_eq!(reference("a"), KEY.reference(Text::from_json(r"\u0061", true)));
+        assert_ne!(reference("a"), reference("b"));
+        assert_ne!(reference("a"), BindingKey::from_entropy([8; 16]).reference(Text::new("a")));
     }
 
     #[test]

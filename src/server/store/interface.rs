@@ -4,7 +4,7 @@ use super::outcome::{NotStored, Stored};
 use super::owner::OwnerKey;
 use super::record::Record;
 use crate::server::commit::Change;
-use crate::server::session::Revision;
+use crate::server::session::{Proof, Revision};
 use crate::{Session, SessionId, Timestamp};
 
 /// Where sessions are kept between two requests.
@@ -138,6 +138,21 @@ pub trait Store {
     fn iter(&self) -> impl Iterator<Item = (&SessionId, Record<&Self::Kept>)>
     where
         Self: Sized;
+
+    /// How many sessions hold this proof, and may still have use for it: of a host that
+    /// keeps no list of what is reserved beside its sessions. It looks at every session.
+    ///
+    /// What such a session has reserved is free again once it is removed: there is nothing to
+    /// give back.
+    #[must_use]
+    fn holding(&self, proof: Proof) -> usize
+    where
+        Self: Sized,
+    {
+        let holds = |session: &Session| session.proofs().any(|held| held == proof);
+        let sessions = self.iter().map(|(_, record)| record.session);
+        sessions.filter(|session| session.consumed_at().is_none() && holds(session)).count()
+    }
 
     /// How many sessions there are.
     #[must_use]
