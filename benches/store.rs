@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::commit::{Change, Committed};
-use matrix_uia::server::exchange::{Commit, Exchange, HostKind};
+use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, SESSIONS_PER_OWNER, Store};
@@ -135,7 +135,8 @@ impl Server {
     /// With as many sessions from now on.
     fn holding(mut self, sessions: u64) -> Self {
         for _ in 0..sessions {
-            let begun = self.begin();
+            let mut incoming = self.incoming();
+            let begun = self.begin(&mut incoming);
             self.insert(&begun);
         }
         self
@@ -145,11 +146,19 @@ impl Server {
         Timestamp::from_millis(self.made)
     }
 
-    /// A request without auth dict, up to the commit that stores its session.
-    fn begin(&self) -> Commit<'static, ChangePassword> {
+    /// A request without auth dict.
+    fn incoming(&self) -> Incoming<'static, ChangePassword> {
         let (call, now) = (Call::new(Auth::Absent), self.now());
-        let exchange = Exchange::begin(self.flows, self.rules, HostKind::CLAIMS, call, id(self.made), now);
-        let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+        Incoming::new(self.flows, self.rules, HostKind::CLAIMS, call, id(self.made), now)
+    }
+
+    /// The same up to the commit that stores its session.
+    fn begin<'w>(
+        &self,
+        incoming: &'w mut Incoming<'static, ChangePassword>,
+    ) -> Commit<'w, 'static, ChangePassword> {
+        let now = self.now();
+        let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
         let Exchange::Admit(admit) = load.found(None, caller(), now) else { panic!("the call is new") };
         match admit.admitted() {
             Exchange::Commit(commit) => commit,
@@ -157,11 +166,11 @@ impl Server {
         }
     }
 
-    fn insert(&mut self, begun: &Commit<'static, ChangePassword>) -> bool {
+    fn insert(&mut self, begun: &Commit<'_, 'static, ChangePassword>) -> bool {
         self.insert_of(self.made / self.of_owner, begun)
     }
 
-    fn insert_of(&mut self, owner: u64, begun: &Commit<'static, ChangePassword>) -> bool {
+    fn insert_of(&mut self, owner: u64, begun: &Commit<'_, 'static, ChangePassword>) -> bool {
         // As even as the digest that it is. Zero is nobody.
         let (owner, now) = (OwnerKey::from_u64(scatter(owner + 1)), self.now());
         let stored = self.store.commit(begun.changes(), None, owner, now).unwrap();
@@ -178,10 +187,10 @@ impl Server {
         };
         // No session begins here.
         let fresh = SessionId::from_entropy([0; 24]);
-        let exchange = Exchange::begin(self.flows, self.rules, HostKind::CLAIMS, call, fresh, now);
-        let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+        let mut incoming = Incoming::new(self.flows, self.rules, HostKind::CLAIMS, call, fresh, now);
+        let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
         let session = read(&self.store, load.session_id());
-        let Exchange::Admit(admit) = load.found(session, caller(), now) else {
+        let Exchange::Admit(admit) = load.found(session.as_ref(), caller(), now) else {
             panic!("the call is under way")
         };
         let Exchange::Verify(verify) = admit.admitted() else { panic!("a question is due") };
@@ -190,7 +199,9 @@ impl Server {
             panic!("the verdict is from outside")
         };
         let session = read(&self.store, load.session_id());
-        let Exchange::Commit(commit) = load.found(session, caller(), now) else { panic!("a commit is due") };
+        let Exchange::Commit(commit) = load.found(session.as_ref(), caller(), now) else {
+            panic!("a commit is due")
+        };
         let stored = self.store.commit(commit.changes(), None, OwnerKey::NOBODY, now).unwrap();
         assert!(stored.evicted.is_none());
         let Exchange::Respond(respond) = commit.committed(Committed::Stored) else {
@@ -212,7 +223,8 @@ fn memory(of_owner: u64) {
     server.of_owner = of_owner;
     for took in [&mut growing, &mut evicting] {
         for _ in 0..MILLION {
-            let begun = server.begin();
+            let mut incoming = server.incoming();
+            let begun = server.begin(&mut incoming);
             let start = Instant::now();
             server.insert(&begun);
             took.push(start.elapsed());
@@ -269,7 +281,8 @@ fn stores(criterion: &mut Criterion) {
 
         group.bench_function(BenchmarkId::new("evict", size), |b| {
             b.iter(|| {
-                let begun = server.begin();
+                let mut incoming = server.incoming();
+                let begun = server.begin(&mut incoming);
                 black_box(server.insert(&begun))
             });
         });
@@ -277,7 +290,8 @@ fn stores(criterion: &mut Criterion) {
         let mut owner = Server::new(size + SESSIONS_PER_OWNER as u64).holding(size);
         group.bench_function(BenchmarkId::new("evict_own", size), |b| {
             b.iter(|| {
-                let begun = owner.begin();
+                let mut incoming = owner.incoming();
+                let begun = owner.begin(&mut incoming);
                 black_box(owner.insert_of(u64::MAX - 1, &begun))
             });
         });
@@ -288,7 +302,8 @@ fn stores(criterion: &mut Criterion) {
         let mut server = Server::with_lifetime(size + 1, Millis::new(size)).holding(size);
         group.bench_function(BenchmarkId::new("insert_expire", size), |b| {
             b.iter(|| {
-                let begun = server.begin();
+                let mut incoming = server.incoming();
+                let begun = server.begin(&mut incoming);
                 server.insert(&begun);
                 let now = server.now();
                 while black_box(server.store.expire(now)).is_some() {}

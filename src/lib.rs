@@ -12,10 +12,10 @@
 //! # The exchange
 //!
 //! ```text
-//!  request ─► Request::parse ─► check ─► Checked ─► call ─► Exchange::begin
-//!                                                                │
-//!      ┌───────── answer the question, and the next one comes ◄──┤
-//!      │                                                         │
+//!  request ─► Request::parse ─► check ─► Checked ─► call ─► Incoming::new
+//!                                                               │
+//!      ┌──────── answer the question, and the next one comes ◄──┤
+//!      │                                                        │
 //!  Load      the session and the caller's account, in a transaction that begins now
 //!  Account   the account of a user that a stage has proved
 //!  Admit     is this call let in at all?
@@ -28,7 +28,7 @@
 //!  Respond   the end: what to send
 //! ```
 //!
-//! An [`Exchange`] is one request on its way. Each of its variants is a question; the only
+//! An [`Incoming`] request has an [`Exchange`]. Each of its variants is a question; the only
 //! way to the next is to answer it. So the order of the steps, the check of the account in
 //! the transaction that writes, what is given back after a lost race and what is recorded of
 //! a call are not the host's to remember. [`server::drive`] has the loop written once, for
@@ -52,7 +52,7 @@
 //! use matrix_uia::server::reference::{Subject, UserRef};
 //! use matrix_uia::server::respond::Respond;
 //! use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
-//! use matrix_uia::{BindingKey, Exchange, Flows, Rules, SessionId, Timestamp};
+//! use matrix_uia::{BindingKey, Exchange, Flows, Incoming, Rules, SessionId, Timestamp};
 //!
 //! // Once, at the start.
 //! let mut buffer = [0; 128];
@@ -72,12 +72,13 @@
 //!
 //! // Sessions and the password lie in one memory, and requests come one by one.
 //! let kind = HostKind::assume_one_transaction();
-//! let mut exchange = Exchange::begin(&flows, &rules, kind, request.call(&key), fresh, now);
+//! let mut incoming = Incoming::new(&flows, &rules, kind, request.call(&key), fresh, now);
+//! let mut exchange = incoming.exchange();
 //! let respond = loop {
 //!     exchange = match exchange {
 //!         Exchange::Load(load) => {
 //!             let found = load.session_id().and_then(|id| store.load(&id));
-//!             let session = found.map(|record| record.session.clone());
+//!             let session = found.map(|record| &record.session);
 //!             load.found(session, Caller::User(Account::new(alice, AccountStatus::default())), now)
 //!         }
 //!         Exchange::Account(account) => {
@@ -286,7 +287,7 @@ pub use secret::Secret;
 pub use secret::SecretBuf;
 pub use server::call::Call;
 pub use server::digest::BindingKey;
-pub use server::exchange::Exchange;
+pub use server::exchange::{Exchange, Incoming};
 pub use server::flows::{Flows, PolicyError, StageOrder};
 pub use server::grant::Grant;
 pub use server::rules::Rules;

@@ -7,7 +7,7 @@
 //! fail under every version.
 
 use matrix_uia::Grant;
-use matrix_uia::server::exchange::{Commit, Exchange, Performing, Repeat, Verify};
+use matrix_uia::server::exchange::{Commit, Exchange, Incoming, Performing, Repeat, Verify};
 use matrix_uia::server::operation::ChangePassword;
 
 #[test]
@@ -35,11 +35,12 @@ macro_rules! has_not {
 #[test]
 fn a_proof_comes_only_from_the_transition() {
     has_not!(Grant<ChangePassword>: Clone, Copy, Default, serde::Serialize, serde::de::DeserializeOwned, PartialEq);
-    has_not!(Exchange<'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
-    has_not!(Performing<'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
-    has_not!(Verify<'static, ChangePassword>: Clone, Copy, serde::Serialize);
-    has_not!(Repeat<'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
-    has_not!(Commit<'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
+    has_not!(Exchange<'static, 'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
+    has_not!(Incoming<'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
+    has_not!(Performing<'static, 'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
+    has_not!(Verify<'static, 'static, ChangePassword>: Clone, Copy, serde::Serialize);
+    has_not!(Repeat<'static, 'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
+    has_not!(Commit<'static, 'static, ChangePassword>: Clone, Copy, Default, serde::Serialize);
     has_not!(matrix_uia::endpoint::Checked<ChangePassword>: Default);
 }
 

@@ -23,7 +23,9 @@ use matrix_uia::server::operation::{ChangePassword, Register};
 use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Auth, AuthData, ChallengeBody, ThreepidCreds};
-use matrix_uia::{BindingKey, Exchange, Millis, Rules, Secret, Session, SessionId, Text, Timestamp};
+use matrix_uia::{
+    BindingKey, Exchange, Incoming, Millis, Rules, Secret, Session, SessionId, Text, Timestamp,
+};
 use serde_json::{Value, json};
 
 use crate::support::{Server, flows, password_auth, policy, poll, stage};
@@ -203,7 +205,8 @@ fn no_step_shows_what_it_carries() {
         let checked = request.check(&PasswordStrength::default(), "example.org").unwrap();
         let call = checked.call(&key);
         hides(&call);
-        let mut exchange = Exchange::begin(&policy, &rules, HostKind::CLAIMS, call, fresh, now);
+        let mut incoming = Incoming::new(&policy, &rules, HostKind::CLAIMS, call, fresh, now);
+        let mut exchange = incoming.exchange();
         loop {
             hides(&exchange);
             assert!(!format!("{exchange:?}").contains(fresh.expose().as_str()));

@@ -14,7 +14,7 @@ use matrix_uia::server::rules::BodyBinding;
 use matrix_uia::server::session::Proof;
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::Auth;
-use matrix_uia::{Exchange, MatrixError, Millis, Rules, Session, Timestamp};
+use matrix_uia::{Exchange, Incoming, MatrixError, Millis, Rules, Session, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{Handler, Own, Server, flows, id, key, password_auth, policy, poll, stage};
@@ -220,11 +220,11 @@ fn attempt(session: Option<&str>) -> &'static str {
 }
 
 /// Up to the question about a token, with the session that is stored.
-fn asked<'r>(
-    exchange: Exchange<'r, Register>,
-    session: Option<Session>,
+fn asked<'w, 'r>(
+    exchange: Exchange<'w, 'r, Register>,
+    session: Option<&Session>,
     now: Timestamp,
-) -> Exchange<'r, Register> {
+) -> Exchange<'w, 'r, Register> {
     let Exchange::Load(load) = exchange else { panic!("{exchange:?}") };
     match load.found(session, Caller::Nobody, now) {
         Exchange::Admit(admit) => admit.admitted(),
@@ -240,8 +240,10 @@ fn a_stage_is_asked_about_again_after_a_lost_commit() {
     let call = || Call::new(Auth::parse(attempt(None).as_bytes()).unwrap());
     let kind = HostKind::assume_one_transaction();
     for in_transaction in [true, false] {
-        let exchange = Exchange::begin(&flows, &rules, kind, call(), id(1), NOW);
-        let Exchange::Verify(verify) = asked(exchange, None, NOW) else { panic!("a token is asked about") };
+        let mut incoming = Incoming::new(&flows, &rules, kind, call(), id(1), NOW);
+        let Exchange::Verify(verify) = asked(incoming.exchange(), None, NOW) else {
+            panic!("a token is asked about")
+        };
         let exchange = match in_transaction {
             true => verify.verdict_in_transaction(RESERVED),
             false => asked(verify.verdict(RESERVED), None, NOW),
@@ -260,8 +262,10 @@ fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
     let kind = HostKind::assume_one_transaction();
     // A session that has reserved a use of a token, and has run out.
     let call = Call::new(Auth::parse(attempt(None).as_bytes()).unwrap());
-    let exchange = Exchange::begin(&flows, &rules, kind, call, id(1), NOW);
-    let Exchange::Verify(verify) = asked(exchange, None, NOW) else { panic!("a token is asked about") };
+    let mut incoming = Incoming::new(&flows, &rules, kind, call, id(1), NOW);
+    let Exchange::Verify(verify) = asked(incoming.exchange(), None, NOW) else {
+        panic!("a token is asked about")
+    };
     let Exchange::Commit(commit) = asked(verify.verdict(RESERVED), None, NOW) else { panic!("it is stored") };
     let stored = commit.changes().find_map(|change| match change {
         Change::Put { session, .. } => Some(session.clone()),
@@ -271,7 +275,8 @@ fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
 
     let named = attempt(Some(&id(1).expose()));
     let call = Call::new(Auth::parse(named.as_bytes()).unwrap());
-    let exchange = asked(Exchange::begin(&flows, &rules, kind, call, id(2), late), stored, late);
+    let mut incoming = Incoming::new(&flows, &rules, kind, call, id(2), late);
+    let exchange = asked(incoming.exchange(), stored.as_ref(), late);
     let Exchange::Commit(commit) = exchange else { panic!("{exchange:?}") };
     let Exchange::Commit(commit) = commit.committed(Committed::Full(Millis::new(500))) else {
         panic!("the old session is still to be ended")

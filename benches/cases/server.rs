@@ -8,7 +8,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::endpoint::Endpoint as _;
-use matrix_uia::server::exchange::{Commit, Exchange, HostKind};
+use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::Check;
 use matrix_uia::server::reference::{Subject, UserRef};
@@ -37,7 +37,7 @@ pub fn session() -> String {
 }
 
 /// The session that a commit stores, and the revision it replaces.
-fn put<'c>(commit: &'c Commit<'_, ChangePassword>) -> (Option<Revision>, &'c Session) {
+fn put<'c>(commit: &'c Commit<'_, '_, ChangePassword>) -> (Option<Revision>, &'c Session) {
     let put = commit.changes().find_map(|change| match change {
         Change::Put { expected, session, .. } => Some((expected, session)),
         _ => None,
@@ -72,8 +72,8 @@ impl Host {
             let first = ChangePasswordRequest::parse(br#"{"new_password":"ihatebananas"}"#).unwrap();
             let first = first.check(&strength, true).unwrap();
             let call = first.call(&key);
-            let exchange = Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, id, NOW);
-            let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+            let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, id, NOW);
+            let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
             let Exchange::Admit(admit) = load.found(None, caller(), NOW) else { panic!("the call is new") };
             let Exchange::Commit(commit) = admit.admitted() else { panic!("no auth, no success") };
             put(&commit).1.clone()
@@ -105,17 +105,17 @@ impl Host {
     pub fn transition<'r>(&'r self, call: Call<'r, ChangePassword>, slot: &mut Slot) -> Challenge<'r> {
         let stored = &self.stored;
         let fresh = SessionId::from_entropy([9; 24]);
-        let exchange = Exchange::begin(&self.flows, &self.rules, HostKind::CLAIMS, call, fresh, NOW);
-        let Exchange::Load(load) = exchange else { panic!("it begins with a load") };
+        let mut incoming = Incoming::new(&self.flows, &self.rules, HostKind::CLAIMS, call, fresh, NOW);
+        let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
         black_box(load.session_id());
-        let Exchange::Admit(admit) = load.found(Some(stored.clone()), caller(), NOW) else {
+        let Exchange::Admit(admit) = load.found(Some(stored), caller(), NOW) else {
             panic!("the call is under way")
         };
         let Exchange::Verify(verify) = admit.admitted() else { panic!("the stage is next") };
         let Check::Password(check) = black_box(verify.question()).check() else { panic!("a password") };
         let verdict = check.named(Named::User(ALICE)).verdict(false);
         let Exchange::Load(load) = verify.verdict(verdict) else { panic!("the verdict is from outside") };
-        let Exchange::Commit(commit) = load.found(Some(stored.clone()), caller(), NOW) else {
+        let Exchange::Commit(commit) = load.found(Some(stored), caller(), NOW) else {
             panic!("wrong password")
         };
         let (expected, session) = put(&commit);

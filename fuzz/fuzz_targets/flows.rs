@@ -23,7 +23,7 @@ use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, MAX_AUTH_TYPE_LEN, ParseError, Raw};
-use matrix_uia::{Call, Exchange, Flows, PolicyError, Rules, Session, SessionId, Timestamp};
+use matrix_uia::{Call, Exchange, Flows, Incoming, PolicyError, Rules, Session, SessionId, Timestamp};
 use matrix_uia_fuzz::json::{self, Node};
 use matrix_uia_fuzz::{attempt, stable};
 
@@ -162,12 +162,13 @@ impl<'p, Op: Operation> Host<'p, Op> {
     fn request(&mut self, auth: Auth<'_>) -> Option<String> {
         let rules = self.rules.clone();
         let kind = HostKind::assume_one_transaction();
-        let mut exchange = Exchange::begin(self.flows, &rules, kind, Call::new(auth), ID, NOW);
+        let mut incoming = Incoming::new(self.flows, &rules, kind, Call::new(auth), ID, NOW);
+        let mut exchange = incoming.exchange();
         loop {
             exchange = match exchange {
                 Exchange::Load(load) => {
                     let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-                    load.found(self.session.clone(), caller, NOW)
+                    load.found(self.session.as_ref(), caller, NOW)
                 }
                 Exchange::Admit(admit) => admit.admitted(),
                 Exchange::Verify(verify) => {

@@ -20,17 +20,18 @@ use super::call::Call;
 use super::commit::{Change, Committed, changes};
 use super::digest::BindingKey;
 use super::endpoint::Endpoint;
-use super::exchange::{Admit, Exchange, HostKind, Repeat, arrive};
+use super::exchange::{Exchange, HostKind, Incoming, arrive};
 use super::flows::Flows;
-use super::grant::{Grant, Outcome, Refusal};
+use super::grant::{Exempt, Grant, Outcome, Refusal};
 use super::operation::Operation;
 use super::question::Question;
-use super::reference::UserRef;
+use super::reference::{Reference, Subject, UserRef};
 use super::respond::Respond;
 use super::rules::Rules;
 use super::seal::{SealedPassword, Sealer};
 use super::session::{Revision, Session, SessionId};
 use super::store::Record;
+use super::transition::asked::Decision;
 pub use super::transition::end::Recalled;
 use super::transition::work::{Todo, Work, Write};
 use super::verdict::Verdict;
@@ -210,15 +211,11 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
     pub host: H,
     request: &'r E,
     key: &'r BindingKey,
-    /// `None` while the handler has it, and once it is answered.
-    work: Option<Result<Work<'r>, Respond<'r>>>,
-    todo: Todo<'r>,
+    work: Work<'r>,
     stored: Option<E::Stored>,
     hash: Option<H::Hash>,
     /// Whether the record of the claimed call has been asked for in this transaction.
     record_asked: bool,
-    /// Whether the handler has the grant, and has not reported how its call ended.
-    granted: bool,
 }
 
 /// What a handler is asked to do.
@@ -226,11 +223,123 @@ pub struct Run<'r, H: Host<'r, E>, E: Endpoint> {
 #[allow(clippy::exhaustive_enums, reason = "a duty nobody carries out has to break the build")]
 pub enum Step<'r, E: Endpoint, H: Send> {
     /// Is the call let in? Answer with [`Run::go_on`].
-    Admit(Admit<'r, E::Op>),
+    Admit(Admit<E::Op>),
     /// Carry the plan out, then report with [`Run::done`].
     Perform(Granted<'r, E, H>),
     /// The call has succeeded before: make its answer again, then [`Run::go_on`].
-    Repeat(Repeat<'r, E::Op>),
+    Repeat(Repeat<E::Op>),
+}
+
+/// Whether the call is let in, by facts that only the host has: a name that is in use, an
+/// exclusive namespace, a capability that is switched off.
+#[must_use = "the request goes on only when it is answered"]
+#[derive(Debug)]
+pub struct Admit<Op>(PhantomData<fn() -> Op>);
+
+impl<Op> Admit<Op> {
+    /// The call is let in.
+    pub fn admitted(self) -> Answer<Op> {
+        Answer::of(Reply::Admission(Decision::Admitted))
+    }
+
+    /// The call is not let in. If it is [refused for its parameters](Refusal::for_params), its
+    /// session stays open for others (rule U14).
+    pub fn refused(self, refusal: Refusal) -> Answer<Op> {
+        Answer::of(Reply::Admission(Decision::Refused(refusal)))
+    }
+
+    /// [Let in](Self::admitted) or [refused](Self::refused), as the host has decided.
+    pub fn decided(self, decision: Result<(), Refusal>) -> Answer<Op> {
+        match decision {
+            Ok(()) => self.admitted(),
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    /// Nobody has to authenticate for this call.
+    ///
+    /// # Security
+    ///
+    /// The host asserts what it asserts to an exchange:
+    /// [`Admit::assume_exempt`](super::exchange::Admit::assume_exempt).
+    pub fn assume_exempt(self, exempt: Exempt) -> Answer<Op> {
+        Answer::of(Reply::Admission(Decision::Exempt(exempt)))
+    }
+
+    /// The request's token completed authentication at `at`: rule U18.
+    ///
+    /// # Security
+    ///
+    /// The host asserts what it asserts to an exchange:
+    /// [`Admit::assume_recent`](super::exchange::Admit::assume_recent).
+    pub fn assume_recent(self, account: Subject, at: Timestamp) -> Answer<Op> {
+        Answer::of(Reply::Admission(Decision::Recent(account, at)))
+    }
+}
+
+/// The call has succeeded before: its answer is to be made again.
+#[must_use = "the request goes on only when it is answered"]
+#[derive(Debug)]
+pub struct Repeat<Op> {
+    outcome: Reference,
+    session: SessionId,
+    user: Option<UserRef>,
+    operation: PhantomData<fn() -> Op>,
+}
+
+impl<Op> Repeat<Op> {
+    /// What the host called the result.
+    #[must_use]
+    pub const fn outcome(&self) -> Reference {
+        self.outcome
+    }
+
+    /// The consumed session.
+    #[must_use]
+    pub const fn session_id(&self) -> SessionId {
+        self.session
+    }
+
+    /// The user of the request's token, or the one the call was about.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserRef> {
+        self.user
+    }
+
+    /// The answer is made again.
+    pub fn repeated(self) -> Answer<Op> {
+        Answer::of(Reply::Repeated)
+    }
+
+    /// There is no such answer any more: the device that the call made was logged out.
+    pub fn gone(self) -> Answer<Op> {
+        Answer::of(Reply::Gone)
+    }
+}
+
+/// What a handler has answered: for [`Run::go_on`].
+#[must_use = "the request goes on only with it"]
+pub struct Answer<Op> {
+    reply: Reply,
+    operation: PhantomData<fn() -> Op>,
+}
+
+enum Reply {
+    Admission(Decision),
+    Repeated,
+    Gone,
+}
+
+impl<Op> Answer<Op> {
+    const fn of(reply: Reply) -> Self {
+        Self { reply, operation: PhantomData }
+    }
+}
+
+impl<Op: Operation> fmt::Debug for Answer<Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("operation", &Op::NAME).finish_non_exhaustive()
+    }
 }
 
 /// A granted call: what is to be carried out in the host's transaction.
@@ -274,18 +383,9 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         arrived: Timestamp,
     ) -> Self {
         let Guarded { flows, rules, key, kind } = guarded;
-        let work = arrive(flows, rules, kind, request.call(key), fresh, arrived);
-        Self {
-            host,
-            request,
-            key,
-            work: Some(Ok(work)),
-            todo: Todo::Load,
-            stored: None,
-            hash: None,
-            record_asked: false,
-            granted: false,
-        }
+        let call = request.call(key);
+        let arrival = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
+        Self { host, request, key, work: Work::new(arrival), stored: None, hash: None, record_asked: false }
     }
 
     /// The next thing for the handler to do; `None` once the call has succeeded and all of
@@ -302,16 +402,14 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         async move {
             loop {
                 self.ask_host().await.map_err(Stop::Host)?;
-                if matches!(self.todo, Todo::Admit | Todo::Repeat)
-                    && let Some(Ok(work)) = self.work.take()
-                {
-                    let admits = matches!(self.todo, Todo::Admit);
-                    let step =
-                        if admits { Step::Admit(Admit::of(work)) } else { Step::Repeat(Repeat::of(work)) };
-                    return Ok(Some(step));
-                }
-                if let Some(end) = self.grant() {
-                    return end.map(|granted| granted.map(Step::Perform));
+                match self.work.todo {
+                    Todo::Admit => return Ok(Some(Step::Admit(Admit(PhantomData)))),
+                    Todo::Repeat => return Ok(Some(Step::Repeat(self.repeat()))),
+                    _ => {
+                        if let Some(end) = self.grant() {
+                            return end.map(|granted| granted.map(Step::Perform));
+                        }
+                    }
                 }
             }
         }
@@ -328,10 +426,14 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         async move {
             loop {
                 self.ask_host().await.map_err(Stop::Host)?;
-                if matches!(self.todo, Todo::Admit | Todo::Repeat) {
-                    self.answer(Said::Yes);
-                } else if let Some(end) = self.grant() {
-                    return end;
+                match self.work.todo {
+                    Todo::Admit => self.take_in(Said::Reply(Reply::Admission(Decision::Admitted))),
+                    Todo::Repeat => self.take_in(Said::Reply(Reply::Repeated)),
+                    _ => {
+                        if let Some(end) = self.grant() {
+                            return end;
+                        }
+                    }
                 }
             }
         }
@@ -343,19 +445,19 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     /// be copied about with it.
     async fn ask_host(&mut self) -> Result<(), H::Error> {
         loop {
-            let Some(Ok(work)) = &self.work else { return Ok(()) };
-            match &self.todo {
+            let work = &self.work;
+            match work.todo {
                 Todo::Load => {
                     let loaded = self.host.load(work.to_load()).await?;
                     self.loaded(loaded);
                 }
-                Todo::Account(user) => {
-                    let found = self.host.account(*user).await?;
-                    self.answer(Said::Account(found));
+                Todo::Account => {
+                    let found = self.host.account(work.asked_user()).await?;
+                    self.take_in(Said::Account(found));
                 }
-                Todo::Verify(question) => {
-                    let verified = self.host.verify(question).await?;
-                    self.answer(Said::Verified(verified));
+                Todo::Verify => {
+                    let verified = self.host.verify(&work.question).await?;
+                    self.take_in(Said::Verified(verified));
                 }
                 Todo::Hash => {
                     let session = work.id;
@@ -368,7 +470,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                         None => None,
                     };
                     drop(kept);
-                    self.answer(Said::Hashed);
+                    self.take_in(Said::Hashed);
                 }
                 Todo::Commit => {
                     let keeps = keeps(work);
@@ -380,25 +482,22 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     }
                     let stored = self.stored.as_ref().filter(|_| keeps.is_some());
                     let committed = self.host.commit(Changes::of(work), stored).await?;
-                    self.answer(Said::Committed(committed));
+                    self.take_in(Said::Committed(committed));
                 }
                 Todo::Perform if self.record_asked || work.record_under().is_none() => return Ok(()),
                 Todo::Recall | Todo::Perform => {
                     let recalled = self.host.recall(work.id).await?;
                     self.record_asked = true;
-                    self.answer(Said::Recalled(recalled));
+                    self.take_in(Said::Recalled(recalled));
                 }
                 Todo::Admit | Todo::Repeat | Todo::Respond => return Ok(()),
             }
         }
     }
 
-    /// Goes on with the answer to a question.
-    pub fn go_on(&mut self, exchange: Exchange<'r, E::Op>) {
-        match exchange.into_parts() {
-            Ok((work, todo)) => (self.work, self.todo) = (Some(Ok(work)), todo),
-            Err(respond) => (self.work, self.todo) = (Some(Err(respond)), Todo::Respond),
-        }
+    /// Goes on with what the handler has answered.
+    pub fn go_on(&mut self, answer: Answer<E::Op>) {
+        self.take_in(Said::Reply(answer.reply));
     }
 
     /// Reports how a granted call ended. Whether that holds, the next step says: the commit
@@ -411,10 +510,8 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         now: Timestamp,
     ) {
         let Performing { .. } = performing;
-        if let Some(Ok(work)) = &mut self.work
-            && core::mem::take(&mut self.granted)
-        {
-            take_in(work, &mut self.todo, Said::Done(done, now));
+        if core::mem::take(&mut self.work.granted) {
+            self.take_in(Said::Done(done, now));
         }
     }
 
@@ -425,54 +522,51 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
         let counts = session.as_ref().is_some_and(Session::keeps_params);
         self.stored = stored.filter(|_| counts);
         self.record_asked = false;
-        if let Some(Ok(work)) = &mut self.work {
-            work.session = session;
-            take_in(work, &mut self.todo, Said::Loaded(caller, now));
-        }
+        self.work.session = session;
+        self.take_in(Said::Loaded(caller, now));
     }
 
     /// Answers the question that is asked.
-    fn answer(&mut self, said: Said<'r>) {
-        if let Some(Ok(work)) = &mut self.work {
-            take_in(work, &mut self.todo, said);
-        }
+    fn take_in(&mut self, said: Said<'r>) {
+        take_in(&mut self.work, said);
+    }
+
+    fn repeat(&self) -> Repeat<E::Op> {
+        let work = &self.work;
+        let (outcome, user) = (work.outcome(), work.user());
+        Repeat { outcome, session: work.id, user, operation: PhantomData }
     }
 
     /// The grant or the end of the request, when it has come to that.
     #[allow(clippy::type_complexity, reason = "a grant, an end, or neither yet")]
     #[inline(never)]
     fn grant(&mut self) -> Option<Next<'r, Granted<'r, E, H::Hash>, H::Error>> {
-        match &mut self.work {
-            Some(Ok(work)) if matches!(self.todo, Todo::Perform) && !self.granted => {
-                let grant = Grant::new(work);
-                let (record_under, session) = (grant.record_under(), grant.session_id());
-                // Who need not authenticate has no session, whichever one was named.
-                let stored = self.stored.clone().filter(|_| session.is_some());
-                match self.request.plan(self.key, grant, stored, self.hash.clone()) {
-                    Ok(plan) => {
-                        self.granted = true;
-                        let performing = Performing { session, operation: PhantomData };
-                        Some(Ok(Some(Granted { plan, record_under, performing })))
-                    }
-                    Err(refusal) => {
-                        take_in(work, &mut self.todo, Said::Done(Err(refusal), work.now));
-                        None
-                    }
-                }
+        if self.work.todo != Todo::Perform || self.work.granted {
+            return self.end();
+        }
+        let grant = Grant::new(&self.work);
+        let (record_under, session) = (grant.record_under(), grant.session_id());
+        // Who need not authenticate has no session, whichever one was named.
+        let stored = self.stored.clone().filter(|_| session.is_some());
+        match self.request.plan(self.key, grant, stored, self.hash.clone()) {
+            Ok(plan) => {
+                self.work.granted = true;
+                let performing = Performing { session, operation: PhantomData };
+                Some(Ok(Some(Granted { plan, record_under, performing })))
             }
-            _ => self.end(),
+            Err(refusal) => {
+                self.take_in(Said::Done(Err(refusal), self.work.now));
+                None
+            }
         }
     }
 
     /// The end of the request, when it has come to that.
-    fn end<T>(&mut self) -> Option<Next<'r, T, H::Error>> {
-        let respond = match &self.work {
-            Some(Ok(work)) if matches!(self.todo, Todo::Respond) => Respond::of(work),
-            _ => match self.work.take() {
-                Some(Err(respond)) => respond,
-                // The handler has not answered what it was asked.
-                _ => Respond::Error(MatrixError::unavailable()),
-            },
+    fn end<T>(&self) -> Option<Next<'r, T, H::Error>> {
+        let respond = match self.work.todo {
+            Todo::Respond => Respond::of(&self.work),
+            // The handler has not answered what it was asked.
+            _ => Respond::Error(MatrixError::unavailable()),
         };
         Some(match respond {
             Respond::Performed => Ok(None),
@@ -492,33 +586,32 @@ enum Said<'r> {
     Committed(Committed),
     /// How the call ended, and when.
     Done(Result<Outcome, Refusal>, Timestamp),
-    /// The call is let in; its answer is always the same.
-    Yes,
+    /// What the handler has answered.
+    Reply(Reply),
 }
 
 /// Takes in what the host said to the question that is asked, and asks the next. No part of
 /// it depends on the endpoint or the host: there is one copy of its code.
 #[inline(never)]
-fn take_in<'r>(work: &mut Work<'r>, todo: &mut Todo<'r>, said: Said<'r>) {
-    *todo = match (&*todo, said) {
+fn take_in<'r>(work: &mut Work<'r>, said: Said<'r>) {
+    let todo = match (work.todo, said) {
         (Todo::Load, Said::Loaded(caller, now)) => work.loaded(caller, now),
-        (Todo::Account(_), Said::Account(found)) => work.account(found),
+        (Todo::Account, Said::Account(found)) => work.account(found),
         (Todo::Recall, Said::Recalled(recalled)) => work.recalled(recalled),
-        (Todo::Verify(question), Said::Verified(verified)) => match verified {
-            Verified::Outside(verdict) => work.verified(question, verdict, false),
-            Verified::InTransaction(verdict) => work.verified(question, verdict, true),
-        },
+        (Todo::Verify, Said::Verified(Verified::Outside(verdict))) => work.verified(verdict, false),
+        (Todo::Verify, Said::Verified(Verified::InTransaction(verdict))) => work.verified(verdict, true),
         (Todo::Hash, Said::Hashed) => work.hashed(),
         (Todo::Commit, Said::Committed(committed)) => work.committed(committed),
         (Todo::Perform, Said::Recalled(Recalled::CarriedOut(outcome))) => work.carried_out_before(outcome),
         (Todo::Perform, Said::Done(Ok(outcome), now)) => work.succeeded(outcome, now),
         (Todo::Perform, Said::Done(Err(refusal), _)) => work.refused(refusal),
-        (Todo::Admit, Said::Yes) => work.admitted(),
-        (Todo::Repeat, Said::Yes) => work.repeated(),
+        (Todo::Admit, Said::Reply(Reply::Admission(decision))) => work.admit(decision),
+        (Todo::Repeat, Said::Reply(Reply::Repeated)) => work.repeated(),
+        (Todo::Repeat, Said::Reply(Reply::Gone)) => work.unknown(),
         // Every question is answered where it is asked.
         _ => return,
     };
-    work.prepare(todo);
+    work.goes_on_to(todo);
 }
 
 /// The session beside which the request's parameters are to be kept, at which revision, and
@@ -571,11 +664,14 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
 ) -> impl Future<Output = Stop<'r, H::Error>> + Send {
     async move {
         let Guarded { flows, rules, kind, .. } = guarded;
-        let mut exchange = Exchange::refuse(flows, rules, kind, call, error, arrived);
+        let mut incoming = Incoming::refused(flows, rules, kind, call, error, arrived);
+        let mut exchange = incoming.exchange();
         loop {
             exchange = match exchange {
                 Exchange::Load(load) => match host.load(load.session_id()).await {
-                    Ok(Loaded { session, stored: _, caller, now }) => load.found(session, caller, now),
+                    Ok(Loaded { session, stored: _, caller, now }) => {
+                        load.found(session.as_ref(), caller, now)
+                    }
                     Err(error) => return Stop::Host(error),
                 },
                 Exchange::Account(account) => match host.account(account.user()).await {

@@ -1,9 +1,9 @@
 //! The exchange: one request of a guarded endpoint, as a sequence of questions to the host.
 //!
 //! ```text
-//!  Exchange::begin ─► Load ─► Admit ─► Verify ─► Load ─► Hash ─► Load ─► Perform ─► Commit ─► Respond
-//!                      ▲                (outside)       (outside)                     │
-//!                      └──────────────── the commit lost its race ◄───────────────────┘
+//!  Incoming::new ─► Load ─► Admit ─► Verify ─► Load ─► Hash ─► Load ─► Perform ─► Commit ─► Respond
+//!                    ▲                (outside)       (outside)                     │
+//!                    └──────────────── the commit lost its race ◄───────────────────┘
 //! ```
 //!
 //! Each question holds its own continuation: the only way on is to answer it. From `Load`
@@ -15,9 +15,9 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::account::{Account, Caller};
-use super::call::Call;
+use super::call::{Call, CallFacts};
 use super::commit::{Change, Committed, changes};
-use super::flows::Flows;
+use super::flows::{Flows, Policy};
 use super::grant::{Exempt, Grant, Outcome, Refusal};
 use super::operation::Operation;
 use super::question::Question;
@@ -25,6 +25,7 @@ use super::reference::{Reference, Subject, UserRef};
 use super::respond::Respond;
 use super::rules::Rules;
 use super::session::{Session, SessionId};
+use super::transition::asked::Decision;
 use super::transition::end::Recalled;
 use super::transition::work::{Admission, Input, Request, Side, Todo, Work};
 use super::verdict::Verdict;
@@ -57,38 +58,38 @@ impl HostKind {
     }
 }
 
-/// What to do next. Every question has its answers as methods, which give the next one.
-#[must_use = "a dropped exchange answers nobody"]
-#[allow(clippy::exhaustive_enums, reason = "a duty nobody carries out has to break the build")]
-pub enum Exchange<'r, Op: Operation> {
-    /// Begin a transaction; read the session and the account of the access token.
-    Load(Load<'r, Op>),
-    /// In the transaction: read the account that a stage has named.
-    Account(LookUpAccount<'r, Op>),
-    /// In the transaction: what the host's own facts refuse before anybody authenticates.
-    Admit(Admit<'r, Op>),
-    /// In the transaction: what became of a call whose claim has lapsed.
-    Recall(Recall<'r, Op>),
-    /// Has the stage passed? Outside the transaction, or inside if the database knows.
-    Verify(Verify<'r, Op>),
-    /// Outside the transaction: hash the password of the call.
-    Hash(Hash<'r, Op>),
-    /// In the transaction: the call itself.
-    Perform(Perform<'r, Op>),
-    /// In the transaction: the call has succeeded before; make its answer again.
-    Repeat(Repeat<'r, Op>),
-    /// Carry out every change, and end the transaction.
-    Commit(Commit<'r, Op>),
-    /// Send the answer.
-    Respond(Respond<'r>),
+/// A request that has come in, and all that its exchange works with.
+///
+/// It stays where the host keeps it: the questions borrow it, since a request is large and
+/// they are many.
+///
+/// ```
+/// # use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
+/// # use matrix_uia::server::{account::Caller, operation::ChangePassword};
+/// # use matrix_uia::wire::Auth;
+/// # use matrix_uia::{Call, Flows, MatrixError, Rules, SessionId, Timestamp};
+/// # let flows = Flows::<ChangePassword>::new([["m.login.password"]], None).unwrap();
+/// # let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
+/// # let (call, fresh) = (Call::new(Auth::Absent), SessionId::from_entropy([9; 24]));
+/// let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+/// let Exchange::Load(load) = incoming.exchange() else { unreachable!("a load comes first") };
+/// let ended = Caller::Ended(MatrixError::unknown_token(false));
+/// let Exchange::Commit(commit) = load.found(None, ended, now) else { unreachable!() };
+/// assert_eq!(commit.changes().count(), 0);
+/// ```
+#[must_use = "nothing happens until its exchange is gone through"]
+pub struct Incoming<'r, Op> {
+    work: Work<'r>,
+    operation: PhantomData<fn() -> Op>,
 }
 
-impl<'r, Op: Operation> Exchange<'r, Op> {
-    /// Begins the exchange of one request.
+impl<'r, Op: Operation> Incoming<'r, Op> {
+    /// A request whose parameters have been checked.
     ///
     /// `fresh` is the ID of the session that begins if one does, made from fresh entropy;
     /// `arrived` is when the request came in: it tells a race from a repetition.
-    pub fn begin(
+    #[inline]
+    pub fn new(
         flows: &'r Flows<'r, Op>,
         rules: &'r Rules,
         kind: HostKind,
@@ -96,12 +97,13 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
         fresh: SessionId,
         arrived: Timestamp,
     ) -> Self {
-        Self::Load(Load::of(arrive(flows, rules, kind, call, fresh, arrived)))
+        let request = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
+        Self { work: Work::new(request), operation: PhantomData }
     }
 
-    /// Begins the exchange of a request whose parameters are refused before it can be
-    /// checked. If it belongs to a session, other parameters may be sent there (rule U14).
-    pub fn refuse(
+    /// A request whose parameters are refused before it can be checked. If it belongs to a
+    /// session, other parameters may be sent there (rule U14).
+    pub fn refused(
         flows: &'r Flows<'r, Op>,
         rules: &'r Rules,
         kind: HostKind,
@@ -111,82 +113,120 @@ impl<'r, Op: Operation> Exchange<'r, Op> {
     ) -> Self {
         // No session begins here.
         let fresh = SessionId::from_entropy([0; SessionId::ENTROPY]);
-        let mut work = arrive(flows, rules, kind, call, fresh, arrived);
-        work.refusal = Some(error);
-        Self::Load(Load::of(work))
+        let mut incoming = Self::new(flows, rules, kind, call, fresh, arrived);
+        incoming.work.refusal = Some(error);
+        incoming
     }
 
-    fn ask(mut work: Work<'r>, todo: Todo<'r>) -> Self {
-        work.prepare(&todo);
-        match todo {
-            Todo::Load => Self::Load(Load::of(work)),
-            Todo::Account(user) => Self::Account(LookUpAccount { state: State::of(work), user }),
-            Todo::Admit => Self::Admit(Admit::of(work)),
-            Todo::Recall => Self::Recall(Recall::of(work)),
-            Todo::Verify(question) => Self::Verify(Verify { state: State::of(work), question }),
-            Todo::Hash => Self::Hash(Hash::of(work)),
-            Todo::Perform => Self::Perform(Perform::of(work)),
-            Todo::Repeat => Self::Repeat(Repeat::of(work)),
-            Todo::Commit => Self::Commit(Commit::of(work)),
-            Todo::Respond => Self::Respond(Respond::of(&work)),
+    /// The question that is to be answered now. It is the same one until it is answered; a
+    /// call that was granted and did not end is begun again with a load.
+    #[inline]
+    pub fn exchange(&mut self) -> Exchange<'_, 'r, Op> {
+        if self.work.granted {
+            self.work.goes_on_to(Todo::Load);
         }
+        Exchange::of(&mut self.work)
     }
 
-    /// The request and what is asked about it; the answer, if there is nothing to ask.
-    pub(super) fn into_parts(self) -> Result<(Work<'r>, Todo<'r>), Respond<'r>> {
-        Ok(match self {
-            Self::Load(it) => (it.state.work, Todo::Load),
-            Self::Account(it) => (it.state.work, Todo::Account(it.user)),
-            Self::Admit(it) => (it.state.work, Todo::Admit),
-            Self::Recall(it) => (it.state.work, Todo::Recall),
-            Self::Verify(it) => (it.state.work, Todo::Verify(it.question)),
-            Self::Hash(it) => (it.state.work, Todo::Hash),
-            Self::Perform(it) => (it.state.work, Todo::Perform),
-            Self::Repeat(it) => (it.state.work, Todo::Repeat),
-            Self::Commit(it) => (it.state.work, Todo::Commit),
-            Self::Respond(respond) => return Err(respond),
-        })
+    /// The call that is being carried out, if its grant has been given out: for a host that
+    /// keeps the request elsewhere meanwhile.
+    pub fn performing(&mut self) -> Option<Performing<'_, 'r, Op>> {
+        self.work.granted.then(|| Performing { state: State::of(&mut self.work) })
     }
 }
 
-/// A request as it comes in.
-pub(super) fn arrive<'r, Op: Operation>(
-    flows: &'r Flows<'r, Op>,
+impl<Op: Operation> fmt::Debug for Incoming<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("operation", &Op::NAME).finish_non_exhaustive()
+    }
+}
+
+/// What to do next. Every question has its answers as methods, which give the next one.
+#[must_use = "a dropped exchange answers nobody"]
+#[allow(clippy::exhaustive_enums, reason = "a duty nobody carries out has to break the build")]
+pub enum Exchange<'w, 'r, Op: Operation> {
+    /// Begin a transaction; read the session and the account of the access token.
+    Load(Load<'w, 'r, Op>),
+    /// In the transaction: read the account that a stage has named.
+    Account(LookUpAccount<'w, 'r, Op>),
+    /// In the transaction: what the host's own facts refuse before anybody authenticates.
+    Admit(Admit<'w, 'r, Op>),
+    /// In the transaction: what became of a call whose claim has lapsed.
+    Recall(Recall<'w, 'r, Op>),
+    /// Has the stage passed? Outside the transaction, or inside if the database knows.
+    Verify(Verify<'w, 'r, Op>),
+    /// Outside the transaction: hash the password of the call.
+    Hash(Hash<'w, 'r, Op>),
+    /// In the transaction: the call itself.
+    Perform(Perform<'w, 'r, Op>),
+    /// In the transaction: the call has succeeded before; make its answer again.
+    Repeat(Repeat<'w, 'r, Op>),
+    /// Carry out every change, and end the transaction.
+    Commit(Commit<'w, 'r, Op>),
+    /// Send the answer.
+    Respond(Respond<'r>),
+}
+
+impl<'w, 'r, Op: Operation> Exchange<'w, 'r, Op> {
+    #[inline]
+    fn ask(work: &'w mut Work<'r>, todo: Todo) -> Self {
+        work.goes_on_to(todo);
+        Self::of(work)
+    }
+
+    fn of(work: &'w mut Work<'r>) -> Self {
+        let todo = work.todo;
+        let state = State::of(work);
+        match todo {
+            Todo::Load => Self::Load(Load { state }),
+            Todo::Account => Self::Account(LookUpAccount { state }),
+            Todo::Admit => Self::Admit(Admit { state }),
+            Todo::Recall => Self::Recall(Recall { state }),
+            Todo::Verify => Self::Verify(Verify { state }),
+            Todo::Hash => Self::Hash(Hash { state }),
+            Todo::Perform => Self::Perform(Perform { state }),
+            Todo::Repeat => Self::Repeat(Repeat { state }),
+            Todo::Commit => Self::Commit(Commit { state }),
+            Todo::Respond => Self::Respond(Respond::of(state.work)),
+        }
+    }
+}
+
+/// What came in, and what it is compared with.
+#[inline]
+pub(super) fn arrive<'r>(
+    policy: &'r Policy<'r>,
     rules: &'r Rules,
     kind: HostKind,
-    call: Call<'r, Op>,
+    call: CallFacts,
+    auth: &Auth<'r>,
     fresh: SessionId,
     arrived: Timestamp,
-) -> Work<'r> {
-    let policy = flows.policy();
-    let input = match call.auth {
+) -> Request<'r> {
+    let input = match *auth {
         Auth::Absent => Input::Absent,
         Auth::Poll { .. } => Input::Poll,
         Auth::Attempt { auth_type, data, .. } => {
             Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(auth_type), data }
         }
     };
-    let request = Request {
-        policy,
-        rules,
-        call: call.facts,
-        input,
-        side: Side::Client,
-        fresh,
-        arrived,
-        one_transaction: kind.one_transaction,
-    };
-    Work::new(request)
+    let one_transaction = kind.one_transaction;
+    Request { policy, rules, call, input, side: Side::Client, fresh, arrived, one_transaction }
 }
 
-struct State<'r, Op> {
-    work: Work<'r>,
+struct State<'w, 'r, Op> {
+    work: &'w mut Work<'r>,
     operation: PhantomData<fn() -> Op>,
 }
 
-impl<'r, Op> State<'r, Op> {
-    const fn of(work: Work<'r>) -> Self {
+impl<'w, 'r, Op: Operation> State<'w, 'r, Op> {
+    const fn of(work: &'w mut Work<'r>) -> Self {
         Self { work, operation: PhantomData }
+    }
+
+    #[inline]
+    fn ask(self, todo: Todo) -> Exchange<'w, 'r, Op> {
+        Exchange::ask(self.work, todo)
     }
 }
 
@@ -195,17 +235,11 @@ macro_rules! questions {
         $(
             $(#[$doc])*
             #[must_use = "the exchange goes on only when it is answered"]
-            pub struct $name<'r, Op: Operation> {
-                state: State<'r, Op>,
+            pub struct $name<'w, 'r, Op: Operation> {
+                state: State<'w, 'r, Op>,
             }
 
-            impl<'r, Op: Operation> $name<'r, Op> {
-                pub(super) const fn of(work: Work<'r>) -> Self {
-                    Self { state: State::of(work) }
-                }
-            }
-
-            impl<Op: Operation> fmt::Debug for $name<'_, Op> {
+            impl<Op: Operation> fmt::Debug for $name<'_, '_, Op> {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f.debug_struct(stringify!($name)).field("operation", &Op::NAME).finish_non_exhaustive()
                 }
@@ -233,7 +267,7 @@ questions! {
     Commit;
 }
 
-impl<'r, Op: Operation> Load<'r, Op> {
+impl<'w, 'r, Op: Operation> Load<'w, 'r, Op> {
     /// The session to read, if the request names one.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
@@ -242,64 +276,55 @@ impl<'r, Op: Operation> Load<'r, Op> {
 
     /// What was found: the session under that ID, and who makes the request, both as they
     /// are now. `now` is read in this transaction.
-    pub fn found(mut self, session: Option<Session>, caller: Caller, now: Timestamp) -> Exchange<'r, Op> {
-        self.state.work.session = session;
+    #[inline]
+    pub fn found(self, session: Option<&Session>, caller: Caller, now: Timestamp) -> Exchange<'w, 'r, Op> {
+        self.state.work.session = session.cloned();
         let todo = self.state.work.loaded(caller, now);
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 }
 
 /// Read the account of a user whom no access token, but a stage has named.
 #[must_use = "the exchange goes on only when it is answered"]
-pub struct LookUpAccount<'r, Op: Operation> {
-    state: State<'r, Op>,
-    user: UserRef,
+pub struct LookUpAccount<'w, 'r, Op: Operation> {
+    state: State<'w, 'r, Op>,
 }
 
-impl<'r, Op: Operation> LookUpAccount<'r, Op> {
+impl<'w, 'r, Op: Operation> LookUpAccount<'w, 'r, Op> {
     /// Whose account.
     #[must_use]
-    pub const fn user(&self) -> UserRef {
-        self.user
+    pub fn user(&self) -> UserRef {
+        self.state.work.asked_user()
     }
 
     /// The account as it is now; `None` if there is none.
-    pub fn found(mut self, account: Option<Account>) -> Exchange<'r, Op> {
+    pub fn found(self, account: Option<Account>) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.account(account);
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 }
 
-impl<Op: Operation> fmt::Debug for LookUpAccount<'_, Op> {
+impl<Op: Operation> fmt::Debug for LookUpAccount<'_, '_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LookUpAccount").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("LookUpAccount").field("user", &self.user()).finish_non_exhaustive()
     }
 }
 
-impl<'r, Op: Operation> Admit<'r, Op> {
+impl<'w, 'r, Op: Operation> Admit<'w, 'r, Op> {
     /// The call is let in.
-    pub fn admitted(mut self) -> Exchange<'r, Op> {
-        let todo = self.state.work.admitted();
-        Exchange::ask(self.state.work, todo)
+    pub fn admitted(self) -> Exchange<'w, 'r, Op> {
+        self.decide(Decision::Admitted)
     }
 
     /// The call is not let in. If it is [refused for its parameters](Refusal::for_params), its
     /// session stays open for others (rule U14).
-    pub fn refused(mut self, refusal: Refusal) -> Exchange<'r, Op> {
-        let todo = if refusal.params {
-            self.state.work.not_admitted(refusal.error)
-        } else {
-            self.state.work.refuse(refusal.error)
-        };
-        Exchange::ask(self.state.work, todo)
+    pub fn refused(self, refusal: Refusal) -> Exchange<'w, 'r, Op> {
+        self.decide(Decision::Refused(refusal))
     }
 
     /// [Let in](Self::admitted) or [refused](Self::refused), as the host has decided.
-    pub fn decided(self, decision: Result<(), Refusal>) -> Exchange<'r, Op> {
-        match decision {
-            Ok(()) => self.admitted(),
-            Err(refusal) => self.refused(refusal),
-        }
+    pub fn decided(self, decision: Result<(), Refusal>) -> Exchange<'w, 'r, Op> {
+        self.decide(decision.map_or_else(Decision::Refused, |()| Decision::Admitted))
     }
 
     /// Nobody has to authenticate for this call.
@@ -310,16 +335,8 @@ impl<'r, Op: Operation> Admit<'r, Op> {
     /// user is in its namespace; that there is no master key yet, or that no key differs
     /// from the stored ones, read in this transaction. A call without an access token is
     /// never exempt.
-    pub fn assume_exempt(mut self, exempt: Exempt) -> Exchange<'r, Op> {
-        let signs = self.state.work.request.call.operation.id == super::operation::UploadSigningKeys::ID;
-        let fits = match exempt {
-            Exempt::ApplicationService => true,
-            Exempt::SigningKeys => signs,
-        };
-        let exempted = fits && self.state.work.caller.is_some();
-        self.state.work.admission = if exempted { Admission::Exempt } else { Admission::Admitted };
-        let todo = self.state.work.go_on();
-        Exchange::ask(self.state.work, todo)
+    pub fn assume_exempt(self, exempt: Exempt) -> Exchange<'w, 'r, Op> {
+        self.decide(Decision::Exempt(exempt))
     }
 
     /// The request's token completed authentication at `at`, when its account was at
@@ -330,17 +347,17 @@ impl<'r, Op: Operation> Admit<'r, Op> {
     /// # Security
     ///
     /// The host asserts that this very token did, and when.
-    pub fn assume_recent(mut self, account: Subject, at: Timestamp) -> Exchange<'r, Op> {
-        let work = &mut self.state.work;
-        let recently = work.now >= at && work.now.since(at) < work.request.rules.recent_auth;
-        let recent = work.request.call.operation.recent && recently && work.caller == Some(account);
-        work.admission = if recent { Admission::Exempt } else { Admission::Admitted };
-        let todo = self.state.work.go_on();
-        Exchange::ask(self.state.work, todo)
+    pub fn assume_recent(self, account: Subject, at: Timestamp) -> Exchange<'w, 'r, Op> {
+        self.decide(Decision::Recent(account, at))
+    }
+
+    fn decide(self, decision: Decision) -> Exchange<'w, 'r, Op> {
+        let todo = self.state.work.admit(decision);
+        self.state.ask(todo)
     }
 }
 
-impl<'r, Op: Operation> Recall<'r, Op> {
+impl<'w, 'r, Op: Operation> Recall<'w, 'r, Op> {
     /// The session whose call it was: what the record is looked up by.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
@@ -348,63 +365,62 @@ impl<'r, Op: Operation> Recall<'r, Op> {
     }
 
     /// It was carried out, with this outcome.
-    pub fn carried_out(self, outcome: Outcome) -> Exchange<'r, Op> {
+    pub fn carried_out(self, outcome: Outcome) -> Exchange<'w, 'r, Op> {
         self.recalled(Recalled::CarriedOut(outcome))
     }
 
     /// It was not, and never will be: whoever performs it now finds that record first.
-    pub fn not_carried_out(self) -> Exchange<'r, Op> {
+    pub fn not_carried_out(self) -> Exchange<'w, 'r, Op> {
         self.recalled(Recalled::NotCarriedOut)
     }
 
     /// Nobody can tell: the session is over.
-    pub fn unknown(self) -> Exchange<'r, Op> {
+    pub fn unknown(self) -> Exchange<'w, 'r, Op> {
         self.recalled(Recalled::Unknown)
     }
 
-    fn recalled(mut self, recalled: Recalled) -> Exchange<'r, Op> {
+    fn recalled(self, recalled: Recalled) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.recalled(recalled);
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 }
 
 /// A stage to be verified.
 #[must_use = "the exchange goes on only when it is answered"]
-pub struct Verify<'r, Op: Operation> {
-    state: State<'r, Op>,
-    question: Question<'r>,
+pub struct Verify<'w, 'r, Op: Operation> {
+    state: State<'w, 'r, Op>,
 }
 
-impl<'r, Op: Operation> Verify<'r, Op> {
+impl<'w, 'r, Op: Operation> Verify<'w, 'r, Op> {
     /// What to look up.
     #[must_use]
     pub const fn question(&self) -> &Question<'r> {
-        &self.question
+        &self.state.work.question
     }
 
     /// The verdict, found outside of the transaction, which is to be ended first: nothing
     /// has been written in it.
-    pub fn verdict(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        let todo = self.state.work.verified(&self.question, verdict, false);
-        Exchange::ask(self.state.work, todo)
+    pub fn verdict(self, verdict: Verdict<'r>) -> Exchange<'w, 'r, Op> {
+        let todo = self.state.work.verified(verdict, false);
+        self.state.ask(todo)
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
     /// committed with the session that holds it. If the transaction ends otherwise, the stage
     /// is asked about again.
-    pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> Exchange<'r, Op> {
-        let todo = self.state.work.verified(&self.question, verdict, true);
-        Exchange::ask(self.state.work, todo)
+    pub fn verdict_in_transaction(self, verdict: Verdict<'r>) -> Exchange<'w, 'r, Op> {
+        let todo = self.state.work.verified(verdict, true);
+        self.state.ask(todo)
     }
 }
 
-impl<Op: Operation> fmt::Debug for Verify<'_, Op> {
+impl<Op: Operation> fmt::Debug for Verify<'_, '_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verify").field("question", &self.question).finish_non_exhaustive()
+        f.debug_struct("Verify").field("question", self.question()).finish_non_exhaustive()
     }
 }
 
-impl<'r, Op: Operation> Hash<'r, Op> {
+impl<'w, 'r, Op: Operation> Hash<'w, 'r, Op> {
     /// The session in whose name a password was kept, for a request that leaves it out.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
@@ -413,13 +429,13 @@ impl<'r, Op: Operation> Hash<'r, Op> {
 
     /// The hash is ready, or there was no password to hash. The transaction is to be undone
     /// first: a verdict may have reserved something in it, and is asked for again.
-    pub fn hashed(mut self) -> Exchange<'r, Op> {
+    pub fn hashed(self) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.hashed();
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 }
 
-impl<'r, Op: Operation> Perform<'r, Op> {
+impl<'w, 'r, Op: Operation> Perform<'w, 'r, Op> {
     /// As [`Grant::record_under`].
     #[must_use]
     pub fn record_under(&self) -> Option<SessionId> {
@@ -427,18 +443,19 @@ impl<'r, Op: Operation> Perform<'r, Op> {
     }
 
     /// The grant, and what takes the end of the call.
-    pub fn grant(self) -> (Grant<Op>, Performing<'r, Op>) {
-        (Grant::new(&self.state.work), Performing { state: self.state })
+    pub fn grant(self) -> (Grant<Op>, Performing<'w, 'r, Op>) {
+        self.state.work.granted = true;
+        (Grant::new(self.state.work), Performing { state: self.state })
     }
 }
 
 /// A call that is being carried out.
 #[must_use = "the session ends with how the call ended"]
-pub struct Performing<'r, Op: Operation> {
-    state: State<'r, Op>,
+pub struct Performing<'w, 'r, Op: Operation> {
+    state: State<'w, 'r, Op>,
 }
 
-impl<'r, Op: Operation> Performing<'r, Op> {
+impl<'w, 'r, Op: Operation> Performing<'w, 'r, Op> {
     /// The session of the call; `None` if nobody had to authenticate.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
@@ -448,36 +465,36 @@ impl<'r, Op: Operation> Performing<'r, Op> {
 
     /// The call succeeded. `now` is read after it did: a request that came in before then
     /// raced the call, and is not taken for a repetition of it.
-    pub fn succeeded(mut self, outcome: Outcome, now: Timestamp) -> Exchange<'r, Op> {
+    pub fn succeeded(self, outcome: Outcome, now: Timestamp) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.succeeded(outcome, now);
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 
     /// The call was refused. What it has written is undone by the commit.
-    pub fn refused(mut self, refusal: Refusal) -> Exchange<'r, Op> {
+    pub fn refused(self, refusal: Refusal) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.refused(refusal);
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 
     /// The record under [`Grant::record_under`] was there already: another request has
     /// carried the call out.
-    pub fn already(mut self, outcome: Outcome) -> Exchange<'r, Op> {
+    pub fn already(self, outcome: Outcome) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.carried_out_before(outcome);
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 }
 
-impl<Op: Operation> fmt::Debug for Performing<'_, Op> {
+impl<Op: Operation> fmt::Debug for Performing<'_, '_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Performing").field("operation", &Op::NAME).finish_non_exhaustive()
     }
 }
 
-impl<'r, Op: Operation> Repeat<'r, Op> {
+impl<'w, 'r, Op: Operation> Repeat<'w, 'r, Op> {
     /// What the host called the result.
     #[must_use]
     pub fn outcome(&self) -> Reference {
-        self.state.work.session.as_ref().and_then(Session::outcome).unwrap_or_default()
+        self.state.work.outcome()
     }
 
     /// The consumed session.
@@ -489,26 +506,26 @@ impl<'r, Op: Operation> Repeat<'r, Op> {
     /// The user of the request's token, or the one the call was about.
     #[must_use]
     pub fn user(&self) -> Option<UserRef> {
-        self.state.work.caller.or(self.state.work.named).map(|account| account.user)
+        self.state.work.user()
     }
 
     /// The answer is made again.
-    pub fn repeated(mut self) -> Exchange<'r, Op> {
+    pub fn repeated(self) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.repeated();
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 
     /// There is no such answer any more: the device that the call made was logged out.
-    pub fn gone(mut self) -> Exchange<'r, Op> {
+    pub fn gone(self) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.unknown();
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 }
 
-impl<'r, Op: Operation> Commit<'r, Op> {
+impl<'w, 'r, Op: Operation> Commit<'w, 'r, Op> {
     /// Everything that is to be written, all of it or nothing, in this order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> + Clone {
-        changes(&self.state.work)
+        changes(self.state.work)
     }
 
     /// What came of it.
@@ -517,17 +534,17 @@ impl<'r, Op: Operation> Commit<'r, Op> {
     /// record in one act of the accounts' database. Once that is done, the commit is
     /// stored, even if the session could not be written: its claim lapses, and the record
     /// says what became of the call.
-    pub fn committed(mut self, committed: Committed) -> Exchange<'r, Op> {
+    pub fn committed(self, committed: Committed) -> Exchange<'w, 'r, Op> {
         let todo = self.state.work.committed(committed);
-        Exchange::ask(self.state.work, todo)
+        self.state.ask(todo)
     }
 
     pub(super) const fn work(&self) -> &Work<'r> {
-        &self.state.work
+        self.state.work
     }
 }
 
-impl<Op: Operation> fmt::Debug for Exchange<'_, Op> {
+impl<Op: Operation> fmt::Debug for Exchange<'_, '_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load(it) => it.fmt(f),

@@ -241,7 +241,7 @@ impl<'r> Here<'r> {
 
     fn visit(mut self) -> PageExchange<'r> {
         match self.step() {
-            Ok(Todo::Verify(question)) => PageExchange::Verify(PageVerify { here: self, question }),
+            Ok(Todo::Verify) => PageExchange::Verify(PageVerify { here: self }),
             Ok(_) => {
                 self.work.seal_changes();
                 let at = self.at;
@@ -259,7 +259,7 @@ impl<'r> Here<'r> {
         PageExchange::Commit(PageCommit { at: self.at, kind: Ends::Said(self.work, outcome) })
     }
 
-    fn step(&mut self) -> Result<Todo<'r>, PageOutcome> {
+    fn step(&mut self) -> Result<Todo, PageOutcome> {
         let refused = |refusal| Err(PageOutcome::Refused(refusal));
         let visit = self.at.visit;
         let stage = visit.auth_type.id();
@@ -332,27 +332,26 @@ impl<'r> PageAccount<'r> {
 #[must_use = "the exchange goes on only when it is answered"]
 pub struct PageVerify<'r> {
     here: Here<'r>,
-    question: Question<'r>,
 }
 
 impl<'r> PageVerify<'r> {
     /// What to look up.
     #[must_use]
     pub const fn question(&self) -> &Question<'r> {
-        &self.question
+        &self.here.work.question
     }
 
     /// The verdict, found outside of the transaction, which is to be ended first: nothing
     /// has been written in it.
     pub const fn verdict(self, verdict: Verdict<'r>) -> PageExchange<'r> {
-        let answered = Some(Answered::new(&self.question, verdict, None, false));
+        let answered = Some(Answered::new(&self.here.work.question, verdict, None, false));
         PageExchange::Load(PageLoad { answered, ..self.here.at })
     }
 
     /// The verdict, found in the transaction that began with the load: what it reserves is
     /// committed with the session that holds it.
     pub fn verdict_in_transaction(mut self, verdict: Verdict<'r>) -> PageExchange<'r> {
-        let answered = Some(Answered::new(&self.question, verdict, None, true));
+        let answered = Some(Answered::new(&self.here.work.question, verdict, None, true));
         self.here.at.answered = answered;
         self.here.work.answered = answered;
         self.here.with_account()

@@ -74,6 +74,12 @@ pub enum LimitKey<'r> {
 }
 
 impl<'r> Question<'r> {
+    /// What stands in the place of a question where none is asked yet.
+    pub(super) const fn of_nothing(operation: OperationId, id: SessionId) -> Self {
+        let check = Check::Awaited { reference: Reference::new(0) };
+        Self { operation, id, stage: StageId::NONE, check, user: None, by_token: false }
+    }
+
     /// What is to be done on the strength of the answer.
     #[must_use]
     pub const fn operation(&self) -> OperationId {

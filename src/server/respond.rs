@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::flows::Policy;
-use super::session::{Session, SessionId};
+use super::session::{SessionId, StageList};
 use super::transition::answer::Answer;
 use super::transition::work::Work;
 use crate::wire::ParseError;
@@ -32,8 +32,8 @@ impl<'r> Respond<'r> {
         match (work.answer, &work.session) {
             (Some(Answer::Performed), _) => Self::Performed,
             (Some(Answer::Challenge { show_completed, error, extra }), Some(session)) => {
-                let session = session.clone();
-                Self::Challenge(Challenge { policy, id: work.id, session, show_completed, error, extra })
+                let passed = session.passed.stage_list();
+                Self::Challenge(Challenge { policy, id: work.id, passed, show_completed, error, extra })
             }
             (Some(Answer::Error(error)), _) => Self::Error(error),
             // No challenge is made without a session.
@@ -113,7 +113,7 @@ impl From<ParseError> for Respond<'_> {
 pub struct Challenge<'r> {
     policy: &'r Policy<'r>,
     id: SessionId,
-    session: Session,
+    passed: StageList,
     show_completed: bool,
     error: Option<Fault>,
     extra: Option<Raw<'r>>,
@@ -123,13 +123,13 @@ impl Challenge<'_> {
     /// The HTTP status: 401.
     pub const STATUS: u16 = 401;
 
-    /// The session this is about.
+    /// How many stages have passed.
     #[must_use]
-    pub const fn session(&self) -> &Session {
-        &self.session
+    pub const fn completed(&self) -> usize {
+        self.passed.len()
     }
 
-    /// Its ID.
+    /// The ID of the session this is about.
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         self.id
@@ -161,7 +161,7 @@ impl Challenge<'_> {
         if self.show_completed {
             out.write_str(",\"completed\":[")?;
             // A claimed session may be of an older policy, which had other stages.
-            let names = self.session.passed.stages().iter().filter_map(|stage| self.policy.quoted(*stage));
+            let names = self.passed.as_slice().iter().filter_map(|stage| self.policy.quoted(*stage));
             for (index, name) in names.enumerate() {
                 if index > 0 {
                     out.write_char(',')?;
@@ -190,7 +190,7 @@ impl Challenge<'_> {
 impl fmt::Debug for Challenge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Challenge")
-            .field("session", &self.session)
+            .field("completed", &self.completed())
             .field("error", &self.error_code())
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::commit::{Change, Committed, MAX_LOST_COMMITS};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::{Exchange, HostKind};
+use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
 use matrix_uia::server::operation::Deactivate;
 use matrix_uia::server::page::{PageExchange, PagePolicy, Visit};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
@@ -29,10 +29,8 @@ fn u25_a_page_whose_every_commit_is_lost_gives_back_what_it_reserved() {
     let (rules, id) = (Rules::default(), SessionId::from_entropy([b'Z'; 24]));
     let key = BindingKey::from_entropy([7; 16]);
     let request = DeactivateRequest::parse(b"{}").unwrap().check().unwrap();
-    let Exchange::Load(load) = Exchange::begin(&flows, &rules, HostKind::CLAIMS, request.call(&key), id, NOW)
-    else {
-        panic!("it begins with a load")
-    };
+    let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, request.call(&key), id, NOW);
+    let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
     let Exchange::Admit(admit) = load.found(None, Caller::User(alice()), NOW) else { panic!("no admission") };
     let Exchange::Commit(commit) = admit.admitted() else { panic!("no challenge") };
     let Some(Change::Put { session, .. }) = commit.changes().next() else { panic!("no session") };

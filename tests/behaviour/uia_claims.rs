@@ -5,7 +5,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::{Commit, Exchange, HostKind};
+use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::Refusal;
 use matrix_uia::server::operation::Deactivate;
 use matrix_uia::server::question::Check;
@@ -16,7 +16,7 @@ const ALICE: Subject = Subject::new(UserRef::new(1), 0);
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 const FIRST: Timestamp = Timestamp::from_millis(1_000);
 
-fn put(commit: &Commit<'_, Deactivate>) -> Session {
+fn put(commit: &Commit<'_, '_, Deactivate>) -> Session {
     let mut stored = commit.changes().filter_map(|change| match change {
         Change::Put { session, .. } => Some(session.clone()),
         _ => None,
@@ -25,16 +25,16 @@ fn put(commit: &Commit<'_, Deactivate>) -> Session {
 }
 
 /// Answers every question up to the next commit or call with what a host of one session has.
-fn go<'r>(
-    mut exchange: Exchange<'r, Deactivate>,
+fn go<'w, 'r>(
+    mut exchange: Exchange<'w, 'r, Deactivate>,
     session: Option<&Session>,
     now: Timestamp,
-) -> Exchange<'r, Deactivate> {
+) -> Exchange<'w, 'r, Deactivate> {
     loop {
         exchange = match exchange {
             Exchange::Load(load) => {
                 let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-                load.found(session.cloned(), caller, now)
+                load.found(session, caller, now)
             }
             Exchange::Admit(admit) => admit.admitted(),
             Exchange::Recall(recall) => recall.not_carried_out(),
@@ -62,16 +62,14 @@ fn u26_a_claim_that_another_request_has_ended_is_made_anew() {
             "type":"m.login.password","user":"alice","password":"wonderland"}}"#,
     );
     let poll = parse(br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa"}}"#);
-    let begin = |call, arrived| Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, id, arrived);
-    let Exchange::Commit(challenge) = go(begin(first.call(&KEY), FIRST), None, FIRST) else {
-        panic!("no challenge")
-    };
+    let begin = |call, arrived| Incoming::new(&flows, &rules, HostKind::CLAIMS, call, id, arrived);
+    let mut beginning = begin(first.call(&KEY), FIRST);
+    let Exchange::Commit(challenge) = go(beginning.exchange(), None, FIRST) else { panic!("no challenge") };
     let open = put(&challenge);
 
     // One request claims the session, and its call is refused.
-    let Exchange::Commit(claim) = go(begin(attempt.call(&KEY), FIRST), Some(&open), FIRST) else {
-        panic!("no claim")
-    };
+    let mut attempting = begin(attempt.call(&KEY), FIRST);
+    let Exchange::Commit(claim) = go(attempting.exchange(), Some(&open), FIRST) else { panic!("no claim") };
     let claimed = put(&claim);
     assert!(claimed.is_claimed());
     let Exchange::Perform(perform) = go(claim.committed(Committed::Stored), Some(&claimed), FIRST) else {
@@ -84,7 +82,8 @@ fn u26_a_claim_that_another_request_has_ended_is_made_anew() {
 
     // Before that is stored the claim lapses, and another request ends it.
     let late = FIRST.after(rules.claim_for);
-    let Exchange::Commit(ends) = go(begin(poll.call(&KEY), late), Some(&claimed), late) else {
+    let mut polling = begin(poll.call(&KEY), late);
+    let Exchange::Commit(ends) = go(polling.exchange(), Some(&claimed), late) else {
         panic!("it stays claimed")
     };
     let ended = put(&ends);

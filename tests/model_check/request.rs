@@ -9,7 +9,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::{Exchange, HostKind};
+use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::page::{PageExchange, PagePolicy, Visit};
@@ -215,8 +215,8 @@ pub(super) enum Reservation {
 }
 
 enum On {
-    Client(Exchange<'static, Op>),
-    Page(PageExchange<'static>),
+    Client(Box<Incoming<'static, Op>>),
+    Page(Box<PageExchange<'static>>),
 }
 
 /// An exchange at the question that needs the world to answer it.
@@ -235,11 +235,11 @@ impl Going {
         let on = if kind == Kind::Page {
             let visit =
                 Visit::form(id(), AuthType::Custom("org.example.voucher".into()), Ok(voucher()), None);
-            On::Page(PageExchange::begin(visit, arrived))
+            On::Page(Box::new(PageExchange::begin(visit, arrived)))
         } else {
             let call = kind.checked().call(&KEY);
             assert_eq!(call.session_id(), Some(id()));
-            On::Client(Exchange::begin(&FLOWS, &RULES, host, call, FRESH, arrived))
+            On::Client(Box::new(Incoming::new(&FLOWS, &RULES, host, call, FRESH, arrived)))
         };
         Self { on, epoch: 0, claimed: false, repeated: false, one_transaction: host != HostKind::CLAIMS }
     }
@@ -250,35 +250,46 @@ impl Going {
             self.epoch = *epoch;
             self.claimed = read.session().is_some_and(Session::is_claimed);
         }
-        self.on = match self.on {
-            On::Client(exchange) => On::Client(say(exchange, said, self.one_transaction)),
-            On::Page(exchange) => On::Page(say_page(exchange, said, self.one_transaction)),
-        };
-        loop {
-            self.on = match self.on {
-                On::Client(Exchange::Account(it)) => On::Client(it.found(Some(alice(self.epoch)))),
-                On::Client(Exchange::Admit(it)) => On::Client(it.admitted()),
-                On::Client(Exchange::Hash(it)) => On::Client(it.hashed()),
-                On::Client(Exchange::Repeat(it)) => {
-                    assert_eq!(it.outcome(), Reference::new(1));
-                    self.repeated = true;
-                    On::Client(it.repeated())
+        let (epoch, one_transaction) = (self.epoch, self.one_transaction);
+        match &mut self.on {
+            On::Client(incoming) => {
+                let mut exchange = say(incoming.exchange(), said, one_transaction);
+                loop {
+                    exchange = match exchange {
+                        Exchange::Account(it) => it.found(Some(alice(epoch))),
+                        Exchange::Admit(it) => it.admitted(),
+                        Exchange::Hash(it) => it.hashed(),
+                        Exchange::Repeat(it) => {
+                            assert_eq!(it.outcome(), Reference::new(1));
+                            self.repeated = true;
+                            it.repeated()
+                        }
+                        Exchange::Commit(it) if it.changes().next().is_none() => {
+                            it.committed(Committed::Stored)
+                        }
+                        _ => return self,
+                    };
                 }
-                On::Client(Exchange::Commit(it)) if it.changes().next().is_none() => {
-                    On::Client(it.committed(Committed::Stored))
-                }
-                On::Page(PageExchange::Account(it)) => On::Page(it.found(Some(alice(self.epoch)))),
-                On::Page(PageExchange::Commit(it)) if it.changes().next().is_none() => {
-                    On::Page(it.committed(Committed::Stored))
-                }
-                on => return Self { on, ..self },
             }
+            On::Page(_) => self.say_page(said),
         }
     }
 
-    pub(super) fn asks(&self) -> Asks {
-        match &self.on {
-            On::Client(exchange) => match exchange {
+    fn say_page(self, said: &Said) -> Self {
+        let On::Page(exchange) = self.on else { return self };
+        let mut exchange = say_page(*exchange, said, self.one_transaction);
+        loop {
+            exchange = match exchange {
+                PageExchange::Account(it) => it.found(Some(alice(self.epoch))),
+                PageExchange::Commit(it) if it.changes().next().is_none() => it.committed(Committed::Stored),
+                exchange => return Self { on: On::Page(Box::new(exchange)), ..self },
+            };
+        }
+    }
+
+    pub(super) fn asks(&mut self) -> Asks {
+        match &mut self.on {
+            On::Client(incoming) => match incoming.exchange() {
                 Exchange::Load(_) => Asks::Load,
                 Exchange::Verify(verify) => Asks::Verify(Of::asked(verify.question())),
                 Exchange::Recall(_) => Asks::Recall,
@@ -288,14 +299,14 @@ impl Going {
                     Respond::Performed if self.repeated => Answer::Replayed,
                     Respond::Performed => Answer::Succeeded,
                     Respond::Challenge(challenge) => {
-                        let passed = challenge.session().proofs().count();
+                        let passed = challenge.completed();
                         Answer::Challenged(passed, challenge.error_code().map(ErrorCode::name))
                     }
                     Respond::Error(error) => Answer::Refused(error.code().name()),
                 }),
                 _ => unreachable!("it has been answered"),
             },
-            On::Page(exchange) => match exchange {
+            On::Page(exchange) => match &**exchange {
                 PageExchange::Load(_) => Asks::Load,
                 PageExchange::Commit(_) => Asks::Commit,
                 PageExchange::Respond(outcome) => {
@@ -308,20 +319,29 @@ impl Going {
     }
 
     /// What is to be written, but for sessions that nobody here can name.
-    pub(super) fn writes(&self) -> Vec<Write> {
-        match &self.on {
-            On::Client(Exchange::Commit(commit)) => commit.changes().filter_map(write).collect(),
-            On::Page(PageExchange::Commit(commit)) => commit.changes().filter_map(write).collect(),
-            _ => unreachable!("there is nothing to write"),
-        }
+    pub(super) fn writes(&mut self) -> Vec<Write> {
+        self.changes(write)
     }
 
     /// What becomes of the voucher's use that is reserved.
-    pub(super) fn reservations(&self) -> Vec<Reservation> {
-        match &self.on {
-            On::Client(Exchange::Commit(commit)) => commit.changes().filter_map(reservation).collect(),
-            On::Page(PageExchange::Commit(commit)) => commit.changes().filter_map(reservation).collect(),
-            _ => unreachable!("there is nothing to write"),
+    pub(super) fn reservations(&mut self) -> Vec<Reservation> {
+        self.changes(reservation)
+    }
+
+    fn changes<T>(&mut self, of: fn(Change<'_>) -> Option<T>) -> Vec<T> {
+        match &mut self.on {
+            On::Client(incoming) => {
+                let Exchange::Commit(commit) = incoming.exchange() else {
+                    unreachable!("there is nothing to write")
+                };
+                commit.changes().filter_map(of).collect()
+            }
+            On::Page(exchange) => {
+                let PageExchange::Commit(commit) = &**exchange else {
+                    unreachable!("there is nothing to write")
+                };
+                commit.changes().filter_map(of).collect()
+            }
         }
     }
 
@@ -334,7 +354,8 @@ impl Going {
     /// session is claimed for it where claims are stored. The record of the
     /// call is left under the session where a claim is stored, and only there.
     pub(super) fn grants_what_is_earned(self, claims: bool) -> bool {
-        let On::Client(Exchange::Perform(perform)) = self.on else { return false };
+        let On::Client(mut incoming) = self.on else { return false };
+        let Exchange::Perform(perform) = incoming.exchange() else { return false };
         let under = perform.record_under();
         let (grant, performing) = perform.grant();
         grant.proofs().count() == 2
@@ -347,12 +368,16 @@ impl Going {
     }
 }
 
-fn say(exchange: Exchange<'static, Op>, said: &Said, one_transaction: bool) -> Exchange<'static, Op> {
+fn say<'w>(
+    exchange: Exchange<'w, 'static, Op>,
+    said: &Said,
+    one_transaction: bool,
+) -> Exchange<'w, 'static, Op> {
     let outcome = Outcome::new(Reference::new(1));
     match (exchange, said) {
         (Exchange::Load(it), Said::Loaded(read, epoch, now)) => {
             assert_eq!(it.session_id(), Some(id()));
-            it.found(read.session().cloned(), Caller::User(alice(*epoch)), Timestamp::from_millis(*now))
+            it.found(read.session(), Caller::User(alice(*epoch)), Timestamp::from_millis(*now))
         }
         (Exchange::Verify(it), Said::Verified(epoch)) => {
             let verdict = compare(it.question(), *epoch);
@@ -452,8 +477,8 @@ pub(super) fn begun() -> Read {
     static FIRST: LazyLock<Checked<ChangePasswordRequest<'static>>> =
         LazyLock::new(|| checked(br#"{"new_password":"looking-glass"}"#));
     let begun = Timestamp::from_millis(BEGUN);
-    let exchange = Exchange::begin(&FLOWS, &RULES, HostKind::CLAIMS, FIRST.call(&KEY), id(), begun);
-    let Exchange::Load(load) = exchange else { unreachable!("it begins with a load") };
+    let mut incoming = Incoming::new(&FLOWS, &RULES, HostKind::CLAIMS, FIRST.call(&KEY), id(), begun);
+    let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };
     let exchange = load.found(None, Caller::User(alice(0)), begun);
     let Exchange::Admit(admit) = exchange else { unreachable!("the host lets it in or not") };
     let Exchange::Commit(commit) = admit.admitted() else { unreachable!("no auth, no success") };

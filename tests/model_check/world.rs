@@ -261,7 +261,7 @@ impl World {
         // The effects and the record are there: only the store may have dropped the session,
         // or another request has read the record.
         let done = !self.host.one_transaction && state.requests[i].has_answered_call();
-        let going = state.requests[i].going(kind);
+        let mut going = state.requests[i].going(kind);
         let reserves = self.host.one_transaction && state.requests[i].reserves();
         let voucher = if reserves { Use::Reserved } else { state.voucher };
         let reservations = going.reservations();

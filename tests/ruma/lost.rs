@@ -10,7 +10,7 @@ use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::respond::Respond;
 use matrix_uia::wire::error::{ErrorBody, ErrorCode, MatrixError};
 use matrix_uia::wire::{Auth, ChallengeBody, Malformed, ParseError, Raw, ThreepidCreds, UserIdentifier};
-use matrix_uia::{Call, Exchange, Flows, Millis, Rules, Secret, SessionId, Text, Timestamp};
+use matrix_uia::{Call, Exchange, Flows, Incoming, Millis, Rules, Secret, SessionId, Text, Timestamp};
 use ruma_client_api::uiaa;
 use ruma_common::api::OutgoingResponse as _;
 use ruma_common::api::error as theirs;
@@ -25,7 +25,8 @@ fn challenge(auth: &str) -> (Value, uiaa::UiaaInfo) {
     let rules = Rules::default();
     let call = Call::new(Auth::parse(auth.as_bytes()).unwrap());
     let (fresh, now) = (SessionId::from_entropy([7; 24]), Timestamp::from_millis(0));
-    let Exchange::Load(load) = Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, fresh, now) else {
+    let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+    let Exchange::Load(load) = incoming.exchange() else {
         panic!("it begins with a load");
     };
     let Exchange::Admit(admit) = load.found(None, Caller::Nobody, now) else { panic!("it is let in") };

@@ -7,7 +7,7 @@ use matrix_uia::server::call::{Param, Params};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::digest::ParamDigest;
-use matrix_uia::server::exchange::{Exchange, HostKind};
+use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::Check;
@@ -59,25 +59,26 @@ fn caller(id: SessionId) -> Caller {
 /// What a request has come to: the session as it is to be stored, and the rest of it.
 pub(super) struct Step {
     session: Option<Session>,
-    rest: Exchange<'static, ChangePassword>,
+    rest: Incoming<'static, ChangePassword>,
 }
 
-fn begin(id: SessionId, auth: &str, params: Params, now: Timestamp) -> Exchange<'static, ChangePassword> {
+fn begin(id: SessionId, auth: &str, params: Params, now: Timestamp) -> Incoming<'static, ChangePassword> {
     let auth: &'static str = String::from(auth).leak();
     let call = Call::new(Auth::parse(auth.as_bytes()).unwrap()).with_params(params);
-    Exchange::begin(&FLOWS, &RULES, HostKind::CLAIMS, call, id, now)
+    Incoming::new(&FLOWS, &RULES, HostKind::CLAIMS, call, id, now)
 }
 
 /// Goes on up to the next commit. Whatever is asked, the answer is yes.
 fn go_on(
-    mut exchange: Exchange<'static, ChangePassword>,
+    mut incoming: Incoming<'static, ChangePassword>,
     id: SessionId,
     session: Option<&Session>,
     now: Timestamp,
 ) -> Step {
-    loop {
+    let mut exchange = incoming.exchange();
+    let put = loop {
         exchange = match exchange {
-            Exchange::Load(load) => load.found(session.cloned(), caller(id), now),
+            Exchange::Load(load) => load.found(session, caller(id), now),
             Exchange::Admit(admit) => admit.admitted(),
             Exchange::Verify(verify) => {
                 let verdict = match verify.question().check() {
@@ -94,11 +95,13 @@ fn go_on(
                     Change::Put { session, .. } => Some(session.clone()),
                     _ => None,
                 });
-                return Step { session: put, rest: commit.committed(Committed::Stored) };
+                let _ = commit.committed(Committed::Stored);
+                break put;
             }
-            rest => return Step { session: None, rest },
+            _ => break None,
         };
-    }
+    };
+    Step { session: put, rest: incoming }
 }
 
 /// A new session.
@@ -144,7 +147,7 @@ pub(super) struct Claim {
 pub(super) struct Receipt {
     pub(super) id: SessionId,
     pub(super) session: Session,
-    rest: Exchange<'static, ChangePassword>,
+    rest: Incoming<'static, ChangePassword>,
 }
 
 fn granted(id: SessionId, step: Step) -> Option<Claim> {
@@ -167,16 +170,15 @@ impl Receipt {
     pub(super) fn end(self, succeeded: bool, now: Timestamp) -> Session {
         let Self { id, session, rest } = self;
         let begun = session.claimed_at().expect("it is claimed");
-        let Exchange::Perform(perform) = go_on(rest, id, Some(&session), begun).rest else {
-            panic!("the claim holds")
-        };
+        let mut rest = go_on(rest, id, Some(&session), begun).rest;
+        let Exchange::Perform(perform) = rest.exchange() else { panic!("the claim holds") };
         let (_grant, performing) = perform.grant();
-        let ended = if succeeded {
+        let _ = if succeeded {
             performing.succeeded(Outcome::new(Reference::new(1)), now)
         } else {
             performing.refused(Refusal::new(MatrixError::unavailable()))
         };
-        go_on(ended, id, None, now).session.expect("its end is stored")
+        go_on(rest, id, None, now).session.expect("its end is stored")
     }
 }
 

@@ -15,7 +15,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::Committed;
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::{Exchange, HostKind, Verify};
+use matrix_uia::server::exchange::{Exchange, HostKind, Incoming, Verify};
 use matrix_uia::server::grant::{Exempt, Outcome};
 use matrix_uia::server::operation::{ChangePassword, Operation, Register};
 use matrix_uia::server::question::Check;
@@ -150,8 +150,9 @@ fn engine() {
     let Ok(checked) = checked else { return };
     let call = measured("Checked::call", || checked.call(&KEY));
     let kind = HostKind::CLAIMS;
-    let exchange = measured("Exchange::begin", || Exchange::begin(&flows, &rules, kind, call, FRESH, NOW));
-    let Exchange::Load(load) = exchange else { return };
+    let mut incoming =
+        measured("Incoming::new", || Incoming::new(&flows, &rules, kind, call, FRESH, NOW));
+    let Exchange::Load(load) = measured("Incoming::exchange", || incoming.exchange()) else { return };
     let exchange = measured("Load::found", || load.found(None, caller(), NOW));
     let Exchange::Admit(admit) = exchange else { return };
     let exchange = measured("Admit::admitted", || admit.admitted());
@@ -173,7 +174,8 @@ fn engine() {
     let _ = measured("Commit::committed", || commit.committed(Committed::Stored));
 
     // A request that fails is stored, and written.
-    let Exchange::Load(load) = Exchange::begin(&flows, &rules, kind, call, FRESH, NOW) else { return };
+    let mut incoming = Incoming::new(&flows, &rules, kind, call, FRESH, NOW);
+    let Exchange::Load(load) = incoming.exchange() else { return };
     let Exchange::Admit(admit) = load.found(None, caller(), NOW) else { return };
     let Exchange::Verify(verify) = admit.admitted() else { return };
     let failed = verdict_of(&verify, false);
@@ -187,11 +189,11 @@ fn engine() {
     let _ = measured("Respond::write_body", || respond.write_body(&mut out).is_ok());
     let _ = measured("Store::load", || store.load(&FRESH).is_some());
     let _ = measured("Store::expire", || store.expire(Timestamp::from_millis(10_000_000)).is_some());
-    report("(size of Exchange)", size_of::<Exchange<'_, ChangePassword>>());
+    report("(size of Incoming)", size_of::<Incoming<'_, ChangePassword>>());
     report("(size of Session)", size_of::<Session>());
 }
 
-fn verdict_of(verify: &Verify<'_, ChangePassword>, matches: bool) -> Verdict<'static> {
+fn verdict_of(verify: &Verify<'_, '_, ChangePassword>, matches: bool) -> Verdict<'static> {
     match verify.question().check() {
         Check::Password(check) => check.named(Named::User(USER)).verdict(matches),
         _ => Verdict::Failed(StageFailure::Other),
@@ -203,8 +205,8 @@ fn exempt<Op: Operation>(request: &impl Endpoint<Op = Op>, flow: &'static str) -
     let mut buffer = [0; 256];
     let flows = Flows::<Op>::in_buffer([[flow]], None, &mut buffer).ok()?;
     let (rules, kind) = (Rules::default(), HostKind::CLAIMS);
-    let exchange = Exchange::begin(&flows, &rules, kind, request.call(&KEY), FRESH, NOW);
-    let Exchange::Load(load) = exchange else { return None };
+    let mut incoming = Incoming::new(&flows, &rules, kind, request.call(&KEY), FRESH, NOW);
+    let Exchange::Load(load) = incoming.exchange() else { return None };
     let Exchange::Admit(admit) = load.found(None, caller(), NOW) else { return None };
     let exchange = match admit.assume_exempt(Exempt::ApplicationService) {
         Exchange::Hash(hash) => match hash.hashed() {

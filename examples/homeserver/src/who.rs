@@ -16,7 +16,7 @@ use axum::response::Response;
 use matrix_uia::endpoint::appservice::{self, ServiceToken};
 use matrix_uia::endpoint::refresh::check_access;
 use matrix_uia::server::account::{Account, AccountStatus, Action, Lifecycle};
-use matrix_uia::server::exchange::{Admit, Exchange};
+use matrix_uia::server::drive::{Admit, Answer};
 use matrix_uia::server::grant::{Exempt, Refusal};
 use matrix_uia::server::operation::Operation;
 use matrix_uia::server::reference::{Subject, UserRef};
@@ -112,7 +112,7 @@ impl Who {
 
     /// Lets a call in; as one that needs no authentication if an application service makes it, or a token that
     /// has authenticated just now. Who needs it and couldn't is refused, rather than asked for ever.
-    pub fn admit<'r, Op: Operation>(&self, admit: Admit<'r, Op>, passable: bool) -> Exchange<'r, Op> {
+    pub fn admit<Op: Operation>(&self, admit: Admit<Op>, passable: bool) -> Answer<Op> {
         match self.uia {
             _ if self.is_appservice() => admit.assume_exempt(Exempt::ApplicationService),
             _ if !passable => admit.refused(Refusal::new(guard::no_way())),

@@ -99,7 +99,7 @@ impl<'a> RegisterRequest<'a> {
     ///
     /// A request that is refused here may belong to a session, whose parameters it may
     /// change (rule U14): a host ends it by
-    /// [`Exchange::refuse`](crate::server::exchange::Exchange::refuse) with
+    /// [`Incoming::refused`](crate::server::exchange::Incoming::refused) with
     /// [`unchecked_call`](Self::unchecked_call).
     ///
     /// # Errors

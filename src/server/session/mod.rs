@@ -28,5 +28,5 @@ pub use value::Session;
 pub use worth::Worth;
 
 pub(crate) use id::letter;
-pub(crate) use passed::Passed;
+pub(crate) use passed::{Passed, StageList};
 pub(crate) use value::{Phase, SLOTS};

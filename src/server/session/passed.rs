@@ -18,6 +18,23 @@ pub(crate) struct Passed {
     kinds: [Kind; MAX_STAGES],
 }
 
+/// The names of the stages that have passed, without what they proved.
+#[derive(Clone, Copy)]
+pub(crate) struct StageList {
+    stages: [StageId; MAX_STAGES],
+    len: usize,
+}
+
+impl StageList {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn as_slice(&self) -> &[StageId] {
+        self.stages.get(..self.len).unwrap_or_default()
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -40,6 +57,10 @@ impl Passed {
 
     pub(crate) fn stages(&self) -> &[StageId] {
         self.stages.get(..self.len()).unwrap_or_default()
+    }
+
+    pub(crate) fn stage_list(&self) -> StageList {
+        StageList { stages: self.stages, len: self.len() }
     }
 
     pub(crate) fn contains(&self, stage: StageId) -> bool {

@@ -53,7 +53,7 @@
 //!
 //! ```
 //! use matrix_uia::server::account::Caller;
-//! use matrix_uia::server::exchange::HostKind;
+//! use matrix_uia::server::exchange::{HostKind, Incoming};
 //! use matrix_uia::server::operation::ChangePassword;
 //! use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
 //! use matrix_uia::wire::Auth;
@@ -67,9 +67,9 @@
 //! let now = Timestamp::from_millis(0);
 //! let fresh = SessionId::from_entropy([1; 24]); // from the host's generator
 //! let call = Call::new(Auth::Absent);
-//! let exchange = Exchange::begin(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
-//! let Exchange::Load(load) = exchange else { unreachable!("it begins with a load") };
-//! let session = load.session_id().and_then(|id| store.load(&id)).map(|found| found.session.clone());
+//! let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+//! let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };
+//! let session = load.session_id().and_then(|id| store.load(&id)).map(|found| &found.session);
 //! let Exchange::Admit(admit) = load.found(session, Caller::Nobody, now) else { unreachable!() };
 //! let Exchange::Commit(commit) = admit.admitted() else { unreachable!("no auth, no success") };
 //! let stored = store.commit(commit.changes(), None, OwnerKey::NOBODY, now)?;

@@ -10,7 +10,7 @@ use crate::{Millis, Timestamp};
 
 impl<'r> Work<'r> {
     /// Every stage has passed.
-    pub(super) fn complete(&mut self) -> Todo<'r> {
+    pub(super) fn complete(&mut self) -> Todo {
         if self.request.call.operation.needs_hash && self.hashed != Some(self.effective()) {
             return Todo::Hash;
         }
@@ -40,7 +40,7 @@ impl<'r> Work<'r> {
     }
 
     /// The call succeeded.
-    pub(crate) fn succeeded(&mut self, outcome: Outcome, now: Timestamp) -> Todo<'r> {
+    pub(crate) fn succeeded(&mut self, outcome: Outcome, now: Timestamp) -> Todo {
         let exempt = self.admission == Admission::Exempt;
         if let Some(session) = &mut self.session
             && !exempt
@@ -54,7 +54,7 @@ impl<'r> Work<'r> {
     }
 
     /// The call was refused for a reason that is not authentication.
-    pub(crate) fn refused(&mut self, refusal: Refusal) -> Todo<'r> {
+    pub(crate) fn refused(&mut self, refusal: Refusal) -> Todo {
         self.undo = true;
         let Refusal { error, params } = refusal;
         let worth_keeping = self.is_worth_keeping();
@@ -98,7 +98,7 @@ impl<'r> Work<'r> {
 
     /// A registration was refused for its parameters before the flow was complete: other
     /// parameters may be sent, and are bound anew (rule U14).
-    pub(crate) fn not_admitted(&mut self, error: MatrixError) -> Todo<'r> {
+    pub(crate) fn not_admitted(&mut self, error: MatrixError) -> Todo {
         let lifetime = self.request.rules.session_lifetime;
         let same = self.session.as_ref().is_some_and(|session| {
             session.by_token == self.caller.is_some()
@@ -120,7 +120,7 @@ impl<'r> Work<'r> {
     }
 
     /// Whether the call of a lapsed claim was carried out.
-    pub(crate) fn recalled(&mut self, recalled: Recalled) -> Todo<'r> {
+    pub(crate) fn recalled(&mut self, recalled: Recalled) -> Todo {
         let (id, arrived) = (self.id, self.request.arrived);
         let Some(session) = &mut self.session else { return self.unknown() };
         let stored = session.revision;

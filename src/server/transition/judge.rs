@@ -29,7 +29,7 @@ impl<'r> Work<'r> {
         stage: StageId,
         known: bool,
         data: Result<AuthData<'r>, Malformed>,
-    ) -> Todo<'r> {
+    ) -> Todo {
         let Some(session) = &self.session else { return self.unknown() };
         if known && session.passed.contains(stage) {
             return self.go_on_or_challenge();
@@ -66,7 +66,7 @@ impl<'r> Work<'r> {
     }
 
     /// What can't be an attempt changes nothing (rule U6), so it binds nothing either.
-    fn no_attempt(&mut self, fault: Fault) -> Todo<'r> {
+    fn no_attempt(&mut self, fault: Fault) -> Todo {
         if matches!(self.write, Write::Replace(_)) {
             self.unbind();
             self.changed = false;
@@ -74,17 +74,18 @@ impl<'r> Work<'r> {
         self.challenge(Some(fault))
     }
 
-    fn ask(&mut self, stage: StageId, check: Check<'r>, by_token: bool) -> Todo<'r> {
+    fn ask(&mut self, stage: StageId, check: Check<'r>, by_token: bool) -> Todo {
         let Some(session) = &self.session else { return self.unknown() };
         let (operation, user) = (session.operation, session.user());
         // The verdict is applied to the session as it is then.
         self.unbind();
-        Todo::Verify(Question { operation, id: self.id, stage, check, user, by_token })
+        self.question = Question { operation, id: self.id, stage, check, user, by_token };
+        Todo::Verify
     }
 
     /// Nothing to verify in the request itself: the call goes ahead if all has passed,
     /// else the host is asked about what the session waits for.
-    pub(super) fn ask_awaited(&mut self) -> Todo<'r> {
+    pub(super) fn ask_awaited(&mut self) -> Todo {
         let Some(session) = &self.session else { return self.unknown() };
         let (user, by_token) = (session.user(), session.by_token);
         match session.awaiting() {
@@ -108,7 +109,7 @@ impl<'r> Work<'r> {
         self.session.as_ref().is_some_and(|session| session.passed.contains(stage))
     }
 
-    pub(super) fn go_on_or_challenge(&mut self) -> Todo<'r> {
+    pub(super) fn go_on_or_challenge(&mut self) -> Todo {
         let order = self.request.rules.stage_order;
         let complete = self
             .session
@@ -117,7 +118,7 @@ impl<'r> Work<'r> {
         if complete && self.request.side == Side::Client { self.complete() } else { self.challenge(None) }
     }
 
-    pub(crate) fn judge(&mut self, stage: StageId, polled: bool, verdict: Verdict<'r>) -> Todo<'r> {
+    pub(crate) fn judge(&mut self, stage: StageId, polled: bool, verdict: Verdict<'r>) -> Todo {
         let (reference, extra) = match verdict {
             Verdict::Passed(evidence) if self.accepts(stage, evidence) => return self.pass(stage, evidence),
             Verdict::Passed(evidence) => {
@@ -153,7 +154,7 @@ impl<'r> Work<'r> {
         }
     }
 
-    pub(super) fn pass(&mut self, stage: StageId, evidence: Evidence) -> Todo<'r> {
+    pub(super) fn pass(&mut self, stage: StageId, evidence: Evidence) -> Todo {
         let terms = self.request.policy.terms();
         if let Some(session) = &mut self.session {
             session.phase = Phase::Open;
@@ -177,7 +178,7 @@ impl<'r> Work<'r> {
     ///
     /// Nothing else may change: the host is not told to keep the parameters, so they
     /// aren't bound, and the client has not been shown the terms.
-    fn fail(&mut self, polled: bool, error: MatrixError) -> Todo<'r> {
+    fn fail(&mut self, polled: bool, error: MatrixError) -> Todo {
         self.unbind();
         self.changed = false;
         self.count(polled);
@@ -185,7 +186,7 @@ impl<'r> Work<'r> {
         self.commit(Answer::Error(error))
     }
 
-    pub(super) fn challenge(&mut self, error: Option<Fault>) -> Todo<'r> {
+    pub(super) fn challenge(&mut self, error: Option<Fault>) -> Todo {
         self.challenge_as(true, error, None)
     }
 
@@ -194,7 +195,7 @@ impl<'r> Work<'r> {
         show_completed: bool,
         error: Option<Fault>,
         extra: Option<Raw<'r>>,
-    ) -> Todo<'r> {
+    ) -> Todo {
         self.put = match self.write {
             Write::Keep => false,
             Write::Insert => true,

@@ -11,7 +11,7 @@
 //! may have expired, moved on, or been closed.
 
 pub(crate) mod answer;
-mod asked;
+pub(crate) mod asked;
 mod bind;
 pub(crate) mod end;
 mod judge;

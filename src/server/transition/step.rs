@@ -18,7 +18,7 @@ const UNKNOWN_SESSION: &str = "Unknown or expired session.";
 impl<'r> Work<'r> {
     /// The session has been put in its place; this is the account of the access token, as it
     /// is now.
-    pub(crate) fn loaded(&mut self, caller: Caller, now: Timestamp) -> Todo<'r> {
+    pub(crate) fn loaded(&mut self, caller: Caller, now: Timestamp) -> Todo {
         if let Err(error) = self.arrive(caller, now) {
             return self.refuse(error);
         }
@@ -29,9 +29,9 @@ impl<'r> Work<'r> {
     }
 
     /// Goes on once it is known whom a stage has named.
-    pub(super) fn with_account(&mut self) -> Todo<'r> {
+    pub(super) fn with_account(&mut self) -> Todo {
         match self.account_to_ask() {
-            Some(user) => Todo::Account(user),
+            Some(_) => Todo::Account,
             None => self.go_on_with_account(),
         }
     }
@@ -75,8 +75,13 @@ impl<'r> Work<'r> {
         of_session.and_then(Session::user).or(proved)
     }
 
+    /// Whose account is asked for.
+    pub(crate) fn asked_user(&self) -> UserRef {
+        self.account_to_ask().unwrap_or(UserRef::new(0))
+    }
+
     /// The account that a stage has named, as it is now.
-    pub(crate) fn account(&mut self, account: Option<Account>) -> Todo<'r> {
+    pub(crate) fn account(&mut self, account: Option<Account>) -> Todo {
         match self.name_account(account) {
             Ok(()) => self.go_on_with_account(),
             Err(error) => self.refuse(error),
@@ -100,7 +105,7 @@ impl<'r> Work<'r> {
         }
     }
 
-    fn go_on_with_account(&mut self) -> Todo<'r> {
+    fn go_on_with_account(&mut self) -> Todo {
         if let Some(error) = self.refusal {
             return self.not_admitted(error);
         }
@@ -125,17 +130,14 @@ impl<'r> Work<'r> {
         }
     }
 
-    pub(crate) fn go_on(&mut self) -> Todo<'r> {
+    pub(crate) fn go_on(&mut self) -> Todo {
         if self.admission == Admission::Exempt {
             return self.complete();
         }
-        match self.answered {
-            Some(answered) => self.apply(answered),
-            None => self.receive(),
-        }
+        if self.answered.is_some() { self.apply() } else { self.receive() }
     }
 
-    fn receive(&mut self) -> Todo<'r> {
+    fn receive(&mut self) -> Todo {
         let attempts = matches!(self.request.input, Input::Attempt { .. });
         let begins = matches!(self.request.input, Input::Absent)
             || (attempts && self.request.call.session.is_none() && !self.request.rules.one_shot);
@@ -152,19 +154,21 @@ impl<'r> Work<'r> {
         }
     }
 
-    fn apply(&mut self, answered: Answered<'r>) -> Todo<'r> {
+    fn apply(&mut self) -> Todo {
         self.unused = self.unheld();
-        let outdated = self.is_outdated(&answered);
+        let Some(answered) = &self.answered else { return self.receive() };
+        let outdated = self.is_outdated(answered);
+        let Answered { stage, polled, settled, .. } = *answered;
         match self.locate() {
             // What was verified may be the old credentials: as if the request had come in now.
             Ok(()) if outdated && self.request.call.session.is_none() => self.unknown(),
-            Ok(()) if !outdated && self.is_next(answered.stage) => {
-                if answered.settled {
-                    return self.challenge(None);
+            Ok(()) if !outdated && self.is_next(stage) => match self.answered.as_ref().map(|it| it.verdict) {
+                Some(verdict) if !settled => {
+                    self.unused = None;
+                    self.judge(stage, polled, verdict)
                 }
-                self.unused = None;
-                self.judge(answered.stage, answered.polled, answered.verdict)
-            }
+                _ => self.challenge(None),
+            },
             // Another request was faster.
             Ok(()) => self.go_on_or_challenge(),
             Err(located) => self.elsewhere(located),
@@ -185,7 +189,7 @@ impl<'r> Work<'r> {
     }
 
     /// The answer where no session goes on.
-    fn elsewhere(&mut self, located: Located) -> Todo<'r> {
+    fn elsewhere(&mut self, located: Located) -> Todo {
         match located {
             Located::Lapsed if self.request.side == Side::Client => Todo::Recall,
             Located::Claimed | Located::Lapsed => {
@@ -199,7 +203,7 @@ impl<'r> Work<'r> {
     }
 
     /// Rule U12.
-    pub(crate) fn unknown(&mut self) -> Todo<'r> {
+    pub(crate) fn unknown(&mut self) -> Todo {
         let error = Fault::new(ErrorCode::Unknown, UNKNOWN_SESSION);
         let page = self.request.side != Side::Client;
         if page || self.request.rules.unknown_session == UnknownSession::Reject {
@@ -211,7 +215,7 @@ impl<'r> Work<'r> {
 
     /// The request ends here, for a reason that is not the session's: what its verdict
     /// proved is given back.
-    pub(crate) fn refuse(&mut self, error: MatrixError) -> Todo<'r> {
+    pub(crate) fn refuse(&mut self, error: MatrixError) -> Todo {
         if self.answered.is_some() {
             self.unused = self.unheld();
         }

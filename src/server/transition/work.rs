@@ -6,7 +6,7 @@ use crate::server::call::CallFacts;
 use crate::server::flows::Policy;
 use crate::server::lost::LostCommits;
 use crate::server::question::Question;
-use crate::server::reference::{Subject, UserRef};
+use crate::server::reference::{Reference, Subject, UserRef};
 use crate::server::rules::Rules;
 use crate::server::session::{Passed, Proof, Revision, SLOTS, Session, SessionId};
 use crate::server::verdict::Verdict;
@@ -156,6 +156,12 @@ pub(crate) struct Work<'r> {
     pub(crate) unused: Option<Proof>,
     /// `None`: load again.
     pub(crate) answer: Option<Answer<'r>>,
+
+    // What is asked now:
+    pub(crate) todo: Todo,
+    pub(crate) question: Question<'r>,
+    /// Whether the grant has been given out, and its call has not ended.
+    pub(crate) granted: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -166,14 +172,15 @@ pub(crate) struct Before {
 }
 
 /// What the host is asked next.
-#[derive(Clone, Copy)]
-pub(crate) enum Todo<'r> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Todo {
     Load,
-    /// The account of this user.
-    Account(UserRef),
+    /// The account of the user who is [asked for](Work::asked_user).
+    Account,
     Admit,
     Recall,
-    Verify(Question<'r>),
+    /// The [question](Work::question).
+    Verify,
     Hash,
     Perform,
     Repeat,
@@ -183,6 +190,7 @@ pub(crate) enum Todo<'r> {
 }
 
 impl<'r> Work<'r> {
+    #[inline]
     pub(crate) fn new(request: Request<'r>) -> Self {
         Self {
             request,
@@ -209,6 +217,9 @@ impl<'r> Work<'r> {
             leaving: None,
             unused: None,
             answer: None,
+            todo: Todo::Load,
+            question: Question::of_nothing(request.call.operation.id, request.fresh),
+            granted: false,
         }
     }
 
@@ -241,6 +252,9 @@ impl<'r> Work<'r> {
             leaving,
             unused,
             answer,
+            todo: _,
+            question: _,
+            granted: _,
         } = self;
         *answered = answered.and_then(Answered::after_transaction);
         (*caller, *named, *named_asked) = (None, None, false);
@@ -264,12 +278,22 @@ impl<'r> Work<'r> {
         self.session.as_ref().filter(|_| claimed).map(|_| self.id)
     }
 
+    /// What the host called the result of the call that has succeeded.
+    pub(crate) fn outcome(&self) -> Reference {
+        self.session.as_ref().and_then(Session::outcome).unwrap_or_default()
+    }
+
+    /// The user of the request's token, or the one the call is about.
+    pub(crate) fn user(&self) -> Option<UserRef> {
+        self.caller.or(self.named).map(|account| account.user)
+    }
+
     /// The session to load.
     pub(crate) fn to_load(&self) -> Option<SessionId> {
         self.request.call.session.flatten()
     }
 
-    pub(crate) fn commit(&mut self, answer: Answer<'r>) -> Todo<'r> {
+    pub(crate) fn commit(&mut self, answer: Answer<'r>) -> Todo {
         self.answer = Some(answer);
         Todo::Commit
     }

@@ -2,7 +2,7 @@
 
 use matrix_uia::server::account::{self, AccountStatus, Lifecycle};
 use matrix_uia::server::commit::Committed;
-use matrix_uia::server::exchange::{Exchange, HostKind, Performing};
+use matrix_uia::server::exchange::{self, Exchange, HostKind, Performing};
 use matrix_uia::server::grant::{Exempt, Grant, Outcome, Refusal};
 use matrix_uia::server::reference::{Reference, Subject};
 use matrix_uia::wire::Auth;
@@ -23,7 +23,9 @@ use crate::verify::look_up;
 
 /// A request on its way.
 pub(crate) struct Flight<'r, Op: Known> {
-    at: At<'r, Op>,
+    /// Always there between two questions.
+    asks: Option<Box<exchange::Incoming<'r, Op>>>,
+    at: At,
     around: Around<'r>,
     request: Request,
     incoming: Incoming,
@@ -36,10 +38,10 @@ pub(crate) struct Flight<'r, Op: Known> {
     reserved: Vec<usize>,
 }
 
-enum At<'r, Op: Known> {
-    Asks(Exchange<'r, Op>),
+enum At {
+    Asks,
     /// The call is being carried out.
-    Performs(Box<Granted>, Performing<'r, Op>),
+    Performs(Box<Granted>),
     Gone,
 }
 
@@ -76,14 +78,15 @@ impl<'r, Op: Known> Flight<'r, Op> {
             call
         };
         let (flows, rules) = (Op::flows(around.policy_number), around.rules);
-        let exchange = if request.unchecked {
+        let asks = if request.unchecked {
             let error = MatrixError::new(ErrorCode::WeakPassword, "It is too weak.");
-            Exchange::refuse(flows, rules, kind, call, error, host.timestamp())
+            exchange::Incoming::refused(flows, rules, kind, call, error, host.timestamp())
         } else {
-            Exchange::begin(flows, rules, kind, call, id(incoming.fresh), host.timestamp())
+            exchange::Incoming::new(flows, rules, kind, call, id(incoming.fresh), host.timestamp())
         };
         Self {
-            at: At::Asks(exchange),
+            asks: Some(Box::new(asks)),
+            at: At::Asks,
             around,
             request,
             incoming,
@@ -98,11 +101,14 @@ impl<'r, Op: Known> Flight<'r, Op> {
     /// Answers one question; whether the request has had its answer.
     pub(crate) fn advance(&mut self, host: &mut Host) -> bool {
         match std::mem::replace(&mut self.at, At::Gone) {
-            At::Asks(exchange) => match self.answer(exchange, host) {
+            At::Asks => match self.answer(host) {
                 Some(at) => self.at = at,
                 None => return true,
             },
-            At::Performs(granted, performing) => self.at = At::Asks(self.perform(*granted, performing, host)),
+            At::Performs(granted) => {
+                self.perform(*granted, host);
+                self.at = At::Asks;
+            }
             At::Gone => return true,
         }
         false
@@ -116,8 +122,15 @@ impl<'r, Op: Known> Flight<'r, Op> {
         }
     }
 
-    fn answer(&mut self, exchange: Exchange<'r, Op>, host: &mut Host) -> Option<At<'r, Op>> {
-        Some(At::Asks(match exchange {
+    fn answer(&mut self, host: &mut Host) -> Option<At> {
+        let mut asks = self.asks.take().expect("it is between two questions");
+        let next = self.say(asks.exchange(), host);
+        self.asks = Some(asks);
+        next
+    }
+
+    fn say(&mut self, exchange: Exchange<'_, 'r, Op>, host: &mut Host) -> Option<At> {
+        let _ = match exchange {
             Exchange::Load(load) => {
                 assert!(self.plan.is_none() && self.decision.is_none());
                 host.undo(self.transaction.take());
@@ -127,7 +140,7 @@ impl<'r, Op: Known> Flight<'r, Op> {
                 self.so_far.named = None;
                 let caller = self.caller();
                 self.decide(host);
-                load.found(session, caller_of_crate(caller), host.timestamp())
+                load.found(session.as_ref(), caller_of_crate(caller), host.timestamp())
             }
             Exchange::Account(asked) => {
                 let decision = self.decision.as_mut().expect("it was loaded");
@@ -209,9 +222,9 @@ impl<'r, Op: Known> Flight<'r, Op> {
             }
             Exchange::Perform(perform) => {
                 let Then::Perform(granted) = self.then() else { panic!("nothing is granted") };
-                let (grant, performing) = perform.grant();
+                let (grant, _) = perform.grant();
                 self.check_grant(&grant, &granted);
-                return Some(At::Performs(granted, performing));
+                return Some(At::Performs(granted));
             }
             Exchange::Repeat(repeat) => {
                 let Then::Repeat(repeated) = self.then() else { panic!("there is no answer to repeat") };
@@ -245,7 +258,8 @@ impl<'r, Op: Known> Flight<'r, Op> {
                 self.end(host, &answer);
                 return None;
             }
-        }))
+        };
+        Some(At::Asks)
     }
 
     /// Who makes the request, as the transaction sees it.
@@ -363,12 +377,19 @@ impl<'r, Op: Known> Flight<'r, Op> {
         self.check_params(live.model.bound.effective(&self.incoming.given));
     }
 
-    fn perform(
+    fn perform(&mut self, granted: Granted, host: &mut Host) {
+        let mut asks = self.asks.take().expect("it is between two questions");
+        let performing = asks.performing().expect("the grant has been given out");
+        let _ = self.end_call(granted, performing, host);
+        self.asks = Some(asks);
+    }
+
+    fn end_call<'w>(
         &mut self,
         granted: Granted,
-        performing: Performing<'r, Op>,
+        performing: Performing<'w, 'r, Op>,
         host: &mut Host,
-    ) -> Exchange<'r, Op> {
+    ) -> Exchange<'w, 'r, Op> {
         let record = granted.record_under();
         if let Some(success) = record.filter(|_| !host.one_transaction).and_then(|it| host.records.get(&it)) {
             let success = *success;

@@ -53,7 +53,7 @@ enum AnyFlight<'r> {
     ChangePassword(Flight<'r, ChangePassword>),
     GetLoginToken(Flight<'r, GetLoginToken>),
     UploadSigningKeys(Flight<'r, UploadSigningKeys>),
-    Page(PageFlight<'r>, u8),
+    Page(Box<PageFlight<'r>>, u8),
 }
 
 macro_rules! of_operation {
@@ -261,7 +261,7 @@ impl<'r> World<'r> {
         let host = &self.host;
         let flight =
             of_operation!(number, Op => PageFlight::new::<Op>(around, (visit, session), shown, text, host));
-        Some(AnyFlight::Page(flight, number))
+        Some(AnyFlight::Page(Box::new(flight), number))
     }
 
     fn go_on(&mut self, which: usize, steps: u8) {
