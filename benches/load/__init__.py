@@ -1,0 +1,1 @@
+"""What `benches/homeserver` is made of."""
