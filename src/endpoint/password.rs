@@ -18,7 +18,7 @@ use super::checked::Checked;
 use crate::Secret;
 use crate::decode::Version;
 use crate::server::call::{Call, Param, Params};
-use crate::server::digest::{BindingKey, ParamDigest};
+use crate::server::digest::{BindingKey, ParamDigest, ParamName};
 use crate::server::endpoint::Endpoint;
 use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::ChangePassword;
@@ -222,8 +222,9 @@ impl Endpoint for Checked<ChangePasswordRequest<'_>> {
 
     #[inline(never)]
     fn call(&self, key: &BindingKey) -> Call<'_, ChangePassword> {
-        let digest =
-            |password: Secret<'_>| key.param::<ChangePassword>("new_password").text(password.expose());
+        let digest = |password: Secret<'_>| {
+            key.named(const { ParamName::of::<ChangePassword>("new_password") }).text(password.expose())
+        };
         let params = Params::new([
             Param::required(self.new_password.map(digest)),
             Param::optional(self.logout_devices.map(ParamDigest::boolean), ParamDigest::boolean(true)),
