@@ -43,6 +43,11 @@ impl<'a> Text<'a> {
         Self { raw, escaped }
     }
 
+    /// The text as it stands in the input.
+    pub(crate) const fn raw(&self) -> &'a str {
+        self.raw
+    }
+
     /// The text, if it stands in the input as it is (no escape in it).
     #[must_use]
     pub const fn as_str(&self) -> Option<&'a str> {
