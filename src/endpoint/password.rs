@@ -152,8 +152,8 @@ impl PasswordStrength {
         }
         let weak = |message| Err(MatrixError::new(ErrorCode::WeakPassword, message));
         let has = |class: fn(char) -> bool| text.chars().any(class);
-        // No further than it has to be read; an empty one is too short for any minimum.
-        if text.chars().nth(self.minimum_length.saturating_sub(1)).is_none() {
+        // An empty one is too short for any minimum.
+        if !text.has_chars(self.minimum_length.max(1)) {
             return weak("The password is too short.");
         }
         if self.require_digit && !has(|c| c.is_numeric()) {
