@@ -114,15 +114,16 @@ impl Span {
         self.raw(body).filter(|raw| raw.as_str().starts_with(open))
     }
 
-    /// Whether a value stands here that begins with `open`.
-    pub(crate) fn begins_with(self, open: char, body: &str) -> bool {
-        self.raw_from(open, body).is_some()
+    /// Whether a value stands here that begins with `open`, which is no quote.
+    #[inline]
+    pub(crate) fn begins_with(self, open: u8, body: &str) -> bool {
+        self.is_no_string() && body.as_bytes().get((self.start & !Self::MARK) as usize) == Some(&open)
     }
 
     /// Whether an object stands here.
     #[inline]
     pub(crate) fn is_object(self, body: &str) -> bool {
-        self.raw(body).is_some_and(|raw| raw.is_object())
+        self.begins_with(b'{', body)
     }
 
     /// The boolean that stands here, if it is one.
