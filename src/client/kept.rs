@@ -17,7 +17,7 @@ use core::fmt::Write;
 use super::recalled::Recalled;
 use crate::wire::error::{AnyCode, ErrorCode};
 use crate::wire::json::{self, Raw, Span};
-use crate::wire::{ChallengeBody, Parts};
+use crate::wire::{ChallengeBody, Parts, Stages};
 use crate::{CapacityError, Text};
 
 /// A text of at most `N` bytes.
@@ -59,6 +59,11 @@ impl<const N: usize> Kept<N> {
         self.known.0.code.map_or_else(|| name.into(), AnyCode::Known)
     }
 
+    /// The stages that are known to be completed.
+    pub(super) fn completed(&self) -> Stages<'_> {
+        Stages::of(self.parts.completed.raw(&self.text))
+    }
+
     /// Whether any body had flows.
     pub(super) const fn has_flows(&self) -> bool {
         !self.parts.flows.is_absent()
@@ -92,28 +97,34 @@ impl<const N: usize> Kept<N> {
             && [session, code, message].iter().all(|span| *span == Span::NONE || checked(span.quoted(text)))
     }
 
-    /// Takes what `newer` says, which stands in `body`, over what is known; `anew`, nothing
-    /// that belonged to the session before is left. The error of a stage is only ever the
-    /// newest one.
+    /// Takes what `newer` says over what is known, whose `parts` stand in `body`; `anew`,
+    /// nothing that belonged to the session before is left. The error of a stage is only
+    /// ever the newest one.
     ///
     /// # Errors
     ///
     /// [`CapacityError`] if that has no room in `N` bytes; then nothing is known any more.
-    pub(super) fn merge(&mut self, body: &str, newer: Parts, anew: bool) -> Result<(), CapacityError> {
+    pub(super) fn merge(
+        &mut self,
+        body: &str,
+        parts: Parts,
+        newer: &ChallengeBody<'_>,
+        anew: bool,
+    ) -> Result<(), CapacityError> {
         let Parts { flows, params, completed, session, .. } = &self.parts;
-        let carries = (newer.flows.is_absent() && !flows.is_absent())
-            || (newer.params.is_absent() && !params.is_absent())
-            || (newer.session.is_absent() && !session.is_absent())
-            || (newer.completed.is_absent() && !completed.is_absent() && !anew);
+        let carries = (newer.flows.is_none() && !flows.is_absent())
+            || (newer.params.is_none() && !params.is_absent())
+            || (newer.session.is_none() && !session.is_absent())
+            || (newer.completed.is_none() && !completed.is_absent() && !anew);
         if carries {
-            return self.carry(&newer.of(body), anew);
+            return self.carry(newer, anew);
         }
         self.clear();
         if self.text.push_str(body).is_err() {
-            return self.write(&newer.of(body));
+            return self.write(newer);
         }
-        self.parts = newer;
-        self.known.0 = Known { is_body: true, code: self.known_code(newer.code) };
+        self.parts = parts;
+        self.known.0 = Known { is_body: true, code: newer.code.and_then(of_table) };
         Ok(())
     }
 
@@ -150,14 +161,8 @@ impl<const N: usize> Kept<N> {
     pub(super) fn error(&mut self, code: Option<AnyCode<'_>>, message: Option<Text<'_>>) {
         self.parts.code = self.push_text(code.map(|code| code.name())).unwrap_or_default();
         self.parts.message = self.push_text(message).unwrap_or_default();
-        self.known.0 = Known { is_body: false, code: self.known_code(self.parts.code) };
-    }
-
-    fn known_code(&self, code: Span) -> Option<ErrorCode> {
-        match code.text(&self.text).map(AnyCode::from) {
-            Some(AnyCode::Known(code)) => Some(code),
-            _ => None,
-        }
+        let code = code.filter(|_| self.has_code()).and_then(of_table);
+        self.known.0 = Known { is_body: false, code };
     }
 
     fn push_raw(&mut self, value: Option<Raw<'_>>) -> Result<Span, CapacityError> {
@@ -188,6 +193,14 @@ impl<const N: usize> Kept<N> {
     }
 }
 
+/// The code, if it is one of the table.
+const fn of_table(code: AnyCode<'_>) -> Option<ErrorCode> {
+    match code {
+        AnyCode::Known(code) => Some(code),
+        AnyCode::Other(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::vec::Vec;
@@ -197,7 +210,7 @@ mod tests {
     /// Takes over what a body says.
     fn merge<const N: usize>(kept: &mut Kept<N>, body: &str, anew: bool) -> Result<(), CapacityError> {
         let (text, parts) = Parts::read(body.as_bytes()).unwrap();
-        kept.merge(text, parts, anew)
+        kept.merge(text, parts, &parts.of(text), anew)
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Client<'_> {
                     && !meaning::is_about_the_token(said.code)
                     && (said.has_flows() || (kept.has_flows() && is_a_state(&said)))
                 {
-                    self.challenge(kept, state, kind, (text, newer), now);
+                    self.challenge(kept, state, kind, (text, newer, said), now);
                     return Received::GoOn;
                 }
             }
@@ -213,15 +213,14 @@ impl Client<'_> {
         kept: &mut Kept<N>,
         state: &mut State,
         kind: Kind,
-        (text, mut parts): (&str, Parts),
+        (text, mut parts, mut newer): (&str, Parts, ChallengeBody<'_>),
         now: Timestamp,
     ) {
         // Servers that have none send an empty one.
-        let is_empty = parts.session.text(text).is_some_and(|session| session.is_empty());
-        if is_empty {
-            parts.session = Span::NONE;
+        if newer.session.is_some_and(|session| session.expose().is_empty()) {
+            (parts.session, newer.session) = (Span::NONE, None);
         }
-        let (known, newer) = (kept.challenge(), parts.without_code(text));
+        let known = kept.challenge();
         let anew = match (known.session, newer.session) {
             (Some(known), Some(newer)) => known.expose() != newer.expose(),
             _ => false,
@@ -237,11 +236,11 @@ impl Client<'_> {
         let params = newer.params == known.params;
         state.chosen.0 = state.chosen.0.filter(|chosen| offers && (params || !chosen.hangs_on_params()));
         let same = !anew && known.has_flows() && same_flows && same_completed;
-        let refused = !parts.code.is_absent();
-        if kept.merge(text, parts, anew).is_err() {
+        let refused = newer.code.is_some();
+        if kept.merge(text, parts, &newer, anew).is_err() {
             return state.end(Ended::TooLarge);
         }
-        let completed = kept.challenge().completed().count();
+        let completed = kept.completed().count();
         let said = Said { anew, same, refused, completed: Some((completed, anew || completed < before)) };
         self.challenged(state, kind, said, now);
     }

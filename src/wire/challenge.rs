@@ -72,9 +72,9 @@ impl Parts {
         let string = |span: Span| if span.is_no_string() || span.is_absent() { Span::NONE } else { span };
         let other = |span: Span, open| if span.begins_with(open, text) { span } else { Span::NONE };
         let parts = Self {
-            flows: other(flows, '['),
-            params: other(params, '{'),
-            completed: other(completed, '['),
+            flows: other(flows, b'['),
+            params: other(params, b'{'),
+            completed: other(completed, b'['),
             session: string(session),
             code: string(code),
             message: string(message),
@@ -142,7 +142,7 @@ impl<'a> ChallengeBody<'a> {
     /// The stages completed, in order.
     #[must_use]
     pub fn completed(&self) -> Stages<'a> {
-        Stages { items: Items::of(self.completed) }
+        Stages::of(self.completed)
     }
 
     /// `params`, if it is an object.
@@ -225,7 +225,7 @@ impl<'a> FlowStages<'a> {
     /// Its stages, in order.
     #[must_use]
     pub fn stages(&self) -> Stages<'a> {
-        Stages { items: Items::of(Some(self.stages)) }
+        Stages::of(Some(self.stages))
     }
 }
 
@@ -233,6 +233,12 @@ impl<'a> FlowStages<'a> {
 #[derive(Clone, Debug)]
 pub struct Stages<'a> {
     items: Items<'a>,
+}
+
+impl<'a> Stages<'a> {
+    pub(crate) fn of(names: Option<Raw<'a>>) -> Self {
+        Self { items: Items::of(names) }
+    }
 }
 
 impl<'a> Iterator for Stages<'a> {
