@@ -35,7 +35,7 @@ fn body() -> impl Strategy<Value = String> {
     (one_of(&FLOWS), one_of(&PARAMS), one_of(&COMPLETED), one_of(&SESSIONS), error, any::<bool>()).prop_map(
         |(flows, params, completed, session, error, turned)| {
             let (code, message) = error.unzip();
-            let mut keys = vec![
+            let mut keys = [
                 ("flows", flows),
                 ("params", params),
                 ("completed", completed),
