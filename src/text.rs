@@ -43,6 +43,11 @@ impl<'a> Text<'a> {
         Self { raw, escaped }
     }
 
+    /// The text as it stands in the input.
+    pub(crate) const fn raw(&self) -> &'a str {
+        self.raw
+    }
+
     /// The text, if it stands in the input as it is (no escape in it).
     #[must_use]
     pub const fn as_str(&self) -> Option<&'a str> {
@@ -61,6 +66,17 @@ impl<'a> Text<'a> {
         match self.as_str() {
             Some(plain) => plain.len(),
             None => self.chars().map(char::len_utf8).sum(),
+        }
+    }
+
+    /// Whether the decoded text has at least `least` characters. It is read no further than
+    /// that takes.
+    pub(crate) fn has_chars(&self, least: usize) -> bool {
+        let Some(last) = least.checked_sub(1) else { return true };
+        match self.as_str() {
+            // Each character has one byte that does not go on with another.
+            Some(plain) => plain.bytes().filter(|byte| byte & 0xC0 != 0x80).nth(last).is_some(),
+            None => self.chars().nth(last).is_some(),
         }
     }
 
@@ -156,6 +172,8 @@ impl PartialEq for Text<'_> {
 impl Eq for Text<'_> {}
 
 impl PartialEq<str> for Text<'_> {
+    // Inlined where flash is no concern: most are compared with a few letters.
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn eq(&self, other: &str) -> bool {
         match self.as_str() {
             Some(plain) => plain == other,
@@ -319,6 +337,15 @@ mod tests {
         assert_eq!(ESCAPED.to_fixed::<32>().unwrap(), plain);
         let mut buffer = [0; 32];
         assert_eq!(ESCAPED.copy_to(&mut buffer).unwrap(), plain);
+    }
+
+    #[test]
+    fn characters_are_counted_whatever_they_are_written_with() {
+        for text in [ESCAPED, Text::new("a\"b\\cé😀\n")] {
+            assert!(text.has_chars(0) && text.has_chars(1) && text.has_chars(8));
+            assert!(!text.has_chars(9));
+        }
+        assert!(Text::new("").has_chars(0) && !Text::new("").has_chars(1));
     }
 
     #[test]

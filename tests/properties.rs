@@ -6,6 +6,7 @@
 mod codec;
 mod pages;
 mod pair;
+mod recalled;
 mod refresh;
 mod server;
 mod stored;

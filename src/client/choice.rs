@@ -39,7 +39,32 @@ pub(super) struct Abilities<'c> {
     pub(super) phone: bool,
 }
 
+/// The same where no stage is of a type of somebody's own: small, and comparable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Plain {
+    known: u16,
+    browser: bool,
+    email: bool,
+    phone: bool,
+}
+
+/// A choice that was made, and all that it hangs on beside the challenge. Whoever changes
+/// what the challenge offers forgets it.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen {
+    by: Plain,
+    seen: Seen,
+    flow: FlowId,
+    stage: AuthType<'static>,
+    means: Means,
+}
+
 impl Abilities<'_> {
+    const fn plain(&self) -> Plain {
+        let Self { client, email, phone } = *self;
+        Plain { known: client.known(), browser: client.browser, email, phone }
+    }
+
     /// Who can do `stage`, as `challenge` offers it.
     pub(super) fn means(&self, challenge: &ChallengeBody<'_>, stage: AuthType<'_>) -> Means {
         // A page of the server is named by the session it belongs to.
@@ -97,15 +122,66 @@ struct Weighed<'a> {
     stages: usize,
 }
 
+impl Chosen {
+    /// Whether it hangs on what a stage's params are.
+    pub(super) const fn hangs_on_params(&self) -> bool {
+        self.seen.params
+    }
+}
+
+/// What of the flows was looked at.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// A stage of somebody's own type, which a client lists by name.
+    custom: bool,
+    /// A stage that can't be done without params.
+    params: bool,
+}
+
+/// As [`choose`], where the last choice may still hold.
+pub(super) fn choose_again<'a>(
+    challenge: &ChallengeBody<'a>,
+    abilities: Abilities<'_>,
+    walked: Option<FlowId>,
+    chosen: &mut Option<Chosen>,
+) -> Choice<'a> {
+    let by = abilities.plain();
+    // A flow that was chosen is the one that is walked, and stays chosen.
+    if let Some(last) = chosen
+        && last.by == by
+        && walked == Some(last.flow)
+    {
+        return Choice::Walk(last.flow, Some((last.stage, last.means)));
+    }
+    let mut seen = Seen::default();
+    let choice = choose_seeing(challenge, abilities, walked, &mut seen);
+    *chosen = match choice {
+        Choice::Walk(flow, Some((stage, means))) if !seen.custom => {
+            stage.as_known().map(|stage| Chosen { by, seen, flow, stage, means })
+        }
+        _ => None,
+    };
+    choice
+}
+
 /// Chooses; `walked` is the flow that has been walked so far.
 pub(super) fn choose<'a>(
     challenge: &ChallengeBody<'a>,
     abilities: Abilities<'_>,
     walked: Option<FlowId>,
 ) -> Choice<'a> {
+    choose_seeing(challenge, abilities, walked, &mut Seen::default())
+}
+
+fn choose_seeing<'a>(
+    challenge: &ChallengeBody<'a>,
+    abilities: Abilities<'_>,
+    walked: Option<FlowId>,
+    seen: &mut Seen,
+) -> Choice<'a> {
     let mut best: Option<Weighed<'a>> = None;
     for flow in challenge.flows() {
-        let Some(weighed) = weigh(challenge, flow, abilities) else { continue };
+        let Some(weighed) = weigh(challenge, flow, abilities, seen) else { continue };
         if walked == Some(weighed.id) && weighed.nobody == 0 && weighed.without_address == 0 {
             return Choice::Walk(weighed.id, weighed.next);
         }
@@ -131,6 +207,7 @@ fn weigh<'a>(
     challenge: &ChallengeBody<'a>,
     flow: FlowStages<'a>,
     abilities: Abilities<'_>,
+    seen: &mut Seen,
 ) -> Option<Weighed<'a>> {
     let mut id = Fnv::new();
     let mut weighed = Weighed {
@@ -144,6 +221,8 @@ fn weigh<'a>(
     };
     for stage in flow.stages() {
         name_of(&mut id, stage);
+        seen.custom |= matches!(stage, AuthType::Custom(_));
+        seen.params |= matches!(stage, AuthType::Recaptcha | AuthType::Terms);
         weighed.stages = weighed.stages.saturating_add(1);
         if challenge.completed().any(|done| done == stage) {
             if weighed.next.is_some() {

@@ -2,103 +2,130 @@
 //! it each part stands.
 //!
 //! ```text
-//!  401 body ──┐
-//!             ├─ field by field, the newer one if there is one ─► Kept { text, spans }
+//!  401 body ──┐   is it the last one again? ─► nothing changes, nothing is read
+//!             ├─ part by part, the newer one if there is one ─► Kept { text, parts }
 //!  Kept ──────┘                                                        │
 //!                                                     ChallengeBody ◄──┘ borrowed from it
 //! ```
 //!
 //! Params can be anything, so they have to be kept as text; then the rest may as well,
-//! and there is one bound, that of the text.
+//! and there is one bound, that of the text. A body that has all there is to know is kept
+//! as it came, if there is room: the same one again is known by its bytes.
 
 use core::fmt::Write;
-use core::ops::Range;
 
-use crate::wire::ChallengeBody;
-use crate::wire::error::AnyCode;
-use crate::wire::json::{self, Raw};
-use crate::{CapacityError, Secret, Text};
+use super::recalled::Recalled;
+use crate::wire::error::{AnyCode, ErrorCode};
+use crate::wire::json::{self, Raw, Span};
+use crate::wire::{ChallengeBody, Parts, Stages};
+use crate::{CapacityError, Text};
 
 /// A text of at most `N` bytes.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kept<const N: usize> {
     text: heapless::String<N>,
-    spans: Spans,
+    parts: Parts,
+    /// What else is known of the text since it was read.
+    #[serde(skip)]
+    known: Recalled<Known>,
 }
 
-/// Where each part stands; empty for what isn't there, since no JSON value is.
-#[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Spans {
-    flows: Range<usize>,
-    params: Range<usize>,
-    completed: Range<usize>,
-    session: Range<usize>,
-    code: Range<usize>,
-    message: Range<usize>,
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The text is a whole body, the last that came, and all parts are of it.
+    is_body: bool,
+    /// The code among the parts, if it is one of the table.
+    code: Option<ErrorCode>,
 }
 
 impl<const N: usize> Kept<N> {
     pub(super) const fn new() -> Self {
-        let spans =
-            Spans { flows: 0..0, params: 0..0, completed: 0..0, session: 0..0, code: 0..0, message: 0..0 };
-        Self { text: heapless::String::new(), spans }
+        Self {
+            text: heapless::String::new(),
+            parts: Parts::NONE,
+            known: Recalled(Known { is_body: false, code: None }),
+        }
     }
 
     /// The challenge as it is known by now.
     pub(super) fn challenge(&self) -> ChallengeBody<'_> {
-        ChallengeBody {
-            flows: self.raw(&self.spans.flows),
-            params: self.raw(&self.spans.params),
-            completed: self.raw(&self.spans.completed),
-            session: self.string(&self.spans.session).map(Secret::from_text),
-            code: self.string(&self.spans.code).map(AnyCode::from),
-            message: self.string(&self.spans.message),
-            whole: None,
-        }
+        let challenge = self.parts.without_code(&self.text);
+        let name = self.parts.code.text(&self.text);
+        ChallengeBody { code: name.map(|name| self.code_of(name)), ..challenge }
     }
 
-    fn at(&self, span: &Range<usize>) -> Option<&str> {
-        self.text.get(span.clone()).filter(|text| !text.is_empty())
+    fn code_of<'k>(&self, name: Text<'k>) -> AnyCode<'k> {
+        self.known.0.code.map_or_else(|| name.into(), AnyCode::Known)
     }
 
-    fn raw(&self, span: &Range<usize>) -> Option<Raw<'_>> {
-        self.at(span).map(Raw::trusted)
+    /// The stages that are known to be completed.
+    pub(super) fn completed(&self) -> Stages<'_> {
+        Stages::of(self.parts.completed.raw(&self.text))
     }
 
-    /// The inside of a string that was written here.
-    fn string(&self, span: &Range<usize>) -> Option<Text<'_>> {
-        let inside = self.at(span)?.strip_prefix('"')?.strip_suffix('"')?;
-        Some(Text::from_json(inside, inside.contains('\\')))
+    /// Whether any body had flows.
+    pub(super) const fn has_flows(&self) -> bool {
+        !self.parts.flows.is_absent()
+    }
+
+    pub(super) const fn has_session(&self) -> bool {
+        !self.parts.session.is_absent()
+    }
+
+    /// Whether the last body told of an error.
+    pub(super) const fn has_code(&self) -> bool {
+        !self.parts.code.is_absent()
+    }
+
+    /// Whether `body` is the last one, byte for byte, and all that is known is from it.
+    pub(super) fn is_of(&self, body: &[u8]) -> bool {
+        self.known.0.is_body && self.text.as_bytes() == body
     }
 
     /// Whether every part is what it is taken for. What was stored elsewhere need not be.
     pub(super) fn is_sound(&self) -> bool {
-        let is = |span: &Range<usize>, open: char| match self.at(span) {
-            None => span.is_empty(),
-            Some(text) => text.starts_with(open) && Raw::parse(text).is_ok(),
+        let text: &str = &self.text;
+        let checked = |json: Option<&str>| json.is_some_and(|json| Raw::parse(json).is_ok());
+        let is = |span: Span, open: char| {
+            span == Span::NONE || checked(span.raw_from(open, text).map(|raw| raw.as_str()))
         };
-        let Spans { flows, params, completed, session, code, message } = &self.spans;
+        let Parts { flows, params, completed, session, code, message } = self.parts;
         is(flows, '[')
             && is(params, '{')
             && is(completed, '[')
-            && [session, code, message].iter().all(|text| is(text, '"'))
+            && [session, code, message].iter().all(|span| *span == Span::NONE || checked(span.quoted(text)))
     }
 
-    /// Takes what `newer` says over what is known; `anew`, nothing that belonged to the
-    /// session before is left. The error of a stage is only ever the newest one.
+    /// Takes what `newer` says over what is known, whose `parts` stand in `body`; `anew`,
+    /// nothing that belonged to the session before is left. The error of a stage is only
+    /// ever the newest one.
     ///
     /// # Errors
     ///
     /// [`CapacityError`] if that has no room in `N` bytes; then nothing is known any more.
-    pub(super) fn merge(&mut self, newer: &ChallengeBody<'_>, anew: bool) -> Result<(), CapacityError> {
-        let Spans { flows, params, completed, session, .. } = &self.spans;
-        let carries = (newer.flows.is_none() && !flows.is_empty())
-            || (newer.params.is_none() && !params.is_empty())
-            || (newer.session.is_none() && !session.is_empty())
-            || (newer.completed.is_none() && !completed.is_empty() && !anew);
-        if carries { self.carry(newer, anew) } else { self.write(newer) }
+    pub(super) fn merge(
+        &mut self,
+        body: &str,
+        parts: Parts,
+        newer: &ChallengeBody<'_>,
+        anew: bool,
+    ) -> Result<(), CapacityError> {
+        let Parts { flows, params, completed, session, .. } = &self.parts;
+        let carries = (newer.flows.is_none() && !flows.is_absent())
+            || (newer.params.is_none() && !params.is_absent())
+            || (newer.session.is_none() && !session.is_absent())
+            || (newer.completed.is_none() && !completed.is_absent() && !anew);
+        if carries {
+            return self.carry(newer, anew);
+        }
+        self.clear();
+        if self.text.push_str(body).is_err() {
+            return self.write(newer);
+        }
+        self.parts = parts;
+        self.known.0 = Known { is_body: true, code: newer.code.and_then(of_table) };
+        Ok(())
     }
 
     // Not inlined: only here a second text is on the stack.
@@ -116,43 +143,61 @@ impl<const N: usize> Kept<N> {
 
     fn write(&mut self, challenge: &ChallengeBody<'_>) -> Result<(), CapacityError> {
         self.clear();
-        self.spans.flows = self.push_raw(challenge.flows)?;
-        self.spans.session = self.push_text(challenge.session.map(|session| session.expose()))?;
-        self.spans.completed = self.push_raw(challenge.completed)?;
-        self.spans.params = self.push_raw(challenge.params)?;
+        self.parts.flows = self.push_raw(challenge.flows)?;
+        self.parts.session = self.push_text(challenge.session.map(|session| session.expose()))?;
+        self.parts.completed = self.push_raw(challenge.completed)?;
+        self.parts.params = self.push_raw(challenge.params)?;
         self.error(challenge.code, challenge.message);
         Ok(())
     }
 
     fn clear(&mut self) {
         self.text.clear();
-        self.spans = Spans::default();
+        self.parts = Parts::NONE;
+        self.known = Recalled::default();
     }
 
     /// Keeps an error. Words that have no room are left out: the flow doesn't hang on them.
     pub(super) fn error(&mut self, code: Option<AnyCode<'_>>, message: Option<Text<'_>>) {
-        self.spans.code = self.push_text(code.map(|code| code.name())).unwrap_or_default();
-        self.spans.message = self.push_text(message).unwrap_or_default();
+        self.parts.code = self.push_text(code.map(|code| code.name())).unwrap_or_default();
+        self.parts.message = self.push_text(message).unwrap_or_default();
+        let code = code.filter(|_| self.has_code()).and_then(of_table);
+        self.known.0 = Known { is_body: false, code };
     }
 
-    fn push_raw(&mut self, value: Option<Raw<'_>>) -> Result<Range<usize>, CapacityError> {
-        self.push(|text| value.map_or(Ok(()), |value| text.write_str(value.as_str())))
+    fn push_raw(&mut self, value: Option<Raw<'_>>) -> Result<Span, CapacityError> {
+        let Some(value) = value else { return Ok(Span::NONE) };
+        let (start, len) = self.push(|text| text.write_str(value.as_str()))?;
+        Ok(Span::other(start, len))
     }
 
-    fn push_text(&mut self, value: Option<Text<'_>>) -> Result<Range<usize>, CapacityError> {
-        self.push(|text| value.map_or(Ok(()), |value| json::write_text(text, value)))
+    fn push_text(&mut self, value: Option<Text<'_>>) -> Result<Span, CapacityError> {
+        let Some(value) = value else { return Ok(Span::NONE) };
+        let (start, len) = self.push(|text| json::write_text(text, value))?;
+        let (start, len) = (start.saturating_add(1), len.saturating_sub(2));
+        let inside = self.text.get(start..).unwrap_or_default();
+        Ok(Span::string(start, len, inside.contains('\\')))
     }
 
+    /// Where what was written begins, and its length.
     fn push(
         &mut self,
         write: impl FnOnce(&mut heapless::String<N>) -> core::fmt::Result,
-    ) -> Result<Range<usize>, CapacityError> {
+    ) -> Result<(usize, usize), CapacityError> {
         let start = self.text.len();
         if write(&mut self.text).is_err() {
             self.text.truncate(start);
             return Err(CapacityError::new("challenge"));
         }
-        Ok(start..self.text.len())
+        Ok((start, self.text.len().saturating_sub(start)))
+    }
+}
+
+/// The code, if it is one of the table.
+const fn of_table(code: AnyCode<'_>) -> Option<ErrorCode> {
+    match code {
+        AnyCode::Known(code) => Some(code),
+        AnyCode::Other(_) => None,
     }
 }
 
@@ -162,18 +207,20 @@ mod tests {
 
     use super::*;
 
-    fn body(json: &str) -> ChallengeBody<'_> {
-        ChallengeBody::parse(json.as_bytes()).unwrap()
+    /// Takes over what a body says.
+    fn merge<const N: usize>(kept: &mut Kept<N>, body: &str, anew: bool) -> Result<(), CapacityError> {
+        let (text, parts) = Parts::read(body.as_bytes()).unwrap();
+        kept.merge(text, parts, &parts.of(text), anew)
     }
 
     #[test]
     fn what_a_later_body_leaves_out_is_carried_over() {
         let mut kept = Kept::<256>::new();
         let whole = r#"{"flows":[{"stages":["a"]}],"params":{"a":{}},"session":"s\"é","completed":["a"],"errcode":"M_X","error":"no"}"#;
-        kept.merge(&body(whole), true).unwrap();
+        merge(&mut kept, whole, true).unwrap();
         let before = kept.clone();
         for part in ["{}", r#"{"session":"s\"é"}"#, r#"{"params":{"a":{}},"completed":null}"#] {
-            kept.merge(&body(part), false).unwrap();
+            merge(&mut kept, part, false).unwrap();
             let known = kept.challenge();
             assert!(known.code.is_none() && known.message.is_none(), "the error was an earlier one's");
             assert_eq!(known.flows, before.challenge().flows);
@@ -181,7 +228,7 @@ mod tests {
             assert_eq!(known.completed, before.challenge().completed);
             assert_eq!(known.session.unwrap().expose(), "s\"é");
         }
-        kept.merge(&body(r#"{"session":"t"}"#), true).unwrap();
+        merge(&mut kept, r#"{"session":"t"}"#, true).unwrap();
         assert_eq!(kept.challenge().completed().count(), 0, "that belonged to the other session");
         assert!(kept.challenge().has_flows());
     }
@@ -189,25 +236,53 @@ mod tests {
     #[test]
     fn the_bound_is_where_it_is_said_to_be() {
         let flows = r#"{"flows":[{"stages":["abc"]}]}"#;
-        assert!(Kept::<20>::new().merge(&body(flows), true).is_ok());
-        assert!(Kept::<19>::new().merge(&body(flows), true).is_err());
+        assert!(merge(&mut Kept::<20>::new(), flows, true).is_ok());
+        assert!(merge(&mut Kept::<19>::new(), flows, true).is_err());
         let with_words = r#"{"flows":[{"stages":["abc"]}],"errcode":"M_X","error":"0123456789"}"#;
         let mut kept = Kept::<28>::new();
-        kept.merge(&body(with_words), true).unwrap();
+        merge(&mut kept, with_words, true).unwrap();
         assert!(kept.challenge().code.is_some() && kept.challenge().message.is_none());
     }
 
     #[test]
     fn what_was_tampered_with_is_not_sound() {
         let mut kept = Kept::<64>::new();
-        kept.merge(&body(r#"{"flows":[{"stages":["a"]}]}"#), true).unwrap();
+        merge(&mut kept, r#"{"flows":[{"stages":["a"]}]}"#, true).unwrap();
         assert!(kept.is_sound());
-        for span in [0..1, 1..4, 60..61, 2..1_000] {
-            let mut other = kept.clone();
-            other.spans.flows = span;
-            assert!(!other.is_sound());
-        }
         let stages: Vec<_> = kept.challenge().flows().flat_map(|flow| flow.stages()).collect();
         assert_eq!(stages, ["a".into()]);
+        for (start, len) in [(0, 1), (1, 3), (9, 19), (8, 19), (60, 1), (2, 998)] {
+            let mut other = kept.clone();
+            other.parts.flows = Span::other(start, len);
+            assert!(!other.is_sound(), "{start} {len}");
+        }
+        let mut kept = Kept::<64>::new();
+        merge(&mut kept, r#"{"session":"s\"t"}"#, true).unwrap();
+        assert!(kept.is_sound());
+        for session in [Span::string(12, 3, true), Span::string(12, 4, false), Span::other(11, 6), Span::NULL]
+        {
+            let mut other = kept.clone();
+            other.parts.session = session;
+            assert!(!other.is_sound());
+        }
+    }
+
+    #[test]
+    fn only_the_same_bytes_are_the_last_body() {
+        let body = r#"{"flows":[{"stages":["a"]}],"session":"s","completed":[]}"#;
+        let mut kept = Kept::<64>::new();
+        assert!(!kept.is_of(b""));
+        merge(&mut kept, body, true).unwrap();
+        assert!(kept.is_of(body.as_bytes()));
+        assert!(!kept.is_of(format!("{body} ").as_bytes()));
+        merge(&mut kept, r#"{"session":"s"}"#, false).unwrap();
+        assert!(!kept.is_of(body.as_bytes()) && !kept.is_of(br#"{"session":"s"}"#), "it carries over");
+        merge(&mut kept, body, false).unwrap();
+        assert!(kept.is_of(body.as_bytes()));
+        kept.error(None, Some("no".into()));
+        assert!(!kept.is_of(body.as_bytes()), "more is known than the body says");
+        let mut small = Kept::<48>::new();
+        merge(&mut small, body, true).unwrap();
+        assert!(!small.is_of(body.as_bytes()) && small.has_flows(), "its parts have room, it has not");
     }
 }

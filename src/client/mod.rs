@@ -74,6 +74,7 @@ mod params;
 mod printable;
 mod progress;
 mod prompt;
+mod recalled;
 mod receive;
 mod request;
 mod settle;

@@ -174,7 +174,7 @@ impl Client<'_> {
             return self.automatic(call, challenge, state, Kind::Start, None);
         }
         let abilities = state.abilities(self);
-        match choice::choose(&challenge, abilities, state.flow) {
+        match choice::choose_again(&challenge, abilities, state.flow, &mut state.chosen.0) {
             // Not the end of it: another application, or this one with a browser, could go on.
             Choice::Nothing(flow) => {
                 Next::Failed(FlowFailure::NoFlow(Missing { challenge, abilities, flow }))

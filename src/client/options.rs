@@ -101,6 +101,11 @@ impl<'c> Client<'c> {
         self
     }
 
+    /// The stages of the spec's that the application can do, a bit for each.
+    pub(super) const fn known(&self) -> u16 {
+        self.known
+    }
+
     /// Whether the application can do that stage.
     pub(super) fn lists(&self, stage: AuthType<'_>) -> bool {
         if let AuthType::Custom(name) = stage {

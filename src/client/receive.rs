@@ -15,7 +15,8 @@ use super::options::Client;
 use super::progress::Progress;
 use super::state::{Ended, Kind, MAX_SAME, MAX_STEPS, Phase, State, WaitReason};
 use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
-use crate::wire::{AuthType, ChallengeBody};
+use crate::wire::json::Span;
+use crate::wire::{AuthType, ChallengeBody, Parts};
 use crate::{Millis, Timestamp};
 
 /// What came back for a request.
@@ -86,6 +87,20 @@ impl<R> core::fmt::Debug for Received<R> {
     }
 }
 
+/// How a challenge stands to what was known.
+#[derive(Clone, Copy)]
+struct Said {
+    /// It is of another session.
+    anew: bool,
+    /// It is of the same one, and as far as it was.
+    same: bool,
+    /// It tells of an error.
+    refused: bool,
+    /// How many stages it says are completed, and whether that says less than was known;
+    /// nothing if it says what has been counted before.
+    completed: Option<(usize, bool)>,
+}
+
 impl Client<'_> {
     /// Takes the answer to the request that has that ticket. Any JSON object counts as the
     /// call's result.
@@ -122,12 +137,19 @@ impl Client<'_> {
                     return Received::Result(result);
                 }
             }
+            // Nothing but a challenge was ever kept as a whole body.
+            401 if kept.is_of(answer.body) => {
+                let said = Said { anew: false, same: true, refused: kept.has_code(), completed: None };
+                self.challenged(state, kind, said, now);
+                return Received::GoOn;
+            }
             401 => {
-                if let Ok(newer) = ChallengeBody::parse(answer.body)
-                    && !meaning::is_about_the_token(newer.code)
-                    && (newer.has_flows() || (kept.challenge().has_flows() && is_a_state(&newer)))
+                if let Ok((text, newer)) = Parts::read(answer.body)
+                    && let said = newer.of(text)
+                    && !meaning::is_about_the_token(said.code)
+                    && (said.has_flows() || (kept.has_flows() && is_a_state(&said)))
                 {
-                    self.challenge(kept, state, kind, newer, now);
+                    self.challenge(kept, state, kind, (text, newer, said), now);
                     return Received::GoOn;
                 }
             }
@@ -148,7 +170,7 @@ impl Client<'_> {
         now: Timestamp,
     ) -> Received<()> {
         let Progress { call, kept, state } = progress;
-        if state.phase != Phase::Ready || kept.challenge().has_flows() {
+        if state.phase != Phase::Ready || kept.has_flows() {
             return Received::Ignored;
         }
         state.number_from(now);
@@ -164,7 +186,7 @@ impl Client<'_> {
     pub fn no_answer<const N: usize>(&self, progress: &mut Progress<N>, ticket: Ticket, now: Timestamp) {
         let Progress { call, kept, state } = progress;
         if let Some(kind) = state.awaited(call.origin(), ticket) {
-            self.lost(state, kind, kept.challenge().session.is_some(), now);
+            self.lost(state, kind, kept.has_session(), now);
         }
     }
 
@@ -191,27 +213,41 @@ impl Client<'_> {
         kept: &mut Kept<N>,
         state: &mut State,
         kind: Kind,
-        mut newer: ChallengeBody<'_>,
+        (text, mut parts, mut newer): (&str, Parts, ChallengeBody<'_>),
         now: Timestamp,
     ) {
         // Servers that have none send an empty one.
-        newer.session = newer.session.filter(|session| !session.expose().is_empty());
+        if newer.session.is_some_and(|session| session.expose().is_empty()) {
+            (parts.session, newer.session) = (Span::NONE, None);
+        }
         let known = kept.challenge();
         let anew = match (known.session, newer.session) {
             (Some(known), Some(newer)) => known.expose() != newer.expose(),
             _ => false,
         };
-        let same = !anew
-            && known.has_flows()
-            && newer.flows.is_none_or(|newer| known.flows == Some(newer))
-            && newer
-                .completed
-                .is_none_or(|raw| known.completed == Some(raw) || newer.completed().eq(known.completed()));
+        let same_flows = newer.flows.is_none_or(|newer| known.flows == Some(newer));
+        let same_completed = newer
+            .completed
+            .is_none_or(|raw| known.completed == Some(raw) || newer.completed().eq(known.completed()));
         let before = known.completed().count();
-        if kept.merge(&newer, anew).is_err() {
+        let same_session = known.session.is_some() == newer.session.is_some() && !anew;
+        // What is left out is carried over; that counts as another offer, which costs only work.
+        let offers = same_flows && same_completed && same_session;
+        let params = newer.params == known.params;
+        state.chosen.0 = state.chosen.0.filter(|chosen| offers && (params || !chosen.hangs_on_params()));
+        let same = !anew && known.has_flows() && same_flows && same_completed;
+        let refused = newer.code.is_some();
+        if kept.merge(text, parts, &newer, anew).is_err() {
             return state.end(Ended::TooLarge);
         }
-        let refused = newer.code.is_some();
+        let completed = kept.completed().count();
+        let said = Said { anew, same, refused, completed: Some((completed, anew || completed < before)) };
+        self.challenged(state, kind, said, now);
+    }
+
+    /// What a challenge changes, once it is known.
+    fn challenged(&self, state: &mut State, kind: Kind, said: Said, now: Timestamp) {
+        let Said { anew, same, refused, completed } = said;
         state.lost = false;
         // That the server answers how things stand says nothing of whether it ever answers
         // what was lost: that is counted until it does.
@@ -228,8 +264,7 @@ impl Client<'_> {
         } else if kind.is_submit() {
             state.again = false;
         }
-        let completed = kept.challenge().completed().count();
-        if state.circles(completed, anew || completed < before) {
+        if completed.is_some_and(|(completed, fell_back)| state.circles(completed, fell_back)) {
             return state.end(Ended::Loop);
         }
         if anew && kind.is_submit() && state.secret && !self.attended {
@@ -275,7 +310,7 @@ impl Client<'_> {
         // homeserver in trouble can be asked again by whoever only asks.
         let decided = code.is_some() && (answer.status < 500 || !asks_only);
         if !decided && answer.status != 501 {
-            return self.lost(state, kind, kept.challenge().session.is_some(), now);
+            return self.lost(state, kind, kept.has_session(), now);
         }
         let meaning = SessionImpact::of_error(self.credential, answer.status, error.as_ref());
         kept.error(code, error.ok().and_then(|error| error.message));

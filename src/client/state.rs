@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::choice::{Abilities, FlowId};
+use super::choice::{Abilities, Chosen, FlowId};
 use super::meaning::SessionImpact;
 use super::options::Client;
+use super::recalled::Recalled;
 use crate::endpoint::threepid::Medium;
 use crate::wire::{AuthType, ChallengeBody, Fnv};
 use crate::{Millis, Timestamp};
@@ -53,6 +54,9 @@ pub(super) struct State {
     pub(super) restarts: u8,
     /// The most stages that were ever completed at once.
     pub(super) best: u8,
+    /// The last choice of a flow, until the challenge offers something else.
+    #[serde(skip)]
+    pub(super) chosen: Recalled<Option<Chosen>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +176,7 @@ impl State {
             secret: false,
             restarts: 0,
             best: 0,
+            chosen: Recalled(None),
         }
     }
 

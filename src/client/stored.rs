@@ -55,7 +55,7 @@ impl<const N: usize> TryFrom<Fields<N>> for Progress<N> {
         }
         // Whoever waited for that answer is no more.
         if let Phase::InFlight(kind) = state.phase {
-            state.lose(kind, kept.challenge().session.is_some());
+            state.lose(kind, kept.has_session());
         }
         Ok(Self { call, kept, state })
     }

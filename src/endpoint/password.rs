@@ -18,7 +18,7 @@ use super::checked::Checked;
 use crate::Secret;
 use crate::decode::Version;
 use crate::server::call::{Call, Param, Params};
-use crate::server::digest::{BindingKey, ParamDigest};
+use crate::server::digest::{BindingKey, ParamDigest, ParamName};
 use crate::server::endpoint::Endpoint;
 use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::ChangePassword;
@@ -152,8 +152,8 @@ impl PasswordStrength {
         }
         let weak = |message| Err(MatrixError::new(ErrorCode::WeakPassword, message));
         let has = |class: fn(char) -> bool| text.chars().any(class);
-        // No further than it has to be read; an empty one is too short for any minimum.
-        if text.chars().nth(self.minimum_length.saturating_sub(1)).is_none() {
+        // An empty one is too short for any minimum.
+        if !text.has_chars(self.minimum_length.max(1)) {
             return weak("The password is too short.");
         }
         if self.require_digit && !has(|c| c.is_numeric()) {
@@ -222,8 +222,9 @@ impl Endpoint for Checked<ChangePasswordRequest<'_>> {
 
     #[inline(never)]
     fn call(&self, key: &BindingKey) -> Call<'_, ChangePassword> {
-        let digest =
-            |password: Secret<'_>| key.param::<ChangePassword>("new_password").text(password.expose());
+        let digest = |password: Secret<'_>| {
+            key.named(const { ParamName::of::<ChangePassword>("new_password") }).text(password.expose())
+        };
         let params = Params::new([
             Param::required(self.new_password.map(digest)),
             Param::optional(self.logout_devices.map(ParamDigest::boolean), ParamDigest::boolean(true)),

@@ -34,7 +34,7 @@ impl fmt::Display for Nonce {
         for [x, y, z] in triples {
             let bits = u32::from_be_bytes([0, *x, *y, *z]);
             for shift in [18, 12, 6, 0] {
-                fmt::Write::write_char(f, char::from(letter(bits.wrapping_shr(shift))))?;
+                fmt::Write::write_char(f, char::from(letter((bits.wrapping_shr(shift) & 63) as u8)))?;
             }
         }
         Ok(())

@@ -104,6 +104,12 @@ impl<'a> AuthType<'a> {
         Self::Custom(Text::new(name))
     }
 
+    /// The same type apart from where its name stands, if the spec defines it.
+    pub(crate) fn as_known(&self) -> Option<AuthType<'static>> {
+        let code = self.code()?;
+        AuthType::KNOWN.iter().find(|known| known.code() == Some(code)).copied()
+    }
+
     /// Whether the stage is completed somewhere else and only learned of here.
     #[must_use]
     pub const fn is_out_of_band(&self) -> bool {

@@ -38,6 +38,70 @@ pub struct ChallengeBody<'a> {
     pub(crate) whole: Option<Raw<'a>>,
 }
 
+/// Where the parts of a challenge stand in a text. What is not what it should be is not
+/// there.
+#[derive(Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parts {
+    pub(crate) flows: Span,
+    pub(crate) params: Span,
+    pub(crate) completed: Span,
+    pub(crate) session: Span,
+    pub(crate) code: Span,
+    pub(crate) message: Span,
+}
+
+impl Parts {
+    pub(crate) const NONE: Self = Self {
+        flows: Span::NONE,
+        params: Span::NONE,
+        completed: Span::NONE,
+        session: Span::NONE,
+        code: Span::NONE,
+        message: Span::NONE,
+    };
+
+    /// Those of a body, which is the text returned.
+    pub(crate) fn read(body: &[u8]) -> Result<(&str, Self), ParseError> {
+        static KEYS: Table = table![0;
+            "flows": Any, "params": Any, "session": Any, "completed": Any, "errcode": Any, "error": Any,
+        ];
+        let mut slots = [Span::NONE; 6];
+        let text = json::walk(body, &KEYS, &mut slots)?;
+        let [flows, params, session, completed, code, message] = slots;
+        let string = |span: Span| if span.is_no_string() || span.is_absent() { Span::NONE } else { span };
+        let other = |span: Span, open| if span.begins_with(open, text) { span } else { Span::NONE };
+        let parts = Self {
+            flows: other(flows, b'['),
+            params: other(params, b'{'),
+            completed: other(completed, b'['),
+            session: string(session),
+            code: string(code),
+            message: string(message),
+        };
+        Ok((text, parts))
+    }
+
+    /// The parts themselves.
+    pub(crate) fn of(self, text: &str) -> ChallengeBody<'_> {
+        ChallengeBody { code: self.code.text(text).map(AnyCode::from), ..self.without_code(text) }
+    }
+
+    /// The same but for the error code: a name costs more to be known than all of them to
+    /// be found.
+    pub(crate) fn without_code(self, text: &str) -> ChallengeBody<'_> {
+        ChallengeBody {
+            flows: self.flows.raw(text),
+            completed: self.completed.raw(text),
+            params: self.params.raw(text),
+            session: self.session.secret(text),
+            code: None,
+            message: self.message.text(text),
+            whole: None,
+        }
+    }
+}
+
 impl<'a> ChallengeBody<'a> {
     /// Reads a 401 body.
     ///
@@ -45,21 +109,8 @@ impl<'a> ChallengeBody<'a> {
     ///
     /// [`ParseError`] if it is no JSON object by the rules of [`wire`](super).
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        static KEYS: Table = table![0;
-            "flows": Any, "params": Any, "session": Any, "completed": Any, "errcode": Any, "error": Any,
-        ];
-        let mut slots = [Span::NONE; 6];
-        let text = json::walk(body, &KEYS, &mut slots)?;
-        let [flows, params, session, completed, code, message] = slots;
-        Ok(Self {
-            flows: flows.raw_from('[', text),
-            completed: completed.raw_from('[', text),
-            params: params.raw_from('{', text),
-            session: session.secret(text),
-            code: code.text(text).map(AnyCode::from),
-            message: message.text(text),
-            whole: Some(Raw::spaced(text)),
-        })
+        let (text, parts) = Parts::read(body)?;
+        Ok(Self { whole: Some(Raw::spaced(text)), ..parts.of(text) })
     }
 
     /// The error of the stage that failed, with all its keys: a 401 may say how long to
@@ -91,7 +142,7 @@ impl<'a> ChallengeBody<'a> {
     /// The stages completed, in order.
     #[must_use]
     pub fn completed(&self) -> Stages<'a> {
-        Stages { items: Items::of(self.completed) }
+        Stages::of(self.completed)
     }
 
     /// `params`, if it is an object.
@@ -174,7 +225,7 @@ impl<'a> FlowStages<'a> {
     /// Its stages, in order.
     #[must_use]
     pub fn stages(&self) -> Stages<'a> {
-        Stages { items: Items::of(Some(self.stages)) }
+        Stages::of(Some(self.stages))
     }
 }
 
@@ -182,6 +233,12 @@ impl<'a> FlowStages<'a> {
 #[derive(Clone, Debug)]
 pub struct Stages<'a> {
     items: Items<'a>,
+}
+
+impl<'a> Stages<'a> {
+    pub(crate) fn of(names: Option<Raw<'a>>) -> Self {
+        Self { items: Items::of(names) }
+    }
 }
 
 impl<'a> Iterator for Stages<'a> {

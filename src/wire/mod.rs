@@ -35,6 +35,7 @@ pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, ThreepidCreds};
 pub(crate) use auth_keys::{AUTH, AUTH_SLOTS, AuthSpans};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
+pub(crate) use challenge::Parts;
 pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};
 #[cfg(feature = "ruma")]
 pub(crate) use identifier::bounded_identifier;

@@ -58,10 +58,10 @@ fn u26_a_claim_that_another_request_has_ended_is_made_anew() {
     let parse = |body: &'static [u8]| DeactivateRequest::parse(body).unwrap().check().unwrap();
     let first = parse(b"{}");
     let attempt = parse(
-        br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa",
+        br#"{"auth":{"session":"PPPPPPPPPPPPPPPPPPPPPPPPKKKKKKKK",
             "type":"m.login.password","user":"alice","password":"wonderland"}}"#,
     );
-    let poll = parse(br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa"}}"#);
+    let poll = parse(br#"{"auth":{"session":"PPPPPPPPPPPPPPPPPPPPPPPPKKKKKKKK"}}"#);
     let begin = |call, arrived| Incoming::new(&flows, &rules, HostKind::CLAIMS, call, id, arrived);
     let mut beginning = begin(first.call(&KEY), FIRST);
     let Exchange::Commit(challenge) = go(beginning.exchange(), None, FIRST) else { panic!("no challenge") };

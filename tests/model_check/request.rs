@@ -72,17 +72,17 @@ impl Kind {
     const fn body(self) -> &'static [u8] {
         match self {
             Self::Right => {
-                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"right"}}"#
+                br#"{"auth":{"session":"PPPPPPPPPPPPPPPPPPPPPPPPKKKKKKKK","type":"m.login.password","user":"alice","password":"right"}}"#
             }
             Self::Wrong => {
-                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"m.login.password","user":"alice","password":"wrong"}}"#
+                br#"{"auth":{"session":"PPPPPPPPPPPPPPPPPPPPPPPPKKKKKKKK","type":"m.login.password","user":"alice","password":"wrong"}}"#
             }
             Self::Voucher | Self::Repeat | Self::Page => {
-                br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"org.example.voucher","code":"once"}}"#
+                br#"{"auth":{"session":"PPPPPPPPPPPPPPPPPPPPPPPPKKKKKKKK","type":"org.example.voucher","code":"once"}}"#
             }
-            Self::Poll => br#"{"auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa"}}"#,
+            Self::Poll => br#"{"auth":{"session":"PPPPPPPPPPPPPPPPPPPPPPPPKKKKKKKK"}}"#,
             Self::OtherParams => {
-                br#"{"new_password":"rabbit-hole","auth":{"session":"WlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa","type":"org.example.voucher","code":"once"}}"#
+                br#"{"new_password":"rabbit-hole","auth":{"session":"PPPPPPPPPPPPPPPPPPPPPPPPKKKKKKKK","type":"org.example.voucher","code":"once"}}"#
             }
         }
     }

@@ -7,7 +7,7 @@ use super::request::{DeactivateRequest, IdServer};
 use crate::decode::Version;
 use crate::endpoint::checked::Checked;
 use crate::server::call::{Call, Param, Params};
-use crate::server::digest::{BindingKey, ParamDigest};
+use crate::server::digest::{BindingKey, ParamDigest, ParamName};
 use crate::server::endpoint::Endpoint;
 use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::Deactivate;
@@ -32,7 +32,7 @@ impl Endpoint for Checked<DeactivateRequest<'_>> {
     type Plan<H: Send> = Deactivation;
 
     fn call(&self, key: &BindingKey) -> Call<'_, Deactivate> {
-        let digest = |server| key.param::<Deactivate>("id_server").text(server);
+        let digest = |server| key.named(const { ParamName::of::<Deactivate>("id_server") }).text(server);
         let params = Params::new([
             Param::optional(self.id_server.map(digest), ParamDigest::ABSENT),
             Param::optional(self.erase.map(ParamDigest::boolean), ParamDigest::boolean(false)),

@@ -12,7 +12,7 @@ use crate::Text;
 use crate::decode::Version;
 use crate::endpoint::checked::Checked;
 use crate::server::call::{Call, Param, Params};
-use crate::server::digest::BindingKey;
+use crate::server::digest::{BindingKey, ParamName};
 use crate::server::endpoint::Endpoint;
 use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::{DeleteDevice, DeleteDevices};
@@ -74,7 +74,9 @@ impl Endpoint for Checked<DeleteDevicesRequest<'_>> {
     type Plan<H: Send> = DeviceDeletion;
 
     fn call(&self, key: &BindingKey) -> Call<'_, DeleteDevices> {
-        let digest = |ids: DeviceIds<'_>| key.param::<DeleteDevices>("devices").set(ids.iter());
+        let digest = |ids: DeviceIds<'_>| {
+            key.named(const { ParamName::of::<DeleteDevices>("devices") }).set(ids.iter())
+        };
         Call::new(self.auth).with_params(Params::new([Param::required(self.devices.map(digest))]))
     }
 

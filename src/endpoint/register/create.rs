@@ -8,7 +8,7 @@ use crate::decode::Version;
 use crate::endpoint::checked::Checked;
 use crate::endpoint::login::MAX_DEVICE_TEXT_LEN;
 use crate::server::call::{Call, Param, Params};
-use crate::server::digest::BindingKey;
+use crate::server::digest::{BindingKey, ParamName};
 use crate::server::endpoint::Endpoint;
 use crate::server::flows::MAX_STAGES;
 use crate::server::grant::{Grant, Refusal};
@@ -73,13 +73,17 @@ impl Endpoint for Checked<Registration<'_>> {
 
     fn call(&self, key: &BindingKey) -> Call<'_, Register> {
         let request = &self.request;
-        let username = |name: &Localpart| key.param::<Register>("username").text(Text::new(name.as_str()));
-        let password = |password: Secret<'_>| key.param::<Register>("password").text(password.expose());
+        let username = |name: &Localpart| {
+            key.named(const { ParamName::of::<Register>("username") }).text(Text::new(name.as_str()))
+        };
+        let password = |password: Secret<'_>| {
+            key.named(const { ParamName::of::<Register>("password") }).text(password.expose())
+        };
         let params = Params::new([
             Param::required(self.username.as_ref().map(username)),
             Param::required(request.password.map(password)),
             Param::free(request.has_login_params().then(|| {
-                key.param::<Register>("login")
+                key.named(const { ParamName::of::<Register>("login") })
                     .part(request.device_id)
                     .part(request.initial_device_display_name)
                     .flag(request.inhibit_login)

@@ -19,7 +19,7 @@ use super::validation::Validation;
 use crate::decode::Version;
 use crate::endpoint::checked::Checked;
 use crate::server::call::{Call, Param, Params};
-use crate::server::digest::{BindingKey, Digest};
+use crate::server::digest::{BindingKey, Digest, ParamName};
 use crate::server::endpoint::Endpoint;
 use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::AddThreepid;
@@ -146,8 +146,10 @@ impl Endpoint for Checked<AddThreepidRequest<'_>> {
     type Plan<H: Send> = Addition;
 
     fn call(&self, key: &BindingKey) -> Call<'_, AddThreepid> {
-        let sid = |sid| key.param::<AddThreepid>("sid").text(sid);
-        let secret = |secret: Secret<'_>| key.param::<AddThreepid>("client_secret").text(secret.expose());
+        let sid = |sid| key.named(const { ParamName::of::<AddThreepid>("sid") }).text(sid);
+        let secret = |secret: Secret<'_>| {
+            key.named(const { ParamName::of::<AddThreepid>("client_secret") }).text(secret.expose())
+        };
         let params = Params::new([
             Param::required(self.sid.map(sid)),
             Param::required(self.client_secret.map(secret)),

@@ -23,6 +23,7 @@ use sip::Sip;
 use crate::Text;
 use crate::server::operation::Operation;
 use crate::server::reference::{Reference, UserRef};
+use crate::wire::Fnv;
 
 /// The secret that digests are keyed with, for all sessions of one store.
 ///
@@ -50,12 +51,23 @@ impl BindingKey {
     /// ```
     #[inline]
     pub fn param<Op: Operation>(&self, name: &'static str) -> ParamHasher {
-        let mut bytes = Sip::new(&self.0);
-        bytes.write(Op::NAME.as_bytes());
-        bytes.write(&[0]);
-        bytes.write(name.as_bytes());
-        bytes.write(&[0]);
-        ParamHasher { bytes }
+        self.named(ParamName::of::<Op>(name))
+    }
+
+    /// The same, where the compiler has made the name.
+    ///
+    /// ```
+    /// use matrix_uia::server::digest::ParamName;
+    /// use matrix_uia::server::operation::ChangePassword;
+    /// use matrix_uia::{BindingKey, Text};
+    /// let key = BindingKey::from_entropy([7; 16]);
+    /// let name = const { ParamName::of::<ChangePassword>("new_password") };
+    /// let digest = key.named(name).text(Text::new("a"));
+    /// assert_eq!(digest, key.param::<ChangePassword>("new_password").text(Text::new("a")));
+    /// ```
+    #[inline]
+    pub const fn named(&self, name: ParamName) -> ParamHasher {
+        ParamHasher { bytes: Sip::new_with_word(&self.0, name.0) }
     }
 
     /// The reference of the user that the host knows by this name, such as the user ID: a
@@ -90,7 +102,7 @@ impl BindingKey {
     }
 
     /// The digest of `parts` for a use of its own, which `label` names. No label begins
-    /// like an operation's number or a path, so that no two uses give the same value.
+    /// like a parameter's name or a path, so that no two uses give the same value.
     pub(crate) fn labelled(&self, label: &[u8], parts: &[&[u8]]) -> Digest {
         let mut bytes = Sip::new(&self.0);
         bytes.write(label);
@@ -141,6 +153,21 @@ impl Digest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Target(u64);
+
+/// The name of one parameter of one operation, as a digest begins with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamName(u64);
+
+impl ParamName {
+    /// That of the parameter of `Op` called `name`. In a `const` it costs nothing later.
+    #[must_use]
+    pub const fn of<Op: Operation>(name: &str) -> Self {
+        let operation = const { Fnv::of_name(Op::NAME.as_bytes()) };
+        let hash = operation.rotate_left(32) ^ Fnv::of_name(name.as_bytes());
+        // Written first, the byte that UTF-8 never has: no label or path begins with it.
+        Self(hash | 0xFF)
+    }
+}
 
 /// The digest of one parameter, in the making.
 #[must_use = "a digest that isn't finished binds nothing"]
@@ -246,7 +273,7 @@ impl ParamDigest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::operation::{ChangePassword, DeleteDevices};
+    use crate::server::operation::{AddThreepid, ChangePassword, Deactivate, DeleteDevices, Register};
 
     const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 
@@ -268,6 +295,24 @@ mod tests {
         assert_ne!(text("a"), KEY.param::<DeleteDevices>("new_password").text(value));
         let other = BindingKey::from_entropy([8; 16]);
         assert_ne!(text("a"), other.param::<ChangePassword>("new_password").text(value));
+    }
+
+    #[test]
+    fn every_parameter_of_every_operation_has_a_name_of_its_own() {
+        fn of<Op: Operation>() -> std::vec::Vec<ParamName> {
+            let names =
+                ["new_password", "id_server", "username", "password", "login", "sid", "client_secret"];
+            names.into_iter().chain(["devices", "master_key"]).map(ParamName::of::<Op>).collect()
+        }
+        let mut all = of::<ChangePassword>();
+        all.extend(of::<DeleteDevices>());
+        all.extend(of::<Register>());
+        all.extend(of::<Deactivate>());
+        all.extend(of::<AddThreepid>());
+        for (at, name) in all.iter().enumerate() {
+            assert!(!all[..at].contains(name));
+            assert_eq!(name.0.to_le_bytes()[0], 0xFF);
+        }
     }
 
     #[test]
@@ -294,6 +339,6 @@ mod tests {
     #[test]
     fn the_digest_is_the_same_on_every_machine() {
         // Stored sessions outlive the build that made them.
-        assert_eq!(text("wonderland").0, 7_527_443_509_162_062_256);
+        assert_eq!(text("wonderland").0, 13_364_824_097_526_539_322);
     }
 }

@@ -4,22 +4,19 @@
 
 use crate::Text;
 
-/// Bytes that are gathered before they are hashed: pieces are short.
-const BLOCK: usize = 64;
-
 /// A keyed hash in the making.
 #[derive(Clone)]
 pub(super) struct Sip {
     state: [u64; 4],
-    block: [u8; BLOCK],
-    /// How much of the block is filled; never all of it.
-    used: usize,
+    /// The bytes that make no whole word yet, the first of them lowest.
+    pending: u64,
     /// The length of what was written, in its lowest eight bits.
     length: u8,
 }
 
 impl Sip {
-    pub(super) fn new(key: &[u8; 16]) -> Self {
+    #[inline]
+    pub(super) const fn new(key: &[u8; 16]) -> Self {
         let key = u128::from_le_bytes(*key);
         let (low, high) = (key as u64, key.wrapping_shr(64) as u64);
         let state = [
@@ -28,39 +25,36 @@ impl Sip {
             low ^ 0x6c79_6765_6e65_7261,
             high ^ 0x7465_6462_7974_6573,
         ];
-        Self { state, block: [0; BLOCK], used: 0, length: 0 }
+        Self { state, pending: 0, length: 0 }
     }
 
+    /// The hash in the making once `word` is written, before anything else is.
+    #[inline]
+    pub(super) const fn new_with_word(key: &[u8; 16], word: u64) -> Self {
+        let Self { state, .. } = Self::new(key);
+        Self { state: absorbed(state, word), pending: 0, length: 8 }
+    }
+
+    #[inline]
     pub(super) fn write(&mut self, bytes: &[u8]) {
+        // The state is kept in registers meanwhile, or every word would wait for a store.
+        let Self { mut state, mut pending, mut length } = *self;
         let mut left = bytes;
         while !left.is_empty() {
-            let fits = BLOCK.wrapping_sub(self.used).min(left.len());
-            let end = self.used.wrapping_add(fits);
-            let room = self.block.get_mut(self.used..end);
-            let (Some(room), Some((now, later))) = (room, left.split_at_checked(fits)) else { return };
-            room.copy_from_slice(now);
-            self.used = end;
-            left = later;
-            if self.used >= BLOCK {
-                self.absorb(BLOCK);
-                self.used = 0;
+            let (word, taken, rest) = first_word(left);
+            left = rest;
+            let filled = u32::from(length & 7).wrapping_mul(8);
+            let full = pending | word.wrapping_shl(filled);
+            length = length.wrapping_add(taken);
+            if filled.wrapping_add(u32::from(taken).wrapping_mul(8)) < u64::BITS {
+                pending = full;
+            } else {
+                state = absorbed(state, full);
+                // In two steps: a shift by all 64 bits is none.
+                pending = word.wrapping_shr(1).wrapping_shr(63_u32.wrapping_sub(filled));
             }
         }
-        let [low, ..] = bytes.len().to_le_bytes();
-        self.length = self.length.wrapping_add(low);
-    }
-
-    /// Hashes the words that the first `filled` bytes of the block make.
-    fn absorb(&mut self, filled: usize) {
-        let mut state = self.state;
-        let (words, _) = self.block.get(..filled).unwrap_or_default().as_chunks();
-        for word in words {
-            let word = u64::from_le_bytes(*word);
-            state[3] ^= word;
-            state = rounds(state, 2);
-            state[0] ^= word;
-        }
-        self.state = state;
+        *self = Self { state, pending, length };
     }
 
     /// The decoded text and a byte that UTF-8 never has: no two lists of texts run into
@@ -85,15 +79,11 @@ impl Sip {
     }
 
     /// The two halves of the hash.
-    fn finish(mut self) -> [u64; 2] {
+    #[inline]
+    fn finish(self) -> [u64; 2] {
         // The last word ends with the length, after zeros.
-        let end = self.used | 7;
-        self.block.get_mut(self.used..end).unwrap_or_default().fill(0);
-        if let Some(last) = self.block.get_mut(end) {
-            *last = self.length;
-        }
-        self.absorb(end.wrapping_add(1));
-        let mut state = self.state;
+        let last = self.pending | u64::from(self.length).wrapping_shl(56);
+        let mut state = absorbed(self.state, last);
         state[2] ^= 0xEE;
         state = rounds(state, 4);
         let first = folded(state);
@@ -103,9 +93,31 @@ impl Sip {
     }
 }
 
-fn rounds(state: [u64; 4], times: u32) -> [u64; 4] {
+/// The first eight bytes of `left` as a word, or all of them if there are fewer; how many
+/// those are, and what follows them.
+#[inline]
+fn first_word(left: &[u8]) -> (u64, u8, &[u8]) {
+    if let Some((word, rest)) = left.split_first_chunk() {
+        return (u64::from_le_bytes(*word), 8, rest);
+    }
+    let word = left.iter().rev().fold(0, |word: u64, byte| word.wrapping_shl(8) | u64::from(*byte));
+    (word, left.len() as u8, &[])
+}
+
+/// The state once a word more is hashed.
+#[inline]
+const fn absorbed(mut state: [u64; 4], word: u64) -> [u64; 4] {
+    state[3] ^= word;
+    state = rounds(state, 2);
+    state[0] ^= word;
+    state
+}
+
+const fn rounds(state: [u64; 4], times: u32) -> [u64; 4] {
     let [mut a, mut b, mut c, mut d] = state;
-    for _ in 0..times {
+    let mut left = times;
+    while left > 0 {
+        left = left.wrapping_sub(1);
         a = a.wrapping_add(b);
         c = c.wrapping_add(d);
         b = b.rotate_left(13) ^ a;

@@ -175,7 +175,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The key behind whose quote `rest` begins, and what follows its colon.
-    #[inline]
+    // Inlined where flash is no concern.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn name(&self, rest: &'a [u8]) -> Result<(Span, &'a [u8]), ParseError> {
         let (len, escaped, after) = string(rest, self.strict)?;
         let after = token(after_space(after), b':')?;

@@ -9,7 +9,7 @@ use crate::{Millis, Secret, Text};
 /// Many are collected and few used, so it is kept to two words of 32 bits. The bodies it
 /// serves are shorter than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), and no value of a key
 /// stands at 0, where its object has its brace: that leaves room for marks.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Span {
     /// Of a string its first character, of another value its first byte and
     /// [`MARK`](Self::MARK).
@@ -29,12 +29,12 @@ impl Span {
 
     /// A string between its quotes.
     #[inline]
-    pub(super) const fn string(start: usize, len: usize, escaped: bool) -> Self {
+    pub(crate) const fn string(start: usize, len: usize, escaped: bool) -> Self {
         Self { start: start as u32, len: len as u32 | if escaped { Self::MARK } else { 0 } }
     }
 
     /// Any other value.
-    pub(super) const fn other(start: usize, len: usize) -> Self {
+    pub(crate) const fn other(start: usize, len: usize) -> Self {
         Self { start: start as u32 | Self::MARK, len: len as u32 }
     }
 
@@ -95,6 +95,14 @@ impl Span {
         self.text(body).map(Secret::from_text)
     }
 
+    /// The same with its quotes, if what stands here can be a string that was read: one
+    /// with quotes around it, and said to have escapes if it has.
+    pub(crate) fn quoted(self, body: &str) -> Option<&str> {
+        let (text, before) = (self.text(body)?, (self.start as usize).checked_sub(1)?);
+        let quoted = body.get(before..)?.get(..text.raw().len().checked_add(2)?)?;
+        (self.is_escaped() == text.raw().contains('\\')).then_some(quoted)
+    }
+
     /// The value that stands here, if it is no string.
     #[inline]
     pub(crate) fn raw(self, body: &str) -> Option<Raw<'_>> {
@@ -106,10 +114,16 @@ impl Span {
         self.raw(body).filter(|raw| raw.as_str().starts_with(open))
     }
 
+    /// Whether a value stands here that begins with `open`, which is no quote.
+    #[inline]
+    pub(crate) fn begins_with(self, open: u8, body: &str) -> bool {
+        self.is_no_string() && body.as_bytes().get((self.start & !Self::MARK) as usize) == Some(&open)
+    }
+
     /// Whether an object stands here.
     #[inline]
     pub(crate) fn is_object(self, body: &str) -> bool {
-        self.raw(body).is_some_and(|raw| raw.is_object())
+        self.begins_with(b'{', body)
     }
 
     /// The boolean that stands here, if it is one.

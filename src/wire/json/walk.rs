@@ -44,13 +44,15 @@ impl<'a> Reader<'a> {
             self.enter()?;
             let (mut frame, mut room) = (self.frame(), self.room());
             let mut after = after_space(inside);
-            let mut key = match after {
-                [b'"', key @ ..] => Some(key),
-                [b'}', ..] => None,
+            // Whether `rest` is behind the quote of a key; else `after` is behind a value, or
+            // before the end of an object without keys.
+            let (mut at_key, mut rest) = match after {
+                [b'"', key @ ..] => (true, key),
+                [b'}', ..] => (false, after),
                 _ => return Err(ParseError::NotJson),
             };
             loop {
-                if let Some(rest) = key {
+                if at_key {
                     after = 'value: {
                         let (found, value) = match table.find(rest) {
                             Some(known) => known,
@@ -59,52 +61,53 @@ impl<'a> Reader<'a> {
                                 (None, after) => break 'value after,
                             },
                         };
-                        if !slots.get(found.slot).is_some_and(|slot| slot.is_new()) {
+                        let Some(slot) = slots.get_mut(found.slot).filter(|slot| slot.is_new()) else {
                             return Err(ParseError::DuplicateKey);
-                        }
+                        };
                         self.count_key()?;
-                        let value = if let [b'"', ..] = value { value } else { after_space(value) };
-                        if let ([b'{', text @ ..], Some(below)) = (value, found.below()) {
-                            let start = self.place_of(value);
-                            let left = Above { table, slot: found.slot, start, frame, room };
-                            above.push(left).map_err(|_| ParseError::TooDeep)?;
-                            (table, inside) = (below, text);
-                            continue 'object;
-                        }
                         let (span, after) = match value {
                             [b'"', text @ ..] if found.key.kind.takes_a_string() => self.string(text)?,
-                            _ => self.odd_value(value, found.key.kind)?,
+                            _ => {
+                                let value = after_space(value);
+                                if let ([b'{', text @ ..], Some(below)) = (value, found.below()) {
+                                    let start = self.place_of(value);
+                                    let left = Above { table, slot: found.slot, start, frame, room };
+                                    above.push(left).map_err(|_| ParseError::TooDeep)?;
+                                    (table, inside) = (below, text);
+                                    continue 'object;
+                                }
+                                self.odd_value(value, found.key.kind)?
+                            }
                         };
-                        if let Some(slot) = slots.get_mut(found.slot) {
-                            *slot = span;
-                        }
+                        *slot = span;
                         after
                     };
+                    if let [b',', b'"', key @ ..] = after {
+                        rest = key;
+                        continue;
+                    }
                 }
-                // Behind a value, or before the end of an object without keys.
-                key = match after {
-                    [b',', b'"', key @ ..] => Some(key),
-                    _ => match after_space(after) {
-                        [b',', after @ ..] => match after_space(after) {
-                            [b'"', key @ ..] => Some(key),
-                            _ => return Err(ParseError::NotJson),
-                        },
-                        [b'}', behind @ ..] => {
-                            self.forget(frame, room);
-                            self.leave();
-                            let Some(left) = above.pop() else {
-                                self.go_on_with(after_space(behind));
-                                return Ok(());
-                            };
-                            let len = self.place_of(behind).wrapping_sub(left.start);
-                            if let Some(slot) = slots.get_mut(left.slot) {
-                                *slot = Span::other(left.start, len);
-                            }
-                            (table, frame, room, after) = (left.table, left.frame, left.room, behind);
-                            None
-                        }
+                after = after_space(after);
+                (at_key, rest) = match after {
+                    [b',', more @ ..] => match after_space(more) {
+                        [b'"', key @ ..] => (true, key),
                         _ => return Err(ParseError::NotJson),
                     },
+                    [b'}', behind @ ..] => {
+                        self.forget(frame, room);
+                        self.leave();
+                        let Some(left) = above.pop() else {
+                            self.go_on_with(after_space(behind));
+                            return Ok(());
+                        };
+                        let len = self.place_of(behind).wrapping_sub(left.start);
+                        if let Some(slot) = slots.get_mut(left.slot) {
+                            *slot = Span::other(left.start, len);
+                        }
+                        (table, frame, room, after) = (left.table, left.frame, left.room, behind);
+                        (false, behind)
+                    }
+                    _ => return Err(ParseError::NotJson),
                 };
             }
         }
@@ -152,6 +155,11 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     fn odd_value(&mut self, value: &'a [u8], kind: Kind) -> Result<(Span, &'a [u8]), ParseError> {
         self.go_on_with(value);
+        if let [b'"', text @ ..] = value
+            && kind.takes_a_string()
+        {
+            return self.string(text);
+        }
         if self.null()? {
             return Ok((Span::NULL, self.rest()));
         }
