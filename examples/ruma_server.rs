@@ -94,10 +94,9 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
     type Error = MatrixError;
 
     async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
-        let record = id.and_then(|id| self.sessions.load(&id)).cloned();
-        let (session, stored) = record.map(|record| (record.session, record.kept)).unzip();
+        let record = id.and_then(|id| self.sessions.load(&id));
         let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-        Ok(Loaded { session, stored, caller, now: self.now() })
+        Ok(Loaded::from_record(record, |kept| Some(kept.clone()), caller, self.now()))
     }
 
     async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
