@@ -186,6 +186,8 @@ impl<'r> UiaHost<'r> {
         session: Option<SessionId>,
     ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
         self.give_up();
+        // What can't be given back now, a later request gives back.
+        let _later = self.app.sessions.settle(&self.app.db).await;
         let mut tx = self.app.db.begin().await?;
         let now = self.app.clock.now();
         if !self.has_expired {
@@ -257,8 +259,17 @@ impl<'r> UiaHost<'r> {
         };
         let sessions = &self.app.sessions;
         let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
-        let committed =
-            sessions.commit(tx, changes.clone(), kept, owner, &std::mem::take(&mut self.result))?;
+        let result = std::mem::take(&mut self.result);
+        let committed = match sessions.commit(tx, changes.clone(), kept, owner, &result) {
+            Ok(committed) => committed,
+            Err(error) => {
+                if let Some(claim) = self.claim.take() {
+                    sessions.unclaim(claim);
+                    let _later = sessions.settle(&self.app.db).await;
+                }
+                return Err(error.into());
+            }
+        };
         if committed == Committed::Stored {
             self.claim = changes.clone().find_map(|change| self.claimed_by(&change));
         }

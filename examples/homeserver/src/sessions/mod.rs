@@ -1,23 +1,25 @@
 //! Where UIA sessions live: in the crate's own store, or in the database beside the accounts.
 
 mod changes;
+mod memory;
 mod rows;
+
+use memory::Memory;
 
 use crate::args;
 use crate::clock::Clock;
 use crate::config;
 use crate::db::sessions::{self as table, Bounds};
-use crate::db::{Result, Tx, UserKey};
+use crate::db::{Db, Result, Tx, UserKey, registration_tokens};
 use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::UserRef;
-use matrix_uia::server::session::{Proof, Revision};
-use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Store as _};
+use matrix_uia::server::session::Revision;
+use matrix_uia::server::store::{Lifetimes, OwnerKey};
 use matrix_uia::{BindingKey, CLOCK_TOLERANCE, Rules, Session, SessionId, Timestamp};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many sessions that have run out one request removes. A timer removes the rest.
 const EXPIRE_AT_ONCE: usize = 16;
@@ -51,7 +53,7 @@ pub struct Sessions {
 
 #[derive(Debug)]
 enum Place {
-    Memory(Mutex<HashedStore<String>>),
+    Memory(Memory),
     Database(Bounds),
 }
 
@@ -67,8 +69,7 @@ impl Sessions {
         let bounds = Bounds { all: uia.session_limit, per_owner: uia.sessions_per_owner };
         let place = match place {
             args::Sessions::Memory => {
-                let store = HashedStore::new(Lifetimes::of(rules), bounds.all);
-                Place::Memory(Mutex::new(store.with_sessions_per_owner(bounds.per_owner)))
+                Place::Memory(Memory::new(Lifetimes::of(rules), bounds.all, bounds.per_owner))
             }
             args::Sessions::Sqlite => Place::Database(bounds),
         };
@@ -100,9 +101,7 @@ impl Sessions {
 
     pub fn load(&self, tx: &Tx, id: &SessionId) -> Result<Option<Found>> {
         match &self.place {
-            Place::Memory(store) => Ok(lock(store)
-                .load(id)
-                .map(|record| Found { session: record.session.clone(), kept: record.kept.clone() })),
+            Place::Memory(memory) => Ok(memory.load(id)),
             Place::Database(_) => Ok(table::load(tx, self.digest(id).as_bytes())?.and_then(rows::read)),
         }
     }
@@ -110,11 +109,9 @@ impl Sessions {
     /// Ends the open sessions of a user, whose account is being deactivated.
     pub fn end_of_user(&self, tx: &Tx, user: UserKey) -> Result<()> {
         match &self.place {
-            Place::Memory(store) => {
-                let theirs = |session: &Session| session.user() == Some(user.into());
-                let ended: Vec<_> = lock(store).end_open(|_, record| theirs(&record.session)).collect();
-                for (id, record) in ended {
-                    self.give_back(tx, self.digest(&id), &record.session)?;
+            Place::Memory(memory) => {
+                for (id, session) in memory.end_of(|session| session.user() == Some(user.into())) {
+                    self.give_back(tx, self.digest(&id), &session)?;
                 }
             }
             Place::Database(_) => {
@@ -129,13 +126,10 @@ impl Sessions {
     /// Ends some of what has run out; whether there was anything.
     pub fn expire(&self, tx: &Tx, now: Timestamp) -> Result<bool> {
         match &self.place {
-            Place::Memory(store) => {
-                let expired: Vec<_> = {
-                    let mut store = lock(store);
-                    std::iter::from_fn(|| store.expire(now)).take(EXPIRE_AT_ONCE).collect()
-                };
-                for (id, record) in &expired {
-                    self.give_back(tx, self.digest(id), &record.session)?;
+            Place::Memory(memory) => {
+                let expired = memory.take_expired(now, EXPIRE_AT_ONCE);
+                for (id, session) in &expired {
+                    self.give_back(tx, self.digest(id), session)?;
                 }
                 Ok(!expired.is_empty())
             }
@@ -150,26 +144,32 @@ impl Sessions {
         }
     }
 
-    /// Takes a claim back whose call was not carried out: the session is as it was before, and a request need not wait
-    /// until the claim lapses. One in the database is never claimed: its claim is the transaction.
+    /// Takes a claim back whose call was not carried out. One in the database is never claimed: its claim is the
+    /// transaction.
     pub fn unclaim(&self, claim: Claim) {
-        let Place::Memory(store) = &self.place else { return };
-        let mut store = lock(store);
-        match claim.before {
-            Some(before) => {
-                // Lost only to who has taken the claim over.
-                let _taken_over = store.replace(claim.id, claim.revision, &before, None, self.clock.now());
-            }
-            // Nobody has been told its ID. What it has reserved is given back when it runs out.
-            None => {
-                let theirs = store.load(&claim.id).is_some_and(|record| {
-                    let session = &record.session;
-                    session.revision() == claim.revision && !session.proofs().any(Proof::is_reservation)
-                });
-                if theirs {
-                    let _reserved_nothing = store.remove(&claim.id);
-                }
-            }
+        if let Place::Memory(memory) = &self.place {
+            memory.unclaim(claim, self.clock.now());
+        }
+    }
+
+    /// Gives back some of what calls that failed had reserved; whether there was any.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. It is done later, then.
+    pub async fn settle(&self, db: &Db) -> Result<bool> {
+        match &self.place {
+            Place::Memory(memory) => self.give_back_abandoned(memory, db).await,
+            Place::Database(_) => Ok(false),
+        }
+    }
+
+    /// How many there are in memory, if they live there.
+    #[cfg(test)]
+    pub fn in_memory(&self) -> Option<usize> {
+        match &self.place {
+            Place::Memory(memory) => Some(memory.len()),
+            Place::Database(_) => None,
         }
     }
 
@@ -181,11 +181,10 @@ impl Sessions {
         lifetimes.after(rules.replay_for).as_millis()
     }
 
+    /// Gives back what is reserved for a session that has ended, and what a verdict reserved for it whose commit
+    /// failed.
     fn give_back(&self, tx: &Tx, digest: Digest, session: &Session) -> Result<()> {
+        registration_tokens::give_back(tx, digest.as_bytes())?;
         session.proofs().try_for_each(|proof| reservations::give_back(tx, digest, proof, &self.validations))
     }
-}
-
-fn lock(store: &Mutex<HashedStore<String>>) -> MutexGuard<'_, HashedStore<String>> {
-    store.lock().unwrap_or_else(PoisonError::into_inner)
 }
