@@ -51,7 +51,7 @@ pub async fn expire_all(app: &App) {
 /// Ends some of what has run out; whether there was anything.
 async fn expire(app: &App) -> Result<bool> {
     let now = app.clock.now();
-    let settled = app.sessions.settle(&app.db).await?;
+    let settled = app.sessions.settle(&app.db).await? | app.sessions.sweep(&app.db).await;
     app.db
         .transaction(|tx| {
             let (policies, config) = (&app.policies, &app.config);

@@ -1,33 +1,49 @@
 //! Carrying out what the exchange says is to change.
 
-use super::{Place, Sessions};
+use super::elsewhere::Order;
+use super::{Claim, Place, Sessions};
 use crate::db::records::{self, Record};
 use crate::db::sessions::{self as table, Bounds, Inserted};
-use crate::db::{Result, Tx, registration_tokens};
+use crate::db::{Db, Result, Tx, registration_tokens};
+use crate::failure::Failure;
 use crate::reservations;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::store::OwnerKey;
 use matrix_uia::{Millis, Timestamp};
+use std::sync::Arc;
 
 /// The shortest wait that a full store announces.
 const SOON: Millis = Millis::from_secs(1);
 
+/// What is kept beside the changes.
+#[derive(Debug)]
+pub struct Keep<'k> {
+    /// For beside the session that is put.
+    pub kept: Option<String>,
+    /// For the record of a call that succeeded.
+    pub result: &'k str,
+    /// Against whose bound a new session counts.
+    pub owner: OwnerKey,
+    /// What the changes claim.
+    pub claim: Option<Claim>,
+}
+
 impl Sessions {
-    /// Carries out every change and ends the transaction. `kept` is for beside the session that is put, `result`
-    /// for the record of a call that succeeded.
+    /// Carries out every change and ends the transaction.
     ///
     /// # Errors
     ///
-    /// Those of the database, a full disk at the commit included. Nothing has changed then, wherever sessions live.
-    pub fn commit<'c>(
-        &self,
+    /// Those of the databases, a full disk at the commit included. Nothing has changed then, wherever sessions live; or,
+    /// where they live elsewhere, nothing but reservations, which are given back.
+    pub async fn commit<'c>(
+        self: &Arc<Self>,
+        db: &Db,
         tx: Tx,
-        changes: impl Iterator<Item = Change<'c>> + Clone,
-        kept: Option<String>,
-        owner: OwnerKey,
-        result: &str,
-    ) -> Result<Committed> {
+        changes: impl Iterator<Item = Change<'c>> + Clone + Send,
+        keep: Keep<'_>,
+    ) -> std::result::Result<Committed, Failure> {
         let now = self.clock.now();
+        let Keep { kept, result, owner, claim } = keep;
         if !self.write_accounts(&tx, changes.clone(), result, now)? {
             return Ok(Committed::Lost);
         }
@@ -39,7 +55,11 @@ impl Sessions {
                 }
                 Ok(committed)
             }
-            Place::Memory(memory) => self.write_memory(tx, memory, changes, kept, owner, now),
+            Place::Memory(memory) => Ok(self.write_memory(tx, memory, changes, kept, owner, now)?),
+            Place::Elsewhere(elsewhere) => {
+                let order = Order::of(changes, kept, owner, now);
+                self.write_elsewhere(elsewhere, db, tx, order, claim).await
+            }
         }
     }
 

@@ -74,8 +74,8 @@ impl Memory {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        lock(&self.store).iter().count()
+    pub(super) fn all(&self) -> Vec<Session> {
+        lock(&self.store).iter().map(|(_, record)| record.session.clone()).collect()
     }
 }
 

@@ -180,7 +180,7 @@ async fn phase(world: &World) -> Phase {
 async fn fails_safely(sessions: Sessions) {
     for case in CASES {
         for nth in 1.. {
-            let world = World::with(CONFIG, sessions, Db::in_memory().unwrap()).await;
+            let world = World::with(CONFIG, sessions.clone(), Db::in_memory().unwrap()).await;
             let at = prepare(&world, case).await;
             let messages = world.messages().len();
             let written = world.app.db.fail_from(Some(nth)).await;
@@ -233,7 +233,7 @@ async fn lesson_101_a_one_shot_call_that_fails_gives_its_token_back() {
     };
     for sessions in [Sessions::Sqlite, Sessions::Memory] {
         for nth in 1.. {
-            let world = World::with(&config, sessions, Db::in_memory().unwrap()).await;
+            let world = World::with(&config, sessions.clone(), Db::in_memory().unwrap()).await;
             let written = world.app.db.fail_from(Some(nth)).await;
             let answer = world.post("register", None, register("bob")).await;
             let failed = written.load(Ordering::SeqCst) >= nth;
@@ -246,7 +246,8 @@ async fn lesson_101_a_one_shot_call_that_fails_gives_its_token_back() {
             assert_eq!(answer.status, 503, "{sessions:?}, write {nth}: {}", answer.text);
             world.post("register", None, register("carol")).await.ok();
             assert_eq!(world.post("register", None, register("dave")).await.status, 401, "it has one use");
-            assert_eq!(world.app.sessions.in_memory().unwrap_or(1), 1, "carol's, write {nth}");
+            let left = world.app.sessions.in_memory().map(|sessions| sessions.len());
+            assert_eq!(left.unwrap_or(1), 1, "carol's, write {nth}");
         }
     }
 }
@@ -256,7 +257,7 @@ async fn lesson_101_a_one_shot_call_that_fails_gives_its_token_back() {
 async fn lesson_101_a_full_disk_is_said_and_nothing_is_lost_once_there_is_room() {
     for sessions in [Sessions::Sqlite, Sessions::Memory] {
         let dir = Scratch::new();
-        let world = World::with("{}", sessions, Db::in_dir(dir.path()).unwrap()).await;
+        let world = World::with("{}", sessions.clone(), Db::in_dir(dir.path()).unwrap()).await;
         let pages = |pages: u64| {
             let pragma = format!("PRAGMA max_page_count = {pages}");
             world.app.db.transaction(move |tx| tx.query_row(&pragma, [], |row| row.get::<_, u64>(0)))

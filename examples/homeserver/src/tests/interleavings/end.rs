@@ -31,7 +31,7 @@ impl Scene<'_> {
         for table in ["registration_token_reservations", "uia_sessions", "validations", "uia_records"] {
             prop_assert_eq!(rows(table), 0, "{}", table);
         }
-        prop_assert_eq!(self.stage.world.app.sessions.in_memory().unwrap_or_default(), 0);
+        prop_assert_eq!(self.stage.world.app.sessions.in_memory().unwrap_or_default(), []);
         self.invitations()
     }
 
