@@ -265,7 +265,7 @@ impl<'r> UiaHost<'r> {
         let result = std::mem::take(&mut self.result);
         let claim = changes.clone().find_map(|change| self.claimed_by(&change));
         let keep = Keep { kept, result: &result, owner, claim: claim.clone() };
-        let committed = match sessions.commit(&self.app.db, tx, changes, keep).await {
+        let committed = match sessions.commit(&self.app.db, tx, changes.clone(), keep).await {
             Ok(committed) => committed,
             Err(error) => {
                 if let Some(claim) = self.claim.take() {
@@ -276,7 +276,9 @@ impl<'r> UiaHost<'r> {
             }
         };
         if committed == Committed::Stored {
-            self.claim = claim;
+            let theirs = |had: &Claim| changes.clone().any(|change| is_about(&change, had.id));
+            // A request may also end without a word about what it has claimed: its token is gone.
+            self.claim = claim.or(self.claim.take().filter(|had| !theirs(had)));
         }
         if committed == Committed::Lost {
             self.lost = self.lost.saturating_add(1);
@@ -286,6 +288,11 @@ impl<'r> UiaHost<'r> {
         }
         Ok(committed)
     }
+}
+
+/// Whether a change is about the session of this ID.
+fn is_about(change: &Change<'_>, session: SessionId) -> bool {
+    matches!(change, Change::Put { id, .. } | Change::Remove { id, .. } if *id == session)
 }
 
 impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {

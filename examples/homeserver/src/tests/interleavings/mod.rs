@@ -75,12 +75,12 @@ fn run(stage: &Stage, acts: &[Act]) -> Result<(), TestCaseError> {
     scene.goes_on_and_did_nothing_twice()
 }
 
-/// `HOMESERVER_RUNS` says how many; `cargo test` runs 300 in each mode.
+/// `HOMESERVER_RUNS` says how many; `cargo test` runs 150 in each mode.
 fn holds(memory: bool) {
     // Passwords are hashed on its threads for blocking work.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _entered = runtime.enter();
-    let cases = std::env::var("HOMESERVER_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(300);
+    let cases = std::env::var("HOMESERVER_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(150);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     // A server takes longer to make than a run takes: many runs share one, each with users of its own. One that has
     // failed is not used again, so that what is left of the acts fails by itself.
