@@ -35,6 +35,7 @@ mod restart;
 mod schemas;
 mod secrets;
 mod signing_keys;
+mod stores;
 mod support;
 mod threepid;
 mod threepid_account;

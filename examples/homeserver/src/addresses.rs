@@ -25,7 +25,8 @@ pub fn domain(text: &str) -> Result<Domain, MatrixError> {
     a_labels(text).ok_or(Domain::not_ascii())
 }
 
-fn a_labels(domain: &str) -> Option<Domain> {
+/// The domain with A-labels that `domain` means; `None` if it is none.
+pub fn a_labels(domain: &str) -> Option<Domain> {
     let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::URL).ok()?;
     Domain::parse(Text::new(&ascii)).ok()
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub struct App {
     pub config: Config,
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
     pub db: Db,
     pub passwords: Passwords,
     pub policies: Policies,
@@ -34,10 +34,11 @@ pub type SharedApp = Arc<App>;
 impl App {
     /// # Errors
     ///
-    /// One line that names what to mend: a policy that can't be completed, an outbox that can't be written.
-    pub fn new(
+    /// One line that names what to mend: a policy that can't be completed, an outbox that can't be written, a database of
+    /// sessions that is down.
+    pub async fn new(
         config: Config,
-        sessions: args::Sessions,
+        sessions: &args::Sessions,
         db: Db,
         key: &ServerKey,
         passwords: Passwords,
@@ -46,12 +47,13 @@ impl App {
         let policies = Policies::new(&config, key)?;
         let sessions = Sessions::new(
             sessions,
-            &config.uia,
+            &config,
             &policies.rules,
             &policies.validations,
-            binding_key(key),
+            || binding_key(key),
             clock.clone(),
-        );
+        )
+        .await?;
         let limits = Limits::new(config.rate_limits);
         let outbox = config.outbox.clone().map(Outbox::open).transpose()?;
         let origin = OnceLock::new();

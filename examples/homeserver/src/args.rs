@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::store_url::StoreUrl;
 use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 use std::error::Error as _;
@@ -23,7 +24,8 @@ struct Flags {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// Where UIA sessions live: memory or sqlite [default: memory, or sqlite with --data]
+    /// Where UIA sessions live: memory, sqlite, redis://HOST:PORT[/DB] or postgres://USER@HOST:PORT/NAME [default:
+    /// memory, or sqlite with --data]
     #[arg(long, value_name = "URL")]
     sessions: Option<Sessions>,
 }
@@ -38,12 +40,15 @@ pub struct Args {
 }
 
 /// Where UIA sessions live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sessions {
     /// In the crate's own store; lost with the process.
     Memory,
     /// In the database, beside the accounts.
     Sqlite,
+    /// In a database that any number of servers with the same data share.
+    Redis(StoreUrl),
+    Postgres(StoreUrl),
 }
 
 impl Args {
@@ -74,9 +79,11 @@ impl FromStr for Sessions {
         match url {
             "memory" => Ok(Self::Memory),
             "sqlite" => Ok(Self::Sqlite),
-            _ if url.starts_with("redis:") => Err("redis is not available yet; use memory or sqlite"),
-            _ if url.starts_with("postgres:") => Err("postgres is not available yet; use memory or sqlite"),
-            _ => Err("no such store; use memory or sqlite"),
+            _ if url.starts_with("redis:") => StoreUrl::redis(url).map(Self::Redis),
+            _ if url.starts_with("postgres:") => StoreUrl::postgres(url).map(Self::Postgres),
+            _ => {
+                Err("no such store; use memory, sqlite, redis://HOST:PORT or postgres://USER@HOST:PORT/NAME")
+            }
         }
     }
 }
@@ -139,14 +146,17 @@ mod tests {
             (&["--listen"], "--listen: has no value; --help shows what it takes"),
             (&["--listen", "--data", "d"], "--listen: has no value; --help shows what it takes"),
             (
-                &["--sessions", "redis://:hunter2@localhost:6379"],
-                "--sessions: redis is not available yet; use memory or sqlite",
+                &["--sessions", "redis://:hunter2@localhost"],
+                "--sessions: redis is given as redis://HOST:PORT, or as redis://HOST:PORT/DB",
             ),
             (
                 &["--sessions", "postgres://alice:hunter2@localhost/uia"],
-                "--sessions: postgres is not available yet; use memory or sqlite",
+                "--sessions: postgres is given as postgres://USER@HOST:PORT/NAME",
             ),
-            (&["--sessions", "hunter2"], "--sessions: no such store; use memory or sqlite"),
+            (
+                &["--sessions", "hunter2"],
+                "--sessions: no such store; use memory, sqlite, redis://HOST:PORT or postgres://USER@HOST:PORT/NAME",
+            ),
             (&["--colour"], "--colour: no such flag; --help lists them"),
             (&["--a\nb"], "--a\\nb: no such flag; --help lists them"),
             (&["alice"], "command line: takes flags only; --help lists them"),

@@ -51,10 +51,11 @@ pub async fn expire_all(app: &App) {
 /// Ends some of what has run out; whether there was anything.
 async fn expire(app: &App) -> Result<bool> {
     let now = app.clock.now();
+    let settled = app.sessions.settle(&app.db).await? | app.sessions.sweep(&app.db).await;
     app.db
         .transaction(|tx| {
             let (policies, config) = (&app.policies, &app.config);
-            let mut any = app.sessions.expire(tx, now)?;
+            let mut any = settled | app.sessions.expire(tx, now)?;
             any |= validations::forget(tx, &policies.validations, now, AT_ONCE)?;
             any |= records::forget(tx, &policies.rules, now, AT_ONCE)?;
             any |= registration_tokens::forget(tx, policies.rules.session_lifetime, now, AT_ONCE)?;

@@ -2,6 +2,7 @@
 
 use crate::db::trouble;
 use crate::http::answer;
+use crate::sessions::Trouble;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +10,9 @@ use matrix_uia::MatrixError;
 use matrix_uia::server::grant::Refusal;
 use matrix_uia::server::respond::Respond;
 use matrix_uia::wire::ParseError;
+
+/// When to try again what a database that is down has kept from succeeding.
+const SOON_SECS: u64 = 2;
 
 /// An error to answer with, or one that nobody but the log may see.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub enum Failure {
     Challenge(String),
     /// The database's.
     Db(rusqlite::Error),
+    /// That of the sessions, where they live elsewhere.
+    Sessions(Trouble),
 }
 
 impl Failure {
@@ -73,13 +79,18 @@ impl IntoResponse for Failure {
                 tracing::error!(reason = trouble::explain(&error), "the database failed");
                 MatrixError::unavailable()
             }
+            Self::Sessions(reason) => {
+                tracing::error!(reason, "the database of sessions failed");
+                MatrixError::unavailable()
+            }
         };
         let mut body = String::new();
         // A `String` takes whatever is written.
         let _ = reject.write(&mut body);
         let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = answer::json(status, body);
-        if let Some(secs) = reject.retry_after_secs() {
+        let is_down = status == StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(secs) = reject.retry_after_secs().or(is_down.then_some(SOON_SECS)) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
         }
         response

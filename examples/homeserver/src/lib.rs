@@ -32,6 +32,7 @@ mod server_key;
 mod sessions;
 mod signing_keys;
 mod start;
+mod store_url;
 mod threepids;
 mod uia;
 mod verify;

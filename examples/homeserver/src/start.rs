@@ -66,7 +66,7 @@ async fn serve() -> Result<Ended, String> {
     let passwords = Passwords::new(config.edges.hash_queue);
     let clock = Clock::system();
     accounts::create_missing(&db, &config.users, &passwords, clock.now_ms()).await.map_err(in_db)?;
-    let app = App::new(config, args.sessions, db, &key, passwords, clock)?;
+    let app = App::new(config, &args.sessions, db, &key, passwords, clock).await?;
     // What a crash left half-done is finished before anybody is let in.
     deactivations::finish_at_start(&app).await;
     background::begin(&app);

@@ -9,7 +9,7 @@ use crate::guests::Upgradable;
 use crate::http::answer;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::sessions::Claim;
+use crate::sessions::{Claim, Keep};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -52,7 +52,7 @@ impl Drop for UiaHost<'_> {
     fn drop(&mut self) {
         self.give_up();
         if let Some(claim) = self.claim.take() {
-            self.app.sessions.unclaim(claim);
+            self.app.sessions.unclaim(&self.app.db, claim);
         }
     }
 }
@@ -93,7 +93,7 @@ pub async fn refuse_registration<'r>(
     drive::refuse::<_, Upgradable<'_>>(&mut host, guarded, call, error, peer.arrived).await.into()
 }
 
-const fn guarded<'r, Op>(app: &'r App, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
+fn guarded<'r, Op>(app: &'r App, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
     let policies = &app.policies;
     Guarded { flows, rules: &policies.rules, key: &policies.key, kind: app.sessions.kind() }
 }
@@ -186,6 +186,9 @@ impl<'r> UiaHost<'r> {
         session: Option<SessionId>,
     ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
         self.give_up();
+        let ahead = self.app.sessions.load_ahead(session).await.map_err(Failure::Sessions)?;
+        // What can't be given back now, a later request gives back.
+        let _later = self.app.sessions.settle(&self.app.db).await;
         let mut tx = self.app.db.begin().await?;
         let now = self.app.clock.now();
         if !self.has_expired {
@@ -195,9 +198,10 @@ impl<'r> UiaHost<'r> {
                 tx = self.app.db.begin().await?;
             }
         }
-        let found = match session {
-            Some(id) => self.app.sessions.load(&tx, &id)?,
-            None => None,
+        let found = match (session, ahead) {
+            (_, Some(found)) => found,
+            (Some(id), None) => self.app.sessions.load(&tx, &id)?,
+            (None, None) => None,
         };
         self.tx = Some(tx);
         self.loaded = session.zip(found.as_ref().map(|found| found.session.clone()));
@@ -242,7 +246,8 @@ impl<'r> UiaHost<'r> {
         let before =
             self.loaded.as_ref().filter(|(loaded, _)| loaded == id).map(|(_, session)| session.clone());
         let before = before.filter(|_| expected.is_some());
-        session.is_claimed().then(|| Claim { id: *id, revision: session.revision(), before })
+        let unborn = before.is_none().then(|| (*session).clone());
+        session.is_claimed().then(|| Claim { id: *id, revision: session.revision(), before, unborn })
     }
 
     /// Carries every change out and ends the transaction.
@@ -257,10 +262,23 @@ impl<'r> UiaHost<'r> {
         };
         let sessions = &self.app.sessions;
         let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
-        let committed =
-            sessions.commit(tx, changes.clone(), kept, owner, &std::mem::take(&mut self.result))?;
+        let result = std::mem::take(&mut self.result);
+        let claim = changes.clone().find_map(|change| self.claimed_by(&change));
+        let keep = Keep { kept, result: &result, owner, claim: claim.clone() };
+        let committed = match sessions.commit(&self.app.db, tx, changes.clone(), keep).await {
+            Ok(committed) => committed,
+            Err(error) => {
+                if let Some(claim) = self.claim.take() {
+                    sessions.unclaim(&self.app.db, claim);
+                    let _later = sessions.settle(&self.app.db).await;
+                }
+                return Err(error);
+            }
+        };
         if committed == Committed::Stored {
-            self.claim = changes.clone().find_map(|change| self.claimed_by(&change));
+            let theirs = |had: &Claim| changes.clone().any(|change| is_about(&change, had.id));
+            // A request may also end without a word about what it has claimed: its token is gone.
+            self.claim = claim.or(self.claim.take().filter(|had| !theirs(had)));
         }
         if committed == Committed::Lost {
             self.lost = self.lost.saturating_add(1);
@@ -270,6 +288,11 @@ impl<'r> UiaHost<'r> {
         }
         Ok(committed)
     }
+}
+
+/// Whether a change is about the session of this ID.
+fn is_about(change: &Change<'_>, session: SessionId) -> bool {
+    matches!(change, Change::Put { id, .. } | Change::Remove { id, .. } if *id == session)
 }
 
 impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {

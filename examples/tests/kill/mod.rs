@@ -5,7 +5,7 @@
 
 mod cut_off;
 
-use crate::support::{Client, Setup, dummy_auth, password_auth, text, times, with};
+use crate::support::{Client, Server, Setup, dummy_auth, password_auth, text, times, with};
 use serde_json::{Value, json};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 const CONNECTIONS: usize = 16;
 /// How many a round's registration token lets in; more try.
-const USES: usize = 3;
-const FIRST: &str = "first-password";
+pub const USES: usize = 3;
+pub const FIRST: &str = "first-password";
 const SECOND: &str = "second-password";
 
 /// A user of the load, as far as the answers tell.
@@ -66,7 +66,7 @@ impl Known {
 }
 
 /// Any number: moments have nothing to do with what the server does then.
-fn chance() -> u64 {
+pub fn chance() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
@@ -152,50 +152,52 @@ fn whatever_was_answered_survives_kill_9_at_any_moment() {
         "flows": { "register": [["m.login.dummy"], ["m.login.registration_token"]] },
         "registration_tokens": invitations,
     }));
-    let (mut users, mut under_way, mut invited) = (0, 0, 0);
     for round in 0..rounds {
         setup.sessions = Some(if round % 4 == 3 { "memory" } else { "sqlite" });
-        let server = setup.start();
-        let client = server.client();
-        let stop = AtomicBool::new(false);
-        let known: Vec<_> = scope(|threads| {
-            let workers: Vec<_> = (0..CONNECTIONS)
-                .map(|worker| {
-                    let (name, invitation) = (format!("u{round}.{worker}"), format!("invitation-{round}"));
-                    let stop = &stop;
-                    threads.spawn(move || load(&client, &name, &invitation, stop))
-                })
-                .collect();
+        let_in_by(&setup, round, 1);
+    }
+}
+
+/// Loads so many servers on the same data, kills one after the other, and checks what is there after a restart. How
+/// many the round's token has let in.
+pub fn let_in_by(setup: &Setup, round: usize, servers: usize) -> usize {
+    let servers: Vec<_> = (0..servers).map(|_| setup.start()).collect();
+    let clients: Vec<_> = servers.iter().map(Server::client).collect();
+    let stops: Vec<_> = servers.iter().map(|_| AtomicBool::new(false)).collect();
+    let known: Vec<_> = scope(|threads| {
+        let workers: Vec<_> = (0..CONNECTIONS)
+            .map(|worker| {
+                let (name, invitation) = (format!("u{round}.{worker}"), format!("invitation-{round}"));
+                let (client, stop) = (&clients[worker % clients.len()], &stops[worker % clients.len()]);
+                threads.spawn(move || load(client, &name, &invitation, stop))
+            })
+            .collect();
+        for (server, stop) in servers.into_iter().zip(&stops) {
             sleep(Duration::from_millis(40 + chance() % 900));
             stop.store(true, Ordering::SeqCst);
             server.kill();
-            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
-        });
+        }
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
 
-        let server = setup.start();
-        let client = server.client();
-        let mut let_in = 0;
-        for user in &known {
-            let state = check(&client, user);
-            let_in += usize::from(user.invited && state != State::Nobody);
-        }
-        assert!(let_in <= USES, "{let_in} by a token for {USES}");
-        // What the server still lets in now, it doesn't on top.
-        for n in 0..=USES {
-            let auth =
-                json!({ "type": "m.login.registration_token", "token": format!("invitation-{round}") });
-            let body = json!({ "username": format!("u{round}.late.{n}"), "password": FIRST, "auth": auth });
-            let_in += usize::from(client.post("register", None, &body).status == 200);
-        }
-        assert!(let_in <= USES, "{let_in} by a token for {USES}");
-        users += known.len();
-        under_way += known.iter().filter(|user| user.tried.is_some()).count();
-        invited += let_in;
+    let server = setup.start();
+    let client = server.client();
+    let mut let_in = 0;
+    for user in &known {
+        let state = check(&client, user);
+        let_in += usize::from(user.invited && state != State::Nobody);
     }
-    println!(
-        "{rounds} kills over {users} users, {under_way} requests under way; {invited} of {} let in by token",
-        rounds * USES
-    );
+    assert!(let_in <= USES, "{let_in} by a token for {USES}");
+    // What the server still lets in now, it doesn't on top.
+    for n in 0..=USES {
+        let auth = json!({ "type": "m.login.registration_token", "token": format!("invitation-{round}") });
+        let body = json!({ "username": format!("u{round}.late.{n}"), "password": FIRST, "auth": auth });
+        let_in += usize::from(client.post("register", None, &body).status == 200);
+    }
+    assert!(let_in <= USES, "{let_in} by a token for {USES}");
+    let under_way = known.iter().filter(|user| user.tried.is_some()).count();
+    println!("{} users, {under_way} requests under way; {let_in} of {USES} let in by token", known.len());
+    let_in
 }
 
 /// A registration whose answer was lost with the server is answered when it is sent again, and there is one.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod database;
 mod message;
 pub mod mutants;
 pub mod program;
@@ -12,6 +13,7 @@ mod together;
 
 pub use answer::Answer;
 pub use client::Client;
+pub use database::{Database, Kind};
 pub use message::Message;
 pub use scratch::Scratch;
 pub use server::{Server, Setup, available, bare, run};

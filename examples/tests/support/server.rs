@@ -88,8 +88,10 @@ impl Setup {
         if self.data {
             command.arg("--data").arg(self.data_dir());
         }
-        if let Some(sessions) = self.sessions {
-            command.args(["--sessions", sessions]);
+        // All tests that don't ask for a place themselves can be run with sessions in another.
+        let elsewhere = std::env::var("HOMESERVER_SESSIONS").ok().filter(|url| !url.is_empty());
+        if let Some(sessions) = self.sessions.map(str::to_owned).or(elsewhere) {
+            command.args(["--sessions", &sessions]);
         }
         if let Some(fault) = &self.fault {
             command.env("MATRIX_UIA_FAULT", fault);

@@ -6,6 +6,7 @@ use core::fmt::{self, Write};
 
 use super::add::changes_allowed;
 use super::address::{Medium, Threepid};
+use super::domain::Domain;
 use crate::Text;
 use crate::endpoint::deactivate::{UnbindResult, check_id_server};
 use crate::wire::ParseError;
@@ -52,27 +53,57 @@ impl<'a> DeleteThreepidRequest<'a> {
     /// [`m.3pid_changes` capability]: https://spec.matrix.org/v1.19/client-server-api/#m3pid_changes-capability
     #[inline(never)]
     pub fn parse(body: &'a [u8], enabled: bool) -> Result<Self, MatrixError> {
+        Self::from_keys(Self::keys(body, enabled)?, |_| None)
+    }
+
+    /// Reads the body at a host that has a library for international domains: an address is
+    /// found in whatever letters its domain is written. `to_ascii` is as that of
+    /// [`Threepid::parse_international`].
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse); 400 `M_INVALID_PARAM` if `to_ascii` gives nothing.
+    pub fn parse_international(
+        body: &'a [u8],
+        enabled: bool,
+        to_ascii: impl FnOnce(&str) -> Option<Domain>,
+    ) -> Result<Self, MatrixError> {
+        Self::from_keys(Self::keys(body, enabled)?, to_ascii)
+    }
+
+    #[inline(never)]
+    fn keys(body: &'a [u8], enabled: bool) -> Result<[Option<Text<'a>>; 3], MatrixError> {
         changes_allowed(enabled)?;
         static KEYS: Table = table![0; "medium": Text, "address": Text, "id_server": Text];
         let mut slots = [Span::NONE; 3];
         let text = json::walk(body, &KEYS, &mut slots)?;
-        let [medium, address, id_server] = slots.map(|span| span.text(text));
-        Self::of(medium, address, id_server, enabled)
+        Ok(slots.map(|span| span.text(text)))
     }
 
     /// The request with these keys, wherever they come from.
+    #[cfg(feature = "ruma")]
     pub(crate) fn of(
-        medium: Option<Text<'_>>,
-        address: Option<Text<'_>>,
+        medium: Option<Text<'a>>,
+        address: Option<Text<'a>>,
         id_server: Option<Text<'a>>,
         enabled: bool,
     ) -> Result<Self, MatrixError> {
         changes_allowed(enabled)?;
+        Self::from_keys([medium, address, id_server], |_| None)
+    }
+
+    fn from_keys(
+        [medium, address, id_server]: [Option<Text<'a>>; 3],
+        to_ascii: impl FnOnce(&str) -> Option<Domain>,
+    ) -> Result<Self, MatrixError> {
         let medium = medium.ok_or(MatrixError::new(ErrorCode::MissingParam, "medium is missing."))?;
         let address = address.ok_or(MatrixError::new(ErrorCode::MissingParam, "address is missing."))?;
         let medium = Medium::from_name(medium)
             .ok_or(MatrixError::new(ErrorCode::InvalidParam, "There is no such medium."))?;
-        let threepid = Threepid::parse(medium, address)?;
+        let threepid = match medium {
+            Medium::Email => Threepid::parse_international(address, to_ascii)?,
+            Medium::Msisdn => Threepid::parse(medium, address)?,
+        };
         check_id_server(id_server)?;
         Ok(Self { threepid, id_server })
     }
@@ -142,6 +173,21 @@ mod tests {
     use std::string::String;
 
     use super::*;
+
+    #[test]
+    fn p7_an_international_domain_is_read_where_the_host_can() {
+        let body = r#"{"medium": "email", "address": "Alice@bücher.example"}"#.as_bytes();
+        let to_ascii = |domain: &str| {
+            assert_eq!(domain, "bücher.example");
+            Domain::parse("xn--bcher-kva.example".into()).ok()
+        };
+        let read = |to_ascii: &dyn Fn(&str) -> Option<Domain>| {
+            DeleteThreepidRequest::parse_international(body, true, to_ascii)
+        };
+        assert_eq!(read(&to_ascii).unwrap().threepid.address(), "alice@xn--bcher-kva.example");
+        assert_eq!(read(&|_| None).unwrap_err(), Domain::not_ascii());
+        assert_eq!(DeleteThreepidRequest::parse(body, true).unwrap_err(), Domain::not_ascii());
+    }
 
     #[test]
     fn each_side_reads_what_the_other_writes() {

@@ -1,6 +1,7 @@
 //! The addresses of an account: listing, adding and removing them.
 //! <https://spec.matrix.org/v1.19/client-server-api/#adding-account-administrative-contact-information>
 
+use crate::addresses;
 use crate::app::{App, SharedApp};
 use crate::db::{Tx, UserKey, threepids as table, validations};
 use crate::failure::Failure;
@@ -78,7 +79,11 @@ pub(super) async fn delete(State(app): State<SharedApp>, peer: Peer, body: JsonB
 
 async fn try_delete(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let who = who::required(app, peer, Action::RemoveThreepid).await?;
-    let request = DeleteThreepidRequest::parse(body, app.config.capabilities.threepid_changes)?;
+    let request = DeleteThreepidRequest::parse_international(
+        body,
+        app.config.capabilities.threepid_changes,
+        addresses::a_labels,
+    )?;
     let theirs = app.db.transaction(|tx| table::list(tx, who.user.key)).await?;
     let theirs = theirs.into_iter().find(|owned| owned.threepid == request.threepid);
     // Nobody else's address is unbound for them.

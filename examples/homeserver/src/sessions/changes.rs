@@ -1,33 +1,49 @@
 //! Carrying out what the exchange says is to change.
 
-use super::{Place, Sessions, lock};
+use super::elsewhere::Order;
+use super::{Claim, Place, Sessions};
 use crate::db::records::{self, Record};
 use crate::db::sessions::{self as table, Bounds, Inserted};
-use crate::db::{Result, Tx};
+use crate::db::{Db, Result, Tx, registration_tokens};
+use crate::failure::Failure;
 use crate::reservations;
 use matrix_uia::server::commit::{Change, Committed};
-use matrix_uia::server::store::{HashedStore, OwnerKey, Store as _};
+use matrix_uia::server::store::OwnerKey;
 use matrix_uia::{Millis, Timestamp};
+use std::sync::Arc;
 
 /// The shortest wait that a full store announces.
 const SOON: Millis = Millis::from_secs(1);
 
+/// What is kept beside the changes.
+#[derive(Debug)]
+pub struct Keep<'k> {
+    /// For beside the session that is put.
+    pub kept: Option<String>,
+    /// For the record of a call that succeeded.
+    pub result: &'k str,
+    /// Against whose bound a new session counts.
+    pub owner: OwnerKey,
+    /// What the changes claim.
+    pub claim: Option<Claim>,
+}
+
 impl Sessions {
-    /// Carries out every change and ends the transaction. `kept` is for beside the session that is put, `result`
-    /// for the record of a call that succeeded.
+    /// Carries out every change and ends the transaction.
     ///
     /// # Errors
     ///
-    /// Those of the database, a full disk at the commit included. Nothing has changed then, wherever sessions live.
-    pub fn commit<'c>(
-        &self,
+    /// Those of the databases, a full disk at the commit included. Nothing has changed then, wherever sessions live; or,
+    /// where they live elsewhere, nothing but reservations, which are given back.
+    pub async fn commit<'c>(
+        self: &Arc<Self>,
+        db: &Db,
         tx: Tx,
-        changes: impl Iterator<Item = Change<'c>> + Clone,
-        kept: Option<String>,
-        owner: OwnerKey,
-        result: &str,
-    ) -> Result<Committed> {
+        changes: impl Iterator<Item = Change<'c>> + Clone + Send,
+        keep: Keep<'_>,
+    ) -> std::result::Result<Committed, Failure> {
         let now = self.clock.now();
+        let Keep { kept, result, owner, claim } = keep;
         if !self.write_accounts(&tx, changes.clone(), result, now)? {
             return Ok(Committed::Lost);
         }
@@ -39,53 +55,12 @@ impl Sessions {
                 }
                 Ok(committed)
             }
-            Place::Memory(store) => self.write_memory(tx, &mut lock(store), changes, kept, owner, now),
-        }
-    }
-
-    /// Sessions in memory, which no database undoes: they change when it has committed, or it is seen to that they
-    /// are as they were.
-    fn write_memory<'c>(
-        &self,
-        tx: Tx,
-        store: &mut HashedStore<String>,
-        changes: impl Iterator<Item = Change<'c>> + Clone,
-        kept: Option<String>,
-        owner: OwnerKey,
-        now: Timestamp,
-    ) -> Result<Committed> {
-        let made = changes.clone().find_map(|change| match change {
-            Change::Put { id, expected: None, .. } => Some(id),
-            _ => None,
-        });
-        let Some(made) = made else {
-            if !changes.clone().all(|change| as_read(store, &change)) {
-                return Ok(Committed::Lost);
+            Place::Memory(memory) => Ok(self.write_memory(tx, memory, changes, kept, owner, now)?),
+            Place::Elsewhere(elsewhere) => {
+                let order = Order::of(changes, kept, owner, now);
+                self.write_elsewhere(elsewhere, db, tx, order, claim).await
             }
-            tx.commit()?;
-            // Every session is as it was read, and nobody else has the lock.
-            let _stored = store.commit(changes, kept, owner, now);
-            return Ok(Committed::Stored);
-        };
-        // Whether there is room is known when it is taken.
-        let evicted = match store.commit(changes, kept, owner, now) {
-            Ok(stored) => stored.evicted,
-            Err(not_stored) => return Ok(not_stored.into()),
-        };
-        let given_back = match &evicted {
-            Some((id, record)) => self.give_back(&tx, self.digest(id), &record.session),
-            None => Ok(()),
-        };
-        if let Err(error) = given_back.and_then(|()| tx.commit()) {
-            // Nobody has been told of it.
-            let _never_was = store.remove(&made);
-            if let Some((id, record)) = evicted {
-                // Its place is free again.
-                let _back = store.insert(id, &record.session, record.kept, record.owner, now);
-            }
-            return Err(error);
         }
-        Ok(Committed::Stored)
     }
 
     /// The part of the changes that is about accounts and what belongs to them. `false`: something to be spent is
@@ -115,7 +90,10 @@ impl Sessions {
                         records::insert(tx, self.digest(&id), &record, &self.rules, now)?;
                     }
                 }
-                Change::Remove { id: _, expected: _ } => {}
+                // A verdict whose commit failed may have reserved what the session does not know of.
+                Change::Remove { id, expected: _ } => {
+                    registration_tokens::give_back(tx, self.digest(&id).as_bytes())?;
+                }
             }
         }
         Ok(true)
@@ -162,12 +140,4 @@ impl Sessions {
         }
         Ok(Committed::Stored)
     }
-}
-
-/// Whether the session that a change is about is the one that was read.
-fn as_read(store: &HashedStore<String>, change: &Change<'_>) -> bool {
-    let (Change::Put { id, expected: Some(expected), .. } | Change::Remove { id, expected }) = change else {
-        return true;
-    };
-    store.load(id).is_some_and(|record| record.session.revision() == *expected)
 }

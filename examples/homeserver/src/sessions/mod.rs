@@ -1,23 +1,34 @@
-//! Where UIA sessions live: in the crate's own store, or in the database beside the accounts.
+//! Where UIA sessions live: in the crate's own store, in the database beside the accounts, or in one that many
+//! processes share.
 
 mod changes;
+mod elsewhere;
+mod memory;
 mod rows;
+mod shared;
+
+pub use changes::Keep;
+pub use elsewhere::Trouble;
+
+use elsewhere::Elsewhere;
+use memory::Memory;
 
 use crate::args;
 use crate::clock::Clock;
-use crate::config;
+use crate::config::Config;
 use crate::db::sessions::{self as table, Bounds};
-use crate::db::{Result, Tx, UserKey};
+use crate::db::{Db, Result, Tx, UserKey, registration_tokens};
 use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::UserRef;
-use matrix_uia::server::session::{Proof, Revision};
-use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Store as _};
+use matrix_uia::server::session::Revision;
+use matrix_uia::server::store::{Lifetimes, OwnerKey};
 use matrix_uia::{BindingKey, CLOCK_TOLERANCE, Rules, Session, SessionId, Timestamp};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// How many sessions that have run out one request removes. A timer removes the rest.
 const EXPIRE_AT_ONCE: usize = 16;
@@ -31,15 +42,17 @@ pub struct Found {
 }
 
 /// A claim that a request has made for its call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Claim {
     pub id: SessionId,
     pub revision: Revision,
     /// The session before; `None` if it was claimed as it was made.
     pub before: Option<Session>,
+    /// The session, if it was claimed as it was made.
+    pub unborn: Option<Session>,
 }
 
-/// A place for sessions. Every method is called under the database's lock.
+/// A place for sessions. Every method that is given a transaction is called in it.
 #[derive(Debug)]
 pub struct Sessions {
     place: Place,
@@ -51,35 +64,49 @@ pub struct Sessions {
 
 #[derive(Debug)]
 enum Place {
-    Memory(Mutex<HashedStore<String>>),
+    Memory(Memory),
     Database(Bounds),
+    Elsewhere(Elsewhere),
 }
 
 impl Sessions {
-    pub fn new(
-        place: args::Sessions,
-        uia: &config::Uia,
+    /// `keys` makes the same key again and again.
+    ///
+    /// # Errors
+    ///
+    /// One line: what is wrong with the place, and the mend.
+    pub async fn new(
+        place: &args::Sessions,
+        config: &Config,
         rules: &Rules,
         validations: &ValidationRules,
-        key: BindingKey,
+        keys: impl Fn() -> BindingKey,
         clock: Clock,
-    ) -> Self {
-        let bounds = Bounds { all: uia.session_limit, per_owner: uia.sessions_per_owner };
-        let place = match place {
-            args::Sessions::Memory => {
-                let store = HashedStore::new(Lifetimes::of(rules), bounds.all);
-                Place::Memory(Mutex::new(store.with_sessions_per_owner(bounds.per_owner)))
+    ) -> std::result::Result<Arc<Self>, String> {
+        let bounds = Bounds { all: config.uia.session_limit, per_owner: config.uia.sessions_per_owner };
+        let lifetimes = Lifetimes::of(rules);
+        let elsewhere = Elsewhere::connect(place, &config.server_name, keys(), bounds, lifetimes).await?;
+        let place = match (elsewhere, place) {
+            (Some(elsewhere), _) => Place::Elsewhere(elsewhere),
+            (None, args::Sessions::Memory) => {
+                Place::Memory(Memory::new(lifetimes, bounds.all, bounds.per_owner))
             }
-            args::Sessions::Sqlite => Place::Database(bounds),
+            (None, _) => Place::Database(bounds),
         };
-        Self { place, rules: rules.clone(), validations: validations.clone(), key, clock }
+        Ok(Arc::new(Self {
+            place,
+            rules: rules.clone(),
+            validations: validations.clone(),
+            key: keys(),
+            clock,
+        }))
     }
 
     /// Only sessions beside the accounts are written in one transaction with them: one in memory would be
     /// consumed by a call whose commit fails.
     pub const fn kind(&self) -> HostKind {
         match self.place {
-            Place::Memory(_) => HostKind::CLAIMS,
+            Place::Memory(_) | Place::Elsewhere(_) => HostKind::CLAIMS,
             Place::Database(_) => HostKind::assume_one_transaction(),
         }
     }
@@ -98,11 +125,27 @@ impl Sessions {
         self.key.claimant(*id)
     }
 
+    /// Looks for a session that lives elsewhere, before a transaction begins: no account waits for another database.
+    /// `None` if none does. What has become of it meanwhile, the commit finds out.
+    ///
+    /// # Errors
+    ///
+    /// That database is down.
+    pub async fn load_ahead(
+        &self,
+        id: Option<SessionId>,
+    ) -> std::result::Result<Option<Option<Found>>, Trouble> {
+        match (&self.place, id) {
+            (Place::Elsewhere(elsewhere), Some(id)) => elsewhere.load(id).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
     pub fn load(&self, tx: &Tx, id: &SessionId) -> Result<Option<Found>> {
         match &self.place {
-            Place::Memory(store) => Ok(lock(store)
-                .load(id)
-                .map(|record| Found { session: record.session.clone(), kept: record.kept.clone() })),
+            // Loaded ahead.
+            Place::Elsewhere(_) => Ok(None),
+            Place::Memory(memory) => Ok(memory.load(id)),
             Place::Database(_) => Ok(table::load(tx, self.digest(id).as_bytes())?.and_then(rows::read)),
         }
     }
@@ -110,11 +153,11 @@ impl Sessions {
     /// Ends the open sessions of a user, whose account is being deactivated.
     pub fn end_of_user(&self, tx: &Tx, user: UserKey) -> Result<()> {
         match &self.place {
-            Place::Memory(store) => {
-                let theirs = |session: &Session| session.user() == Some(user.into());
-                let ended: Vec<_> = lock(store).end_open(|_, record| theirs(&record.session)).collect();
-                for (id, record) in ended {
-                    self.give_back(tx, self.digest(&id), &record.session)?;
+            // The fence has made them void; they run out.
+            Place::Elsewhere(_) => {}
+            Place::Memory(memory) => {
+                for (id, session) in memory.end_of(|session| session.user() == Some(user.into())) {
+                    self.give_back(tx, self.digest(&id), &session)?;
                 }
             }
             Place::Database(_) => {
@@ -129,13 +172,12 @@ impl Sessions {
     /// Ends some of what has run out; whether there was anything.
     pub fn expire(&self, tx: &Tx, now: Timestamp) -> Result<bool> {
         match &self.place {
-            Place::Memory(store) => {
-                let expired: Vec<_> = {
-                    let mut store = lock(store);
-                    std::iter::from_fn(|| store.expire(now)).take(EXPIRE_AT_ONCE).collect()
-                };
-                for (id, record) in &expired {
-                    self.give_back(tx, self.digest(id), &record.session)?;
+            // The timer's to do.
+            Place::Elsewhere(_) => Ok(false),
+            Place::Memory(memory) => {
+                let expired = memory.take_expired(now, EXPIRE_AT_ONCE);
+                for (id, session) in &expired {
+                    self.give_back(tx, self.digest(id), session)?;
                 }
                 Ok(!expired.is_empty())
             }
@@ -150,26 +192,48 @@ impl Sessions {
         }
     }
 
-    /// Takes a claim back whose call was not carried out: the session is as it was before, and a request need not wait
-    /// until the claim lapses. One in the database is never claimed: its claim is the transaction.
-    pub fn unclaim(&self, claim: Claim) {
-        let Place::Memory(store) = &self.place else { return };
-        let mut store = lock(store);
-        match claim.before {
-            Some(before) => {
-                // Lost only to who has taken the claim over.
-                let _taken_over = store.replace(claim.id, claim.revision, &before, None, self.clock.now());
-            }
-            // Nobody has been told its ID. What it has reserved is given back when it runs out.
-            None => {
-                let theirs = store.load(&claim.id).is_some_and(|record| {
-                    let session = &record.session;
-                    session.revision() == claim.revision && !session.proofs().any(Proof::is_reservation)
-                });
-                if theirs {
-                    let _reserved_nothing = store.remove(&claim.id);
+    /// Takes a claim back whose call was not carried out. One in the database is never claimed: its claim is the
+    /// transaction.
+    pub fn unclaim(self: &Arc<Self>, db: &Db, claim: Claim) {
+        match &self.place {
+            Place::Memory(memory) => memory.unclaim(claim, self.clock.now()),
+            Place::Database(_) => {}
+            Place::Elsewhere(elsewhere) => {
+                let (sessions, elsewhere, db) = (Arc::clone(self), elsewhere.clone(), db.clone());
+                // Outside of a runtime the process ends, and the claim lapses.
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(async move { sessions.unclaim_elsewhere(&elsewhere, &db, claim).await });
                 }
             }
+        }
+    }
+
+    /// Gives back some of what calls that failed had reserved; whether there was any.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. It is done later, then.
+    pub async fn settle(&self, db: &Db) -> Result<bool> {
+        match &self.place {
+            Place::Memory(memory) => self.give_back_abandoned(memory, db).await,
+            Place::Database(_) | Place::Elsewhere(_) => Ok(false),
+        }
+    }
+
+    /// Ends some of those that have run out elsewhere; whether there was any.
+    pub async fn sweep(&self, db: &Db) -> bool {
+        match &self.place {
+            Place::Elsewhere(elsewhere) => self.sweep_elsewhere(elsewhere, db).await,
+            Place::Memory(_) | Place::Database(_) => false,
+        }
+    }
+
+    /// Those in memory, if they live there.
+    #[cfg(test)]
+    pub fn in_memory(&self) -> Option<Vec<Session>> {
+        match &self.place {
+            Place::Memory(memory) => Some(memory.all()),
+            Place::Database(_) | Place::Elsewhere(_) => None,
         }
     }
 
@@ -181,11 +245,10 @@ impl Sessions {
         lifetimes.after(rules.replay_for).as_millis()
     }
 
+    /// Gives back what is reserved for a session that has ended, and what a verdict reserved for it whose commit
+    /// failed.
     fn give_back(&self, tx: &Tx, digest: Digest, session: &Session) -> Result<()> {
+        registration_tokens::give_back(tx, digest.as_bytes())?;
         session.proofs().try_for_each(|proof| reservations::give_back(tx, digest, proof, &self.validations))
     }
-}
-
-fn lock(store: &Mutex<HashedStore<String>>) -> MutexGuard<'_, HashedStore<String>> {
-    store.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -180,7 +180,7 @@ async fn phase(world: &World) -> Phase {
 async fn fails_safely(sessions: Sessions) {
     for case in CASES {
         for nth in 1.. {
-            let world = World::with(CONFIG, sessions, Db::in_memory().unwrap()).await;
+            let world = World::with(CONFIG, sessions.clone(), Db::in_memory().unwrap()).await;
             let at = prepare(&world, case).await;
             let messages = world.messages().len();
             let written = world.app.db.fail_from(Some(nth)).await;
@@ -222,12 +222,42 @@ async fn lesson_101_a_write_that_fails_is_no_success_with_sessions_in_memory() {
     fails_safely(Sessions::Memory).await;
 }
 
+/// Nobody is told the session of a one-shot call that fails, so nobody could go on with what it has reserved.
+#[tokio::test(flavor = "multi_thread")]
+async fn lesson_101_a_one_shot_call_that_fails_gives_its_token_back() {
+    let config = CONFIG
+        .replace(r#"["m.login.registration_token", "m.login.dummy"]"#, r#"["m.login.registration_token"]"#);
+    let register = |name: &str| {
+        let auth = json!({ "type": "m.login.registration_token", "token": "invitation" });
+        json!({ "username": name, "password": "wonderland", "auth": auth })
+    };
+    for sessions in [Sessions::Sqlite, Sessions::Memory] {
+        for nth in 1.. {
+            let world = World::with(&config, sessions.clone(), Db::in_memory().unwrap()).await;
+            let written = world.app.db.fail_from(Some(nth)).await;
+            let answer = world.post("register", None, register("bob")).await;
+            let failed = written.load(Ordering::SeqCst) >= nth;
+            world.app.db.fail_from(None).await;
+            if !failed {
+                assert!(nth > 3, "{sessions:?}");
+                answer.ok();
+                break;
+            }
+            assert_eq!(answer.status, 503, "{sessions:?}, write {nth}: {}", answer.text);
+            world.post("register", None, register("carol")).await.ok();
+            assert_eq!(world.post("register", None, register("dave")).await.status, 401, "it has one use");
+            let left = world.app.sessions.in_memory().map(|sessions| sessions.len());
+            assert_eq!(left.unwrap_or(1), 1, "carol's, write {nth}");
+        }
+    }
+}
+
 /// SQLite's own limit stands for the disk's: it undoes the transaction by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn lesson_101_a_full_disk_is_said_and_nothing_is_lost_once_there_is_room() {
     for sessions in [Sessions::Sqlite, Sessions::Memory] {
         let dir = Scratch::new();
-        let world = World::with("{}", sessions, Db::in_dir(dir.path()).unwrap()).await;
+        let world = World::with("{}", sessions.clone(), Db::in_dir(dir.path()).unwrap()).await;
         let pages = |pages: u64| {
             let pragma = format!("PRAGMA max_page_count = {pages}");
             world.app.db.transaction(move |tx| tx.query_row(&pragma, [], |row| row.get::<_, u64>(0)))

@@ -84,6 +84,28 @@ async fn lesson_87_a_denied_domain_is_denied_in_any_letters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lesson_87_an_address_is_removed_in_whatever_letters_it_is_written() {
+    for address in [
+        "alice@bücher.example",
+        "Alice@BÜCHER.example",
+        "alice@bu\u{308}cher。example",
+        "alice@xn--bcher-kva.example",
+    ] {
+        let world = World::new(CONFIG).await;
+        let token = world.alice().await;
+        let listed = world.get("account/3pid", Some(&token)).await.ok();
+        assert_eq!(listed["threepids"][0]["address"], "alice@xn--bcher-kva.example");
+        let delete = |address: &str| json!({ "medium": "email", "address": address });
+        world.post("account/3pid/delete", Some(&token), delete("alice@büche.example")).await.ok();
+        assert_eq!(world.get("account/3pid", Some(&token)).await.ok(), listed, "another domain's");
+        world.post("account/3pid/delete", Some(&token), delete(address)).await.ok();
+        assert_eq!(world.get("account/3pid", Some(&token)).await.ok()["threepids"], json!([]), "{address}");
+        let refused = world.post("account/3pid/delete", Some(&token), delete("alice@\u{ad}.example")).await;
+        refused.is(400, "M_INVALID_PARAM");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn p7_messages_to_one_address_are_limited_whoever_asks() {
     let world = World::new(CONFIG).await;
     for n in 0..3 {

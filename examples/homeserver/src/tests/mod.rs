@@ -5,6 +5,7 @@ mod disk;
 mod flood;
 mod forms;
 mod guests;
+mod interleavings;
 mod kit;
 mod limits;
 mod messages;

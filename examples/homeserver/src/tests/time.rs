@@ -97,7 +97,7 @@ async fn a_clock_that_is_set_back_keeps_nobody_waiting() {
 async fn lesson_110_a_request_ends_a_few_of_many_that_have_run_out() {
     use crate::args::Sessions;
     for sessions in [Sessions::Memory, Sessions::Sqlite] {
-        let world = World::with("{}", sessions, crate::db::Db::in_memory().unwrap()).await;
+        let world = World::with("{}", sessions.clone(), crate::db::Db::in_memory().unwrap()).await;
         let begin = async || text(&world.post("register", None, json!({})).await.json(), "session");
         for _ in 0..200 {
             begin().await;

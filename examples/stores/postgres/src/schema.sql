@@ -1,3 +1,6 @@
+-- Several processes may start at once: one after the other makes what is not there.
+SELECT pg_advisory_xact_lock(21830);
+
 -- Ranks: 0 has proved nothing, 1 something, 2 claimed, 3 consumed. `due`: when an open one is over; `ends`: when this one is.
 CREATE TABLE IF NOT EXISTS uia_sessions (
     id bytea PRIMARY KEY, serial bigint GENERATED ALWAYS AS IDENTITY, revision bigint NOT NULL, owner bigint NOT NULL,

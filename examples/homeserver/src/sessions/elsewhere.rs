@@ -1,0 +1,210 @@
+//! Sessions in a database of their own, which any number of processes share: the adapters for Redis and PostgreSQL.
+
+use super::Found;
+use crate::args;
+use crate::store_url::StoreUrl;
+use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::digest::Digest;
+use matrix_uia::server::session::Revision;
+use matrix_uia::server::store::{Lifetimes, OwnerKey};
+use matrix_uia::{BindingKey, Session, SessionId, Timestamp};
+use matrix_uia_store_postgres as postgres;
+use matrix_uia_store_redis as redis;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a request waits for the database. The adapters wait for 2 seconds at each step.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// For one process. What waits for one of them waits no longer than [`PATIENCE`].
+const CONNECTIONS: usize = 8;
+
+/// A database of sessions.
+#[derive(Clone)]
+pub(super) struct Elsewhere(Arc<Database>);
+
+enum Database {
+    Redis(redis::Sessions),
+    Postgres(postgres::Sessions),
+}
+
+/// What went wrong, for the log: no part of a request or of a session.
+pub type Trouble = String;
+
+/// What a request wants written, as a value that outlives it.
+#[derive(Debug)]
+pub(super) struct Order {
+    put: Option<Put>,
+    leaving: Option<(SessionId, Revision)>,
+    kept: Option<String>,
+    owner: OwnerKey,
+    now: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Put {
+    pub id: SessionId,
+    /// `None`: it is a new one, whose ID nobody has been told.
+    pub expected: Option<Revision>,
+    pub session: Session,
+    keep: bool,
+}
+
+/// A session that left the database: what is reserved under this key is to be given back.
+pub(super) type Gone = (Digest, Session);
+
+impl Order {
+    /// `None` if there is nothing about sessions.
+    pub(super) fn of<'c>(
+        changes: impl Iterator<Item = Change<'c>>,
+        kept: Option<String>,
+        owner: OwnerKey,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let (mut put, mut leaving) = (None, None);
+        for change in changes {
+            match change {
+                Change::Put { id, expected, session, keep } => {
+                    put = Some(Put { id, expected, session: session.clone(), keep });
+                }
+                Change::Remove { id, expected } => leaving = Some((id, expected)),
+                Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => {}
+            }
+        }
+        (put.is_some() || leaving.is_some()).then_some(Self { put, leaving, kept, owner, now })
+    }
+
+    /// The same session in the place of what is stored at that revision; `None` removes it.
+    pub(super) fn restore(id: SessionId, at: Revision, before: Option<Session>, now: Timestamp) -> Self {
+        let leaving = before.is_none().then_some((id, at));
+        let put = before.map(|session| Put { id, expected: Some(at), session, keep: false });
+        Self { put, leaving, kept: None, owner: OwnerKey::NOBODY, now }
+    }
+
+    pub(super) const fn put(&self) -> Option<&Put> {
+        self.put.as_ref()
+    }
+
+    fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        let leaving = self.leaving.map(|(id, expected)| Change::Remove { id, expected });
+        let put = self.put.as_ref().map(|put| {
+            let Put { id, expected, ref session, keep } = *put;
+            Change::Put { id, expected, session, keep }
+        });
+        leaving.into_iter().chain(put)
+    }
+}
+
+impl Elsewhere {
+    /// Connects. `None`: sessions don't live elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// One line: what is wrong, and the mend.
+    pub(super) async fn connect(
+        place: &args::Sessions,
+        server_name: &str,
+        key: BindingKey,
+        bounds: crate::db::sessions::Bounds,
+        lifetimes: Lifetimes,
+    ) -> Result<Option<Self>, String> {
+        let (all, per_owner) = (bounds.all, bounds.per_owner);
+        let unreachable = |url: &StoreUrl, trouble: &dyn fmt::Display| {
+            let trouble = trouble.to_string().replace('\n', " ");
+            format!("--sessions: {url}: can't be used ({trouble}); start it, or give another address")
+        };
+        let too_late = "no answer";
+        let database = match place {
+            args::Sessions::Memory | args::Sessions::Sqlite => return Ok(None),
+            args::Sessions::Redis(url) => {
+                // Each server has sessions of its own there; the braces keep them in one slot of a cluster.
+                let prefix = format!("{{uia:{server_name}}}");
+                let limits = redis::Limits { all, per_owner };
+                let connected = redis::Sessions::connect(url.expose(), &prefix, key, limits, lifetimes);
+                let connected =
+                    timeout(PATIENCE, connected).await.map_err(|_| unreachable(url, &too_late))?;
+                Database::Redis(connected.map_err(|error| unreachable(url, &error))?)
+            }
+            args::Sessions::Postgres(url) => {
+                let config = url.expose().parse().map_err(|error| unreachable(url, &error))?;
+                let limits = postgres::Limits { all, per_owner };
+                let connected = postgres::Sessions::connect(config, CONNECTIONS, key, limits, lifetimes);
+                let connected =
+                    timeout(PATIENCE, connected).await.map_err(|_| unreachable(url, &too_late))?;
+                Database::Postgres(connected.map_err(|error| unreachable(url, &error))?)
+            }
+        };
+        Ok(Some(Self(Arc::new(database))))
+    }
+
+    pub(super) async fn load(&self, id: SessionId) -> Result<Option<Found>, Trouble> {
+        let found = self.ask(move |database| async move {
+            match &*database {
+                Database::Redis(sessions) => sessions.load(&id).await.map_err(trouble),
+                Database::Postgres(sessions) => sessions.load(&id).await.map_err(trouble),
+            }
+        });
+        Ok(found.await?.map(|(session, kept)| Found { session, kept }))
+    }
+
+    /// All of it or nothing; and the session that made room. After an error, either may be.
+    pub(super) async fn commit(&self, order: Arc<Order>) -> Result<(Committed, Option<Gone>), Trouble> {
+        self.ask(move |database| async move {
+            let (kept, owner, now) = (order.kept.as_deref(), order.owner, order.now);
+            Ok(match &*database {
+                Database::Redis(sessions) => {
+                    let done = sessions.commit(order.changes(), kept, owner, now).await.map_err(trouble)?;
+                    (done.committed, done.evicted.and_then(|gone| Some((gone.key, gone.session?))))
+                }
+                Database::Postgres(sessions) => {
+                    let done = sessions.commit(order.changes(), kept, owner, now).await.map_err(trouble)?;
+                    (done.committed, done.evicted.and_then(|gone| Some((gone.key, gone.session?))))
+                }
+            })
+        })
+        .await
+    }
+
+    /// Removes some of those whose time is over; each is one process's to give back.
+    pub(super) async fn sweep(&self, at_most: usize) -> Result<Vec<Gone>, Trouble> {
+        self.ask(move |database| async move {
+            Ok(match &*database {
+                Database::Redis(sessions) => {
+                    let gone = sessions.sweep(at_most).await.map_err(trouble)?.into_iter();
+                    gone.filter_map(|gone| Some((gone.key, gone.session?))).collect()
+                }
+                Database::Postgres(sessions) => {
+                    let gone = sessions.sweep(at_most).await.map_err(trouble)?.into_iter();
+                    gone.filter_map(|gone| Some((gone.key, gone.session?))).collect()
+                }
+            })
+        })
+        .await
+    }
+
+    /// In a task of its own: a connection is used to the end of what it is asked, whoever gives up waiting.
+    async fn ask<T: Send + 'static, F>(&self, asks: impl FnOnce(Arc<Database>) -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<T, Trouble>> + Send + 'static,
+    {
+        match timeout(PATIENCE, tokio::spawn(asks(Arc::clone(&self.0)))).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(trouble(error)),
+            Err(_) => Err("no answer in time".to_owned()),
+        }
+    }
+}
+
+fn trouble(error: impl fmt::Display) -> Trouble {
+    error.to_string().replace('\n', " ")
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &*self.0 {
+            Database::Redis(_) => "Redis",
+            Database::Postgres(_) => "PostgreSQL",
+        })
+    }
+}
