@@ -194,7 +194,7 @@ impl<'w, 'r, Op: Operation> Exchange<'w, 'r, Op> {
 
 /// What came in, and what it is compared with.
 #[inline]
-pub(super) fn arrive<'r>(
+pub(in crate::server) fn arrive<'r>(
     policy: &'r Policy<'r>,
     rules: &'r Rules,
     kind: HostKind,
@@ -539,7 +539,7 @@ impl<'w, 'r, Op: Operation> Commit<'w, 'r, Op> {
         self.state.ask(todo)
     }
 
-    pub(super) const fn work(&self) -> &Work<'r> {
+    pub(in crate::server) const fn work(&self) -> &Work<'r> {
         self.state.work
     }
 }
