@@ -10,7 +10,7 @@ use crate::server::session::letter;
 ///
 /// ```
 /// use matrix_uia::pages::Nonce;
-/// assert_eq!(Nonce::from_entropy([0; 18]).to_string(), "AAAAAAAAAAAAAAAAAAAAAAAA");
+/// assert_eq!(Nonce::from_entropy([0; 18]).to_string(), "------------------------");
 /// ```
 ///
 /// [nonce]: https://www.w3.org/TR/CSP3/#security-nonces
