@@ -91,7 +91,7 @@ pub trait Host<'r, E: Endpoint>: Send {
     fn account(&mut self, user: UserRef)
     -> impl Future<Output = Result<Option<Account>, Self::Error>> + Send;
 
-    /// Whether the stage has passed. See [`Exchange::Verify`].
+    /// Whether the stage has passed. See [`Exchange::Verify`](crate::server::exchange::Exchange::Verify).
     fn verify(
         &mut self,
         question: &Question<'r>,
@@ -144,7 +144,7 @@ impl<Op: Operation> fmt::Debug for Changes<'_, '_, Op> {
     }
 }
 
-/// What the next step of a [`Run`] is, or what to answer instead of one.
+/// What the next step of a [`Run`](super::Run) is, or what to answer instead of one.
 pub type Next<'r, T, Error> = Result<Option<T>, Stop<'r, Error>>;
 
 /// Why there is nothing more for a handler to do: what is to be answered.

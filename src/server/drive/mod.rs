@@ -1,4 +1,4 @@
-//! The loop over an [`Exchange`], once for every host: it does no IO, it asks a [`Host`]
+//! The loop over an [`Exchange`](crate::server::exchange::Exchange), once for every host: it does no IO, it asks a [`Host`]
 //! that does.
 //!
 //! ```text
