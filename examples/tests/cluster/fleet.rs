@@ -105,7 +105,7 @@ impl<'s> Fleet<'s> {
             return None;
         };
         // Some hang up, at once or a little later.
-        if chance() % 16 == 0 {
+        if chance().is_multiple_of(16) {
             loaded.hang_up(Duration::from_micros(chance() % 60_000));
             return None;
         }

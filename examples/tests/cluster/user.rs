@@ -85,7 +85,7 @@ fn guarded(
         match fleet.send(path, token, &with(params, "auth", auth)) {
             Some((200, _)) => return Some(Saw::Done),
             // It may be under way, or have been carried out. Some clients leave it at that.
-            None if chance() % 8 == 0 => return None,
+            None if chance().is_multiple_of(8) => return None,
             None => unsure = true,
             Some((401, challenge)) if challenge["session"] == session.as_str() => {
                 let completed = challenge["completed"].as_array().map_or(0, Vec::len);
