@@ -17,6 +17,7 @@ mod admin;
 mod appservices;
 mod bodies;
 mod client;
+mod cluster;
 mod contract;
 mod crash;
 mod deactivation;

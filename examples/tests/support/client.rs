@@ -191,8 +191,14 @@ impl Loaded {
         Answer::parse(&method, &path, &received).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// The same; the answer as it comes.
-    fn receive(mut self) -> io::Result<Vec<u8>> {
+    /// The same, and hangs up after so long without waiting for an answer.
+    pub fn hang_up(mut self, after: Duration) {
+        let _ = self.connection.write_all(&[self.last]);
+        std::thread::sleep(after);
+    }
+
+    /// Sends the last byte, and waits for the answer as it comes.
+    pub fn receive(mut self) -> io::Result<Vec<u8>> {
         self.connection.write_all(&[self.last])?;
         let mut received = Vec::new();
         self.connection.read_to_end(&mut received)?;
