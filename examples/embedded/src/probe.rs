@@ -150,8 +150,7 @@ fn engine() {
     let Ok(checked) = checked else { return };
     let call = measured("Checked::call", || checked.call(&KEY));
     let kind = HostKind::CLAIMS;
-    let mut incoming =
-        measured("Incoming::new", || Incoming::new(&flows, &rules, kind, call, FRESH, NOW));
+    let mut incoming = measured("Incoming::new", || Incoming::new(&flows, &rules, kind, call, FRESH, NOW));
     let Exchange::Load(load) = measured("Incoming::exchange", || incoming.exchange()) else { return };
     let exchange = measured("Load::found", || load.found(None, caller(), NOW));
     let Exchange::Admit(admit) = exchange else { return };
