@@ -26,6 +26,7 @@ pub use values::UserKey;
 
 use crate::files;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,6 +88,8 @@ impl Db {
         connection.pragma_update(None, "foreign_keys", true)?;
         // The default of 16 is less than the statements there are.
         connection.set_prepared_statement_cache_capacity(128);
+        // Else a statement with a bound LIMIT is prepared again for every value.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         schema::migrate(&mut connection)?;
         // From now on `Tx::begin` waits, which blocks no thread.
         connection.busy_timeout(Duration::ZERO)?;
