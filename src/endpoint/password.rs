@@ -1,11 +1,9 @@
 //! [`POST /account/password`]: changing the password with a token, resetting it without.
 //!
 //! ```text
-//!  body ─► ChangePasswordRequest ─► check ─► Call ─► Guard ─► Grant
-//!                                     │                         │
-//!                            before any challenge            change ─► PasswordChange
-//!                                                                        │
-//!                                                    effects, in the order that is safe
+//!  body ─► ChangePasswordRequest ─► check ─► Call ─► exchange ─► Grant ─► plan ─► PasswordChange
+//!                                     │                                                 │
+//!                            before any challenge                   effects, in the order that is safe
 //! ```
 //!
 //! [`POST /account/password`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword

@@ -247,9 +247,9 @@ impl AccountStatus {
 
     /// Whether the account may do this, and the answer if not.
     ///
-    /// Ask before a UIA session is touched, and again when its grant is redeemed: the
-    /// status may have changed in between. At login ask only after the right password,
-    /// else whoever guesses names learns which are locked (rule L2).
+    /// An exchange asks it at every load: the status may have changed since the last one. For a
+    /// call without an exchange a host asks it; at login only after the right password, else
+    /// whoever guesses names learns which are locked (rule L2).
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 //! [`PUT /devices/{deviceId}`].
 //!
 //! ```text
-//!  body ─► DeleteDevicesRequest ─► Call ─► Guard ─► Grant ─► redeem ─► Receipt
+//!  body ─► DeleteDevicesRequest ─► check ─► Call ─► exchange ─► Grant ─► plan ─► DeviceDeletion
 //!  body ─► UpdateDeviceRequest ─► decide ─► DeviceUpdate
 //!  DeviceResponse, or DevicesResponse of all ─► body
 //! ```

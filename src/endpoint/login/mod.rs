@@ -7,7 +7,7 @@
 //!                           ├ Token ───── used up in the act that logs in
 //!                           └ ApplicationService ── who has the `as_token`, and whose user is it?
 //!
-//!  POST /login/get_token ─► Guard ─► Grant ─► GetLoginTokenResponse ─► Attempt::Token, elsewhere
+//!  POST /login/get_token ─► exchange ─► Grant ─► GetLoginTokenResponse ─► Attempt::Token, elsewhere
 //! ```
 //!
 //! [`POST /login`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login

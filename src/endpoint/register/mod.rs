@@ -1,9 +1,9 @@
 //! [`POST /register`]: names, the checks before and after authentication, the account.
 //!
 //! ```text
-//!  body ─► RegisterRequest ─► Username ─► check (is it free?) ─► Call ─► Guard ─► Grant
-//!                                                                                  │
-//!              answer ◄── the host makes the account in one act ◄── Creation ◄── create
+//!  body ─► RegisterRequest ─► check ─► Call ─► exchange: admitted? (is the name free?) ─► Grant
+//!                                                                                          │
+//!              answer ◄── the host makes the account in one act ◄── NewAccount ◄── plan ◄──┘
 //! ```
 //!
 //! Guests ([`RegisterGuestRequest`]) and application services' users

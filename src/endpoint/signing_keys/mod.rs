@@ -1,11 +1,10 @@
 //! [`POST /keys/device_signing/upload`]: a user's cross-signing keys.
 //!
 //! ```text
-//!  body ─► UploadSigningKeysRequest ─► check ─┬─► exempt: no keys yet, or the same ones ─┐
-//!                                             ├─► Guard::recent ─────────────────────────┤
-//!                                             └─► Call ─► Guard ─► Grant ────────────────┤
-//!                                                                                        ▼
-//!                           the host keeps each key as it came ◄── Upload ◄───────── upload
+//!  body ─► UploadSigningKeysRequest ─► check ─► Call ─► exchange ─► admit ─┬─► exempt: no keys yet, or the same ones ─┐
+//!                                                                          ├─► authenticated just now ────────────────┤
+//!                                                                          └─► the stages of a flow ──────────────────┤
+//!                      the host keeps each key as it came ◄── SigningKeysUpload ◄── plan ◄── Grant ◄──────────────────┘
 //! ```
 //!
 //! Whoever controls a user's master key is trusted as the user by everybody who verified

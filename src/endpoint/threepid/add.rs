@@ -1,9 +1,9 @@
 //! [`POST /account/3pid/add`]: giving a validated address to an account.
 //!
 //! ```text
-//!  body ─► AddThreepidRequest ─► check ─► Call ─► Guard ─► Grant ─► add ─► Addition
-//!                                                                             │
-//!            the host gives the address to the account ◄── Binding ◄── bind ◄─┘
+//!  body ─► AddThreepidRequest ─► check ─► Call ─► exchange ─► Grant ─► plan ─► Addition
+//!                                                                                 │
+//!                the host gives the address to the account ◄── Binding ◄── bind ◄─┘
 //! ```
 //!
 //! [`POST /account/3pid/add`]: https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3account3pidadd
