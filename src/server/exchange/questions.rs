@@ -1,145 +1,21 @@
-//! The exchange: one request of a guarded endpoint, as a sequence of questions to the host.
-//!
-//! ```text
-//!  Incoming::new ─► Load ─► Admit ─► Verify ─► Load ─► Hash ─► Load ─► Perform ─► Commit ─► Respond
-//!                    ▲                (outside)       (outside)                     │
-//!                    └──────────────── the commit lost its race ◄───────────────────┘
-//! ```
-//!
-//! Each question holds its own continuation: the only way on is to answer it. From `Load`
-//! to `Commit` is one transaction of the host's, if it has them; `Verify` and `Hash` may
-//! take their time outside of it. A request may be dropped at any point: nothing is
-//! stored but by a commit, and a claim that nobody ends lapses.
+//! The questions, each with its own continuation.
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::account::{Account, Caller};
-use super::call::{Call, CallFacts};
-use super::commit::{Change, Committed, changes};
-use super::flows::{Flows, Policy};
-use super::grant::{Exempt, Grant, Outcome, Refusal};
-use super::operation::Operation;
-use super::question::Question;
-use super::reference::{Reference, Subject, UserRef};
-use super::respond::Respond;
-use super::rules::Rules;
-use super::session::{Session, SessionId};
-use super::transition::asked::Decision;
-use super::transition::end::Recalled;
-use super::transition::work::{Admission, Input, Request, Side, Todo, Work};
-use super::verdict::Verdict;
 use crate::Timestamp;
-use crate::wire::Auth;
-use crate::wire::error::MatrixError;
-
-/// How a host keeps sessions beside accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostKind {
-    one_transaction: bool,
-}
-
-impl HostKind {
-    /// Sessions are kept where accounts are not, or the store only compares and sets: a
-    /// claim is stored before a call is performed. Right for every host.
-    pub const CLAIMS: Self = Self { one_transaction: false };
-
-    /// Sessions and accounts are written in one transaction: no claim is ever stored.
-    ///
-    /// # Security
-    ///
-    /// The host asserts that what it does for a call and all of its commit happen
-    /// together or not at all. Sessions in memory beside accounts in a database are not
-    /// of this kind: a commit that fails would leave the session consumed and the call
-    /// undone.
-    #[must_use]
-    pub const fn assume_one_transaction() -> Self {
-        Self { one_transaction: true }
-    }
-}
-
-/// A request that has come in, and all that its exchange works with.
-///
-/// It stays where the host keeps it: the questions borrow it, since a request is large and
-/// they are many.
-///
-/// ```
-/// # use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
-/// # use matrix_uia::server::{account::Caller, operation::ChangePassword};
-/// # use matrix_uia::wire::Auth;
-/// # use matrix_uia::{Call, Flows, MatrixError, Rules, SessionId, Timestamp};
-/// # let flows = Flows::<ChangePassword>::new([["m.login.password"]], None).unwrap();
-/// # let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
-/// # let (call, fresh) = (Call::new(Auth::Absent), SessionId::from_entropy([9; 24]));
-/// let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
-/// let Exchange::Load(load) = incoming.exchange() else { unreachable!("a load comes first") };
-/// let ended = Caller::Ended(MatrixError::unknown_token(false));
-/// let Exchange::Commit(commit) = load.found(None, ended, now) else { unreachable!() };
-/// assert_eq!(commit.changes().count(), 0);
-/// ```
-#[must_use = "nothing happens until its exchange is gone through"]
-pub struct Incoming<'r, Op> {
-    work: Work<'r>,
-    operation: PhantomData<fn() -> Op>,
-}
-
-impl<'r, Op: Operation> Incoming<'r, Op> {
-    /// A request whose parameters have been checked.
-    ///
-    /// `fresh` is the ID of the session that begins if one does, made from fresh entropy;
-    /// `arrived` is when the request came in: it tells a race from a repetition.
-    #[inline]
-    pub fn new(
-        flows: &'r Flows<'r, Op>,
-        rules: &'r Rules,
-        kind: HostKind,
-        call: Call<'r, Op>,
-        fresh: SessionId,
-        arrived: Timestamp,
-    ) -> Self {
-        let request = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
-        Self { work: Work::new(request), operation: PhantomData }
-    }
-
-    /// A request whose parameters are refused before it can be checked. If it belongs to a
-    /// session, other parameters may be sent there (rule U14).
-    pub fn refused(
-        flows: &'r Flows<'r, Op>,
-        rules: &'r Rules,
-        kind: HostKind,
-        call: Call<'r, Op>,
-        error: MatrixError,
-        arrived: Timestamp,
-    ) -> Self {
-        // No session begins here.
-        let fresh = SessionId::from_entropy([0; SessionId::ENTROPY]);
-        let mut incoming = Self::new(flows, rules, kind, call, fresh, arrived);
-        incoming.work.refusal = Some(error);
-        incoming
-    }
-
-    /// The question that is to be answered now. It is the same one until it is answered; a
-    /// call that was granted and did not end is begun again with a load.
-    #[inline]
-    pub fn exchange(&mut self) -> Exchange<'_, 'r, Op> {
-        if self.work.granted {
-            self.work.goes_on_to(Todo::Load);
-        }
-        Exchange::of(&mut self.work)
-    }
-
-    /// The call that is being carried out, if its grant has been given out: for a host that
-    /// keeps the request elsewhere meanwhile.
-    pub fn performing(&mut self) -> Option<Performing<'_, 'r, Op>> {
-        self.work.granted.then(|| Performing { state: State::of(&mut self.work) })
-    }
-}
-
-impl<Op: Operation> fmt::Debug for Incoming<'_, Op> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("operation", &Op::NAME).finish_non_exhaustive()
-    }
-}
+use crate::server::account::{Account, Caller};
+use crate::server::commit::{Change, Committed, changes};
+use crate::server::grant::{Exempt, Grant, Outcome, Refusal};
+use crate::server::operation::Operation;
+use crate::server::question::Question;
+use crate::server::reference::{Reference, Subject, UserRef};
+use crate::server::respond::Respond;
+use crate::server::session::{Session, SessionId};
+use crate::server::transition::asked::Decision;
+use crate::server::transition::end::Recalled;
+use crate::server::transition::work::{Admission, Todo, Work};
+use crate::server::verdict::Verdict;
 
 /// What to do next. Every question has its answers as methods, which give the next one.
 #[must_use = "a dropped exchange answers nobody"]
@@ -174,7 +50,7 @@ impl<'w, 'r, Op: Operation> Exchange<'w, 'r, Op> {
         Self::of(work)
     }
 
-    fn of(work: &'w mut Work<'r>) -> Self {
+    pub(super) fn of(work: &'w mut Work<'r>) -> Self {
         let todo = work.todo;
         let state = State::of(work);
         match todo {
@@ -190,28 +66,6 @@ impl<'w, 'r, Op: Operation> Exchange<'w, 'r, Op> {
             Todo::Respond => Self::Respond(Respond::of(state.work)),
         }
     }
-}
-
-/// What came in, and what it is compared with.
-#[inline]
-pub(in crate::server) fn arrive<'r>(
-    policy: &'r Policy<'r>,
-    rules: &'r Rules,
-    kind: HostKind,
-    call: CallFacts,
-    auth: &Auth<'r>,
-    fresh: SessionId,
-    arrived: Timestamp,
-) -> Request<'r> {
-    let input = match *auth {
-        Auth::Absent => Input::Absent,
-        Auth::Poll { .. } => Input::Poll,
-        Auth::Attempt { auth_type, data, .. } => {
-            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(auth_type), data }
-        }
-    };
-    let one_transaction = kind.one_transaction;
-    Request { policy, rules, call, input, side: Side::Client, fresh, arrived, one_transaction }
 }
 
 struct State<'w, 'r, Op> {
@@ -456,6 +310,10 @@ pub struct Performing<'w, 'r, Op: Operation> {
 }
 
 impl<'w, 'r, Op: Operation> Performing<'w, 'r, Op> {
+    pub(super) const fn of(work: &'w mut Work<'r>) -> Self {
+        Self { state: State::of(work) }
+    }
+
     /// The session of the call; `None` if nobody had to authenticate.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {

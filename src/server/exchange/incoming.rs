@@ -1,0 +1,121 @@
+//! A request on its way, where its host keeps it.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::kind::HostKind;
+use super::questions::{Exchange, Performing};
+use crate::Timestamp;
+use crate::server::call::{Call, CallFacts};
+use crate::server::flows::{Flows, Policy};
+use crate::server::operation::Operation;
+use crate::server::rules::Rules;
+use crate::server::session::SessionId;
+use crate::server::transition::work::{Input, Request, Side, Todo, Work};
+use crate::wire::Auth;
+use crate::wire::error::MatrixError;
+
+/// A request that has come in, and all that its exchange works with.
+///
+/// It stays where the host keeps it: the questions borrow it, since a request is large and
+/// they are many.
+///
+/// ```
+/// # use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
+/// # use matrix_uia::server::{account::Caller, operation::ChangePassword};
+/// # use matrix_uia::wire::Auth;
+/// # use matrix_uia::{Call, Flows, MatrixError, Rules, SessionId, Timestamp};
+/// # let flows = Flows::<ChangePassword>::new([["m.login.password"]], None).unwrap();
+/// # let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
+/// # let (call, fresh) = (Call::new(Auth::Absent), SessionId::from_entropy([9; 24]));
+/// let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+/// let Exchange::Load(load) = incoming.exchange() else { unreachable!("a load comes first") };
+/// let ended = Caller::Ended(MatrixError::unknown_token(false));
+/// let Exchange::Commit(commit) = load.found(None, ended, now) else { unreachable!() };
+/// assert_eq!(commit.changes().count(), 0);
+/// ```
+#[must_use = "nothing happens until its exchange is gone through"]
+pub struct Incoming<'r, Op> {
+    work: Work<'r>,
+    operation: PhantomData<fn() -> Op>,
+}
+
+impl<'r, Op: Operation> Incoming<'r, Op> {
+    /// A request whose parameters have been checked.
+    ///
+    /// `fresh` is the ID of the session that begins if one does, made from fresh entropy;
+    /// `arrived` is when the request came in: it tells a race from a repetition.
+    #[inline]
+    pub fn new(
+        flows: &'r Flows<'r, Op>,
+        rules: &'r Rules,
+        kind: HostKind,
+        call: Call<'r, Op>,
+        fresh: SessionId,
+        arrived: Timestamp,
+    ) -> Self {
+        let request = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
+        Self { work: Work::new(request), operation: PhantomData }
+    }
+
+    /// A request whose parameters are refused before it can be checked. If it belongs to a
+    /// session, other parameters may be sent there (rule U14).
+    pub fn refused(
+        flows: &'r Flows<'r, Op>,
+        rules: &'r Rules,
+        kind: HostKind,
+        call: Call<'r, Op>,
+        error: MatrixError,
+        arrived: Timestamp,
+    ) -> Self {
+        // No session begins here.
+        let fresh = SessionId::from_entropy([0; SessionId::ENTROPY]);
+        let mut incoming = Self::new(flows, rules, kind, call, fresh, arrived);
+        incoming.work.refusal = Some(error);
+        incoming
+    }
+
+    /// The question that is to be answered now. It is the same one until it is answered; a
+    /// call that was granted and did not end is begun again with a load.
+    #[inline]
+    pub fn exchange(&mut self) -> Exchange<'_, 'r, Op> {
+        if self.work.granted {
+            self.work.goes_on_to(Todo::Load);
+        }
+        Exchange::of(&mut self.work)
+    }
+
+    /// The call that is being carried out, if its grant has been given out: for a host that
+    /// keeps the request elsewhere meanwhile.
+    pub fn performing(&mut self) -> Option<Performing<'_, 'r, Op>> {
+        self.work.granted.then(|| Performing::of(&mut self.work))
+    }
+}
+
+impl<Op: Operation> fmt::Debug for Incoming<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("operation", &Op::NAME).finish_non_exhaustive()
+    }
+}
+
+/// What came in, and what it is compared with.
+#[inline]
+pub(in crate::server) fn arrive<'r>(
+    policy: &'r Policy<'r>,
+    rules: &'r Rules,
+    kind: HostKind,
+    call: CallFacts,
+    auth: &Auth<'r>,
+    fresh: SessionId,
+    arrived: Timestamp,
+) -> Request<'r> {
+    let input = match *auth {
+        Auth::Absent => Input::Absent,
+        Auth::Poll { .. } => Input::Poll,
+        Auth::Attempt { auth_type, data, .. } => {
+            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(auth_type), data }
+        }
+    };
+    let one_transaction = kind.one_transaction;
+    Request { policy, rules, call, input, side: Side::Client, fresh, arrived, one_transaction }
+}
