@@ -84,81 +84,39 @@ mod compact {
         bound: bool,
     }
 
+    /// All that both forms have, taken from one and put into the other.
+    macro_rules! beside_the_stages {
+        ($from:expr, $into:ident { $stages:ident: $value:expr }) => {
+            $into {
+                made: $from.made,
+                user: $from.user,
+                target: $from.target,
+                operation: $from.operation,
+                slots: $from.slots,
+                $stages: $value,
+                epoch: $from.epoch,
+                terms: $from.terms,
+                revision: $from.revision,
+                since: $from.since,
+                failures: $from.failures,
+                phase: $from.phase,
+                has_user: $from.has_user,
+                by_token: $from.by_token,
+                bound: $from.bound,
+            }
+        };
+    }
+
     impl Form for Compact {
         fn of(session: &Session) -> Self {
-            let Session {
-                made,
-                user,
-                target,
-                operation,
-                slots,
-                ref passed,
-                epoch,
-                terms,
-                revision,
-                since,
-                failures,
-                phase,
-                has_user,
-                by_token,
-                bound,
-            } = *session;
+            let passed = &session.passed;
             let places = if passed.is_untouched() { None } else { Some(passed.places().collect()) };
-            Self {
-                made,
-                user,
-                target,
-                operation,
-                slots,
-                places,
-                epoch,
-                terms,
-                revision,
-                since,
-                failures,
-                phase,
-                has_user,
-                by_token,
-                bound,
-            }
+            beside_the_stages!(session, Self { places: places })
         }
 
         fn session(&self) -> Session {
-            let Self {
-                made,
-                user,
-                target,
-                operation,
-                slots,
-                ref places,
-                epoch,
-                terms,
-                revision,
-                since,
-                failures,
-                phase,
-                has_user,
-                by_token,
-                bound,
-            } = *self;
-            let passed = places.as_deref().map_or(Passed::new(), Passed::of_places);
-            Session {
-                made,
-                user,
-                target,
-                operation,
-                slots,
-                passed,
-                epoch,
-                terms,
-                revision,
-                since,
-                failures,
-                phase,
-                has_user,
-                by_token,
-                bound,
-            }
+            let passed = self.places.as_deref().map_or(Passed::new(), Passed::of_places);
+            beside_the_stages!(self, Session { passed: passed })
         }
 
         fn set(&mut self, session: &Session) {
