@@ -5,7 +5,7 @@
 
 mod cut_off;
 
-use crate::support::{Client, Server, Setup, dummy_auth, password_auth, text, times, with};
+use crate::support::{Answer, Client, Server, Setup, dummy_auth, password_auth, text, times, with};
 use serde_json::{Value, json};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,18 +144,23 @@ fn check(client: &Client, user: &Known) -> State {
 #[test]
 fn whatever_was_answered_survives_kill_9_at_any_moment() {
     let rounds = times("KILLS", 4);
-    let invitations: Vec<_> = (0..rounds)
-        .map(|round| json!({ "token": format!("invitation-{round}"), "uses_allowed": USES }))
-        .collect();
-    let mut setup = Setup::kept(json!({
-        "users": [],
-        "flows": { "register": [["m.login.dummy"], ["m.login.registration_token"]] },
-        "registration_tokens": invitations,
-    }));
+    let mut setup = inviting(rounds);
     for round in 0..rounds {
         setup.sessions = Some(if round % 4 == 3 { "memory" } else { "sqlite" });
         let_in_by(&setup, round, 1);
     }
+}
+
+/// Kept data, and a registration token for each round.
+pub fn inviting(rounds: usize) -> Setup {
+    let invitations: Vec<_> = (0..rounds)
+        .map(|round| json!({ "token": format!("invitation-{round}"), "uses_allowed": USES }))
+        .collect();
+    Setup::kept(json!({
+        "users": [],
+        "flows": { "register": [["m.login.dummy"], ["m.login.registration_token"]] },
+        "registration_tokens": invitations,
+    }))
 }
 
 /// Loads so many servers on the same data, kills one after the other, and checks what is there after a restart. How
@@ -205,21 +210,8 @@ pub fn let_in_by(setup: &Setup, round: usize, servers: usize) -> usize {
 fn a_registration_cut_off_by_the_kill_is_sent_again() {
     let setup = Setup::kept(json!({ "users": [] }));
     for round in 0..times("KILLS", 4) {
-        let server = setup.start();
-        let client = server.client();
         let name = format!("u{round}");
-        let asked = json!({ "username": name, "password": FIRST });
-        let session = client.post("register", None, &asked).asked();
-        let body = with(&asked, "auth", dummy_auth(&session));
-        let lost = scope(|threads| {
-            let bytes = body.to_string();
-            let sent =
-                threads.spawn(move || client.try_send("POST", "register", None, Some(bytes.as_bytes())));
-            // A password's hash takes most of a registration, and is somewhere in here.
-            sleep(Duration::from_micros(chance() % 40_000));
-            server.kill();
-            sent.join().unwrap().ok()
-        });
+        let (body, lost) = register_cut_off(setup.start(), &name, Duration::from_millis(40));
         let server = setup.start();
         let client = server.client();
         let made = client.post("register", None, &body).ok();
@@ -228,9 +220,30 @@ fn a_registration_cut_off_by_the_kill_is_sent_again() {
             assert_eq!((&lost["user_id"], &lost["device_id"]), (&made["user_id"], &made["device_id"]));
             assert!(!client.is_live(&text(&lost, "access_token")), "one registration, one live token");
         }
-        let token = text(&made, "access_token");
-        let devices = client.get("devices", Some(&token)).ok();
-        assert_eq!(devices["devices"].as_array().unwrap().len(), 1);
-        client.login(&name, FIRST).ok();
+        has_one_device(&client, &name, &made);
     }
+}
+
+/// A registration that is sent to a server which is killed within that time. What was sent, and the answer if it came.
+pub fn register_cut_off(server: Server, name: &str, within: Duration) -> (Value, Option<Answer>) {
+    let client = server.client();
+    let asked = json!({ "username": name, "password": FIRST });
+    let session = client.post("register", None, &asked).asked();
+    let body = with(&asked, "auth", dummy_auth(&session));
+    let answer = scope(|threads| {
+        let bytes = body.to_string();
+        let sent = threads.spawn(move || client.try_send("POST", "register", None, Some(bytes.as_bytes())));
+        // A password's hash takes most of a registration, and is somewhere in here.
+        sleep(Duration::from_nanos(chance() % within.as_nanos() as u64));
+        server.kill();
+        sent.join().unwrap().ok()
+    });
+    (body, answer)
+}
+
+/// The registration that was answered so made one device, and its password lets in.
+pub fn has_one_device(client: &Client, name: &str, made: &Value) {
+    let devices = client.get("devices", Some(&text(made, "access_token"))).ok();
+    assert_eq!(devices["devices"].as_array().unwrap().len(), 1);
+    client.login(name, FIRST).ok();
 }

@@ -1,10 +1,10 @@
 //! `kill -9` of one of several processes that share their sessions.
 
 use super::with_each_database;
-use crate::kill::{FIRST, USES, chance, let_in_by};
-use crate::support::{Database, Setup, dummy_auth, text, times, with};
+use crate::kill::{USES, has_one_device, inviting, let_in_by, register_cut_off};
+use crate::support::{Database, Setup, times};
 use serde_json::json;
-use std::thread::{scope, sleep};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 with_each_database! {
@@ -14,14 +14,7 @@ with_each_database! {
 
 fn whatever_was_answered_by_either_survives_the_kill_of_one(database: Database) {
     let rounds = times("KILLS", 2);
-    let invitations: Vec<_> = (0..rounds)
-        .map(|round| json!({ "token": format!("invitation-{round}"), "uses_allowed": USES }))
-        .collect();
-    let mut setup = Setup::kept(json!({
-        "users": [],
-        "flows": { "register": [["m.login.dummy"], ["m.login.registration_token"]] },
-        "registration_tokens": invitations,
-    }));
+    let mut setup = inviting(rounds);
     setup.sessions = Some(database.url());
     for round in 0..rounds {
         let let_in = let_in_by(&setup, round, 2);
@@ -35,21 +28,8 @@ fn what_the_killed_one_had_under_way_is_taken_over_by_the_other(database: Databa
     let stays = setup.start();
     let other = stays.client();
     for round in 0..times("KILLS", 6) {
-        let dies = setup.start();
-        let client = dies.client();
         let name = format!("u{round}");
-        let asked = json!({ "username": name, "password": FIRST });
-        let session = client.post("register", None, &asked).asked();
-        let body = with(&asked, "auth", dummy_auth(&session));
-        let lost = scope(|threads| {
-            let bytes = body.to_string();
-            let sent =
-                threads.spawn(move || client.try_send("POST", "register", None, Some(bytes.as_bytes())));
-            // A password's hash takes most of a registration, and is somewhere in here.
-            sleep(Duration::from_micros(chance() % 60_000));
-            dies.kill();
-            sent.join().unwrap().ok()
-        });
+        let (body, lost) = register_cut_off(setup.start(), &name, Duration::from_millis(60));
         // What it had claimed lapses.
         let begun = Instant::now();
         let made = loop {
@@ -64,9 +44,6 @@ fn what_the_killed_one_had_under_way_is_taken_over_by_the_other(database: Databa
         if let Some(lost) = lost {
             assert_eq!(lost.ok()["user_id"], made["user_id"]);
         }
-        let token = text(&made, "access_token");
-        let devices = other.get("devices", Some(&token)).ok();
-        assert_eq!(devices["devices"].as_array().unwrap().len(), 1);
-        other.login(&name, FIRST).ok();
+        has_one_device(&other, &name, &made);
     }
 }
