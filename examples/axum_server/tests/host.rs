@@ -162,7 +162,7 @@ impl TestHost for AxumServer {
     }
 
     async fn session(&self, id: SessionId) -> Option<Session> {
-        self.server.db().await.sessions.load(&id).map(|record| record.session.clone())
+        self.server.db().await.sessions.load(&id).map(|record| record.session)
     }
 
     async fn account(&self, name: &str) -> Option<AccountFacts> {

@@ -112,7 +112,7 @@ impl<const CLAIMS: bool> TestHost for MemoryHost<CLAIMS> {
     }
 
     async fn session(&self, id: SessionId) -> Option<Session> {
-        self.db().sessions.load(&id).map(|record| record.session.clone())
+        self.db().sessions.load(&id).map(|record| record.session)
     }
 
     async fn account(&self, name: &str) -> Option<AccountFacts> {

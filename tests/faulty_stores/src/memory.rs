@@ -52,10 +52,8 @@ impl TestStore for Memory {
 
     async fn load(&self, id: SessionId) -> Result<Option<Found>, Infallible> {
         turn().await;
-        let found = self
-            .lock()
-            .load(&id)
-            .map(|record| Found { session: record.session.clone(), kept: record.kept.clone() });
+        let found =
+            self.lock().load(&id).map(|record| Found { session: record.session, kept: record.kept.clone() });
         Ok(found)
     }
 
@@ -98,7 +96,7 @@ impl TestStore for Memory {
 
     /// What it would look like in a snapshot, whose key is not the ID.
     async fn contents(&self) -> Result<Vec<u8>, Infallible> {
-        let rows: Vec<_> = self.lock().iter().map(|(id, it)| (self.key(*id), it.session.clone())).collect();
+        let rows: Vec<_> = self.lock().iter().map(|(id, it)| (self.key(*id), it.session)).collect();
         Ok(serde_json::to_vec(&rows).unwrap_or_default())
     }
 }

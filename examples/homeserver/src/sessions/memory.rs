@@ -24,7 +24,7 @@ impl Memory {
 
     pub(super) fn load(&self, id: &SessionId) -> Option<Found> {
         let store = lock(&self.store);
-        store.load(id).map(|record| Found { session: record.session.clone(), kept: record.kept.clone() })
+        store.load(id).map(|record| Found { session: record.session, kept: record.kept.clone() })
     }
 
     /// Removes the open sessions of a user.
