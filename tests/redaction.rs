@@ -68,7 +68,7 @@ fn marked_auths() -> Vec<Value> {
 /// What is kept beside a session neither shows a secret nor has it in its stored form.
 fn keeps_no_secret<E: Endpoint<Stored: Debug>>(checked: &E) {
     let id = SessionId::from_entropy([1; 24]);
-    let sealer = Sealer::new(id, matrix_uia::server::session::Revision::default());
+    let sealer = Sealer::new(id, matrix_uia::server::session::Revision::default(), Timestamp::default());
     let stored = checked.to_stored(&BindingKey::from_entropy([1; 16]), None, sealer);
     hides(&stored);
     assert!(!serde_json::to_string(&stored).unwrap().contains(MARK));
@@ -364,7 +364,11 @@ fn no_page_and_no_form_shows_what_it_carries() {
     hides(&visit);
     let now = Timestamp::from_millis(server.now);
     let PageExchange::Load(load) = PageExchange::begin(visit, now) else { panic!("it begins with a load") };
-    let found = load.found(Some((server.session(&session), policy)), now);
+    let PageExchange::Policy(guard) = load.found(Some(server.session(&session)), now) else {
+        panic!("it is stored")
+    };
+    hides(&guard);
+    let found = guard.found(Some(policy));
     let PageExchange::Account(account) = found else { panic!("it is alice's") };
     let alice =
         Account::new(server.account_named("alice"), matrix_uia::server::account::AccountStatus::default());

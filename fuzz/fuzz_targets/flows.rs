@@ -205,10 +205,8 @@ impl<'p, Op: Operation> Host<'p, Op> {
         let mut exchange = PageExchange::begin(visit, NOW);
         loop {
             exchange = match exchange {
-                PageExchange::Load(load) => {
-                    let session = self.session.clone().map(|it| (it, PagePolicy::new(self.flows, &rules)));
-                    load.found(session, NOW)
-                }
+                PageExchange::Load(load) => load.found(self.session.clone(), NOW),
+                PageExchange::Policy(guard) => guard.found(Some(PagePolicy::new(self.flows, &rules))),
                 PageExchange::Account(account) => {
                     account.found(Some(Account::new(ALICE, AccountStatus::default())))
                 }

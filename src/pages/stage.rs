@@ -15,7 +15,7 @@ use super::{Languages, terms};
 use crate::server::flows::TermsVersion;
 use crate::server::page::{PagePolicy, Visit};
 use crate::server::page_outcome::PageRefusal;
-use crate::server::session::SessionId;
+use crate::server::sealed::SessionName;
 use crate::wire::{AuthType, Raw};
 use crate::{MatrixError, Secret, Text};
 
@@ -28,7 +28,7 @@ use crate::{MatrixError, Secret, Text};
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a page is to be written"]
 pub struct StagePage<'a> {
-    session: SessionId,
+    session: SessionName<'a>,
     auth_type: AuthType<'a>,
     description: &'static str,
     params: Option<Raw<'a>>,
@@ -59,7 +59,7 @@ impl<'a> StagePage<'a> {
     /// The page of the stage that somebody visits.
     pub fn new(policy: &PagePolicy<'a>, visit: Visit<'a>) -> Self {
         Self {
-            session: visit.session_id(),
+            session: visit.session(),
             auth_type: visit.auth_type(),
             description: policy.description(),
             params: policy.params(visit.auth_type()),
@@ -154,7 +154,7 @@ impl<'a> StagePage<'a> {
             terms::write(frame, self.params, self.languages)?;
         }
         frame.out.write_str("<form method=\"post\" accept-charset=\"utf-8\">\n")?;
-        hidden(frame, "session", &*self.session.expose())?;
+        hidden(frame, "session", self.session.expose())?;
         self.write_fields(frame)?;
         write!(frame.out, "<button type=\"submit\">{}</button>\n</form>\n", InText(self.button()))?;
         match self.auth_type {

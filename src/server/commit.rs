@@ -144,13 +144,17 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
         }
         REMOVE => {
             let leaving = work.leaving.as_ref()?;
-            Some(Change::Remove { id: leaving.id, expected: leaving.stored? })
+            let (id, expected) = (leaving.id, leaving.stored?);
+            Some(match work.tombstone.session() {
+                None => Change::Remove { id, expected },
+                Some(session) => Change::Put { id, expected: Some(expected), session, keep: false },
+            })
         }
         _ => {
             let session = work.session.as_ref().filter(|_| work.put)?;
             let expected = match work.write {
                 Write::Replace(expected) => Some(expected),
-                Write::Insert | Write::Keep => None,
+                Write::Insert | Write::Store | Write::Keep => None,
             };
             Some(Change::Put { id: work.id, expected, session, keep: work.keep })
         }

@@ -20,9 +20,9 @@ use crate::Timestamp;
 /// What a host found in the transaction that it has begun.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "what nobody looks up has to break the build")]
-pub struct PageLoaded<'r> {
-    /// The session, if it is there, and the policy of its operation.
-    pub session: Option<(Session, PagePolicy<'r>)>,
+pub struct PageLoaded {
+    /// The session, if it is there.
+    pub session: Option<Session>,
     /// The time now.
     pub now: Timestamp,
 }
@@ -36,7 +36,14 @@ pub trait PageHost<'r>: Send {
     fn load_page(
         &mut self,
         session: SessionId,
-    ) -> impl Future<Output = Result<PageLoaded<'r>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<PageLoaded, Self::Error>> + Send;
+
+    /// In the transaction: the policy that the session's operation is guarded by; `None` if it
+    /// has no pages.
+    fn page_policy(
+        &mut self,
+        session: &Session,
+    ) -> impl Future<Output = Result<Option<PagePolicy<'r>>, Self::Error>> + Send;
 
     /// In the transaction: the account of a user.
     fn page_account(
@@ -92,6 +99,10 @@ pub fn visit<'r, H: PageHost<'r>>(
                 PageExchange::Load(load) => {
                     let PageLoaded { session, now } = host.load_page(load.session_id()).await?;
                     load.found(session, now)
+                }
+                PageExchange::Policy(guard) => {
+                    let policy = host.page_policy(guard.session()).await?;
+                    guard.found(policy)
                 }
                 PageExchange::Account(account) => {
                     let found = host.page_account(account.user()).await?;

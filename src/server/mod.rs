@@ -24,6 +24,7 @@ pub mod reference;
 pub mod respond;
 pub mod rules;
 pub mod seal;
+pub mod sealed;
 pub mod session;
 pub mod store;
 mod transition;

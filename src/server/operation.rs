@@ -29,6 +29,16 @@ impl OperationId {
     const fn named(name: &str) -> Self {
         Self(Fnv::of_name(name.as_bytes()))
     }
+
+    #[cfg(feature = "sealed")]
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    #[cfg(feature = "sealed")]
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
 }
 
 /// When a finished call is answered again when the same request comes again, because its

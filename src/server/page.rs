@@ -2,7 +2,7 @@
 //! was filled in, a single sign-on that came back, a mailed link. Rules U9, U17, F1, F3.
 //!
 //! ```text
-//!  PageExchange::begin ─► Load ─► Account ─► Verify ─► Load ─► Account ─► Commit ─► Respond
+//!  PageExchange::begin ─► Load ─► Policy ─► Account ─► Verify ─► Load ─► … ─► Commit ─► Respond
 //! ```
 //!
 //! The order of the stages, the user, the count of failures, the lifetime and the epoch
@@ -22,6 +22,7 @@ use super::page_outcome::{PageOutcome, PageRefusal};
 use super::question::Question;
 use super::reference::{Subject, UserRef};
 use super::rules::Rules;
+use super::sealed::{Naming, SessionName};
 use super::session::{Session, SessionId};
 use super::transition::answer::Answer;
 use super::transition::work::{Answered, Input, Request, Side, Todo, Work};
@@ -80,7 +81,7 @@ impl fmt::Debug for PagePolicy<'_> {
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a visit does nothing by itself"]
 pub struct Visit<'v> {
-    id: SessionId,
+    session: SessionName<'v>,
     auth_type: AuthType<'v>,
     shown: Option<TermsVersion>,
     brings: Brings<'v>,
@@ -106,20 +107,19 @@ pub enum Approval {
 }
 
 impl<'v> Visit<'v> {
-    /// A look at the page of the stage `auth_type` of the session `id`. It changes
-    /// nothing.
-    pub const fn look(id: SessionId, auth_type: AuthType<'v>) -> Self {
-        Self { id, auth_type, shown: None, brings: Brings::Nothing }
+    /// A look at the page of the stage `auth_type` of a session. It changes nothing.
+    pub fn look(session: impl Into<SessionName<'v>>, auth_type: AuthType<'v>) -> Self {
+        Self { session: session.into(), auth_type, shown: None, brings: Brings::Nothing }
     }
 
     /// The page's form, sent by somebody to whom the page has shown these terms.
-    pub const fn form(
-        id: SessionId,
+    pub fn form(
+        session: impl Into<SessionName<'v>>,
         auth_type: AuthType<'v>,
         data: Result<AuthData<'v>, Malformed>,
         shown: Option<TermsVersion>,
     ) -> Self {
-        Self { id, auth_type, shown, brings: Brings::Form(data) }
+        Self { session: session.into(), auth_type, shown, brings: Brings::Form(data) }
     }
 
     /// The stage has passed elsewhere: the single sign-on came back, an administrator
@@ -128,14 +128,18 @@ impl<'v> Visit<'v> {
     /// # Security
     ///
     /// The host asserts that it did, for this very session.
-    pub const fn assume_approved(id: SessionId, auth_type: AuthType<'v>, approval: Approval) -> Self {
-        Self { id, auth_type, shown: None, brings: Brings::Approval(approval) }
+    pub fn assume_approved(
+        session: impl Into<SessionName<'v>>,
+        auth_type: AuthType<'v>,
+        approval: Approval,
+    ) -> Self {
+        Self { session: session.into(), auth_type, shown: None, brings: Brings::Approval(approval) }
     }
 
     /// The session.
     #[must_use]
-    pub const fn session_id(&self) -> SessionId {
-        self.id
+    pub const fn session(&self) -> SessionName<'v> {
+        self.session
     }
 
     /// The stage.
@@ -151,6 +155,8 @@ impl<'v> Visit<'v> {
 pub enum PageExchange<'r> {
     /// Begin a transaction; read the session.
     Load(PageLoad<'r>),
+    /// In the transaction: which policy the session's operation is guarded by.
+    Policy(PageGuard<'r>),
     /// In the transaction: read the account of the session's user.
     Account(PageAccount<'r>),
     /// Has the stage passed?
@@ -182,45 +188,79 @@ impl<'r> PageLoad<'r> {
     /// The session to read.
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
-        self.visit.id
+        self.visit.session.id()
     }
 
-    /// What was found: the session, and the policy of its operation.
-    pub fn found(self, found: Option<(Session, PagePolicy<'r>)>, now: Timestamp) -> PageExchange<'r> {
-        let Self { visit, arrived, answered, lost: _ } = self;
-        let Some((session, policy)) =
-            found.filter(|(session, policy)| session.operation == policy.operation.id)
-        else {
-            return match answered.map(|answered| answered.verdict) {
-                Some(Verdict::Passed(evidence)) if evidence.proof.is_reservation() => {
-                    PageExchange::Commit(PageCommit { at: self, kind: Ends::Gone(visit.id, evidence) })
-                }
-                _ => PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unknown)),
-            };
+    /// The session that was found, if one is stored under that ID.
+    pub fn found(self, session: Option<Session>, now: Timestamp) -> PageExchange<'r> {
+        let unstored = session.is_none();
+        match session.or_else(|| self.visit.session.session()).filter(|session| !session.has_ended()) {
+            Some(session) => PageExchange::Policy(PageGuard { at: self, session, unstored, now }),
+            None => self.gone(),
+        }
+    }
+
+    /// There is no such session.
+    fn gone(self) -> PageExchange<'r> {
+        match self.answered.map(|answered| answered.verdict) {
+            Some(Verdict::Passed(evidence)) if evidence.proof.is_reservation() => {
+                let kind = Ends::Gone(self.session_id(), evidence);
+                PageExchange::Commit(PageCommit { at: self, kind })
+            }
+            _ => PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unknown)),
+        }
+    }
+}
+
+/// Find the policy that the session's operation is guarded by.
+#[must_use = "the exchange goes on only when it is answered"]
+pub struct PageGuard<'r> {
+    at: PageLoad<'r>,
+    session: Session,
+    /// Whether no store has it, but its name.
+    unstored: bool,
+    now: Timestamp,
+}
+
+impl<'r> PageGuard<'r> {
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The policy of the session's operation; `None`: it has no pages.
+    pub fn found(self, policy: Option<PagePolicy<'r>>) -> PageExchange<'r> {
+        let Self { at, session, unstored, now } = self;
+        let PageLoad { visit, arrived, answered, lost: _ } = at;
+        let Some(policy) = policy.filter(|policy| session.operation == policy.operation.id) else {
+            return at.gone();
         };
+        let id = visit.session.id();
         let call = CallFacts {
             operation: policy.operation,
             target: session.target,
             params: Params::NONE,
-            session: Some(Some(visit.id)),
+            session: Some(Some(id)),
         };
         let request = Request {
             policy: policy.policy,
             rules: policy.rules,
             call,
+            naming: Naming::of_page(&visit.session),
             input: Input::Poll,
             side: Side::Page { shown: visit.shown.map(|shown| shown.0) },
             // No session begins here.
-            fresh: visit.id,
+            fresh: id,
             arrived,
             one_transaction: true,
         };
         let mut work = Work::new(request);
         work.answered = answered;
         // Nobody's token has to be looked at.
-        work.session = Some(session);
+        work.session = Some(session).filter(|_| !unstored);
         let _ = work.arrive(Caller::Nobody, now);
-        Here { at: self, work }.with_account()
+        Here { at, work }.with_account()
     }
 }
 
@@ -401,7 +441,16 @@ impl<'r> PageCommit<'r> {
                 let lost = self.at.lost.and_one();
                 PageExchange::Load(PageLoad { answered, lost, ..self.at })
             }
-            // Nothing is inserted here, so there is no store to be full.
+            // A session that its name alone has held would be stored now. What was reserved for
+            // it goes back.
+            (Committed::Full(wait), Ends::Here(mut work)) => {
+                let outcome = PageOutcome::Refused(PageRefusal::Unavailable);
+                if work.full(wait) {
+                    PageExchange::Commit(PageCommit { at: self.at, kind: Ends::Said(work, outcome) })
+                } else {
+                    PageExchange::Respond(outcome)
+                }
+            }
             (Committed::Full(_), _) => PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unavailable)),
             (Committed::Stored, Ends::Gone(..)) => {
                 PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unknown))
@@ -437,4 +486,4 @@ macro_rules! opaque_debug {
     };
 }
 
-opaque_debug!(PageExchange, PageLoad, PageAccount, PageVerify, PageCommit);
+opaque_debug!(PageExchange, PageLoad, PageGuard, PageAccount, PageVerify, PageCommit);

@@ -3,9 +3,10 @@
 use core::fmt;
 
 use super::flows::Policy;
+use super::sealed::Spelling;
 use super::session::{SessionId, StageList};
 use super::transition::answer::Answer;
-use super::transition::work::Work;
+use super::transition::work::{Request, Work};
 use crate::wire::ParseError;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -32,8 +33,16 @@ impl<'r> Respond<'r> {
         match (work.answer, &work.session) {
             (Some(Answer::Performed), _) => Self::Performed,
             (Some(Answer::Challenge { show_completed, error, extra }), Some(session)) => {
-                let passed = session.passed.stage_list();
-                Self::Challenge(Challenge { policy, id: work.id, passed, show_completed, error, extra })
+                let (id, passed) = (work.id, session.passed.stage_list());
+                let Request { naming, call, .. } = &work.request;
+                let named = work.to_load() == Some(id);
+                match naming.spelling(id, session, named, &call.params) {
+                    Some(name) => {
+                        Self::Challenge(Challenge { policy, id, name, passed, show_completed, error, extra })
+                    }
+                    // The host's clock is out of range.
+                    None => Self::Error(MatrixError::unavailable()),
+                }
             }
             (Some(Answer::Error(error)), _) => Self::Error(error),
             // No challenge is made without a session.
@@ -113,6 +122,7 @@ impl From<ParseError> for Respond<'_> {
 pub struct Challenge<'r> {
     policy: &'r Policy<'r>,
     id: SessionId,
+    name: Spelling<'r>,
     passed: StageList,
     show_completed: bool,
     error: Option<Fault>,
@@ -156,7 +166,7 @@ impl Challenge<'_> {
         out.write_char('{')?;
         out.write_str(self.policy.encoded())?;
         out.write_str(",\"session\":\"")?;
-        out.write_str(&self.id.expose())?;
+        self.name.write(out)?;
         out.write_char('"')?;
         if self.show_completed {
             out.write_str(",\"completed\":[")?;

@@ -68,7 +68,7 @@ pub struct AccountFacts {
 /// may wait, for a lock that a request holds; the kit goes on with that request then.
 pub trait TestHost {
     /// How the host keeps sessions beside accounts.
-    const KIND: HostKind;
+    const KIND: HostKind<'static>;
 
     /// Sends one request to the host's own handler.
     fn request(&self, request: Request) -> impl Future<Output = Answer>;

@@ -6,7 +6,6 @@ use super::duty::Duty;
 use super::flows::reserved;
 use super::host::TestHost;
 use crate::server::account::Event;
-use crate::server::exchange::HostKind;
 
 const OTHER: &str = "other-password-3";
 const SECOND: &str = "second-invitation";
@@ -53,14 +52,14 @@ pub(super) fn two_last<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
     let succeeded = answer.status == 200 || other.status == 200;
     bench.must(succeeded && bench.works(USER, NEW)?, Duty::AnswerAsTold, "of two requests none succeeded")?;
     let epoch = bench.account(USER)?.epoch;
-    let duty = if H::KIND == HostKind::CLAIMS { Duty::StoreTheClaim } else { Duty::ReportTheLostRace };
+    let duty = if H::KIND.claims() { Duty::StoreTheClaim } else { Duty::ReportTheLostRace };
     bench.must(epoch <= before.saturating_add(1), duty, "one session was good for two calls")?;
     Ok(true)
 }
 
 /// At every wait of a call the effect is not there before its claim.
 pub(super) fn claimed_first<H: TestHost>(bench: &Bench<'_, H>, wait: usize) -> Ran {
-    if H::KIND != HostKind::CLAIMS {
+    if !H::KIND.claims() {
         return Ok(false);
     }
     let (script, last) = bench.password_change()?;

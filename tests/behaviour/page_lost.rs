@@ -41,9 +41,8 @@ fn u25_a_page_whose_every_commit_is_lost_gives_back_what_it_reserved() {
     let (mut lost, mut given_back) = (0, false);
     let outcome = loop {
         exchange = match exchange {
-            PageExchange::Load(load) => {
-                load.found(Some((session.clone(), PagePolicy::new(&flows, &rules))), NOW)
-            }
+            PageExchange::Load(load) => load.found(Some(session.clone()), NOW),
+            PageExchange::Policy(guard) => guard.found(Some(PagePolicy::new(&flows, &rules))),
             PageExchange::Account(account) => account.found(Some(alice())),
             PageExchange::Verify(verify) => {
                 verify.verdict(Verdict::Passed(Evidence::other(Reference::new(7))))

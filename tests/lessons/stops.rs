@@ -79,7 +79,7 @@ fn lesson_98_a_client_that_hangs_up_before_the_outcome_leaves_nothing_claimed() 
             server.dies = true;
             server.register(carol(stage("m.login.dummy", &session)));
             server.dies = false;
-            let claims = kind == HostKind::CLAIMS;
+            let claims = kind.claims();
             assert_eq!(server.session(&session).is_claimed(), claims);
             server.pass_time(server.rules.claim_for);
             let answer = server.register(carol(stage("m.login.dummy", &session)));

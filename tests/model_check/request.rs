@@ -230,7 +230,7 @@ pub(super) struct Going {
 }
 
 impl Going {
-    pub(super) fn begin(kind: Kind, host: HostKind, arrived: u64) -> Self {
+    pub(super) fn begin(kind: Kind, host: HostKind<'static>, arrived: u64) -> Self {
         let arrived = Timestamp::from_millis(arrived);
         let on = if kind == Kind::Page {
             let visit =
@@ -241,7 +241,7 @@ impl Going {
             assert_eq!(call.session_id(), Some(id()));
             On::Client(Box::new(Incoming::new(&FLOWS, &RULES, host, call, FRESH, arrived)))
         };
-        Self { on, epoch: 0, claimed: false, repeated: false, one_transaction: host != HostKind::CLAIMS }
+        Self { on, epoch: 0, claimed: false, repeated: false, one_transaction: !host.claims() }
     }
 
     /// Answers the question, and every one after it that this request alone can answer.
@@ -280,6 +280,7 @@ impl Going {
         let mut exchange = say_page(*exchange, said, self.one_transaction);
         loop {
             exchange = match exchange {
+                PageExchange::Policy(it) => it.found(Some(PagePolicy::new(&FLOWS, &RULES))),
                 PageExchange::Account(it) => it.found(Some(alice(self.epoch))),
                 PageExchange::Commit(it) if it.changes().next().is_none() => it.committed(Committed::Stored),
                 exchange => return Self { on: On::Page(Box::new(exchange)), ..self },
@@ -313,7 +314,7 @@ impl Going {
                     Asks::Nothing(Answer::Shown(*outcome == PageOutcome::Passed))
                 }
                 PageExchange::Verify(verify) => Asks::Verify(Of::asked(verify.question())),
-                PageExchange::Account(_) => unreachable!("it has been answered"),
+                PageExchange::Policy(_) | PageExchange::Account(_) => unreachable!("it has been answered"),
             },
         }
     }
@@ -405,9 +406,7 @@ fn say<'w>(
 fn say_page(exchange: PageExchange<'static>, said: &Said, one_transaction: bool) -> PageExchange<'static> {
     match (exchange, said) {
         (PageExchange::Load(it), Said::Loaded(read, _, now)) => {
-            let policy = PagePolicy::new(&*FLOWS, &RULES);
-            let found = read.session().cloned().map(|session| (session, policy));
-            it.found(found, Timestamp::from_millis(*now))
+            it.found(read.session().cloned(), Timestamp::from_millis(*now))
         }
         (PageExchange::Verify(it), said) if one_transaction => it.verdict_in_transaction(verdict(said)),
         (PageExchange::Verify(it), said) => it.verdict(verdict(said)),

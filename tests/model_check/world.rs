@@ -69,13 +69,13 @@ impl Request {
         in_transaction.into_iter().any(|said| *said == Said::Reserved)
     }
 
-    fn going(&self, host: HostKind) -> Going {
+    fn going(&self, host: HostKind<'static>) -> Going {
         let begin = Going::begin(self.kind, host, self.arrived.unwrap_or(ARRIVED));
         self.said.iter().fold(begin, |going, said| going.say(said))
     }
 
     /// Takes in an answer. What was said since a load that led to a lost commit is over.
-    fn hear(&mut self, host: HostKind, said: Said) {
+    fn hear(&mut self, host: HostKind<'static>, said: Said) {
         let lost = said == Said::Lost;
         self.said.push(said.clone());
         self.log.push(said);
@@ -168,7 +168,7 @@ impl Host {
     /// The call and the session's end are one transaction.
     pub(super) const ONE_TRANSACTION: Self = Self { one_transaction: true, ..Self::CLAIMS };
 
-    const fn kind(self) -> HostKind {
+    const fn kind(self) -> HostKind<'static> {
         if self.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS }
     }
 }

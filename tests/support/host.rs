@@ -11,13 +11,12 @@ use matrix_uia::server::drive::{
 };
 use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::grant::{Exempt, Outcome, Refusal};
 use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;
-use matrix_uia::{Flows, MatrixError, Secret, SessionId, Timestamp};
+use matrix_uia::{Flows, MatrixError, Secret, Session, SessionId, Timestamp};
 use serde_json::Value;
 
 use super::accounts::{User, hash};
@@ -184,7 +183,7 @@ impl<'r, E: Endpoint> Host<'r, E> for Serving<'_> {
         match self.server.disk_full_at.take() {
             Some(0) => {
                 // Of a host that claims first, the accounts have their own transaction.
-                if self.server.kind != HostKind::CLAIMS {
+                if !self.server.kind.claims() {
                     self.server.undo(saved.unwrap_or_default());
                 }
                 return ready(Err(MatrixError::unavailable()));
@@ -207,9 +206,15 @@ impl<'r> PageHost<'r> for AtPage<'_> {
     fn load_page(
         &mut self,
         session: SessionId,
-    ) -> impl Future<Output = Result<PageLoaded<'r>, Infallible>> + Send {
-        let session = self.server.read(Some(session)).map(|session| (session, self.policy));
-        ready(Ok(PageLoaded { session, now: self.server.timestamp() }))
+    ) -> impl Future<Output = Result<PageLoaded, Infallible>> + Send {
+        ready(Ok(PageLoaded { session: self.server.read(Some(session)), now: self.server.timestamp() }))
+    }
+
+    fn page_policy(
+        &mut self,
+        _: &Session,
+    ) -> impl Future<Output = Result<Option<PagePolicy<'r>>, Infallible>> + Send {
+        ready(Ok(Some(self.policy)))
     }
 
     fn page_account(

@@ -186,7 +186,7 @@ pub(crate) struct Server {
     /// When requests come in, if not now.
     pub(crate) arrives: Option<u64>,
     /// How sessions are kept beside accounts.
-    pub(crate) kind: HostKind,
+    pub(crate) kind: HostKind<'static>,
     /// The process dies when a call is to be carried out.
     pub(crate) dies: bool,
     /// After so many commits that write, the next one fails.

@@ -5,7 +5,6 @@ use crate::db::users;
 use crate::failure::Failure;
 use crate::uia::UiaHost;
 use crate::who::Peer;
-use matrix_uia::SessionId;
 use matrix_uia::server::account::Account;
 use matrix_uia::server::commit::Committed;
 use matrix_uia::server::drive::Verified;
@@ -14,6 +13,7 @@ use matrix_uia::server::page::{PagePolicy, Visit};
 use matrix_uia::server::page_outcome::PageOutcome;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::UserRef;
+use matrix_uia::{Session, SessionId};
 
 /// What a page is made of: the policy of its session, and the full ID of whom it is for.
 #[derive(Debug, Clone)]
@@ -42,21 +42,23 @@ pub async fn visit<'r>(
 impl<'r> PageHost<'r> for PageVisit<'r> {
     type Error = Failure;
 
-    async fn load_page(&mut self, session: SessionId) -> Result<PageLoaded<'r>, Failure> {
+    async fn load_page(&mut self, session: SessionId) -> Result<PageLoaded, Failure> {
         let (found, now) = self.host.open(Some(session)).await?;
-        let user = match found.as_ref().and_then(|(session, _)| session.user()) {
+        self.seen = None;
+        Ok(PageLoaded { session: found.map(|(session, _)| session), now })
+    }
+
+    async fn page_policy(&mut self, session: &Session) -> Result<Option<PagePolicy<'r>>, Failure> {
+        let user = match session.user() {
             Some(user) => users::by_key(self.host.tx()?, user.into())?,
             None => None,
         };
-        let found = found.and_then(|(session, _)| {
-            let policy = self.app.policies.page(&session, user.as_ref())?;
-            Some((session, policy))
-        });
-        self.seen = found.as_ref().map(|(_, policy)| {
+        let policy = self.app.policies.page(session, user.as_ref());
+        self.seen = policy.map(|policy| {
             let user_id = user.map(|user| self.app.user_id(&user.localpart));
-            Seen { policy: *policy, user_id }
+            Seen { policy, user_id }
         });
-        Ok(PageLoaded { session: found, now })
+        Ok(policy)
     }
 
     async fn page_account(&mut self, user: UserRef) -> Result<Option<Account>, Failure> {

@@ -154,6 +154,17 @@ impl Digest {
 #[serde(transparent)]
 pub struct Target(u64);
 
+#[cfg(feature = "sealed")]
+impl Target {
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
 /// The name of one parameter of one operation, as a digest begins with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamName(u64);

@@ -179,7 +179,7 @@ pub struct Guarded<'r, Op> {
     /// The key that parameters are bound with.
     pub key: &'r BindingKey,
     /// How the host keeps sessions beside accounts.
-    pub kind: HostKind,
+    pub kind: HostKind<'r>,
 }
 
 impl<Op> Clone for Guarded<'_, Op> {

@@ -10,6 +10,7 @@ use crate::server::call::{Call, CallFacts};
 use crate::server::flows::{Flows, Policy};
 use crate::server::operation::Operation;
 use crate::server::rules::Rules;
+use crate::server::sealed::Naming;
 use crate::server::session::SessionId;
 use crate::server::transition::work::{Input, Request, Side, Todo, Work};
 use crate::wire::Auth;
@@ -49,7 +50,7 @@ impl<'r, Op: Operation> Incoming<'r, Op> {
     pub fn new(
         flows: &'r Flows<'r, Op>,
         rules: &'r Rules,
-        kind: HostKind,
+        kind: HostKind<'r>,
         call: Call<'r, Op>,
         fresh: SessionId,
         arrived: Timestamp,
@@ -63,7 +64,7 @@ impl<'r, Op: Operation> Incoming<'r, Op> {
     pub fn refused(
         flows: &'r Flows<'r, Op>,
         rules: &'r Rules,
-        kind: HostKind,
+        kind: HostKind<'r>,
         call: Call<'r, Op>,
         error: MatrixError,
         arrived: Timestamp,
@@ -103,8 +104,8 @@ impl<Op: Operation> fmt::Debug for Incoming<'_, Op> {
 pub(in crate::server) fn arrive<'r>(
     policy: &'r Policy<'r>,
     rules: &'r Rules,
-    kind: HostKind,
-    call: CallFacts,
+    kind: HostKind<'r>,
+    mut call: CallFacts,
     auth: &Auth<'r>,
     fresh: SessionId,
     arrived: Timestamp,
@@ -117,5 +118,13 @@ pub(in crate::server) fn arrive<'r>(
         }
     };
     let one_transaction = kind.one_transaction;
-    Request { policy, rules, call, input, side: Side::Client, fresh, arrived, one_transaction }
+    let mut naming = Naming::of_none(kind.sealing);
+    if kind.sealing.is_on()
+        && let Some(session) = auth.session()
+    {
+        let id;
+        (naming, id) = Naming::of(kind.sealing, session.expose());
+        call.session = Some(id);
+    }
+    Request { policy, rules, call, naming, input, side: Side::Client, fresh, arrived, one_transaction }
 }

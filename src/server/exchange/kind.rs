@@ -1,15 +1,21 @@
-//! The two kinds of hosts.
+//! The kinds of hosts.
 
-/// How a host keeps sessions beside accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostKind {
+use core::fmt;
+
+use crate::server::sealed::Sealing;
+
+/// How a host keeps sessions: beside accounts or elsewhere, from the first request on or once
+/// there is something to remember.
+#[derive(Clone, Copy)]
+pub struct HostKind<'k> {
     pub(super) one_transaction: bool,
+    pub(super) sealing: Sealing<'k>,
 }
 
-impl HostKind {
+impl<'k> HostKind<'k> {
     /// Sessions are kept where accounts are not, or the store only compares and sets: a
     /// claim is stored before a call is performed. Right for every host.
-    pub const CLAIMS: Self = Self { one_transaction: false };
+    pub const CLAIMS: Self = Self { one_transaction: false, sealing: Sealing::NONE };
 
     /// Sessions and accounts are written in one transaction: no claim is ever stored.
     ///
@@ -21,6 +27,42 @@ impl HostKind {
     /// undone.
     #[must_use]
     pub const fn assume_one_transaction() -> Self {
-        Self { one_transaction: true }
+        Self { one_transaction: true, sealing: Sealing::NONE }
+    }
+
+    /// The same, but a session is first stored when a stage has passed, failed or waits for
+    /// something; until then its ID [holds](crate::server::sealed) it. No first request takes
+    /// any room, however many come.
+    ///
+    /// ```
+    /// use matrix_uia::server::exchange::HostKind;
+    /// use matrix_uia::server::sealed::{IdKey, IdKeys};
+    /// let keys = IdKeys::new(IdKey::new(1, [0x11; 32]));
+    /// let kind = HostKind::CLAIMS.with_sealed_ids(&keys);
+    /// # let _ = kind;
+    /// ```
+    #[cfg(feature = "sealed")]
+    #[must_use]
+    pub const fn with_sealed_ids(self, keys: &'k crate::server::sealed::IdKeys) -> Self {
+        Self { sealing: Sealing::with(keys), ..self }
+    }
+
+    /// Whether a claim is stored before a call is performed.
+    #[must_use]
+    pub const fn claims(&self) -> bool {
+        !self.one_transaction
+    }
+
+    pub(in crate::server) const fn sealing(&self) -> Sealing<'k> {
+        self.sealing
+    }
+}
+
+impl fmt::Debug for HostKind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostKind")
+            .field("one_transaction", &self.one_transaction)
+            .field("sealed_ids", &self.sealing.is_on())
+            .finish()
     }
 }

@@ -82,6 +82,7 @@ mod compact {
         has_user: bool,
         by_token: bool,
         bound: bool,
+        sealed: bool,
     }
 
     /// All that both forms have, taken from one and put into the other.
@@ -103,6 +104,7 @@ mod compact {
                 has_user: $from.has_user,
                 by_token: $from.by_token,
                 bound: $from.bound,
+                sealed: $from.sealed,
             }
         };
     }

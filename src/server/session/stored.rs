@@ -16,7 +16,7 @@ use crate::wire::StageId;
 
 /// The form's version. Another one is refused: a session read wrongly is worse than a
 /// session lost, which costs its user one round trip.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Session", deny_unknown_fields)]
@@ -30,6 +30,7 @@ pub(super) struct Stored {
     failures: u16,
     terms: u32,
     bound: bool,
+    sealed: bool,
     params: [u64; SLOTS],
     phase: StoredPhase,
     passed: heapless::Vec<(StageId, Proof), MAX_STAGES>,
@@ -50,6 +51,7 @@ enum StoredPhase {
     Awaiting { stage: StageId, reference: Reference },
     Claimed { after: u32 },
     Consumed { after: u32, outcome: Reference },
+    Ended,
 }
 
 #[cfg(all(feature = "testkit", target_has_atomic = "64"))]
@@ -81,12 +83,14 @@ impl From<Session> for Stored {
             failures: session.failures,
             terms: session.terms,
             bound: session.bound,
+            sealed: session.sealed,
             params: session.slots,
             phase: match session.phase {
                 Phase::Open => StoredPhase::Open,
                 Phase::Awaiting => StoredPhase::Awaiting { stage, reference },
                 Phase::Claimed => StoredPhase::Claimed { after: session.since },
                 Phase::Consumed => StoredPhase::Consumed { after: session.since, outcome: reference },
+                Phase::Ended => StoredPhase::Ended,
             },
             passed: stages.zip(session.proofs()).collect(),
         }
@@ -129,6 +133,8 @@ impl TryFrom<Stored> for Session {
                 (Phase::Consumed, after)
             }
             StoredPhase::Consumed { .. } => return Err(DecodeError("it is consumed, and has stages")),
+            StoredPhase::Ended if stored.sealed && passed.is_empty() => (Phase::Ended, 0),
+            StoredPhase::Ended => return Err(DecodeError("it has ended, and has stages or is not sealed")),
         };
         if stored.bound && stored.params == [0; SLOTS] {
             return Err(DecodeError("it has bound parameters, and none is bound"));
@@ -149,6 +155,7 @@ impl TryFrom<Stored> for Session {
             has_user,
             by_token: account.by_token,
             bound: stored.bound,
+            sealed: stored.sealed,
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::server::operation::OperationId;
 use crate::server::reference::{Reference, Subject, UserRef};
 use crate::server::rules::Rules;
 use crate::wire::StageId;
-use crate::{Millis, Timestamp};
+use crate::{CLOCK_TOLERANCE, Millis, Timestamp};
 
 /// How many parameters of a call a session can bind.
 pub(crate) const SLOTS: usize = 3;
@@ -45,6 +45,9 @@ pub struct Session {
     /// Whether it was an access token.
     pub(crate) by_token: bool,
     pub(crate) bound: bool,
+    /// Whether its ID holds it as it began: then what is over has to be remembered as long as
+    /// its ID could begin it again.
+    pub(crate) sealed: bool,
 }
 
 /// Where the session stands.
@@ -58,9 +61,43 @@ pub(crate) enum Phase {
     Claimed,
     /// The call succeeded.
     Consumed,
+    /// It is over, and stored because its ID could begin it again.
+    Ended,
 }
 
 impl Session {
+    /// One that begins, and the account of the token it begins with.
+    pub(crate) fn new(
+        made: Timestamp,
+        operation: OperationId,
+        target: Target,
+        terms: u32,
+        caller: Option<Subject>,
+    ) -> Self {
+        let mut session = Self {
+            made,
+            user: UserRef::new(0),
+            target,
+            operation,
+            slots: [0; SLOTS],
+            passed: Passed::new(),
+            epoch: 0,
+            terms,
+            revision: Revision::default(),
+            since: 0,
+            failures: 0,
+            phase: Phase::Open,
+            has_user: false,
+            by_token: caller.is_some(),
+            bound: false,
+            sealed: false,
+        };
+        if let Some(caller) = caller {
+            session.set_account(caller);
+        }
+        session
+    }
+
     /// Which call the session is for.
     #[must_use]
     pub const fn operation(&self) -> OperationId {
@@ -153,10 +190,34 @@ impl Session {
     /// When there is no more use in keeping it.
     #[must_use]
     pub fn ends(&self, rules: &Rules) -> Timestamp {
+        let over = self.made.after(rules.session_lifetime);
         match self.consumed_at() {
+            // As long as the ID could begin the session again, by whichever worker's clock.
+            Some(at) if self.sealed => at.after(rules.replay_for).max(over.after(CLOCK_TOLERANCE)),
             Some(at) => at.after(rules.replay_for),
-            None => self.made.after(rules.session_lifetime),
+            None if self.has_ended() => over.after(CLOCK_TOLERANCE),
+            None => over,
         }
+    }
+
+    /// Whether it is over, and nothing but that is remembered of it.
+    pub(crate) const fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// Whether anything has happened to it that its ID does not say.
+    pub(crate) const fn is_touched(&self) -> bool {
+        !matches!(self.phase, Phase::Open) || self.failures > 0 || !self.passed.is_empty()
+    }
+
+    /// What is left of it once it is over, at its next revision.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn ended(&self) -> Self {
+        let mut ended = self.clone();
+        ended.unbind();
+        (ended.phase, ended.passed) = (Phase::Ended, Passed::new());
+        ended.touch();
+        ended
     }
 
     fn moment(&self) -> Timestamp {

@@ -18,7 +18,8 @@ pub enum Worth {
     /// be evicted only for a session of the same owner.
     Proved,
     /// It is claimed or consumed, and is never evicted: a claimant comes back to it, and
-    /// without a consumed one the same call could be carried out again.
+    /// without a consumed one the same call could be carried out again. So is what is left of
+    /// a [sealed](crate::server::sealed) one that is over.
     Held,
 }
 
@@ -27,7 +28,7 @@ impl Session {
     #[must_use]
     pub fn worth(&self) -> Worth {
         let free = [StageId::DUMMY, StageId::TERMS];
-        if self.is_claimed() || self.consumed_at().is_some() {
+        if self.is_claimed() || self.consumed_at().is_some() || self.has_ended() {
             Worth::Held
         } else if self.passed.stages().iter().all(|stage| free.contains(stage)) {
             Worth::Nothing

@@ -48,9 +48,14 @@ impl Work<'_> {
             session.slots = slots;
             session.bound = bound;
             self.changed = true;
-            self.keep = params.iter().any(|param| param.given != 0);
+            self.keep = self.gives_params();
         }
         true
+    }
+
+    /// Whether the request brings any of its parameters.
+    pub(super) fn gives_params(&self) -> bool {
+        self.request.call.params.slots.iter().any(|param| param.given != 0)
     }
 
     /// Takes back what this request has bound and shown, so that it can be done again, or

@@ -19,7 +19,7 @@ impl<'r> Work<'r> {
         let loaded = self.session.as_ref().map_or(u32::MAX, |session| session.revision.get());
         let ours = self.claim.is_some_and(|(_, claimed)| loaded <= claimed.get());
         // Nobody else can name a session that begins with this request: it needs no claim.
-        let claims = matches!(self.write, Write::Replace(_)) && !ours && self.admission != Admission::Exempt;
+        let claims = self.is_named() && !ours && self.admission != Admission::Exempt;
         if self.request.one_transaction || !claims {
             return Todo::Perform;
         }
@@ -48,7 +48,7 @@ impl<'r> Work<'r> {
             self.spend = Some(session.passed);
             session.consume(outcome.reference, outcome.account, now);
             // A session whose ID no answer has carried is never stored.
-            self.put = matches!(self.write, Write::Replace(_));
+            self.put = self.is_named();
         }
         self.commit(Answer::Performed)
     }
@@ -65,7 +65,7 @@ impl<'r> Work<'r> {
             self.keep = false;
         }
         match self.write {
-            Write::Replace(_) => {
+            Write::Replace(_) | Write::Store => {
                 self.put = true;
                 self.commit(Answer::Error(error))
             }
@@ -80,7 +80,7 @@ impl<'r> Work<'r> {
     /// The session is not stored: what it had reserved is given back.
     fn give_up(&mut self) {
         let passed = self.session.as_ref().map(|session| session.passed);
-        if let (Write::Insert, Some(passed)) = (self.write, passed) {
+        if let (Write::Insert | Write::Store, Some(passed)) = (self.write, passed) {
             self.leaving = Some(Leaving { id: self.id, stored: None, passed });
         }
         (self.put, self.keep) = (false, false);
@@ -109,19 +109,19 @@ impl<'r> Work<'r> {
                 && session.bound
                 && self.now.since(session.made) < lifetime
         });
-        if let Some(session) = &mut self.session
-            && same
-        {
-            self.write = Write::Replace(session.revision);
-            session.unbind();
+        if same {
+            self.write = self.in_place();
             self.put = true;
+            if let Some(session) = &mut self.session {
+                session.unbind();
+            }
         }
         self.commit(Answer::Error(error))
     }
 
     /// Whether the call of a lapsed claim was carried out.
     pub(crate) fn recalled(&mut self, recalled: Recalled) -> Todo {
-        let (id, arrived) = (self.id, self.request.arrived);
+        let arrived = self.request.arrived;
         let Some(session) = &mut self.session else { return self.unknown() };
         let stored = session.revision;
         self.answer = None;
@@ -132,7 +132,7 @@ impl<'r> Work<'r> {
             }
             Recalled::NotCarriedOut => session.reopen(),
             Recalled::Unknown => {
-                self.leaving = Some(Leaving { id, stored: Some(stored), passed: session.passed });
+                self.end_session(true);
                 return Todo::Commit;
             }
         }
@@ -142,7 +142,7 @@ impl<'r> Work<'r> {
     }
 
     /// The store is full. `false` if there is nothing more to write.
-    pub(super) fn full(&mut self, wait: Millis) -> bool {
+    pub(crate) fn full(&mut self, wait: Millis) -> bool {
         let ended = self.leaving;
         self.give_up();
         if self.answered.is_some_and(|answered| answered.in_transaction) {

@@ -67,7 +67,7 @@ impl<'r> Work<'r> {
 
     /// What can't be an attempt changes nothing (rule U6), so it binds nothing either.
     fn no_attempt(&mut self, fault: Fault) -> Todo {
-        if matches!(self.write, Write::Replace(_)) {
+        if self.is_named() {
             self.unbind();
             self.changed = false;
         }
@@ -182,7 +182,7 @@ impl<'r> Work<'r> {
         self.unbind();
         self.changed = false;
         self.count(polled);
-        self.put = self.changed && matches!(self.write, Write::Replace(_));
+        self.put = self.changed && self.is_named();
         self.commit(Answer::Error(error))
     }
 
@@ -198,11 +198,17 @@ impl<'r> Work<'r> {
     ) -> Todo {
         self.put = match self.write {
             Write::Keep => false,
-            Write::Insert => true,
+            // As long as its ID says all there is to say.
+            Write::Insert | Write::Store if self.is_held_by_id() => false,
+            Write::Insert | Write::Store => true,
             Write::Replace(_) => self.changed,
         };
         self.keep &= self.put;
         self.commit(Answer::Challenge { show_completed, error, extra })
+    }
+
+    fn is_held_by_id(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.sealed && !session.is_touched())
     }
 
     /// Whether the evidence is of the user whom the session is for, and fits the stage.

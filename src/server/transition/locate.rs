@@ -8,10 +8,10 @@
 //!
 //! Whose it is comes first: before that is settled, nobody learns anything about it.
 
-use super::work::{Before, Leaving, Side, Work, Write};
+use super::work::{Before, Request, Side, Work, Write};
 use crate::server::operation::Replayable;
-use crate::server::reference::UserRef;
-use crate::server::session::{Passed, Phase, Revision, SLOTS, Session};
+use crate::server::sealed::Tombstone;
+use crate::server::session::{Phase, Session};
 use crate::wire::StageId;
 use crate::wire::error::{ErrorCode, MatrixError};
 
@@ -65,16 +65,19 @@ impl Work<'_> {
         let stale = !self.is_account_unchanged(session)
             || (!up_to_date && session.passed.contains(StageId::TERMS))
             || !policy.fits(session.passed.stages(), rules.stage_order);
-        if session.made.has_run_out(rules.session_lifetime, self.now) || stale {
-            self.leaving = Some(Leaving { id, stored: Some(session.revision), passed: session.passed });
+        let run_out = session.made.has_run_out(rules.session_lifetime, self.now);
+        // Where nothing is stored, it can't be stored either that other terms have been shown.
+        let outdated = self.unstored && !up_to_date && self.request.side == Side::Client;
+        if run_out || stale || outdated {
+            self.end_session(!run_out);
             return Err(Located::Unknown);
         }
         if session.failures >= rules.max_failed_attempts {
             let left = rules.session_lifetime.left_after(self.now.since(session.made));
             return Err(Located::Refused(MatrixError::limited(left)));
         }
-        self.write = Write::Replace(session.revision);
         self.before = Before { terms: session.terms, bound: session.bound, slots: session.slots };
+        self.write = self.in_place();
         self.terms_seen = match self.request.side {
             Side::Page { shown: Some(shown) } => shown == policy.terms(),
             Side::Page { shown: None } | Side::Client => up_to_date,
@@ -87,6 +90,7 @@ impl Work<'_> {
             }
         }
         if self.bind() {
+            self.keep |= self.unstored && self.gives_params();
             Ok(())
         } else {
             self.unbind();
@@ -99,7 +103,7 @@ impl Work<'_> {
     pub(crate) fn locate_page(&mut self) -> Result<(), Option<MatrixError>> {
         self.locate().map_err(|located| {
             // A page ends no session: its client is told.
-            self.leaving = None;
+            (self.leaving, self.tombstone) = (None, Tombstone::NONE);
             match located {
                 Located::Refused(error) => Some(error),
                 _ => None,
@@ -145,29 +149,13 @@ impl Work<'_> {
 
     /// A session that begins with this request.
     pub(super) fn begin(&mut self) {
-        let mut session = Session {
-            made: self.now,
-            user: UserRef::new(0),
-            target: self.request.call.target,
-            operation: self.request.call.operation.id,
-            slots: [0; SLOTS],
-            passed: Passed::new(),
-            epoch: 0,
-            terms: self.request.policy.terms(),
-            revision: Revision::default(),
-            since: 0,
-            failures: 0,
-            phase: Phase::Open,
-            has_user: false,
-            by_token: self.caller.is_some(),
-            bound: false,
-        };
-        if let Some(caller) = self.caller {
-            session.set_account(caller);
-        }
+        let Request { call, policy, naming, .. } = &self.request;
+        let (operation, terms) = (call.operation.id, policy.terms());
+        let mut session = Session::new(self.now, operation, call.target, terms, self.caller);
+        session.sealed = naming.is_sealed();
         self.id = self.request.fresh;
         self.before = Before { terms: session.terms, ..Before::default() };
-        self.session = Some(session);
+        (self.session, self.unstored) = (Some(session), false);
         self.write = Write::Insert;
         (self.changed, self.keep, self.terms_seen) = (true, false, true);
         // Nothing is bound yet that this could differ from.

@@ -38,6 +38,15 @@ impl<'r> Work<'r> {
 
     pub(crate) fn arrive(&mut self, caller: Caller, now: Timestamp) -> Result<(), MatrixError> {
         self.now = now;
+        match &self.session {
+            Some(session) if session.has_ended() => self.session = None,
+            Some(_) => {}
+            // What is stored wins over what the ID holds.
+            None => {
+                self.session = self.request.naming.session();
+                self.unstored = self.session.is_some();
+            }
+        }
         self.id = self.to_load().unwrap_or(self.request.fresh);
         match caller {
             Caller::Nobody => Ok(()),

@@ -8,6 +8,7 @@ use crate::server::lost::LostCommits;
 use crate::server::question::Question;
 use crate::server::reference::{Reference, Subject, UserRef};
 use crate::server::rules::Rules;
+use crate::server::sealed::{Naming, Tombstone};
 use crate::server::session::{Passed, Proof, Revision, SLOTS, Session, SessionId};
 use crate::server::verdict::Verdict;
 use crate::wire::error::MatrixError;
@@ -42,6 +43,7 @@ pub(crate) struct Request<'r> {
     pub(crate) policy: &'r Policy<'r>,
     pub(crate) rules: &'r Rules,
     pub(crate) call: CallFacts,
+    pub(crate) naming: Naming<'r>,
     pub(crate) input: Input<'r>,
     pub(crate) side: Side,
     /// The ID of the session that begins, should one begin.
@@ -92,8 +94,10 @@ impl<'r> Answered<'r> {
 pub(crate) enum Write {
     /// Not at all.
     Keep,
-    /// As a new one.
+    /// As a new one, whose ID no answer has carried yet.
     Insert,
+    /// As a new one, which its ID has held until now: others may name it, too.
+    Store,
     /// In the place of this revision.
     Replace(Revision),
 }
@@ -139,6 +143,8 @@ pub(crate) struct Work<'r> {
     pub(crate) admission: Admission,
     pub(crate) id: SessionId,
     pub(crate) session: Option<Session>,
+    /// Whether its ID holds it, and no store does.
+    pub(crate) unstored: bool,
     pub(crate) write: Write,
     pub(crate) changed: bool,
     /// Whether the request has parameters that the host has to keep.
@@ -153,6 +159,8 @@ pub(crate) struct Work<'r> {
     pub(crate) spend: Option<Passed>,
     pub(crate) undo: bool,
     pub(crate) leaving: Option<Leaving>,
+    /// What is stored in the place of the one that leaves.
+    pub(crate) tombstone: Tombstone,
     pub(crate) unused: Option<Proof>,
     /// `None`: load again.
     pub(crate) answer: Option<Answer<'r>>,
@@ -206,6 +214,7 @@ impl<'r> Work<'r> {
             admission: Admission::NotAsked,
             id: request.fresh,
             session: None,
+            unstored: false,
             write: Write::Keep,
             changed: false,
             keep: false,
@@ -215,6 +224,7 @@ impl<'r> Work<'r> {
             spend: None,
             undo: false,
             leaving: None,
+            tombstone: Tombstone::NONE,
             unused: None,
             answer: None,
             todo: Todo::Load,
@@ -241,6 +251,7 @@ impl<'r> Work<'r> {
             admission,
             id,
             session,
+            unstored,
             write,
             changed,
             keep,
@@ -250,6 +261,7 @@ impl<'r> Work<'r> {
             spend,
             undo,
             leaving,
+            tombstone,
             unused,
             answer,
             todo: _,
@@ -262,10 +274,12 @@ impl<'r> Work<'r> {
         *id = request.fresh;
         *session = None;
         (*write, *changed, *keep, *terms_seen) = (Write::Keep, false, false, true);
+        *unstored = false;
         *before = Before::default();
         (*put, *undo) = (false, false);
         *spend = None;
         *leaving = None;
+        *tombstone = Tombstone::NONE;
         *unused = None;
         *answer = None;
     }
@@ -291,6 +305,30 @@ impl<'r> Work<'r> {
     /// The session to load.
     pub(crate) fn to_load(&self) -> Option<SessionId> {
         self.request.call.session.flatten()
+    }
+
+    /// How the loaded session is written, should it change.
+    pub(crate) fn in_place(&self) -> Write {
+        match &self.session {
+            Some(session) if !self.unstored => Write::Replace(session.revision),
+            Some(_) => Write::Store,
+            None => Write::Keep,
+        }
+    }
+
+    /// The loaded session is over: `leaves_trace` if its ID could still begin it again.
+    pub(crate) fn end_session(&mut self, leaves_trace: bool) {
+        let Some(session) = &self.session else { return };
+        let stored = Some(session.revision).filter(|_| !self.unstored);
+        self.leaving = Some(Leaving { id: self.id, stored, passed: session.passed });
+        if leaves_trace {
+            self.tombstone = Tombstone::of(session, stored);
+        }
+    }
+
+    /// Whether others may name the session, too: it is stored, or its ID has been sent.
+    pub(crate) const fn is_named(&self) -> bool {
+        matches!(self.write, Write::Replace(_) | Write::Store)
     }
 
     pub(crate) fn commit(&mut self, answer: Answer<'r>) -> Todo {

@@ -2,8 +2,8 @@
 
 use crate::server::digest::Target;
 use crate::server::operation::{ChangePassword, OperationId};
-use crate::server::reference::{Reference, UserRef};
-use crate::server::session::{Passed, Phase, Proof, Revision};
+use crate::server::reference::{Reference, Subject, UserRef};
+use crate::server::session::{Phase, Proof};
 use crate::wire::AuthType;
 use crate::{Session, SessionId, Timestamp};
 
@@ -28,23 +28,11 @@ pub(super) const fn mix(number: u64) -> u64 {
 
 /// A new session, of user number `number`: no stage has passed.
 pub(super) fn new(number: u64, made: Timestamp) -> Session {
-    Session {
-        made,
-        user: UserRef::new(number),
-        target: Target::default(),
-        operation: OperationId::of::<ChangePassword>(),
-        slots: [number | 4, 0, 0],
-        passed: Passed::new(),
-        epoch: 1,
-        terms: 0,
-        revision: Revision::default(),
-        since: 0,
-        failures: 0,
-        phase: Phase::Open,
-        has_user: true,
-        by_token: true,
-        bound: true,
-    }
+    let (operation, target) = (OperationId::of::<ChangePassword>(), Target::default());
+    let caller = Subject::new(UserRef::new(number), 1);
+    let mut session = Session::new(made, operation, target, 0, Some(caller));
+    (session.bound, session.slots) = (true, [number | 4, 0, 0]);
+    session
 }
 
 /// Changed: an attempt has failed, for whatever reason.

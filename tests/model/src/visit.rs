@@ -136,11 +136,9 @@ impl<'r> Flight<'r> {
                 self.transaction = Some(transaction);
                 self.named = None;
                 self.decide(host);
-                load.found(
-                    session.map(|session| (session, page_policy::<Op>(&self.around))),
-                    host.timestamp(),
-                )
+                load.found(session, host.timestamp())
             }
+            PageExchange::Policy(guard) => guard.found(Some(page_policy::<Op>(&self.around))),
             PageExchange::Account(asked) => {
                 let decision = self.decision.as_mut().expect("it was loaded");
                 assert_eq!(decision.account.take(), Some(asked.user()));

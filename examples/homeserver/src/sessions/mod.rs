@@ -104,7 +104,7 @@ impl Sessions {
 
     /// Only sessions beside the accounts are written in one transaction with them: one in memory would be
     /// consumed by a call whose commit fails.
-    pub const fn kind(&self) -> HostKind {
+    pub const fn kind(&self) -> HostKind<'static> {
         match self.place {
             Place::Memory(_) | Place::Elsewhere(_) => HostKind::CLAIMS,
             Place::Database(_) => HostKind::assume_one_transaction(),

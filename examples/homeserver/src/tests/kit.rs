@@ -61,7 +61,8 @@ impl<const MEMORY: bool> Homeserver<MEMORY> {
 }
 
 impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
-    const KIND: HostKind = if MEMORY { HostKind::CLAIMS } else { HostKind::assume_one_transaction() };
+    const KIND: HostKind<'static> =
+        if MEMORY { HostKind::CLAIMS } else { HostKind::assume_one_transaction() };
 
     async fn request(&self, request: Request) -> Answer {
         let path = match request.endpoint {

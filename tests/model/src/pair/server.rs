@@ -96,7 +96,7 @@ impl Endpoint for LaunchRequest<'_> {
 pub(super) struct Server {
     flows: &'static Flows<'static, Launch>,
     pub(super) rules: Rules,
-    kind: HostKind,
+    kind: HostKind<'static>,
     sessions: BTreeMap<SessionId, (String, Option<u64>)>,
     /// The sessions whose call is on record.
     records: Vec<SessionId>,
@@ -295,10 +295,17 @@ impl<'p> PageHost<'p> for AtPage<'_, 'p> {
     fn load_page(
         &mut self,
         session: SessionId,
-    ) -> impl Future<Output = Result<PageLoaded<'p>, Infallible>> + Send {
+    ) -> impl Future<Output = Result<PageLoaded, Infallible>> + Send {
         let server = &self.serving.server;
-        let session = server.read(session).map(|(session, _)| (session, self.policy));
+        let session = server.read(session).map(|(session, _)| session);
         ready(Ok(PageLoaded { session, now: server.timestamp() }))
+    }
+
+    fn page_policy(
+        &mut self,
+        _: &Session,
+    ) -> impl Future<Output = Result<Option<PagePolicy<'p>>, Infallible>> + Send {
+        ready(Ok(Some(self.policy)))
     }
 
     fn page_account(

@@ -1,0 +1,97 @@
+//! A session as a request or the address of a page names it.
+
+use core::fmt;
+
+use super::Untouched;
+use crate::Text;
+use crate::server::exchange::HostKind;
+use crate::server::session::{Session, SessionId};
+
+/// A session as its client, or the address of a page, names it: its ID, and whatever else
+/// the text holds.
+///
+/// Whoever holds it holds the session: it is redacted in `Debug` and leaves only through
+/// [`expose`](Self::expose).
+///
+/// ```
+/// use matrix_uia::server::exchange::HostKind;
+/// use matrix_uia::server::sealed::SessionName;
+/// use matrix_uia::{SessionId, Text};
+/// let id = SessionId::from_entropy([0x5A; 24]);
+/// let name = SessionName::parse(Text::new(&id.expose()), HostKind::CLAIMS).map(|name| name.id());
+/// assert_eq!(name, Some(id));
+/// ```
+#[derive(Clone, Copy)]
+pub struct SessionName<'t> {
+    id: SessionId,
+    sealed: Option<SealedName<'t>>,
+}
+
+impl<'t> SessionName<'t> {
+    /// The session that `text` names; `None` if no session of a host of that kind can have
+    /// that name.
+    #[must_use]
+    pub fn parse(text: Text<'t>, kind: HostKind<'_>) -> Option<Self> {
+        kind.sealing().name(text)
+    }
+
+    pub(super) const fn sealed(id: SessionId, sealed: SealedName<'t>) -> Self {
+        Self { id, sealed: Some(sealed) }
+    }
+
+    /// The ID that it is stored under, once it is.
+    #[must_use]
+    pub const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The text, for the form of a page.
+    #[must_use]
+    pub fn expose(&self) -> impl fmt::Display + '_ {
+        struct Exposed<'n>(&'n SessionName<'n>);
+        impl fmt::Display for Exposed<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0.sealed {
+                    Some(name) => name.text.fmt(f),
+                    None => f.write_str(&self.0.id.expose()),
+                }
+            }
+        }
+        Exposed(self)
+    }
+
+    /// The text, where it is more than the ID.
+    pub(super) const fn sealed_name(&self) -> Option<SealedName<'t>> {
+        self.sealed
+    }
+
+    /// The session as it began, if the text holds it.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.sealed.map(|name| name.session())
+    }
+}
+
+/// A name that holds its session.
+#[derive(Clone, Copy)]
+pub(super) struct SealedName<'t> {
+    pub(super) text: Text<'t>,
+    pub(super) untouched: Untouched,
+}
+
+impl SealedName<'_> {
+    pub(super) fn session(&self) -> Session {
+        self.untouched.session()
+    }
+}
+
+impl From<SessionId> for SessionName<'_> {
+    fn from(id: SessionId) -> Self {
+        Self { id, sealed: None }
+    }
+}
+
+impl fmt::Debug for SessionName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionName([redacted])")
+    }
+}
