@@ -24,6 +24,8 @@ mod redaction;
 mod regressions;
 #[cfg(feature = "ruma")]
 mod ruma;
+#[cfg(all(feature = "sealed", feature = "alloc"))]
+mod sealed;
 mod spec_examples;
 mod stores;
 mod support;

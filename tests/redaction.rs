@@ -317,7 +317,7 @@ fn a_stored_session_holds_no_secret_and_goes_on_elsewhere() {
     ];
     for auth in attempts {
         here.change_password(alice, json!({"new_password": new_password, "auth": auth}));
-        let id = SessionId::parse(Text::new(&session)).unwrap();
+        let id = here.named(&session).id();
         let stored = here.sessions[&id].clone();
         assert!(!stored.contains(MARK), "{stored}");
         assert!(!stored.contains("looking-glass") && !stored.contains(session.as_str()), "{stored}");
@@ -359,7 +359,7 @@ fn no_page_and_no_form_shows_what_it_carries() {
     let policy = PagePolicy::new(server.policies.change, &rules);
     hides(&policy);
     let data = form.auth_data(AuthType::Password, None);
-    let id = SessionId::parse(Text::new(&session)).unwrap();
+    let id = server.named(&session).id();
     let visit = Visit::form(id, AuthType::Password, data, None);
     hides(&visit);
     let now = Timestamp::from_millis(server.now);

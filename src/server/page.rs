@@ -194,7 +194,7 @@ impl<'r> PageLoad<'r> {
     /// The session that was found, if one is stored under that ID.
     pub fn found(self, session: Option<Session>, now: Timestamp) -> PageExchange<'r> {
         let unstored = session.is_none();
-        match session.or_else(|| self.visit.session.session()).filter(|session| !session.has_ended()) {
+        match session.or_else(|| self.visit.session.as_it_began()).filter(|session| !session.has_ended()) {
             Some(session) => PageExchange::Policy(PageGuard { at: self, session, unstored, now }),
             None => self.gone(),
         }

@@ -15,7 +15,7 @@ use matrix_uia::wire::Auth;
 use matrix_uia::{Flows, MatrixError, Millis, Rules, Session, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Own, Server, password_auth, policy, poll, stage};
+use crate::support::{Own, Server, mode, password_auth, policy, poll, stage};
 
 const ALICE: Option<&str> = Some("alice-token");
 const CODE: &str = "org.example.code";
@@ -233,7 +233,7 @@ fn u15_a_write_against_an_old_revision_is_turned_down() {
 /// A password change whose process has died with the claim stored.
 fn claimed() -> (Server, String) {
     let mut server = Server::new();
-    server.kind = HostKind::CLAIMS;
+    server.kind = mode(HostKind::CLAIMS);
     server.dies = true;
     let session = server.begin(ALICE);
     let _ = server.change_password(ALICE, change(alice(&session)));
@@ -277,7 +277,7 @@ fn u26_a_claim_lapses_and_the_record_of_its_call_says_what_became_of_it() {
 #[test]
 fn u26_a_host_that_claims_first_carries_a_call_out_once() {
     let mut server = Server::new();
-    server.kind = HostKind::CLAIMS;
+    server.kind = mode(HostKind::CLAIMS);
     let session = server.begin(ALICE);
     assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "200");
     assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "200", "repeated");

@@ -37,6 +37,9 @@ use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, UserRef};
 use matrix_uia::server::seal::Sealer;
+use matrix_uia::server::sealed::SessionName;
+#[cfg(feature = "sealed")]
+use matrix_uia::server::sealed::{IdKey, IdKeys};
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::{AuthData, Malformed, Raw};
 use matrix_uia::{BindingKey, Flows, MatrixError, Millis, Rules, Session, SessionId, Text, Timestamp};
@@ -64,6 +67,24 @@ pub(crate) fn flows<Op: Operation>(flows: &[&[&str]], params: Option<&str>) -> F
 /// The same, for ever.
 pub(crate) fn policy<Op: Operation>(names: &[&[&str]], params: Option<&str>) -> &'static Flows<'static, Op> {
     Box::leak(Box::new(flows(names, params)))
+}
+
+/// That kind of host; with sealed IDs, where the whole suite is to run so.
+#[cfg(feature = "sealed")]
+pub(crate) fn mode(kind: HostKind<'static>) -> HostKind<'static> {
+    if std::env::var_os("SEALED_IDS").is_some() { sealed(kind) } else { kind }
+}
+
+/// That kind of host, with sealed IDs.
+#[cfg(feature = "sealed")]
+pub(crate) fn sealed(kind: HostKind<'static>) -> HostKind<'static> {
+    static KEYS: IdKeys = IdKeys::new(IdKey::new(1, [0x11; 32]));
+    kind.with_sealed_ids(&KEYS)
+}
+
+#[cfg(not(feature = "sealed"))]
+pub(crate) const fn mode(kind: HostKind<'static>) -> HostKind<'static> {
+    kind
 }
 
 /// A session ID that no generator would make twice.
@@ -244,7 +265,7 @@ impl Server {
             compared: 0,
             hashed: 0,
             arrives: None,
-            kind: HostKind::assume_one_transaction(),
+            kind: mode(HostKind::assume_one_transaction()),
             dies: false,
             disk_full_at: None,
             record: Recalled::Unknown,
@@ -291,7 +312,13 @@ impl Server {
 
     /// The session a client knows by that name.
     pub(crate) fn session(&self, name: &str) -> Session {
-        self.read(SessionId::parse(Text::new(name))).expect("the session is kept")
+        let name = self.named(name);
+        self.read(Some(name.id())).or_else(|| name.as_it_began()).expect("the session is kept")
+    }
+
+    /// The session that a client or a page names so.
+    pub(crate) fn named<'t>(&self, name: &'t str) -> SessionName<'t> {
+        SessionName::parse(Text::new(name), self.kind).expect("a session can have that name")
     }
 
     fn arrived(&self) -> Timestamp {
@@ -306,8 +333,7 @@ impl Server {
         auth_type: &str,
         approval: Approval,
     ) -> Result<(), PageRefusal> {
-        let id = SessionId::parse(Text::new(session)).unwrap();
-        self.at_page(flows, Visit::assume_approved(id, auth_type.into(), approval))
+        self.at_page(flows, Visit::assume_approved(self.named(session), auth_type.into(), approval))
     }
 
     /// A page's form is sent; what the page says then.
@@ -318,13 +344,12 @@ impl Server {
         data: Result<AuthData<'_>, Malformed>,
     ) -> Result<(), PageRefusal> {
         let (session, auth_type, shown) = visit;
-        let id = SessionId::parse(Text::new(session)).unwrap();
-        self.at_page(flows, Visit::form(id, auth_type.into(), data, shown))
+        self.at_page(flows, Visit::form(self.named(session), auth_type.into(), data, shown))
     }
 
     /// A look at the page of a stage.
-    pub(crate) fn visit<'v>(&self, session: &str, auth_type: &'v str) -> Visit<'v> {
-        Visit::look(SessionId::parse(Text::new(session)).unwrap(), auth_type.into())
+    pub(crate) fn visit<'v>(&self, session: &'v str, auth_type: &'v str) -> Visit<'v> {
+        Visit::look(self.named(session), auth_type.into())
     }
 
     /// The account of a user as it is now.
@@ -339,8 +364,7 @@ impl Server {
         session: &str,
         auth_type: &str,
     ) -> Result<(), PageRefusal> {
-        let id = SessionId::parse(Text::new(session)).unwrap();
-        self.at_page(flows, Visit::look(id, auth_type.into()))
+        self.at_page(flows, Visit::look(self.named(session), auth_type.into()))
     }
 
     /// Takes a visit to a page through.

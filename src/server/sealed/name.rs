@@ -65,8 +65,10 @@ impl<'t> SessionName<'t> {
         self.sealed
     }
 
-    /// The session as it began, if the text holds it.
-    pub(crate) fn session(&self) -> Option<Session> {
+    /// The session as it began, if the text holds it. What is stored under its
+    /// [ID](Self::id) wins over it.
+    #[must_use]
+    pub fn as_it_began(&self) -> Option<Session> {
         self.sealed.map(|name| name.session())
     }
 }
