@@ -7,7 +7,7 @@ use crate::db::Db;
 use crate::limits::Limits;
 use crate::outbox::Outbox;
 use crate::password::Passwords;
-use crate::policies::{Policies, binding_key};
+use crate::policies::{Policies, binding_key, id_keys};
 use crate::secrets::ServerKey;
 use crate::sessions::Sessions;
 use std::sync::{Arc, OnceLock};
@@ -51,6 +51,7 @@ impl App {
             &policies.rules,
             &policies.validations,
             || binding_key(key),
+            id_keys(key),
             clock.clone(),
         )
         .await?;

@@ -13,6 +13,7 @@ use matrix_uia::server::operation::{
 };
 use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::rules::{BodyBinding, UnknownSession};
+use matrix_uia::server::sealed::{IdKey, IdKeys};
 use matrix_uia::wire::Raw;
 use matrix_uia::{
     BindingKey, CapacityError, Flows, Millis, Rules, Session, StageOrder, endpoint::login, endpoint::register,
@@ -211,6 +212,11 @@ fn strength(policy: config::PasswordPolicy) -> PasswordStrength {
 }
 
 /// The key that parameters are bound with, and that the database knows sessions by.
+/// What session IDs are sealed with. Every process that has the server's key makes the same.
+pub fn id_keys(key: &ServerKey) -> IdKeys {
+    IdKeys::new(IdKey::new(1, key.derive("uia session ids", b"")))
+}
+
 pub fn binding_key(key: &ServerKey) -> BindingKey {
     let derived = key.derive("uia binding", b"");
     let (half, _) = derived.split_at(16);

@@ -176,13 +176,7 @@ impl Config {
         let uia = &self.uia;
         ensure(uia.session_limit > 0, "uia.session_limit", "no session at all", "give at least 1")?;
         ensure(uia.sessions_per_owner > 0, "uia.sessions_per_owner", "no session at all", "give at least 1")?;
-        ensure(
-            uia.max_failed_attempts > 0,
-            "uia.max_failed_attempts",
-            "no attempt at all",
-            "give at least 1",
-        )?;
-        ensure(!uia.sealed, "uia.sealed", "stateless sessions are not available yet", "leave it false")
+        ensure(uia.max_failed_attempts > 0, "uia.max_failed_attempts", "no attempt at all", "give at least 1")
     }
 }
 
@@ -268,7 +262,6 @@ mod tests {
             (r#"{"uia": {"claim_for_ms": 0}}"#, "uia.claim_for_ms: no time at all"),
             (r#"{"edges": {"header_timeout_ms": 0}}"#, "edges.header_timeout_ms: no time at all"),
             (r#"{"edges": {"connections_per_address": 0}}"#, "edges.connections_per_address: no connection"),
-            (r#"{"uia": {"sealed": true}}"#, "uia.sealed: stateless sessions are not available yet"),
             (
                 r#"{"rate_limits": {"request_token": {"per_second": -0.5}}}"#,
                 "rate_limits.request_token.per_second: negative",

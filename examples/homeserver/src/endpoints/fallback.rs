@@ -22,9 +22,10 @@ use matrix_uia::pages::{Form, Languages, LoginPage, Page, StagePage};
 use matrix_uia::server::flows::TermsVersion;
 use matrix_uia::server::page::{Approval, Visit};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
+use matrix_uia::server::sealed::SessionName;
 use matrix_uia::wire::AuthType;
 use matrix_uia::wire::error::ErrorCode;
-use matrix_uia::{MatrixError, Secret, SessionId, Text};
+use matrix_uia::{MatrixError, Secret, Text};
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#fallback>
 pub(super) async fn get(State(app): State<SharedApp>, peer: Peer, Named(auth_type): Named) -> Response {
@@ -81,12 +82,12 @@ fn refused(failure: Failure) -> Response {
     }
 }
 
-fn id_of(session: &str) -> Result<SessionId, MatrixError> {
-    SessionId::parse(Text::new(session)).ok_or(PageRefusal::Unknown.error())
+fn named<'s>(app: &App, session: &'s str) -> Result<SessionName<'s>, MatrixError> {
+    SessionName::parse(Text::new(session), app.sessions.kind()).ok_or(PageRefusal::Unknown.error())
 }
 
 async fn show(app: &App, peer: &Peer, auth_type: &str, session: &str) -> Result<Response, Failure> {
-    let look = Visit::look(id_of(session)?, AuthType::from(auth_type));
+    let look = Visit::look(named(app, session)?, AuthType::from(auth_type));
     At { app, peer, sent: None }.visit(look).await
 }
 
@@ -98,23 +99,23 @@ async fn submit(
     form: &Form<'_>,
 ) -> Result<Response, Failure> {
     same_origin(&peer.headers)?;
-    let (id, auth_type) = (id_of(session)?, AuthType::from(auth_type));
+    let (session, auth_type) = (named(app, session)?, AuthType::from(auth_type));
     let at = At { app, peer, sent: form.get("sid").zip(form.get("client_secret").map(Secret::from)) };
     match auth_type {
         // The provider says that it is they. There is none here: the page's button is what stands for it.
         AuthType::Sso | AuthType::OAuth => {
-            at.visit(Visit::assume_approved(id, auth_type, Approval::SessionUser)).await
+            at.visit(Visit::assume_approved(session, auth_type, Approval::SessionUser)).await
         }
-        AuthType::Custom(_) => at.visit(Visit::assume_approved(id, auth_type, Approval::Anybody)).await,
+        AuthType::Custom(_) => at.visit(Visit::assume_approved(session, auth_type, Approval::Anybody)).await,
         AuthType::EmailIdentity | AuthType::Msisdn if at.sent.is_none() => {
-            at.send(Visit::look(id, auth_type), form).await
+            at.send(Visit::look(session, auth_type), form).await
         }
         _ => {
             // Who the session's user is, the form need not say.
-            let (_, seen) = visits::visit(app, peer, Visit::look(id, auth_type)).await?;
+            let (_, seen) = visits::visit(app, peer, Visit::look(session, auth_type)).await?;
             let user_id = seen.as_ref().and_then(|seen| seen.user_id.as_deref());
             let shown = form.get("terms").and_then(TermsVersion::parse);
-            at.visit(Visit::form(id, auth_type, form.auth_data(auth_type, user_id), shown)).await
+            at.visit(Visit::form(session, auth_type, form.auth_data(auth_type, user_id), shown)).await
         }
     }
 }

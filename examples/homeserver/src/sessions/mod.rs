@@ -23,6 +23,7 @@ use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::UserRef;
+use matrix_uia::server::sealed::IdKeys;
 use matrix_uia::server::session::Revision;
 use matrix_uia::server::store::{Lifetimes, OwnerKey};
 use matrix_uia::{BindingKey, CLOCK_TOLERANCE, Rules, Session, SessionId, Timestamp};
@@ -59,6 +60,8 @@ pub struct Sessions {
     rules: Rules,
     validations: ValidationRules,
     key: BindingKey,
+    /// What session IDs are sealed with, if the config says so.
+    ids: Option<IdKeys>,
     clock: Clock,
 }
 
@@ -70,7 +73,7 @@ enum Place {
 }
 
 impl Sessions {
-    /// `keys` makes the same key again and again.
+    /// `keys` makes the same key again and again; `ids` is what session IDs are sealed with, if the config says so.
     ///
     /// # Errors
     ///
@@ -81,6 +84,7 @@ impl Sessions {
         rules: &Rules,
         validations: &ValidationRules,
         keys: impl Fn() -> BindingKey,
+        ids: IdKeys,
         clock: Clock,
     ) -> std::result::Result<Arc<Self>, String> {
         let bounds = Bounds { all: config.uia.session_limit, per_owner: config.uia.sessions_per_owner };
@@ -98,16 +102,21 @@ impl Sessions {
             rules: rules.clone(),
             validations: validations.clone(),
             key: keys(),
+            ids: Some(ids).filter(|_| config.uia.sealed),
             clock,
         }))
     }
 
     /// Only sessions beside the accounts are written in one transaction with them: one in memory would be
     /// consumed by a call whose commit fails.
-    pub const fn kind(&self) -> HostKind<'static> {
-        match self.place {
+    pub const fn kind(&self) -> HostKind<'_> {
+        let kind = match self.place {
             Place::Memory(_) | Place::Elsewhere(_) => HostKind::CLAIMS,
             Place::Database(_) => HostKind::assume_one_transaction(),
+        };
+        match &self.ids {
+            Some(keys) => kind.with_sealed_ids(keys),
+            None => kind,
         }
     }
 
