@@ -61,7 +61,6 @@ fn bad_configs_are_refused_in_one_line_that_names_the_field() {
         ("[]", "config"),
         (r#"{"servername": "x"}"#, "servername"),
         (r#"{"uia": {"sessionlimit": 1}}"#, "sessionlimit"),
-        (r#"{"uia": {"sealed": true}}"#, "uia.sealed"),
         (r#"{"uia": {"stage_order": "lax"}}"#, "uia.stage_order"),
         (r#"{"users": [{"localpart": "A"}]}"#, "users[0].localpart"),
         (r#"{"users": [{"localpart": "a", "password": 5}]}"#, "users[0].password"),

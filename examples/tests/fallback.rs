@@ -215,7 +215,8 @@ fn u09_the_password_page_takes_the_session_s_user_and_no_other() {
     let page = client.page(&at("org.example.pin", &session), "").shows(200, "Confirm that it is you");
     assert!(page.text().contains("org.example.pin"));
     fill_in(&client, "org.example.pin", &session, &[]).shows(200, "Done");
-    let polled = client.post("account/password", Some(&token), &json!({ "auth": { "session": session } }));
+    let body = with(&body, "auth", json!({ "session": session }));
+    let polled = client.post("account/password", Some(&token), &body);
     assert_eq!(polled.ok(), json!({}));
     client.login("alice", "looking-glass").ok();
 }
@@ -263,9 +264,11 @@ fn f03_a_session_from_before_the_account_s_password_was_changed_is_over() {
     let body = json!({ "new_password": "looking-glass", "logout_devices": false });
     let change = client.post("account/password", Some(&token), &body).asked();
     let auth = with(&password_auth("alice", "wonderland"), "session", change.as_str());
-    client.post("account/password", Some(&token), &json!({ "auth": auth })).continued(&["m.login.password"]);
+    let attempt = with(&body, "auth", auth);
+    client.post("account/password", Some(&token), &attempt).continued(&["m.login.password"]);
     fill_in(&client, "org.example.pin", &change, &[]).shows(200, "Done");
-    client.post("account/password", Some(&token), &json!({ "auth": { "session": change } })).ok();
+    let polled = with(&body, "auth", json!({ "session": change }));
+    client.post("account/password", Some(&token), &polled).ok();
     client.page(&at("m.login.sso", &session), "").shows(404, "This can’t go on");
     client.form(&at("m.login.sso", &session), "", &[("session", &session)]).shows(404, "This can’t go on");
 }

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -64,9 +65,14 @@ class Homeserver:
         self.outbox = pathlib.Path(self.dir.name) / "outbox"
         if config.get("outbox"):
             config = config | {"outbox": str(self.outbox)}
+        # The whole suite can be run with session IDs that are sealed, or with sessions in another place.
+        if os.environ.get("HOMESERVER_SEALED"):
+            config = config | {"uia": config.get("uia", {}) | {"sealed": True}}
         path.write_text(json.dumps(config))
         self.log = open(pathlib.Path(self.dir.name) / "log", "w+")
         command = [program, "--listen", "127.0.0.1:0", "--config", path]
+        if sessions := os.environ.get("HOMESERVER_SESSIONS"):
+            command += ["--sessions", sessions]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.origin = self.process.stdout.readline().removeprefix("listening on ").strip()
         assert self.origin.startswith("http://"), "the homeserver doesn't start"

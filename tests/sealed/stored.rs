@@ -3,7 +3,8 @@
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::page::Approval;
 use matrix_uia::server::session::Worth;
-use matrix_uia::{MatrixError, Millis};
+use matrix_uia::server::store::Lifetimes;
+use matrix_uia::{CLOCK_TOLERANCE, MatrixError, Millis};
 use serde_json::json;
 
 use super::{ALICE, NEW_PASSWORD, alice, begin, both_kinds, change, server};
@@ -232,4 +233,19 @@ fn a_host_without_sealed_ids_knows_no_sealed_id() {
     let session = begin(&mut server);
     server.kind = HostKind::CLAIMS;
     assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "401 M_UNKNOWN");
+}
+
+/// What every store asks: how long to keep it.
+#[test]
+fn a_store_keeps_what_is_over_as_long_as_its_id_could_begin_it_again() {
+    for mut server in both_kinds() {
+        server.rules.replay_for = Millis::from_secs(5);
+        let lifetimes = Lifetimes::of(&server.rules);
+        let session = begin(&mut server);
+        assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "200");
+        let over = server.session(&session);
+        let left = lifetimes.left(&over, over.made());
+        assert_eq!(over.made().after(left), over.ends(&server.rules));
+        assert_eq!(left, Millis::new(server.rules.session_lifetime.get() + CLOCK_TOLERANCE.get()));
+    }
 }

@@ -205,6 +205,12 @@ impl Session {
         matches!(self.phase, Phase::Ended)
     }
 
+    /// Whether its ID holds it as it [began](crate::server::sealed).
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
     /// Whether anything has happened to it that its ID does not say.
     pub(crate) const fn is_touched(&self) -> bool {
         !matches!(self.phase, Phase::Open) || self.failures > 0 || !self.passed.is_empty()

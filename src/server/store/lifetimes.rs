@@ -1,6 +1,6 @@
 //! How long a store keeps sessions.
 
-use crate::{Millis, Rules, Session, Timestamp};
+use crate::{CLOCK_TOLERANCE, Millis, Rules, Session, Timestamp};
 
 /// How long a store keeps sessions.
 ///
@@ -43,13 +43,23 @@ impl Lifetimes {
         if self.replay.get() > self.session.get() { self.replay } else { self.session }
     }
 
+    /// How long the ID of a sealed session could begin it again, by whichever worker's clock.
+    const fn of_name(&self) -> Millis {
+        Millis::new(self.session.get().saturating_add(CLOCK_TOLERANCE.get()))
+    }
+
     /// What is left of a session's at `now`; of a consumed one's, of its tombstone's. A store in a
     /// database has it run out that long after the write, by the database's own clock.
     #[must_use]
     pub fn left(&self, session: &Session, now: Timestamp) -> Millis {
+        let age = now.since(session.made());
         match session.consumed_at() {
+            Some(at) if session.is_sealed() => {
+                self.replay.left_after(now.since(at)).max(self.of_name().left_after(age))
+            }
             Some(at) => self.replay.left_after(now.since(at)),
-            None => self.session.left_after(now.since(session.made())),
+            None if session.has_ended() => self.of_name().left_after(age),
+            None => self.session.left_after(age),
         }
     }
 }

@@ -25,12 +25,12 @@ impl Sessions {
         kept: Option<&str>,
     ) -> Result<StoredSession> {
         let json = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
-        let consumed = session.consumed_at().is_some();
+        let over = session.worth() == Worth::Held && !session.is_claimed();
         Ok(StoredSession {
             id: self.digest(id).as_bytes().to_vec(),
             revision: u64::from(session.revision().get()),
-            // A consumed session outlives its user's fence: it is what the answer is found by.
-            user: session.user().filter(|_| !consumed).map(UserKey::from),
+            // What is left of a session that is over outlives its user's fence: the answer is found by it.
+            user: session.user().filter(|_| !over).map(UserKey::from),
             owner: owner.get().cast_signed(),
             worth: match session.worth() {
                 Worth::Nothing => table::NOTHING,
