@@ -99,7 +99,7 @@ class Pages(BrowserTest):
         self.shoot("dummy")
         self.press(Keys.TAB, Keys.SPACE)
         self.heading_is("Done")
-        status, registered = self.server.post("register", {"auth": {"session": session}})
+        status, registered = self.server.post("register", CAROL | {"auth": {"session": session}})
         self.assertEqual((status, registered["user_id"]), (200, "@carol:localhost"))
 
     def test_a_popup_tells_its_opener_which_knows_where_it_comes_from(self):
@@ -184,7 +184,8 @@ class Pages(BrowserTest):
         self.shoot("custom")
         self.press(Keys.TAB, Keys.ENTER)
         self.heading_is("Done")
-        status, _ = self.server.post("account/password", {"auth": {"session": challenge["session"]}}, token)
+        body = {"new_password": "looking-glass", "auth": {"session": challenge["session"]}}
+        status, _ = self.server.post("account/password", body, token)
         self.assertEqual(status, 200)
         self.server.token("alice", "looking-glass")
 
@@ -265,7 +266,8 @@ class Addresses(BrowserTest):
         self.press(Keys.TAB, Keys.ENTER)
         self.heading_is("Done")
         self.assertEqual(self.js("return window.done"), 1)
-        self.assertEqual(self.server.post("register", {"auth": {"session": session}})[0], 200)
+        body = CAROL | {"auth": {"session": session}}
+        self.assertEqual(self.server.post("register", body)[0], 200)
 
     def test_a_phone_number_is_confirmed_by_following_its_link(self):
         self.watch(EMBED)
@@ -287,7 +289,8 @@ class Addresses(BrowserTest):
         self.press(Keys.TAB, Keys.ENTER)
         self.heading_is("Done")
         self.assertEqual(self.js("return window.done"), 1)
-        self.assertEqual(self.server.post("register", {"auth": {"session": session}})[0], 200)
+        body = CAROL | {"username": "dan", "auth": {"session": session}}
+        self.assertEqual(self.server.post("register", body)[0], 200)
 
     def test_a_link_leads_on_to_where_the_client_wants(self):
         asked = {"client_secret": "monkeys", "email": "carol@example.org", "send_attempt": 1,

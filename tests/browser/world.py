@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import os
 import pathlib
 import subprocess
 import tempfile
