@@ -43,6 +43,16 @@ fn one_database_with_transactions() {
 }
 
 #[test]
+fn a_store_with_compare_and_set_and_sealed_ids() {
+    check(Host { sealed: true, ..Host::CLAIMS }, 3);
+}
+
+#[test]
+fn one_database_with_transactions_and_sealed_ids() {
+    check(Host { sealed: true, ..Host::ONE_TRANSACTION }, 3);
+}
+
+#[test]
 #[ignore = "minutes: for whoever changes the transition"]
 fn four_requests_at_once() {
     check(Host::CLAIMS, 4);

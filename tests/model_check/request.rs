@@ -17,17 +17,17 @@ use matrix_uia::server::page_outcome::PageOutcome;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;
+use matrix_uia::server::sealed::{IdKey, IdKeys, SessionName};
 use matrix_uia::server::session::{Proof, Revision};
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::wire::{AuthData, AuthType, Raw};
-use matrix_uia::{BindingKey, Flows, MatrixError, Millis, Rules, Session, SessionId, Timestamp};
+use matrix_uia::{BindingKey, Flows, MatrixError, Millis, Rules, Session, SessionId, Text, Timestamp};
 
 pub(super) type Op = ChangePassword;
 
 pub(super) const ALICE: UserRef = UserRef::new(1);
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
-const FRESH: SessionId = SessionId::from_entropy([9; 24]);
 const BEGUN: u64 = 1_000;
 pub(super) const ARRIVED: u64 = 2_000;
 
@@ -40,6 +40,14 @@ static FLOWS: LazyLock<Flows<'static, Op>> =
     LazyLock::new(|| Flows::new([["m.login.password", "org.example.voucher"]], None).unwrap());
 static CHECKED: LazyLock<Vec<Checked<ChangePasswordRequest<'static>>>> =
     LazyLock::new(|| Kind::ALL.iter().map(|kind| checked(kind.body())).collect());
+/// The same, with the session's sealed name.
+static SEALED: LazyLock<Vec<Checked<ChangePasswordRequest<'static>>>> = LazyLock::new(|| {
+    let name = sealed_name();
+    let body = |kind: &Kind| str::from_utf8(kind.body()).unwrap().replace(&*id().expose(), &name);
+    Kind::ALL.iter().map(|kind| checked(body(kind).leak().as_bytes())).collect()
+});
+/// What session IDs are sealed with.
+pub(super) static KEYS: IdKeys = IdKeys::new(IdKey::new(1, [0x11; 32]));
 
 fn checked(body: &'static [u8]) -> Checked<ChangePasswordRequest<'static>> {
     ChangePasswordRequest::parse(body).unwrap().check(&PasswordStrength::default(), true).unwrap()
@@ -87,8 +95,8 @@ impl Kind {
         }
     }
 
-    fn checked(self) -> &'static Checked<ChangePasswordRequest<'static>> {
-        &CHECKED[self as usize]
+    fn checked(self, sealed: bool) -> &'static Checked<ChangePasswordRequest<'static>> {
+        if sealed { &SEALED[self as usize] } else { &CHECKED[self as usize] }
     }
 }
 
@@ -230,16 +238,17 @@ pub(super) struct Going {
 }
 
 impl Going {
-    pub(super) fn begin(kind: Kind, host: HostKind<'static>, arrived: u64) -> Self {
+    pub(super) fn begin(kind: Kind, host: HostKind<'static>, sealed: bool, fresh: u8, arrived: u64) -> Self {
+        let fresh = SessionId::from_entropy([fresh; 24]);
         let arrived = Timestamp::from_millis(arrived);
+        let call = kind.checked(sealed).call(&KEY);
         let on = if kind == Kind::Page {
-            let visit =
-                Visit::form(id(), AuthType::Custom("org.example.voucher".into()), Ok(voucher()), None);
+            let session = if sealed { named(&host) } else { id().into() };
+            let stage = AuthType::Custom("org.example.voucher".into());
+            let visit = Visit::form(session, stage, Ok(voucher()), None);
             On::Page(Box::new(PageExchange::begin(visit, arrived)))
         } else {
-            let call = kind.checked().call(&KEY);
-            assert_eq!(call.session_id(), Some(id()));
-            On::Client(Box::new(Incoming::new(&FLOWS, &RULES, host, call, FRESH, arrived)))
+            On::Client(Box::new(Incoming::new(&FLOWS, &RULES, host, call, fresh, arrived)))
         };
         Self { on, epoch: 0, claimed: false, repeated: false, one_transaction: !host.claims() }
     }
@@ -471,10 +480,37 @@ const fn id() -> SessionId {
     SessionId::from_entropy([b'Z'; 24])
 }
 
-/// The session as the client's first request, with its parameters, left it.
+/// The client's first request, with its parameters.
+static FIRST: LazyLock<Checked<ChangePasswordRequest<'static>>> =
+    LazyLock::new(|| checked(br#"{"new_password":"looking-glass"}"#));
+
+/// What the first answer of a host with sealed IDs calls the session.
+fn sealed_name() -> String {
+    let begun = Timestamp::from_millis(BEGUN);
+    let kind = HostKind::CLAIMS.with_sealed_ids(&KEYS);
+    let mut incoming = Incoming::new(&FLOWS, &RULES, kind, FIRST.call(&KEY), id(), begun);
+    let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };
+    let Exchange::Admit(admit) = load.found(None, Caller::User(alice(0)), begun) else {
+        unreachable!("it is let in")
+    };
+    let Exchange::Commit(commit) = admit.admitted() else { unreachable!("a challenge is committed") };
+    assert_eq!(commit.changes().count(), 0);
+    let Exchange::Respond(respond) = commit.committed(Committed::Stored) else {
+        unreachable!("it is stored")
+    };
+    let body = respond.body().to_string();
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    body["session"].as_str().unwrap().to_owned()
+}
+
+/// The session as a page with its sealed name finds it.
+fn named(host: &HostKind<'static>) -> SessionName<'static> {
+    static NAME: LazyLock<String> = LazyLock::new(sealed_name);
+    SessionName::parse(Text::new(&NAME), *host).unwrap()
+}
+
+/// The session as the client's first request left it.
 pub(super) fn begun() -> Read {
-    static FIRST: LazyLock<Checked<ChangePasswordRequest<'static>>> =
-        LazyLock::new(|| checked(br#"{"new_password":"looking-glass"}"#));
     let begun = Timestamp::from_millis(BEGUN);
     let mut incoming = Incoming::new(&FLOWS, &RULES, HostKind::CLAIMS, FIRST.call(&KEY), id(), begun);
     let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use matrix_uia::server::exchange::HostKind;
 use stateright::{Model, Property};
 
-use super::request::{ARRIVED, Answer, Asks, Going, Kind, Of, Read, Reservation, Said, Write, begun};
+use super::request::{ARRIVED, Answer, Asks, Going, KEYS, Kind, Of, Read, Reservation, Said, Write, begun};
 
 const SUCCEEDED: u64 = 3_000;
 const REPEATED: u64 = 4_000;
@@ -22,6 +22,8 @@ const LAST: u64 = 40_000;
 #[derive(Clone, Debug)]
 struct Request {
     kind: Kind,
+    /// Its number: what is random in it, and the milliseconds that it comes later.
+    number: u8,
     /// When its first question was asked.
     arrived: Option<u64>,
     /// Every answer so far: the exchange is taken through them again at each step.
@@ -47,8 +49,8 @@ impl Hash for Request {
 }
 
 impl Request {
-    const fn new(kind: Kind) -> Self {
-        Self { kind, arrived: None, said: Vec::new(), log: Vec::new(), asks: Asks::Load }
+    const fn new(kind: Kind, number: u8) -> Self {
+        Self { kind, number, arrived: None, said: Vec::new(), log: Vec::new(), asks: Asks::Load }
     }
 
     fn key(&self) -> (Kind, Option<u64>, &[Said], Asks) {
@@ -69,13 +71,14 @@ impl Request {
         in_transaction.into_iter().any(|said| *said == Said::Reserved)
     }
 
-    fn going(&self, host: HostKind<'static>) -> Going {
-        let begin = Going::begin(self.kind, host, self.arrived.unwrap_or(ARRIVED));
+    fn going(&self, host: Host) -> Going {
+        let arrived = self.arrived.unwrap_or(ARRIVED);
+        let begin = Going::begin(self.kind, host.kind(), host.sealed, self.number, arrived);
         self.said.iter().fold(begin, |going, said| going.say(said))
     }
 
     /// Takes in an answer. What was said since a load that led to a lost commit is over.
-    fn hear(&mut self, host: HostKind<'static>, said: Said) {
+    fn hear(&mut self, host: Host, said: Said) {
         let lost = said == Said::Lost;
         self.said.push(said.clone());
         self.log.push(said);
@@ -92,7 +95,7 @@ impl Request {
     }
 
     fn end(&mut self) {
-        *self = Self { asks: Asks::Killed, ..Self::new(self.kind) };
+        *self = Self { asks: Asks::Killed, ..Self::new(self.kind, self.number) };
     }
 }
 
@@ -151,6 +154,11 @@ impl State {
     }
 }
 
+/// Whether no stage can pass any more.
+fn is_over(session: &matrix_uia::Session) -> bool {
+    session.consumed_at().is_some() || session.has_ended()
+}
+
 /// How the host keeps sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Host {
@@ -160,16 +168,21 @@ pub(super) struct Host {
     pub(super) compares: bool,
     /// Whether it leaves a record of a call whose claim is stored.
     pub(super) records: bool,
+    /// Whether its session IDs are sealed: then none is stored at first, and whoever keeps an old
+    /// ID can begin a session again that the store has dropped.
+    pub(super) sealed: bool,
 }
 
 impl Host {
     /// Claims are stored against their revision, then the call is made.
-    pub(super) const CLAIMS: Self = Self { one_transaction: false, compares: true, records: true };
+    pub(super) const CLAIMS: Self =
+        Self { one_transaction: false, compares: true, records: true, sealed: false };
     /// The call and the session's end are one transaction.
     pub(super) const ONE_TRANSACTION: Self = Self { one_transaction: true, ..Self::CLAIMS };
 
     const fn kind(self) -> HostKind<'static> {
-        if self.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS }
+        let kind = if self.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS };
+        if self.sealed { kind.with_sealed_ids(&KEYS) } else { kind }
     }
 }
 
@@ -211,9 +224,9 @@ impl World {
         }
         for Write { session, .. } in writes {
             state.stored = session.as_ref().map_or(Read::NOTHING, Read::of);
-            state.most = state.most.max(session.map_or(0, |session| {
-                if session.consumed_at().is_some() { 0 } else { session.proofs().count() }
-            }));
+            state.most = state.most.max(
+                session.map_or(0, |session| if is_over(&session) { 0 } else { session.proofs().count() }),
+            );
         }
         true
     }
@@ -221,27 +234,27 @@ impl World {
     /// The call itself, in one act of the accounts' database: with the session's end, or with
     /// the record that it leaves.
     fn perform(&self, state: &mut State, i: usize, fails: bool) {
-        let kind = self.host.kind();
-        let loaded = state.requests[i].going(kind);
+        let host = self.host;
+        let loaded = state.requests[i].going(host);
         let conflicts = loaded.epoch() != state.epoch();
         let succeeded = Said::Succeeded(if state.late { LATE_SUCCEEDED } else { SUCCEEDED });
         let claims = !self.host.one_transaction;
         if claims && self.host.records && state.record {
-            state.requests[i].hear(kind, Said::Already);
+            state.requests[i].hear(host, Said::Already);
         } else if fails {
             state.failed = true;
-            state.requests[i].hear(kind, Said::Failed);
+            state.requests[i].hear(host, Said::Failed);
         } else if conflicts {
             // Another transaction has written the account that this one has read.
-            state.requests[i].hear(kind, succeeded);
-            state.requests[i].hear(kind, Said::Lost);
+            state.requests[i].hear(host, succeeded);
+            state.requests[i].hear(host, Said::Lost);
             return;
         } else {
             let earned = loaded.grants_what_is_earned(claims) && state.requests[i].kind != Kind::OtherParams;
-            state.requests[i].hear(kind, succeeded);
+            state.requests[i].hear(host, succeeded);
             if claims {
                 // What is spent is part of the act that carries the call out.
-                assert_eq!(state.requests[i].going(kind).reservations(), [Reservation::Spent]);
+                assert_eq!(state.requests[i].going(host).reservations(), [Reservation::Spent]);
                 state.voucher = Use::Spent;
             }
             if claims || self.commit(state, i) {
@@ -257,11 +270,11 @@ impl World {
     }
 
     fn commit(&self, state: &mut State, i: usize) -> bool {
-        let kind = self.host.kind();
+        let host = self.host;
         // The effects and the record are there: only the store may have dropped the session,
         // or another request has read the record.
         let done = !self.host.one_transaction && state.requests[i].has_answered_call();
-        let mut going = state.requests[i].going(kind);
+        let mut going = state.requests[i].going(host);
         let reserves = self.host.one_transaction && state.requests[i].reserves();
         let voucher = if reserves { Use::Reserved } else { state.voucher };
         let reservations = going.reservations();
@@ -280,7 +293,7 @@ impl World {
             }
         }
         state.lost_race |= !stored;
-        state.requests[i].hear(kind, if stored { Said::Stored } else { Said::Lost });
+        state.requests[i].hear(host, if stored { Said::Stored } else { Said::Lost });
         if let Asks::Nothing(Answer::Challenged(_, Some("M_FORBIDDEN"))) = state.requests[i].asks {
             state.wrong += 1;
         }
@@ -288,7 +301,7 @@ impl World {
     }
 
     fn take(&self, state: &mut State, i: usize, fails: bool) {
-        let kind = self.host.kind();
+        let host = self.host;
         match state.requests[i].asks {
             Asks::Load => {
                 let late = state.late;
@@ -296,15 +309,15 @@ impl World {
                 let arrived = *request.arrived.get_or_insert(match (request.kind, late) {
                     (Kind::Repeat, false) => REPEATED,
                     (Kind::Repeat, true) => LATE_REPEATED,
-                    _ => ARRIVED,
+                    _ => ARRIVED + u64::from(request.number),
                 });
                 let now = if late { arrived.max(LATE) } else { arrived };
                 let said = Said::Loaded(state.stored.clone(), state.epoch(), now);
-                state.requests[i].hear(kind, said);
+                state.requests[i].hear(host, said);
             }
             Asks::Verify(Of::Password) => {
                 let said = Said::Verified(state.epoch());
-                state.requests[i].hear(kind, said);
+                state.requests[i].hear(host, said);
             }
             Asks::Verify(Of::Voucher) => {
                 let said = if state.voucher == Use::Spent { Said::UsedUp } else { Said::Reserved };
@@ -312,12 +325,12 @@ impl World {
                 if said == Said::Reserved && !self.host.one_transaction {
                     state.voucher = Use::Reserved;
                 }
-                state.requests[i].hear(kind, said);
+                state.requests[i].hear(host, said);
             }
             Asks::Recall => {
                 assert!(!self.host.one_transaction, "no claim is ever stored");
                 let said = Said::Recalled(state.record);
-                state.requests[i].hear(kind, said);
+                state.requests[i].hear(host, said);
             }
             Asks::Perform => self.perform(state, i, fails),
             Asks::Commit => {
@@ -334,16 +347,19 @@ impl World {
             return *safe;
         }
         let mut then = state.clone();
-        then.requests = vec![Request { arrived: Some(LAST), ..Request::new(Kind::Repeat) }];
+        then.requests = vec![Request { arrived: Some(LAST), ..Request::new(Kind::Repeat, u8::MAX) }];
         for _ in 0..32 {
             self.take(&mut then, 0, false);
         }
-        let over = state.stored == Read::NOTHING || state.fenced;
+        let ended = state.stored.session().is_some_and(matrix_uia::Session::has_ended);
+        let over = (state.stored == Read::NOTHING && !self.host.sealed) || state.fenced || ended;
         let right = match then.requests[0].asks {
             Asks::Nothing(Answer::Replayed) => state.calls == 1,
             Asks::Nothing(Answer::Succeeded) => state.calls == 0 && !over && then.calls == 1,
             Asks::Nothing(Answer::Challenged(_, Some("M_UNKNOWN"))) => over,
             Asks::Nothing(Answer::Challenged(0, _)) => state.most == 0 && !over,
+            // It has begun again, and the voucher may be spent.
+            Asks::Nothing(Answer::Challenged(..)) => self.host.sealed && state.dropped,
             _ => false,
         };
         let succeeded = matches!(then.requests[0].asks, Asks::Nothing(Answer::Replayed | Answer::Succeeded));
@@ -374,8 +390,12 @@ impl Model for World {
         choices(self.requests, &Kind::ALL)
             .into_iter()
             .map(|kinds| State {
-                stored: begun(),
-                requests: kinds.into_iter().map(Request::new).collect(),
+                stored: if self.host.sealed { Read::NOTHING } else { begun() },
+                requests: kinds
+                    .into_iter()
+                    .zip(1..)
+                    .map(|(kind, number)| Request::new(kind, number))
+                    .collect(),
                 voucher: Use::Free,
                 fenced: false,
                 dropped: false,
@@ -437,6 +457,10 @@ impl Model for World {
                 }
                 state.stored = Read::NOTHING;
                 state.dropped = true;
+                if self.host.sealed {
+                    // Its ID begins it again, without what it had.
+                    (state.wrong, state.most) = (0, 0);
+                }
             }
             Action::Fence => state.fenced = true,
             Action::Lapse => state.late = true,
@@ -465,15 +489,16 @@ impl Model for World {
                 state.stored.session().is_none_or(|session| session.failures() == state.wrong)
             }),
             Property::always("what has passed stays passed", |_, state: &State| {
-                state.stored.session().is_none_or(|session| {
-                    session.consumed_at().is_some() || session.proofs().count() == state.most
-                })
+                state
+                    .stored
+                    .session()
+                    .is_none_or(|session| is_over(session) || session.proofs().count() == state.most)
             }),
             Property::always("every state is safe to stop at", Self::is_safe_to_stop_at),
             Property::always("nothing is reserved for ever", |_, state: &State| {
                 let idle =
                     state.requests.iter().all(|request| request.is_over() || request.arrived.is_none());
-                let goes_on = |session: &matrix_uia::Session| session.consumed_at().is_none();
+                let goes_on = |session: &matrix_uia::Session| !is_over(session);
                 let is_held = state.stored.session().is_some_and(goes_on);
                 state.voucher != Use::Reserved || is_held || !idle || state.killed || state.lost_claim
             }),
@@ -508,6 +533,17 @@ impl Model for World {
                 state.failed && state.calls == 1
             }),
         ];
+        if self.host.sealed {
+            properties.push(Property::sometimes(
+                "what is stored first is not what has begun",
+                |_, state: &State| {
+                    state
+                        .stored
+                        .session()
+                        .is_some_and(|session| session.is_sealed() && session.has_passed_stage())
+                },
+            ));
+        }
         if !self.host.one_transaction {
             fn said(state: &State, what: &Said) -> bool {
                 state.requests.iter().any(|request| request.log.last() == Some(what))

@@ -4,7 +4,7 @@ use crate::Timestamp;
 use crate::server::digest::Target;
 use crate::server::operation::OperationId;
 use crate::server::reference::Subject;
-use crate::server::session::{Revision, SLOTS, Session};
+use crate::server::session::{SLOTS, Session};
 
 /// A session of which no stage has passed, failed or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,6 @@ impl Untouched {
         let Self { made, caller, operation, target, terms, bound, slots } = *self;
         let mut session = Session::new(made, operation, target, terms, caller);
         (session.bound, session.slots, session.sealed) = (bound, slots, true);
-        debug_assert_eq!(session.revision, Revision::default(), "it has never been stored");
         session
     }
 }

@@ -1,7 +1,10 @@
 //! How often a session has been changed.
 
-/// How often a session has been changed. A change is stored only against the revision it
-/// was computed from.
+use super::id::SessionId;
+use crate::Timestamp;
+
+/// How often a session has been changed, counted from where its store had it first. A change is
+/// stored only against the revision it was computed from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Revision(u32);
@@ -11,6 +14,16 @@ impl Revision {
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
+    }
+
+    /// The first one of a session that its store may have had before, and dropped: another than
+    /// any of then. `fresh` is the entropy of the request, if it has any of its own.
+    pub(crate) fn anew(fresh: &SessionId, now: Timestamp) -> Self {
+        let [a, b, c, d, ..] = *fresh.as_bytes();
+        // Fibonacci hashing: two times that differ by little give numbers that differ by much.
+        let time = (now.as_millis() as u32).wrapping_mul(0x9E37_79B1);
+        // Half of all numbers are left to count up.
+        Self((u32::from_le_bytes([a, b, c, d]) ^ time).wrapping_shr(1))
     }
 
     pub(crate) const fn next(self) -> Self {

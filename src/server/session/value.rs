@@ -200,8 +200,9 @@ impl Session {
         }
     }
 
-    /// Whether it is over, and nothing but that is remembered of it.
-    pub(crate) const fn has_ended(&self) -> bool {
+    /// Whether it ended before its time, and nothing but that is remembered of it.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
     }
 

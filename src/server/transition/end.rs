@@ -16,8 +16,8 @@ impl<'r> Work<'r> {
         }
         // A claim that lapsed may have been ended by another request: then it is made anew, and
         // counts as a commit that was lost.
-        let loaded = self.session.as_ref().map_or(u32::MAX, |session| session.revision.get());
-        let ours = self.claim.is_some_and(|(_, claimed)| loaded <= claimed.get());
+        let loaded = self.session.as_ref().map(|session| session.revision);
+        let ours = self.claim.is_some_and(|(_, claimed)| loaded == Some(claimed));
         // Nobody else can name a session that begins with this request: it needs no claim.
         let claims = self.is_named() && !ours && self.admission != Admission::Exempt;
         if self.request.one_transaction || !claims {

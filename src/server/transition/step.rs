@@ -8,7 +8,7 @@ use crate::server::account::{Account, Caller};
 use crate::server::operation::Replayable;
 use crate::server::reference::{Subject, UserRef};
 use crate::server::rules::UnknownSession;
-use crate::server::session::{Phase, Session};
+use crate::server::session::{Phase, Revision, Session};
 use crate::server::verdict::Verdict;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -45,6 +45,9 @@ impl<'r> Work<'r> {
             None => {
                 self.session = self.request.naming.session();
                 self.unstored = self.session.is_some();
+                if let Some(session) = &mut self.session {
+                    session.revision = Revision::anew(&self.request.fresh, now);
+                }
             }
         }
         self.id = self.to_load().unwrap_or(self.request.fresh);
