@@ -373,6 +373,13 @@ fn main() -> io::Result<()> {
     for (name, seed) in OPS {
         write("server_ops", name, seed.as_flattened())?;
     }
+    // An ID as the server has made it, and one that another would make, with the key.
+    write("sealed", "good", &[0])?;
+    write("sealed", "one-letter", &[0, 40, b'A'])?;
+    write("sealed", "cut-short", &[0, 32, 0])?;
+    let mut opened = matrix_uia_fuzz::sealed::opened();
+    opened.insert(0, 1);
+    write("sealed", "sealed-again", &opened)?;
     Ok(())
 }
 

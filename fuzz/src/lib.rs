@@ -1,11 +1,12 @@
 //! What the fuzz targets compare the crate with.
 //!
-//! Nothing here calls the code it judges: [`json`] stands on `serde_json`; [`auth`] has the
+//! Nothing here calls the code it judges, but for the server of [`sealed`]: [`json`] stands on `serde_json`; [`auth`] has the
 //! rules of the spec once more, written to be read and not to be fast. The model of a server
 //! is in `tests/model`.
 
 pub mod auth;
 pub mod json;
+pub mod sealed;
 
 /// An auth dict that attempts `stage`, well formed for every type there is.
 pub fn attempt(stage: &str, session: Option<&str>) -> String {

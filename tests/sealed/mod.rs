@@ -1,5 +1,7 @@
 //! Sessions that their IDs hold until there is something to remember of them.
 
+mod alike;
+mod flood;
 mod forged;
 mod stored;
 
