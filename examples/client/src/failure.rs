@@ -32,7 +32,8 @@ pub fn ended(
         }
         FlowFailure::TimedOut => (End::Missing(open.into_iter().collect()), Reopen::No),
         FlowFailure::NoAnswer => (End::Network(silence.to_owned()), Reopen::Yes),
-        FlowFailure::Refused(_) => (refused(401, SessionImpact::Keep), Reopen::No),
+        // The stages before it have passed: who has the right answer goes on from there.
+        FlowFailure::Refused(_) => (refused(401, SessionImpact::Keep), Reopen::Yes),
         other => {
             let error = Some(other.to_string());
             (End::Refused { status: None, errcode: None, error, meaning: other.meaning() }, Reopen::No)

@@ -171,7 +171,8 @@ impl Flow<'_> {
         Ok(match client.next(progress, clock::now()) {
             Next::Send(request) => send(call, &request)?,
             Next::Prompt(prompt) => {
-                answers.answer(prompt, validation.as_ref(), &self.screen, |request| send(call, request))??
+                let there = (&self.screen, self.somebody);
+                answers.answer(prompt, validation.as_ref(), there, |request| send(call, request))??
             }
             Next::Page(page) => self.open(page)?,
             Next::RequestToken(request) => Step::RequestToken(request.send_attempt()),
