@@ -142,7 +142,7 @@ fn lesson_94_what_an_error_means_by_endpoint() {
 }
 
 /// What no homeserver says.
-const ODD: [(u16, &str); 16] = [
+const ODD: [(u16, &str); 18] = [
     (200, "<html>Log in to the Wi-Fi</html>"),
     (200, ""),
     (200, r#"{"access_token""#),
