@@ -148,8 +148,11 @@ impl Flow<'_> {
                     self.request_token(call, &client, answers, kept, file, send_attempt)?;
                 }
                 Step::Over(end, reopen) => {
-                    if reopen == Reopen::No {
-                        file.remove();
+                    match reopen {
+                        Reopen::No => file.remove(),
+                        // The next time it goes on, and does not find that it was over.
+                        Reopen::Yes if kept.progress.again() => file.write(kept)?,
+                        Reopen::Yes => {}
                     }
                     return Err(end);
                 }
