@@ -103,6 +103,7 @@ impl<'a> RegisterRequest<'a> {
     /// 400 `M_INVALID_USERNAME`, `M_WEAK_PASSWORD` or `M_INVALID_PARAM`. The request may belong to a
     /// session, where other parameters may be sent (rule U14): that is why it is not the error itself
     /// that comes back, but what [`drive::checked`](crate::server::drive::checked) makes the answer of.
+    #[allow(clippy::result_large_err, reason = "what was checked is larger")]
     pub fn check(
         self,
         strength: &PasswordStrength,
