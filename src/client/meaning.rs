@@ -103,13 +103,15 @@ impl SessionImpact {
 
     /// What is said of the token that the call was made with.
     const fn of_token(credential: Credential, status: u16, code: AnyCode<'_>, soft: bool) -> Self {
-        // With another status it isn't the answer the spec has for tokens.
-        let unknown = status == 401 && matches!(code, AnyCode::Known(ErrorCode::UnknownToken));
+        // 401 is the status the spec has for tokens; an error that came with a 2xx is that error
+        // (rule C7). With another status it is not about the token.
+        let unknown =
+            matches!(status, 200..=299 | 401) && matches!(code, AnyCode::Known(ErrorCode::UnknownToken));
         let refused = match credential {
             Credential::Nothing => return Self::Keep,
             Credential::Refreshable if unknown => return Self::Refresh,
             // Nothing else can be wrong with that call, whatever the server calls it.
-            Credential::RefreshToken => matches!(status, 401 | 403),
+            Credential::RefreshToken => unknown || matches!(status, 401 | 403),
             Credential::AccessToken | Credential::Refreshable => unknown,
         };
         match (refused, soft) {
@@ -137,7 +139,11 @@ mod tests {
         for (status, body, meaning) in [
             (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":false}"#, SessionImpact::Gone),
             (401, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":"true"}"#, SessionImpact::Gone),
+            (200, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#, SessionImpact::Gone),
+            (200, r#"{"errcode":"M_UNKNOWN_TOKEN","soft_logout":true}"#, SessionImpact::SoftLogout),
+            (200, r#"{"errcode":"M_MISSING_TOKEN"}"#, SessionImpact::Keep),
             (403, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#, SessionImpact::Keep),
+            (500, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#, SessionImpact::Keep),
             (401, r#"{"errcode":"M_MISSING_TOKEN"}"#, SessionImpact::Keep),
             (401, r#"{"errcode":"M_UNAUTHORIZED"}"#, SessionImpact::Keep),
             (401, "{}", SessionImpact::Keep),

@@ -4,7 +4,7 @@
 //!  2xx with the call's object ───────────────► Done
 //!  401 with flows, or after one with flows ──► the challenge, merged; where is the flow now?
 //!  429 ──────────────────────────────────────► wait, then the same step
-//!  a Matrix error, whatever the status; 501 ─► Failed, unless a 5xx answers a poll
+//!  a Matrix error with any status but 3xx; 501 ► Failed, unless a 5xx answers a poll
 //!  anything else, or nothing ────────────────► no answer: back off, then ask how things stand
 //! ```
 
@@ -136,6 +136,11 @@ impl Client<'_> {
                     state.phase = Phase::Done;
                     return Received::Result(result);
                 }
+            }
+            // Whoever redirects is in between, whatever else is said there (rule C7).
+            300..=399 => {
+                self.lost(state, kind, kept.has_session(), now);
+                return Received::GoOn;
             }
             // Nothing but a challenge was ever kept as a whole body.
             401 if kept.is_of(answer.body) => {

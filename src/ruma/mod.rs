@@ -22,7 +22,7 @@
 //!     let request: RegisterRequest<'_> = body.read()?;
 //!     assert_eq!(Kind::try_from(&theirs.kind)?, Kind::User);
 //!     # let _ = request;
-//!     // request.check(…)?, and an exchange as after `RegisterRequest::parse`.
+//!     // request.check(…), and an exchange as after `RegisterRequest::parse`.
 //!     Ok(())
 //! }
 //! # register(&v3::Request::new())?;

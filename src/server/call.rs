@@ -7,6 +7,7 @@ use super::digest::{ParamDigest, Target};
 use super::operation::{Operation, OperationFacts};
 use super::session::{SLOTS, SessionId};
 use crate::wire::Auth;
+use crate::wire::error::MatrixError;
 
 /// What a request asks for, and what it brings to prove who asks. Who that is, the
 /// exchange asks the host.
@@ -80,6 +81,35 @@ impl<'r, Op: Operation> Call<'r, Op> {
 impl<Op: Operation> fmt::Debug for Call<'_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("operation", &Op::NAME).finish_non_exhaustive()
+    }
+}
+
+/// A request whose parameters are refused before it can be checked.
+///
+/// It may belong to a session, where other parameters may be sent (rule U14). So it is no error that a
+/// host could answer with: only the exchange makes an answer of it, and [`drive::checked`] takes it there.
+///
+/// [`drive::checked`]: super::drive::checked
+#[must_use = "end the request with it, by `drive::checked`, `drive::refuse` or `Incoming::refused`"]
+pub struct RefusedCall<'r, Op> {
+    pub(super) call: Call<'r, Op>,
+    pub(super) error: MatrixError,
+}
+
+impl<'r, Op: Operation> RefusedCall<'r, Op> {
+    /// A call, without the parameters that are refused, and why they are.
+    pub const fn new(call: Call<'r, Op>, error: MatrixError) -> Self {
+        Self { call, error }
+    }
+}
+
+impl<Op: Operation> fmt::Debug for RefusedCall<'_, Op> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call: _, error } = self;
+        f.debug_struct("RefusedCall")
+            .field("operation", &Op::NAME)
+            .field("error", error)
+            .finish_non_exhaustive()
     }
 }
 

@@ -116,6 +116,10 @@ fn lesson_94_a_refresh_token_is_tried_before_the_login_is_gone() {
         assert_eq!(impact(Credential::AccessToken, 401, &body), gone);
         assert_eq!(impact(Credential::RefreshToken, 401, &body), gone);
         assert_eq!(impact(Credential::Nothing, 401, &body), SessionImpact::Keep);
+        // An error that came with a 2xx is that error.
+        assert_eq!(impact(Credential::Refreshable, 200, &body), SessionImpact::Refresh);
+        assert_eq!(impact(Credential::AccessToken, 200, &body), gone);
+        assert_eq!(impact(Credential::RefreshToken, 200, &body), gone);
     }
 }
 
@@ -138,7 +142,7 @@ fn lesson_94_what_an_error_means_by_endpoint() {
 }
 
 /// What no homeserver says.
-const ODD: [(u16, &str); 16] = [
+const ODD: [(u16, &str); 18] = [
     (200, "<html>Log in to the Wi-Fi</html>"),
     (200, ""),
     (200, r#"{"access_token""#),
@@ -152,6 +156,8 @@ const ODD: [(u16, &str); 16] = [
     (401, r#"{"message":"Unauthorized"}"#),
     (403, "<html>403 Forbidden</html>"),
     (404, "{}"),
+    (302, r#"{"errcode":"M_FORBIDDEN","error":"no"}"#),
+    (307, r#"{"errcode":"M_LIMIT_EXCEEDED","error":"no","retry_after_ms":1}"#),
     (500, ""),
     (502, "<html>Bad Gateway</html>"),
     (503, r#"{"error":"maintenance"}"#),

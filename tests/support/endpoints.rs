@@ -8,7 +8,7 @@ use matrix_uia::endpoint::password::{
 };
 use matrix_uia::endpoint::register::{Localpart, NewAccount, RegisterRequest};
 use matrix_uia::server::account::{AccountStatus, Action, Event};
-use matrix_uia::server::call::Call;
+use matrix_uia::server::call::{Call, RefusedCall};
 use matrix_uia::server::drive::{Guarded, refuse};
 use matrix_uia::server::grant::{Exempt, Outcome, Refusal};
 use matrix_uia::server::operation::Operation;
@@ -201,7 +201,7 @@ impl Server {
         };
         let checked = match request.check(&PasswordStrength::default(), SERVER) {
             Ok(checked) => checked,
-            Err(error) => return self.refuse_registration(request.unchecked_call(), error),
+            Err(refused) => return self.refuse_registration(refused),
         };
         let handler = Handler {
             admit: &mut |server| match &checked.username {
@@ -221,8 +221,7 @@ impl Server {
 
     fn refuse_registration(
         &mut self,
-        call: Call<'_, matrix_uia::server::operation::Register>,
-        error: MatrixError,
+        refused: RefusedCall<'_, matrix_uia::server::operation::Register>,
     ) -> Answer {
         let rules = self.rules.clone();
         let (key, arrived) = (super::key(), self.arrived());
@@ -232,7 +231,7 @@ impl Server {
         let refused = refuse::<
             _,
             matrix_uia::endpoint::Checked<matrix_uia::endpoint::register::Registration<'_>>,
-        >(&mut host, guarded, call, error, arrived);
+        >(&mut host, guarded, refused, arrived);
         let stop = matrix_uia::server::drive::ready(refused).expect("nothing waits here");
         super::host::answer(&stop.into())
     }

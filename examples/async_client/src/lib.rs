@@ -40,7 +40,8 @@ impl Caller<'_> {
         let mut progress = file.read(call.name())?;
         progress.again();
         let result = self.authenticate(path, call, &mut progress, file).await;
-        if progress.is_over() {
+        // What ended without a decision can be taken up: what is stored of it stays.
+        if progress.is_over() && !progress.again() {
             file.remove()?;
         }
         result

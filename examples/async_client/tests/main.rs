@@ -66,6 +66,21 @@ async fn a_password_is_changed_and_the_file_is_gone() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_down_decides_nothing_and_the_call_goes_on_from_its_file() {
+    let (server, address) = serve().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (path, body) = (directory.path().join("progress"), body("new-password"));
+    let call = Call::new("password of alice", Raw::parse(&body).unwrap()).unwrap();
+    // Nobody listens at a port that was given back.
+    let down = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nobody = format!("http://{down}");
+    caller(&nobody, "old-password").call(PATH, &call, &File::at(&path)).await.unwrap_err();
+    assert!(path.exists());
+    assert_eq!(caller(&address, "old-password").call(PATH, &call, &File::at(&path)).await.unwrap(), b"{}");
+    assert!(works(&server, "new-password").await && !path.exists());
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_sent_once_and_leaves_no_file() {
     let (server, address) = serve().await;
     let directory = tempfile::tempdir().unwrap();

@@ -294,7 +294,7 @@ async fn register(State(server): State<Arc<Server>>, body: Bytes) -> Answer {
     let checked = request.check(&PasswordStrength::default(), SERVER_NAME);
     let (mut host, guarded) = (server.transaction(None), server.guarded(&server.register));
     // A request that is refused here may belong to a session, where other parameters may be sent.
-    let request = drive::checked(checked, &mut host, guarded, request.unchecked_call(), server.now()).await?;
+    let request = drive::checked(checked, &mut host, guarded, server.now()).await?;
     let mut run = Run::new(host, &request, guarded, SessionId::from_entropy(rand::random()), server.now());
     let mut answer = Err(MatrixError::unavailable());
     while let Some(step) = run.next().await? {

@@ -126,7 +126,10 @@ impl Run<'_> {
         mut answers: Answers,
         mut file: File,
     ) -> Result<Value, End> {
-        self.renewing(call, |flow, call| flow.authenticated(call, who, &mut answers, &mut file))
+        self.renewing(call, |flow, call| {
+            answers.for_another_call();
+            flow.authenticated(call, who, &mut answers, &mut file)
+        })
     }
 
     /// Makes a call; if its token has run out, trades the refresh token and makes it once more. The new tokens
@@ -147,7 +150,12 @@ impl Run<'_> {
         };
         let renewed = self.trade(&refresh_token)?;
         let token = renewed.get("access_token").and_then(Value::as_str).unwrap_or_default();
-        (call.token, call.credential) = (Some(sound(token.to_owned())?), Credential::AccessToken);
+        let Ok(token) = sound(token.to_owned()) else {
+            // The server's fault, and not that of whoever called: what it gave is printed all the same.
+            let end = Box::new(End::Network("the new access token has characters that none has".to_owned()));
+            return Err(End::Renewed { end, renewed });
+        };
+        (call.token, call.credential) = (Some(token), Credential::AccessToken);
         match make(&mut self.flow, &call) {
             Ok(Value::Object(mut body)) => {
                 body.insert("refreshed".to_owned(), renewed);

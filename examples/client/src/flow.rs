@@ -148,8 +148,11 @@ impl Flow<'_> {
                     self.request_token(call, &client, answers, kept, file, send_attempt)?;
                 }
                 Step::Over(end, reopen) => {
-                    if reopen == Reopen::No {
-                        file.remove();
+                    match reopen {
+                        Reopen::No => file.remove(),
+                        // The next time it goes on, and does not find that it was over.
+                        Reopen::Yes if kept.progress.again() => file.write(kept)?,
+                        Reopen::Yes => {}
                     }
                     return Err(end);
                 }
@@ -171,7 +174,8 @@ impl Flow<'_> {
         Ok(match client.next(progress, clock::now()) {
             Next::Send(request) => send(call, &request)?,
             Next::Prompt(prompt) => {
-                answers.answer(prompt, validation.as_ref(), &self.screen, |request| send(call, request))??
+                let there = (&self.screen, self.somebody);
+                answers.answer(prompt, validation.as_ref(), there, |request| send(call, request))??
             }
             Next::Page(page) => self.open(page)?,
             Next::RequestToken(request) => Step::RequestToken(request.send_attempt()),

@@ -51,6 +51,11 @@ impl Given {
         self.value = Some(value.clone());
         Ok(value)
     }
+
+    /// Nobody has judged it: it is good for another call.
+    const fn unjudged(&mut self) {
+        self.used = false;
+    }
 }
 
 impl Answers {
@@ -72,16 +77,23 @@ impl Answers {
         can.into_iter().filter_map(|(stage, can)| can.then_some(stage)).collect()
     }
 
-    /// Answers a prompt; `body` takes the request that comes of it.
+    /// The call that they were for is made once more, with a new token: what was wrong was the old one.
+    pub const fn for_another_call(&mut self) {
+        self.password.unjudged();
+        self.registration_token.unjudged();
+    }
+
+    /// Answers a prompt; `send` takes the request that comes of it. With nobody there, nothing is asked.
     pub fn answer<T>(
         &mut self,
         prompt: Prompt<'_>,
         validation: Option<&Validation>,
-        screen: &Screen,
+        (screen, somebody): (&Screen, bool),
         send: impl FnOnce(&Request<'_>) -> T,
     ) -> Result<T, End> {
         let stage = prompt.auth_type().name().to_string();
         let missing = || End::missing(stage.clone());
+        let hidden = |question: &str| somebody.then(|| Ask.hidden(question)).flatten().ok_or_else(missing);
         let again = prompt.is_again();
         if let (Some(error), false) = (prompt.error(), again || matches!(prompt, Prompt::Threepid(_))) {
             refused(screen, error);
@@ -89,20 +101,19 @@ impl Answers {
         match prompt {
             Prompt::Password(prompt) => {
                 let user = self.user.clone().ok_or_else(missing)?;
-                let ask = || Ask.hidden(&format!("Password of {}: ", printable(&user))).ok_or_else(missing);
+                let ask = || hidden(&format!("Password of {}: ", printable(&user)));
                 let password = self.password.take(again, ask)?;
                 let user = UserIdentifier::User(Text::new(&user));
                 Ok(send(&prompt.answer(user, Secret::new(&password))))
             }
             Prompt::RegistrationToken(prompt) => {
-                let ask = || Ask.hidden("Registration token: ").ok_or_else(missing);
-                let token = self.registration_token.take(again, ask)?;
+                let token = self.registration_token.take(again, || hidden("Registration token: "))?;
                 Ok(send(&prompt.answer(Secret::new(&token))))
             }
             Prompt::Terms(prompt) => {
                 if !self.accept_terms {
                     show(screen, prompt.terms());
-                    if Ask.yes("Do you accept?") != Some(true) {
+                    if !somebody || Ask.yes("Do you accept?") != Some(true) {
                         return Err(missing());
                     }
                 }
@@ -142,6 +153,8 @@ mod tests {
         assert_eq!(given.take(true, ask).unwrap(), "given", "it was lost on the way");
         assert_eq!(given.take(false, ask).unwrap(), "asked");
         assert_eq!(given.take(true, || panic!("nobody is asked twice")).unwrap(), "asked");
+        given.unjudged();
+        assert_eq!(given.take(false, || panic!("it is good for another call")).unwrap(), "asked");
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub fn read(endpoint: EndpointPath, body: &[u8]) -> Option<Value> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let is_text = |key: &&str| body.get(key).is_some_and(Value::is_string);
     texts(endpoint).iter().all(is_text).then_some(())?;
+    // A challenge is no result, whatever its status says.
+    body.get("flows").is_none().then_some(())?;
     let list = if endpoint == EndpointPath::DEVICES { Some("devices") } else { None };
     list.is_none_or(|key| body.get(key).is_some_and(Value::is_array)).then_some(body)
 }
@@ -37,5 +39,7 @@ mod tests {
         assert!(read(EndpointPath::DEVICES, b"{}").is_none());
         assert!(read(EndpointPath::DEVICES, br#"{"devices":[]}"#).is_some());
         assert!(read(EndpointPath::LOGOUT, b"{}").is_some());
+        let challenge = br#"{"flows":[{"stages":["m.login.password"]}],"session":"s","params":{}}"#;
+        assert!(read(EndpointPath::PASSWORD, challenge).is_none());
     }
 }

@@ -3,15 +3,20 @@
 
 use matrix_uia::endpoint::threepid::{Domain, Medium, Threepid};
 use matrix_uia::{MatrixError, Text};
+use unicode_normalization::UnicodeNormalization as _;
 
-/// The 3PID that `address` means.
+/// The 3PID that `address` means. What stands before the domain is one address in whatever normal form it is sent
+/// (NFC, as RFC 6532 has it).
 ///
 /// # Errors
 ///
 /// 400 `M_INVALID_PARAM` if it is no address of that medium.
 pub fn threepid(medium: Medium, address: Text<'_>) -> Result<Threepid, MatrixError> {
     match medium {
-        Medium::Email => Threepid::parse_international(address, a_labels),
+        Medium::Email => {
+            let address: String = address.to_cow().nfc().collect();
+            Threepid::parse_international(Text::new(&address), a_labels)
+        }
         Medium::Msisdn => Threepid::parse(medium, address),
     }
 }
@@ -49,6 +54,8 @@ mod tests {
             ("a@xn--bcher-kva.example", "a@xn--bcher-kva.example"),
             ("a@bu\u{308}cher.example", "a@xn--bcher-kva.example"),
             ("  a@b \n", "a@b"),
+            ("Zoe\u{308}@example.org", "zo\u{eb}@example.org"),
+            ("zo\u{eb}@example.org", "zo\u{eb}@example.org"),
         ] {
             assert_eq!(email(given).as_deref(), Ok(expected), "{given}");
         }

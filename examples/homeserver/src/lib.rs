@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod db;
 mod deactivations;
+mod descriptors;
 mod endpoints;
 mod failure;
 mod fault;

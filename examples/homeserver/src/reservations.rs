@@ -17,7 +17,7 @@ pub fn give_back(tx: &Tx, session: Digest, proof: Proof, rules: &ValidationRules
             }
         }
         // Nothing else is ever reserved here.
-        Proof::Nothing | Proof::User(_) | Proof::Other(_) | _ => Ok(()),
+        Proof::Nothing | Proof::User(_) | Proof::Other(_) => Ok(()),
     }
 }
 
@@ -36,6 +36,6 @@ pub fn spend(tx: &Tx, session: Digest, proof: Proof) -> Result<bool> {
         }
         Proof::Nothing | Proof::User(_) => Ok(true),
         // Nothing here reserves one of these: a call that would spend it fails, rather than succeed by default.
-        Proof::Other(_) | _ => Ok(false),
+        Proof::Other(_) => Ok(false),
     }
 }

@@ -8,7 +8,7 @@ use crate::db::{Db, trouble};
 use crate::http::{BoundedListener, Ended};
 use crate::password::Passwords;
 use crate::secrets::ServerKey;
-use crate::{accounts, background, deactivations, endpoints, fault, http, server_key, welcome};
+use crate::{accounts, background, deactivations, descriptors, endpoints, fault, http, server_key, welcome};
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -85,7 +85,8 @@ async fn serve() -> Result<Ended, String> {
     let _ =
         writeln!(std::io::stdout(), "listening on http://{address}").and_then(|()| std::io::stdout().flush());
 
-    let edges = app.config.edges;
+    let mut edges = app.config.edges;
+    edges.connections = descriptors::room_for(edges.connections);
     let listener = BoundedListener::new(listener, &edges, app.config.trusted_proxies.clone());
     let router = http::finish(endpoints::routes(app), &edges, &signals.stopping());
     http::serve(listener, router, signals).await.map_err(|error| format!("--listen: {error}; start it again"))

@@ -14,6 +14,7 @@ use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
 use matrix_uia::server::account::{Account, Caller};
+use matrix_uia::server::call::RefusedCall;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::drive::{
     self, Changes, Guarded, Host, Loaded, Performing, Recalled, Run, Stop, Verified,
@@ -23,7 +24,7 @@ use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Subject, UserRef};
-use matrix_uia::{Call, Flows, MatrixError, Secret, Session, SessionId, Timestamp};
+use matrix_uia::{Flows, MatrixError, Secret, Session, SessionId, Timestamp};
 
 /// How often one request may lose a race before it is given up. Each time somebody else has won.
 const PATIENCE: u8 = 32;
@@ -85,12 +86,11 @@ pub fn begin<'r, E: Endpoint>(
 pub async fn refuse_registration<'r>(
     app: &'r App,
     peer: &'r Peer,
-    call: Call<'r, Register>,
-    error: MatrixError,
+    refused: RefusedCall<'r, Register>,
 ) -> Failure {
     let mut host = UiaHost::new(app, peer, None);
     let guarded = guarded(app, &app.policies.register);
-    drive::refuse::<_, Upgradable<'_>>(&mut host, guarded, call, error, peer.arrived).await.into()
+    drive::refuse::<_, Upgradable<'_>>(&mut host, guarded, refused, peer.arrived).await.into()
 }
 
 fn guarded<'r, Op>(app: &'r App, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {

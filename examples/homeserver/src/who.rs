@@ -64,13 +64,17 @@ impl Peer {
     /// # Errors
     ///
     /// 400 `M_INVALID_PARAM` if there are two that differ, or the query's can't be read. 401 `M_MISSING_TOKEN` if there
-    /// is a place for one with nothing in it. Such a client means to say who it is, so it is not served as one that
-    /// doesn't; but a client that is told its token is unknown throws its data away.
+    /// is a place for one with nothing in it, or only one that is refused. Such a client means to say who it is, so it is
+    /// not served as one that doesn't; but a client that is told its token is unknown throws its data away.
     fn token(&self, app: &App) -> Result<Option<Cow<'_, [u8]>>, MatrixError> {
         let header = bearer_token(&self.headers).map(Cow::Borrowed);
-        let query = if app.config.query_tokens { self.query("access_token")? } else { None };
-        let query = query.map(|query| Cow::Owned(query.trim().as_bytes().to_vec()));
+        let query = self.query("access_token").or_else(|error| {
+            // One that is refused makes no difference to one in the header.
+            if app.config.query_tokens { Err(error) } else { Ok(Some(String::new())) }
+        })?;
         let is_there = header.is_some() || query.is_some();
+        let query = query.filter(|_| app.config.query_tokens);
+        let query = query.map(|query| Cow::Owned(query.trim().as_bytes().to_vec()));
         let filled = |token: &Cow<'_, [u8]>| !token.is_empty();
         match (header.filter(filled), query.filter(filled)) {
             (Some(header), Some(query)) if header != query => Err(MatrixError::new(
@@ -248,8 +252,11 @@ async fn of_appservice(app: &App, peer: &Peer, service: &Appservice, action: Act
             return Err(appservice_user_is_gone().into());
         }
         Some(user) => user,
-        // The service's sender always is, registered or not (rule L7).
-        None if action == Action::WhoAmI && localpart == service.sender_localpart && device_id.is_none() => {
+        // The service's sender always is, registered or not (rule L7): for what needs no device, and changes nothing.
+        None if matches!(action, Action::WhoAmI | Action::ListThreepids | Action::Logout)
+            && localpart == service.sender_localpart
+            && device_id.is_none() =>
+        {
             User::unregistered(localpart)
         }
         None => return Err(forbidden("The application service has no such user.").into()),

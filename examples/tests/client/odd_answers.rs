@@ -76,6 +76,19 @@ pub fn all() -> Vec<Odd> {
         network("301", 301, "Location: http://127.0.0.1:1/\r\n", b""),
         network("302", 302, "Location: http://127.0.0.1:1/\r\n", html),
         network("307", 307, "Location: /\r\n", b"{}"),
+        network("302 with an error", 302, "Location: /\r\n", br#"{"errcode":"M_FORBIDDEN","error":"no"}"#),
+        network(
+            "302 with a limit",
+            302,
+            "Location: /\r\n",
+            br#"{"errcode":"M_LIMIT_EXCEEDED","error":"no"}"#,
+        ),
+        network(
+            "200 with a challenge",
+            200,
+            "",
+            br#"{"flows":[{"stages":["m.login.dummy"]}],"session":"s"}"#,
+        ),
         network("400 with words", 400, "", b"Bad Request"),
         refused(
             "400",
@@ -168,7 +181,7 @@ pub fn all() -> Vec<Odd> {
             "200 about the token",
             200,
             r#"{"errcode":"M_UNKNOWN_TOKEN","error":"no"}"#,
-            Taken::Refused(Some("M_UNKNOWN_TOKEN"), "keep"),
+            Taken::Token("M_UNKNOWN_TOKEN", "gone"),
         ),
         Odd { name: "a connection that is closed", status: 0, bytes: Vec::new(), taken: Taken::Network },
         Odd { name: "no HTTP", status: 0, bytes: b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), taken: Taken::Network },

@@ -47,3 +47,27 @@ fn lesson_94_new_tokens_are_printed_whatever_the_call_says() {
     assert_eq!((ended.status, &line["error"]["errcode"]), (1, &json!("M_FORBIDDEN")));
     assert_eq!(line["refreshed"]["refresh_token"], "mur_new");
 }
+
+#[test]
+fn lesson_94_a_token_that_runs_out_in_mid_flow_is_renewed_and_nothing_is_asked() {
+    let offer = (401, "", r#"{"flows":[{"stages":["m.login.password"]}],"session":"s"}"#);
+    let scripted = Scripted::new(&[offer, UNKNOWN, TOKENS, offer, (200, "", "{}")]);
+    let run = Run::at(scripted.address, "password --user alice").json().env("MATRIX_ACCESS_TOKEN", "mua_old");
+    let run = run.env("MATRIX_REFRESH_TOKEN", "mur_old").env("MATRIX_PASSWORD", "wonderland");
+    let ended = run.env("MATRIX_NEW_PASSWORD", "looking-glass").run();
+    assert_eq!(ended.ok()["refreshed"]["access_token"], "mua_new");
+    assert!(!ended.stderr.contains("Password of"), "{ended:?}");
+    let asked = scripted.asked();
+    assert!(asked[1].body.contains("wonderland") && asked[4].body.contains("wonderland"));
+}
+
+#[test]
+fn lesson_94_a_new_token_that_is_none_is_no_wrong_usage() {
+    let odd = (200, "", r#"{"access_token":"mua\r\nX: y","refresh_token":"mur_new"}"#);
+    let scripted = Scripted::new(&[UNKNOWN, odd]);
+    let ended = whoami(&scripted).run();
+    scripted.asked();
+    let line: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.status, &line["error"]["meaning"]), (4, &json!("network")));
+    assert_eq!(line["refreshed"]["refresh_token"], "mur_new");
+}

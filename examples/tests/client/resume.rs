@@ -230,6 +230,29 @@ fn a_server_in_trouble_has_decided_nothing() {
 }
 
 #[test]
+fn who_gave_a_wrong_password_goes_on_with_the_right_one() {
+    const PASSWORD: &str = r#"{"flows":[{"stages":["m.login.terms","m.login.password"]}],"completed":["m.login.terms"],"session":"s""#;
+    let dir = Scratch::new();
+    let file = dir.path().join("progress");
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = |password: &str, answers: &[(u16, &str, &str)]| {
+        let scripted = Scripted::on(address, answers);
+        let line = format!("delete-devices A --user alice --resume {}", file.display());
+        let run = Run::at(address, &line).json().env("MATRIX_ACCESS_TOKEN", "mua_t");
+        (run.env("MATRIX_PASSWORD", password).run(), scripted.asked())
+    };
+    let open = format!("{PASSWORD}}}");
+    let refused = format!(r#"{PASSWORD},"errcode":"M_FORBIDDEN","error":"no"}}"#);
+    let (ended, _) = run("wrong", &[(401, "", &open), (401, "", &refused)]);
+    ended.refused(401, "M_FORBIDDEN", "keep");
+    let (ended, asked) = run("wonderland", &[(401, "", &open), (200, "", "{}")]);
+    ended.ok();
+    let body: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(body["auth"], json!({ "session": "s" }), "the terms are not accepted again");
+    assert!(asked[1].body.contains("wonderland") && !file.exists());
+}
+
+#[test]
 fn a_file_of_another_call_is_left_alone() {
     let server = registering(json!([["m.login.recaptcha"]]), json!({})).start();
     let dir = Scratch::new();

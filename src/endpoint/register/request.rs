@@ -6,7 +6,7 @@ use super::name::Localpart;
 use crate::endpoint::checked::Checked;
 use crate::endpoint::login::{LoginType, check_device};
 use crate::endpoint::password::PasswordStrength;
-use crate::server::call::Call;
+use crate::server::call::{Call, RefusedCall};
 use crate::server::grant::Refusal;
 use crate::server::operation::Register;
 use crate::wire::error::MatrixError;
@@ -98,15 +98,21 @@ impl<'a> RegisterRequest<'a> {
     /// Whether people may take the name the host says, when the exchange asks
     /// [`Admit`](crate::server::exchange::Admit): [`Localpart::available`].
     ///
-    /// A request that is refused here may belong to a session, whose parameters it may
-    /// change (rule U14): a host ends it by
-    /// [`Incoming::refused`](crate::server::exchange::Incoming::refused) with
-    /// [`unchecked_call`](Self::unchecked_call).
-    ///
     /// # Errors
     ///
-    /// 400 `M_INVALID_USERNAME`, `M_WEAK_PASSWORD` or `M_INVALID_PARAM`.
+    /// 400 `M_INVALID_USERNAME`, `M_WEAK_PASSWORD` or `M_INVALID_PARAM`. The request may belong to a
+    /// session, where other parameters may be sent (rule U14): that is why it is not the error itself
+    /// that comes back, but what [`drive::checked`](crate::server::drive::checked) makes the answer of.
+    #[allow(clippy::result_large_err, reason = "what was checked is larger")]
     pub fn check(
+        self,
+        strength: &PasswordStrength,
+        server_name: &str,
+    ) -> Result<Checked<Registration<'a>>, RefusedCall<'a, Register>> {
+        self.checked(strength, server_name).map_err(|error| RefusedCall::new(self.unchecked_call(), error))
+    }
+
+    fn checked(
         self,
         strength: &PasswordStrength,
         server_name: &str,
@@ -129,8 +135,8 @@ impl<'a> RegisterRequest<'a> {
         check_device(self.device_id, self.initial_device_display_name)
     }
 
-    /// The call without its parameters: for a request that [`check`](Self::check) refuses.
-    pub fn unchecked_call(&self) -> Call<'a, Register> {
+    /// The call without its parameters.
+    pub(super) fn unchecked_call(&self) -> Call<'a, Register> {
         Call::new(self.auth)
     }
 

@@ -4,11 +4,10 @@ use core::future::Future;
 
 use super::host::{Changes, Guarded, Host, Loaded, Stop};
 use crate::Timestamp;
-use crate::server::call::Call;
+use crate::server::call::RefusedCall;
 use crate::server::endpoint::Endpoint;
 use crate::server::exchange::{Exchange, Incoming};
 use crate::server::respond::Respond;
-use crate::wire::error::MatrixError;
 
 /// Ends a request whose parameters are refused before it can be checked: if it belongs to
 /// a session, other parameters may be sent there (rule U14).
@@ -18,13 +17,13 @@ use crate::wire::error::MatrixError;
 pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
     host: &mut H,
     guarded: Guarded<'r, E::Op>,
-    call: Call<'r, E::Op>,
-    error: MatrixError,
+    refused: RefusedCall<'r, E::Op>,
     arrived: Timestamp,
 ) -> impl Future<Output = Stop<'r, H::Error>> + Send {
     async move {
         let Guarded { flows, rules, kind, .. } = guarded;
-        let mut incoming = Incoming::refused(flows, rules, kind, call, error, arrived);
+        let error = refused.error;
+        let mut incoming = Incoming::refused(flows, rules, kind, refused, arrived);
         let mut exchange = incoming.exchange();
         loop {
             exchange = match exchange {
@@ -55,8 +54,7 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
     }
 }
 
-/// The request, if its check lets it pass; else ends it as [`refuse`] does. `call` is the
-/// call without its parameters.
+/// The request, if its check lets it pass; else ends it as [`refuse`] does.
 ///
 /// ```
 /// use matrix_uia::endpoint::Checked;
@@ -72,7 +70,7 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
 /// ) -> Result<Checked<Registration<'r>>, Respond<'r>> {
 ///     let request = RegisterRequest::parse(body)?;
 ///     let checked = request.check(&PasswordStrength::default(), "example.org");
-///     Ok(drive::checked(checked, host, guarded, request.unchecked_call(), now).await?)
+///     Ok(drive::checked(checked, host, guarded, now).await?)
 /// }
 /// ```
 ///
@@ -81,16 +79,15 @@ pub fn refuse<'r, H: Host<'r, E>, E: Endpoint>(
 /// [`Stop`] is what to answer instead.
 #[allow(clippy::manual_async_fn, reason = "it has to say that it is `Send`")]
 pub fn checked<'r, H: Host<'r, E>, E: Endpoint + Send>(
-    checked: Result<E, MatrixError>,
+    checked: Result<E, RefusedCall<'r, E::Op>>,
     host: &mut H,
     guarded: Guarded<'r, E::Op>,
-    call: Call<'r, E::Op>,
     arrived: Timestamp,
 ) -> impl Future<Output = Result<E, Stop<'r, H::Error>>> + Send {
     async move {
         match checked {
             Ok(request) => Ok(request),
-            Err(error) => Err(refuse::<H, E>(host, guarded, call, error, arrived).await),
+            Err(refused) => Err(refuse::<H, E>(host, guarded, refused, arrived).await),
         }
     }
 }

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use super::kind::HostKind;
 use super::questions::{Exchange, Performing};
 use crate::Timestamp;
-use crate::server::call::{Call, CallFacts};
+use crate::server::call::{Call, CallFacts, RefusedCall};
 use crate::server::flows::{Flows, Policy};
 use crate::server::operation::Operation;
 use crate::server::rules::Rules;
@@ -14,7 +14,6 @@ use crate::server::sealed::Naming;
 use crate::server::session::SessionId;
 use crate::server::transition::work::{Input, Request, Side, Todo, Work};
 use crate::wire::Auth;
-use crate::wire::error::MatrixError;
 
 /// A request that has come in, and all that its exchange works with.
 ///
@@ -65,10 +64,10 @@ impl<'r, Op: Operation> Incoming<'r, Op> {
         flows: &'r Flows<'r, Op>,
         rules: &'r Rules,
         kind: HostKind<'r>,
-        call: Call<'r, Op>,
-        error: MatrixError,
+        refused: RefusedCall<'r, Op>,
         arrived: Timestamp,
     ) -> Self {
+        let RefusedCall { call, error } = refused;
         // No session begins here.
         let fresh = SessionId::from_entropy([0; SessionId::ENTROPY]);
         let mut incoming = Self::new(flows, rules, kind, call, fresh, arrived);

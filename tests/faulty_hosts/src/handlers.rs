@@ -132,11 +132,10 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
     }
 
     pub async fn register(&self, body: &[u8]) -> Handled {
-        let unchecked = RegisterRequest::parse(body)?;
-        let checked = unchecked.check(&PasswordStrength::default(), "localhost");
+        let checked = RegisterRequest::parse(body)?.check(&PasswordStrength::default(), "localhost");
         let (mut host, now) = (Transaction::new(self, None), self.outside.now());
-        let (guarded, call) = (self.guarded(&self.registration), unchecked.unchecked_call());
-        let request = drive::checked(checked, &mut host, guarded, call, now).await?;
+        let guarded = self.guarded(&self.registration);
+        let request = drive::checked(checked, &mut host, guarded, now).await?;
         let mut run = self.run(&self.registration, None, &request);
         let mut answer = String::new();
         while let Some(step) = run.next().await? {

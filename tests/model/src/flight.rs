@@ -1,6 +1,7 @@
 //! One request on its way: the crate's exchange, and what the model says of it.
 
 use matrix_uia::server::account::{self, AccountStatus, Lifecycle};
+use matrix_uia::server::call::RefusedCall;
 use matrix_uia::server::commit::Committed;
 use matrix_uia::server::exchange::{self, Exchange, HostKind, Performing};
 use matrix_uia::server::grant::{Exempt, Grant, Outcome, Refusal};
@@ -80,7 +81,8 @@ impl<'r, Op: Known> Flight<'r, Op> {
         let (flows, rules) = (Op::flows(around.policy_number), around.rules);
         let asks = if request.unchecked {
             let error = MatrixError::new(ErrorCode::WeakPassword, "It is too weak.");
-            exchange::Incoming::refused(flows, rules, kind, call, error, host.timestamp())
+            let refused = RefusedCall::new(call, error);
+            exchange::Incoming::refused(flows, rules, kind, refused, host.timestamp())
         } else {
             exchange::Incoming::new(flows, rules, kind, call, id(incoming.fresh), host.timestamp())
         };

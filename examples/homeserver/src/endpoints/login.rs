@@ -54,15 +54,17 @@ async fn by_password(
 ) -> Result<Response, Failure> {
     let whom = app.db.transaction(|tx| whom(tx, app, identifier)).await?;
     let attempt = app.limits.attempt(Some(&whom), peer.counted())?;
-    let checked = check_password(app, identifier, password).await?;
+    let checked = check_password(app, identifier, password).await;
+    // What was not compared, because too many wait for a hash or the database is down, was no attempt.
+    if !matches!(checked, Ok(Checked::Wrong(_) | Checked::Unknown)) {
+        attempt.forgive();
+    }
+    let checked = checked?;
     let (user, right) = match &checked {
         Checked::Right(user) => (Some(user), true),
         Checked::Wrong(user) => (Some(user), false),
         Checked::Unknown => (None, false),
     };
-    if right {
-        attempt.forgive();
-    }
     app.db
         .transaction(|tx| {
             // Read again: while the password was compared, the account may have been fenced, or its password

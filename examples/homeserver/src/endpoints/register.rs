@@ -54,7 +54,7 @@ async fn with_uia(
     let flows = &app.policies.register;
     let request = match request.check(&app.policies.strength, &app.config.server_name) {
         Ok(registration) => Upgradable { registration, guest },
-        Err(error) => return Err(uia::refuse_registration(app, peer, request.unchecked_call(), error).await),
+        Err(refused) => return Err(uia::refuse_registration(app, peer, refused).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
     while let Some(step) = run.next().await? {

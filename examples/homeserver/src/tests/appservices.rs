@@ -41,6 +41,10 @@ async fn lesson_92_the_sender_is_known_before_it_is_registered() {
         let whoami = world.get("account/whoami", TOKEN).await.ok();
         assert_eq!((&whoami["user_id"], whoami.get("device_id")), (&json!("@bridgebot:localhost"), None));
         world.get("capabilities", TOKEN).await.ok();
+        assert_eq!(world.get("account/3pid", TOKEN).await.ok(), json!({ "threepids": [] }));
+        for path in ["logout", "logout/all"] {
+            assert_eq!(world.post(path, TOKEN, json!({})).await.ok(), json!({}));
+        }
     }
     world.get("account/whoami?user_id=%40_bridge_ghost%3Alocalhost", TOKEN).await.is(403, "M_FORBIDDEN");
     world.post("account/deactivate", TOKEN, json!({})).await.is(403, "M_FORBIDDEN");

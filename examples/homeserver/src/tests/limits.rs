@@ -59,3 +59,21 @@ async fn lesson_81_an_address_has_a_limit_whomever_it_tries_and_ipv6_counts_by_i
     assert_eq!(try_from("2001:db8:0:1::3", "d").await, 403, "another network");
     assert_eq!(try_from("evil, 2001:db8:0:2::1", "d").await, 403, "read from the right");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u17_a_login_that_is_turned_away_without_a_look_at_the_password_is_no_failed_attempt() {
+    let config =
+        r#"{"edges": {"hash_queue": 0}, "rate_limits": {"failed_auth": {"burst": 2, "per_second": 0}}}"#;
+    let world = World::new(config).await;
+    let mut held = Vec::new();
+    while let Ok(place) = world.app.passwords.place_for_test() {
+        held.push(place);
+    }
+    for _ in 0..5 {
+        let answer = world.login("alice", "wrong").await;
+        answer.is(429, "M_LIMIT_EXCEEDED");
+        assert_eq!(answer.json()["retry_after_ms"], 1000, "by the queue, and not by alice's limit");
+    }
+    drop(held);
+    world.login("alice", "wonderland").await.ok();
+}

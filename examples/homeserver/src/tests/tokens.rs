@@ -24,7 +24,13 @@ async fn lesson_97_no_token_and_an_unknown_one_are_told_apart() {
     world.get("account/whoami?access_token=other", Some(&alice)).await.is(400, "M_INVALID_PARAM");
     let headers_only = World::new(r#"{"query_tokens": false}"#).await;
     let alice = headers_only.alice().await;
-    headers_only.get(&format!("account/whoami?access_token={alice}"), None).await.is(401, "M_MISSING_TOKEN");
+    for query in [&format!("access_token={alice}"), "access_token=%zz", "access_token="] {
+        headers_only.get(&format!("account/whoami?{query}"), None).await.is(401, "M_MISSING_TOKEN");
+        // Whoever sends one means to say who they are: it is no reset.
+        let path = format!("account/password?{query}");
+        headers_only.post(&path, None, json!({})).await.is(401, "M_MISSING_TOKEN");
+        headers_only.get(&format!("account/whoami?{query}"), Some(&alice)).await.ok();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
