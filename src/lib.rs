@@ -279,6 +279,8 @@ pub mod _manual {
     pub mod _07_client_guide {}
     #[doc = include_str!("manual/guides/sessions_in_a_database.md")]
     pub mod _08_sessions_in_a_database {}
+    #[doc = include_str!("manual/guides/sealed_sessions.md")]
+    pub mod _09_sealed_sessions {}
 }
 
 pub use capacity::CapacityError;
