@@ -68,7 +68,7 @@ fn marked_auths() -> Vec<Value> {
 /// What is kept beside a session neither shows a secret nor has it in its stored form.
 fn keeps_no_secret<E: Endpoint<Stored: Debug>>(checked: &E) {
     let id = SessionId::from_entropy([1; 24]);
-    let sealer = Sealer::new(id, matrix_uia::server::session::Revision::default(), Timestamp::default());
+    let sealer = Sealer::new(id, matrix_uia::server::session::Revision::default());
     let stored = checked.to_stored(&BindingKey::from_entropy([1; 16]), None, sealer);
     hides(&stored);
     assert!(!serde_json::to_string(&stored).unwrap().contains(MARK));

@@ -144,11 +144,10 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
         }
         REMOVE => {
             let leaving = work.leaving.as_ref()?;
-            let (id, expected) = (leaving.id, leaving.stored?);
-            Some(match work.tombstone.session() {
-                None => Change::Remove { id, expected },
-                Some(session) => Change::Put { id, expected: Some(expected), session, keep: false },
-            })
+            if let Some(session) = work.tombstone.session() {
+                return Some(Change::Put { id: leaving.id, expected: leaving.stored, session, keep: false });
+            }
+            Some(Change::Remove { id: leaving.id, expected: leaving.stored? })
         }
         _ => {
             let session = work.session.as_ref().filter(|_| work.put)?;

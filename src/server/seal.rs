@@ -2,17 +2,17 @@
 //! session's ID, which a store has only as a digest (rule U13).
 //!
 //! The function is XChaCha20-Poly1305. Its key is the 24 random bytes of the session's ID
-//! and a label; its nonce is the session's revision, of which each is stored once, and when:
-//! a [sealed](super::sealed) session that was evicted begins again, at its first revision.
-//! Who has the database alone has neither the ID nor the key.
+//! and a label; its nonce is the session's revision, of which each is stored once (a session
+//! whose ID can begin it again counts from another number then). Who has the database alone has
+//! neither the ID nor the key.
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::session::{Revision, SessionId};
+use crate::Secret;
 use crate::wire::MAX_PASSWORD_LEN;
-use crate::{Secret, Timestamp};
 
 const TAG_LEN: usize = 16;
 /// Without the feature nothing is ever sealed, and nothing needs room for it.
@@ -23,7 +23,6 @@ const ROOM: usize = if cfg!(feature = "seal") { MAX_PASSWORD_LEN } else { 0 };
 #[serde(deny_unknown_fields)]
 pub struct SealedPassword {
     revision: Revision,
-    at: Timestamp,
     tag: [u8; TAG_LEN],
     text: heapless::Vec<u8, ROOM>,
 }
@@ -42,7 +41,6 @@ impl fmt::Debug for SealedPassword {
 pub struct Sealer {
     id: SessionId,
     revision: Revision,
-    now: Timestamp,
 }
 
 impl fmt::Debug for Sealer {
@@ -52,24 +50,24 @@ impl fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// That of the session `id`, for what is stored beside it at `revision`, now. Several
+    /// That of the session `id`, for what is stored beside it at `revision`. Several
     /// passwords must not be sealed at one revision.
     #[must_use]
-    pub const fn new(id: SessionId, revision: Revision, now: Timestamp) -> Option<Self> {
-        if cfg!(feature = "seal") { Some(Self { id, revision, now }) } else { None }
+    pub const fn new(id: SessionId, revision: Revision) -> Option<Self> {
+        if cfg!(feature = "seal") { Some(Self { id, revision }) } else { None }
     }
 
     /// Seals `password`; `None` if it is longer than
     /// [`MAX_PASSWORD_LEN`] bytes.
     #[must_use]
     pub fn seal(&self, password: Secret<'_>) -> Option<SealedPassword> {
-        let Self { id, revision, now } = *self;
+        let Self { id, revision } = *self;
         let mut text = heapless::Vec::new();
         for piece in password.expose().pieces() {
             text.extend_from_slice(piece.as_bytes(&mut [0; 4])).ok()?;
         }
-        let tag = cipher::seal(&id, (revision, now), &mut text)?;
-        Some(SealedPassword { revision, at: now, tag, text })
+        let tag = cipher::seal(&id, revision, &mut text)?;
+        Some(SealedPassword { revision, tag, text })
     }
 }
 
@@ -103,7 +101,7 @@ impl SealedPassword {
         let len = self.text.len();
         let part = text.get_mut(..len)?;
         part.copy_from_slice(&self.text);
-        cipher::open(id, (self.revision, self.at), part, &self.tag)?;
+        cipher::open(id, self.revision, part, &self.tag)?;
         core::str::from_utf8(part).ok()?;
         Some(OpenedPassword { text, len })
     }
@@ -114,7 +112,7 @@ mod cipher {
     use chacha20poly1305::aead::AeadInPlace as _;
     use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
 
-    use super::{Revision, SessionId, TAG_LEN, Timestamp};
+    use super::{Revision, SessionId, TAG_LEN};
 
     fn cipher(id: &SessionId) -> XChaCha20Poly1305 {
         let mut key = zeroize::Zeroizing::new([0; 32]);
@@ -124,50 +122,40 @@ mod cipher {
         XChaCha20Poly1305::new((&*key).into())
     }
 
-    fn nonce((revision, at): (Revision, Timestamp)) -> XNonce {
+    fn nonce(revision: Revision) -> XNonce {
         let mut nonce = [0; 24];
-        let bytes = revision.get().to_le_bytes().into_iter().chain(at.as_millis().to_le_bytes());
-        for (to, from) in nonce.iter_mut().zip(bytes) {
+        for (to, from) in nonce.iter_mut().zip(revision.get().to_le_bytes()) {
             *to = from;
         }
         nonce.into()
     }
 
-    pub(super) fn seal(
-        id: &SessionId,
-        stored: (Revision, Timestamp),
-        text: &mut [u8],
-    ) -> Option<[u8; TAG_LEN]> {
-        let tag = cipher(id).encrypt_in_place_detached(&nonce(stored), b"", text).ok()?;
+    pub(super) fn seal(id: &SessionId, revision: Revision, text: &mut [u8]) -> Option<[u8; TAG_LEN]> {
+        let tag = cipher(id).encrypt_in_place_detached(&nonce(revision), b"", text).ok()?;
         Some(tag.into())
     }
 
     pub(super) fn open(
         id: &SessionId,
-        stored: (Revision, Timestamp),
+        revision: Revision,
         text: &mut [u8],
         tag: &[u8; TAG_LEN],
     ) -> Option<()> {
         let tag = Tag::from(*tag);
-        cipher(id).decrypt_in_place_detached(&nonce(stored), b"", text, &tag).ok()
+        cipher(id).decrypt_in_place_detached(&nonce(revision), b"", text, &tag).ok()
     }
 }
 
 /// No [`Sealer`] can be made, and nothing is opened.
 #[cfg(not(feature = "seal"))]
 mod cipher {
-    use super::{Revision, SessionId, TAG_LEN, Timestamp};
+    use super::{Revision, SessionId, TAG_LEN};
 
-    pub(super) const fn seal(_: &SessionId, _: (Revision, Timestamp), _: &mut [u8]) -> Option<[u8; TAG_LEN]> {
+    pub(super) const fn seal(_: &SessionId, _: Revision, _: &mut [u8]) -> Option<[u8; TAG_LEN]> {
         None
     }
 
-    pub(super) const fn open(
-        _: &SessionId,
-        _: (Revision, Timestamp),
-        _: &mut [u8],
-        _: &[u8; TAG_LEN],
-    ) -> Option<()> {
+    pub(super) const fn open(_: &SessionId, _: Revision, _: &mut [u8], _: &[u8; TAG_LEN]) -> Option<()> {
         None
     }
 }
@@ -180,10 +168,7 @@ mod tests {
 
     #[allow(clippy::unwrap_used, reason = "it is a test")]
     fn sealed(password: &str) -> SealedPassword {
-        Sealer::new(ID, Revision::default(), Timestamp::default())
-            .unwrap()
-            .seal(Secret::new(password))
-            .unwrap()
+        Sealer::new(ID, Revision::default()).unwrap().seal(Secret::new(password)).unwrap()
     }
 
     #[test]
@@ -214,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_password_that_is_too_long_is_not_sealed() {
-        let sealer = Sealer::new(ID, Revision::default(), Timestamp::default()).unwrap();
+        let sealer = Sealer::new(ID, Revision::default()).unwrap();
         assert!(sealer.seal(Secret::new(&"x".repeat(MAX_PASSWORD_LEN))).is_some());
         assert!(sealer.seal(Secret::new(&"x".repeat(MAX_PASSWORD_LEN + 1))).is_none());
     }

@@ -136,7 +136,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 Todo::Commit => {
                     let keeps = keeps(work);
                     if let Some((id, revision, goes_on)) = keeps {
-                        let sealer = Sealer::new(id, revision, work.now);
+                        let sealer = Sealer::new(id, revision);
                         // A session that begins has nothing of the one that was named.
                         let before = self.stored.take().filter(|_| goes_on);
                         self.stored = Some(self.request.to_stored(self.key, before, sealer));

@@ -83,7 +83,7 @@ impl<'r> Naming<'r> {
         params: &Params,
     ) -> Option<Spelling<'r>> {
         let behind = match (self.sealing.0, self.named) {
-            (_, Some(name)) if named => Behind::Same(name.text),
+            (_, Some(name)) if named => Behind::Same(name),
             (Some(keys), _) => Behind::Tail(seal(keys, &id, session, params.slots.map(|param| param.free))?),
             (None, _) => Behind::Nothing,
         };
@@ -104,7 +104,7 @@ pub(crate) struct Spelling<'r> {
 enum Behind<'r> {
     Nothing,
     /// All of it is spelled as the request did.
-    Same(Text<'r>),
+    Same(SealedName<'r>),
     Tail(Tail),
 }
 
@@ -112,7 +112,7 @@ impl Spelling<'_> {
     /// Writes it: letters that need no escape.
     pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match &self.behind {
-            Behind::Same(text) => write!(out, "{text}"),
+            Behind::Same(name) => write!(out, "{}", name.text),
             Behind::Nothing => out.write_str(&self.id.expose()),
             Behind::Tail(tail) => {
                 out.write_str(&self.id.expose())?;

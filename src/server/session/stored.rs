@@ -104,6 +104,9 @@ impl TryFrom<Stored> for Session {
         if stored.version != VERSION {
             return Err(DecodeError::VERSION);
         }
+        if stored.sealed && !cfg!(feature = "sealed") {
+            return Err(DecodeError("its ID is sealed, and the feature is off"));
+        }
         let has_user = stored.account.is_some();
         let account =
             stored.account.unwrap_or(StoredAccount { user: UserRef::new(0), epoch: 0, by_token: false });

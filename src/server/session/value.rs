@@ -193,7 +193,7 @@ impl Session {
         let over = self.made.after(rules.session_lifetime);
         match self.consumed_at() {
             // As long as the ID could begin the session again, by whichever worker's clock.
-            Some(at) if self.sealed => at.after(rules.replay_for).max(over.after(CLOCK_TOLERANCE)),
+            Some(at) if self.is_sealed() => at.after(rules.replay_for).max(over.after(CLOCK_TOLERANCE)),
             Some(at) => at.after(rules.replay_for),
             None if self.has_ended() => over.after(CLOCK_TOLERANCE),
             None => over,
@@ -203,13 +203,13 @@ impl Session {
     /// Whether it ended before its time, and nothing but that is remembered of it.
     #[must_use]
     pub const fn has_ended(&self) -> bool {
-        matches!(self.phase, Phase::Ended)
+        cfg!(feature = "sealed") && matches!(self.phase, Phase::Ended)
     }
 
     /// Whether its ID holds it as it [began](crate::server::sealed).
     #[must_use]
     pub const fn is_sealed(&self) -> bool {
-        self.sealed
+        cfg!(feature = "sealed") && self.sealed
     }
 
     /// Whether anything has happened to it that its ID does not say.

@@ -208,7 +208,7 @@ impl<'r> Work<'r> {
     }
 
     fn is_held_by_id(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.sealed && !session.is_touched())
+        self.session.as_ref().is_some_and(|session| session.is_sealed() && !session.is_touched())
     }
 
     /// Whether the evidence is of the user whom the session is for, and fits the stage.

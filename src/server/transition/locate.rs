@@ -67,7 +67,7 @@ impl Work<'_> {
             || !policy.fits(session.passed.stages(), rules.stage_order);
         let run_out = session.made.has_run_out(rules.session_lifetime, self.now);
         // Where nothing is stored, it can't be stored either that other terms have been shown.
-        let outdated = self.unstored && !up_to_date && self.request.side == Side::Client;
+        let outdated = self.is_unstored() && !up_to_date && self.request.side == Side::Client;
         if run_out || stale || outdated {
             self.end_session(!run_out);
             return Err(Located::Unknown);
@@ -90,7 +90,7 @@ impl Work<'_> {
             }
         }
         if self.bind() {
-            self.keep |= self.unstored && self.gives_params();
+            self.keep |= self.is_unstored() && self.gives_params();
             Ok(())
         } else {
             self.unbind();

@@ -307,10 +307,15 @@ impl<'r> Work<'r> {
         self.request.call.session.flatten()
     }
 
+    /// Whether the loaded session is held by its ID, and by no store.
+    pub(crate) const fn is_unstored(&self) -> bool {
+        cfg!(feature = "sealed") && self.unstored
+    }
+
     /// How the loaded session is written, should it change.
     pub(crate) fn in_place(&self) -> Write {
         match &self.session {
-            Some(session) if !self.unstored => Write::Replace(session.revision),
+            Some(session) if !self.is_unstored() => Write::Replace(session.revision),
             Some(_) => Write::Store,
             None => Write::Keep,
         }
@@ -319,7 +324,7 @@ impl<'r> Work<'r> {
     /// The loaded session is over: `leaves_trace` if its ID could still begin it again.
     pub(crate) fn end_session(&mut self, leaves_trace: bool) {
         let Some(session) = &self.session else { return };
-        let stored = Some(session.revision).filter(|_| !self.unstored);
+        let stored = Some(session.revision).filter(|_| !self.is_unstored());
         self.leaving = Some(Leaving { id: self.id, stored, passed: session.passed });
         if leaves_trace {
             self.tombstone = Tombstone::of(session, stored);
@@ -328,7 +333,11 @@ impl<'r> Work<'r> {
 
     /// Whether others may name the session, too: it is stored, or its ID has been sent.
     pub(crate) const fn is_named(&self) -> bool {
-        matches!(self.write, Write::Replace(_) | Write::Store)
+        match self.write {
+            Write::Replace(_) => true,
+            Write::Store => cfg!(feature = "sealed"),
+            Write::Insert | Write::Keep => false,
+        }
     }
 
     pub(crate) fn commit(&mut self, answer: Answer<'r>) -> Todo {
