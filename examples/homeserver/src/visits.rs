@@ -45,7 +45,7 @@ impl<'r> PageHost<'r> for PageVisit<'r> {
     async fn load_page(&mut self, session: SessionId) -> Result<PageLoaded<'r>, Failure> {
         let (found, now) = self.host.open(Some(session)).await?;
         let user = match found.as_ref().and_then(|(session, _)| session.user()) {
-            Some(user) => users::by_key(self.host.tx()?, user.into())?,
+            Some(user) => users::by_key(self.host.tx().await?, user.into())?,
             None => None,
         };
         let found = found.and_then(|(session, _)| {
@@ -60,7 +60,7 @@ impl<'r> PageHost<'r> for PageVisit<'r> {
     }
 
     async fn page_account(&mut self, user: UserRef) -> Result<Option<Account>, Failure> {
-        self.host.account_now(user)
+        self.host.account_now(user).await
     }
 
     async fn verify_page(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Failure> {

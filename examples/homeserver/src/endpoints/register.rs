@@ -12,7 +12,7 @@ use crate::logins::{Login, Wanted, log_in, response};
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{self, SecretHash};
 use crate::threepids;
-use crate::uia;
+use crate::uia::{self, UiaHost};
 use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -59,23 +59,23 @@ async fn with_uia(
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
     while let Some(step) = run.next().await? {
         match step {
-            Step::Admit(admit) => match may_take(app, run.host.tx()?, &request) {
+            Step::Admit(admit) => match may_take(app, &mut run.host, &request).await {
                 Ok(()) => run.go_on(admit.admitted()),
                 Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
                 Err(failure) => return Err(failure),
             },
             Step::Perform(granted) => {
                 let (upgrade, call) = granted.into_parts();
-                let done = make(app, run.host.tx()?, &upgrade).map(|(outcome, answer, again)| {
+                let done = make(app, run.host.tx().await?, &upgrade).map(|(outcome, answer, again)| {
                     made = Some(answer);
                     run.host.keep_result(again);
                     outcome
                 });
-                uia::ended(&mut run, call, done)?;
+                uia::ended(&mut run, call, done).await?;
             }
             Step::Repeat(repeat) => {
-                let again = run.host.kept_result(repeat.session_id())?.unwrap_or_default();
-                made = repeat_answer(app, run.host.tx()?, repeat.outcome(), &again)?;
+                let again = run.host.kept_result(repeat.session_id()).await?.unwrap_or_default();
+                made = repeat_answer(app, run.host.tx().await?, repeat.outcome(), &again)?;
                 run.go_on(if made.is_some() { repeat.repeated() } else { repeat.gone() });
             }
         }
@@ -148,8 +148,13 @@ fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
 }
 
 /// Whether the name is theirs to take: that of the guest they are, or one that nobody has.
-fn may_take(app: &App, tx: &Tx, request: &Upgradable<'_>) -> Result<(), Failure> {
+async fn may_take(app: &App, host: &mut UiaHost<'_>, request: &Upgradable<'_>) -> Result<(), Failure> {
     let name = request.registration.username.as_ref();
+    if request.guest.is_none() && name.is_none() {
+        // Nothing to look up.
+        return Ok(());
+    }
+    let tx = host.tx().await?;
     match (&request.guest, name) {
         (Some(token), _) => guests::find(tx, token, name).map(drop),
         // The session may have been told the guest's token: it is asked again when the account is made.

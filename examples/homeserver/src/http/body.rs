@@ -64,7 +64,9 @@ pub(super) async fn read_whole(request: Request, patience: &Patience) -> Result<
         Err(Refused::TooLarge) => {
             Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", "the body is over 64 KiB"))
         }
-        Err(Refused::Broken) => Err(answer::error(StatusCode::BAD_REQUEST, "M_UNKNOWN", "the body broke off")),
+        Err(Refused::Broken) => {
+            Err(answer::error(StatusCode::BAD_REQUEST, "M_UNKNOWN", "the body broke off"))
+        }
         Err(Refused::Late) => {
             Err(answer::error(StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", "the body took too long"))
         }

@@ -63,7 +63,11 @@ pub fn finish(endpoints: Router, edges: &Edges, stopping: &Stopping) -> Router {
 }
 
 /// All of it is one layer: each is a future of its own, on the heap, and a copy of the services in it.
-async fn around(State(patience): State<Arc<body::Patience>>, mut request: Request, endpoint: Next) -> Response {
+async fn around(
+    State(patience): State<Arc<body::Patience>>,
+    mut request: Request,
+    endpoint: Next,
+) -> Response {
     arrival::stamp(&mut request);
     let line = log::Line::begin(&request);
     let mut response = match cors::preflight(request.method()) {

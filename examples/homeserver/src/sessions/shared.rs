@@ -9,7 +9,7 @@
 //! hangs up cuts nothing off in the middle.
 
 use super::elsewhere::{Elsewhere, Gone, Order, Trouble};
-use super::{Claim, EXPIRE_AT_ONCE, Sessions};
+use super::{Claim, ClaimOf, EXPIRE_AT_ONCE, Sessions};
 use crate::db::{Db, Result as DbResult, Tx};
 use crate::failure::Failure;
 use matrix_uia::server::commit::Committed;
@@ -28,11 +28,13 @@ impl Sessions {
         self: &Arc<Self>,
         elsewhere: &Elsewhere,
         db: &Db,
-        tx: Tx,
+        tx: Option<Tx>,
         order: Option<Order>,
         claim: Option<Claim>,
     ) -> Result<Committed, Failure> {
-        tx.commit()?;
+        if let Some(tx) = tx {
+            tx.commit()?;
+        }
         let Some(order) = order else { return Ok(Committed::Stored) };
         let (answer, answered) = oneshot::channel();
         // Dropped with the request; told that there is one that goes on.
@@ -81,10 +83,15 @@ impl Sessions {
 
     /// Takes a claim back whose call was not carried out.
     pub(super) async fn unclaim_elsewhere(&self, elsewhere: &Elsewhere, db: &Db, claim: Claim) {
-        if let (None, Some(session)) = (&claim.before, &claim.unborn) {
-            self.give_back_all(db, &[(self.digest(&claim.id), session.clone())]).await;
-        }
-        let order = Order::restore(claim.id, claim.revision, claim.before, self.clock.now());
+        let Claim { id, revision, of } = claim;
+        let before = match of {
+            ClaimOf::Open { before } => Some(before),
+            ClaimOf::New { session } => {
+                self.give_back_all(db, &[(self.digest(&id), session)]).await;
+                None
+            }
+        };
+        let order = Order::restore(id, revision, before, self.clock.now());
         let order = Arc::new(order);
         let mut pause = FIRST_PAUSE;
         for _ in 0..ATTEMPTS {
