@@ -68,8 +68,9 @@ enum Asker {
     Service(UserRef),
 }
 
-/// One request of a guarded endpoint on its way.
-pub type Request<'r, E> = Run<'r, UiaHost<'r>, E>;
+/// One request of a guarded endpoint on its way. On the heap: it is large, and would be copied with the future of its
+/// handler.
+pub type Request<'r, E> = Box<Run<'r, UiaHost<'r>, E>>;
 
 /// Begins the exchange of a request that has been checked.
 pub fn begin<'r, E: Endpoint>(
@@ -80,7 +81,7 @@ pub fn begin<'r, E: Endpoint>(
     request: &'r E,
 ) -> Request<'r, E> {
     let fresh = SessionId::from_entropy(entropy());
-    Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived)
+    Box::new(Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived))
 }
 
 /// Ends a registration whose parameters are refused before it can be checked: others may be sent.

@@ -40,7 +40,8 @@ async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failu
         return register_unasked::appservice_user(app, peer, request).await;
     }
     app.policies.registration.check(kind)?;
-    with_uia(app, peer, request?, guests::token_of(body)?).await
+    // On the heap: a future is copied into each that awaits it, and this one is large.
+    Box::pin(with_uia(app, peer, request?, guests::token_of(body)?)).await
 }
 
 async fn with_uia(
@@ -54,7 +55,10 @@ async fn with_uia(
     let flows = &app.policies.register;
     let request = match request.check(&app.policies.strength, &app.config.server_name) {
         Ok(registration) => Upgradable { registration, guest },
-        Err(error) => return Err(uia::refuse_registration(app, peer, request.unchecked_call(), error).await),
+        Err(error) => {
+            let refused = uia::refuse_registration(app, peer, request.unchecked_call(), error);
+            return Err(Box::pin(refused).await);
+        }
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
     while let Some(step) = run.next().await? {
