@@ -30,17 +30,16 @@ pub fn run() -> ExitCode {
         Err(error) => return refused(&no_threads(error)),
     };
     tracing_subscriber::fmt().with_writer(Arc::clone(&log)).with_ansi(false).with_target(false).init();
-    let served =
-        Runtime::new().map_err(no_threads).and_then(|runtime| {
-            let served = runtime.block_on(serve());
-            match served {
-                // The database is closed, which empties its journal.
-                Ok(Ended::Finished) => runtime.shutdown_timeout(AT_END),
-                // Whatever somebody still waits for: they have been waited for long enough.
-                Ok(Ended::CutShort) | Err(_) => runtime.shutdown_background(),
-            }
-            served
-        });
+    let served = Runtime::new().map_err(no_threads).and_then(|runtime| {
+        let served = runtime.block_on(serve());
+        match served {
+            // The database is closed, which empties its journal.
+            Ok(Ended::Finished) => runtime.shutdown_timeout(AT_END),
+            // Whatever somebody still waits for: they have been waited for long enough.
+            Ok(Ended::CutShort) | Err(_) => runtime.shutdown_background(),
+        }
+        served
+    });
     log.write_out();
     match served {
         Ok(Ended::Finished) => ExitCode::SUCCESS,
