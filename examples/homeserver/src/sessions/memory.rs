@@ -3,6 +3,7 @@
 use super::{Claim, ClaimOf, EXPIRE_AT_ONCE, Found, Sessions};
 use crate::db::{Db, Result, Tx};
 use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Proof;
 use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Record, Store as _};
 use matrix_uia::{Session, SessionId, Timestamp};
@@ -37,6 +38,14 @@ impl Memory {
     pub(super) fn load(&self, id: &SessionId) -> Option<Found> {
         let store = lock(&self.store);
         store.load(id).map(|record| Found { session: record.session, kept: record.kept.kept.clone() })
+    }
+
+    /// Whether there is a session of this digest for which something may be reserved. It looks at every session.
+    pub(super) fn holds(&self, digest: Digest, digest_of: impl Fn(&SessionId) -> Digest) -> bool {
+        let store = lock(&self.store);
+        store
+            .iter()
+            .any(|(id, record)| may_have_reserved(record.kept, &record.session) && digest_of(id) == digest)
     }
 
     /// Removes the open sessions of a user.
@@ -121,7 +130,7 @@ impl Memory {
 
     /// A session is gone: what is reserved for it is to be given back.
     fn owe(&self, id: SessionId, record: Record<Beside>) {
-        if record.kept.unclaimed || record.session.proofs().any(Proof::is_reservation) {
+        if may_have_reserved(&record.kept, &record.session) {
             let mut owed = lock(&self.owed);
             if owed.len() < OWED {
                 owed.push((id, record.session));
@@ -157,6 +166,10 @@ impl Sessions {
         lock(&memory.owed).retain(|(id, _)| !owed.iter().any(|(given_back, _)| given_back == id));
         Ok(true)
     }
+}
+
+fn may_have_reserved(beside: &Beside, session: &Session) -> bool {
+    beside.unclaimed || session.proofs().any(Proof::is_reservation)
 }
 
 /// Whether a change is about a session a claim of which was taken back.

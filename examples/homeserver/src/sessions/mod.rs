@@ -22,7 +22,7 @@ use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
-use matrix_uia::server::reference::UserRef;
+use matrix_uia::server::reference::{Reference, UserRef};
 use matrix_uia::server::session::Revision;
 use matrix_uia::server::store::{Lifetimes, OwnerKey};
 use matrix_uia::{BindingKey, CLOCK_TOLERANCE, Rules, Session, SessionId, Timestamp};
@@ -164,6 +164,26 @@ impl Sessions {
             Place::Elsewhere(_) => Ok(None),
             Place::Memory(memory) => Ok(memory.load(id)),
             Place::Database(_) => Ok(table::load(tx, self.digest(id).as_bytes())?.and_then(rows::read)),
+        }
+    }
+
+    /// Whether there is a session of this digest that may have reserved something. `None`: only another database knows.
+    pub fn holds(&self, tx: &Tx, digest: Digest) -> Result<Option<bool>> {
+        Ok(match &self.place {
+            Place::Memory(memory) => Some(memory.holds(digest, |id| self.digest(id))),
+            Place::Database(_) => Some(table::load(tx, digest.as_bytes())?.is_some()),
+            Place::Elsewhere(_) => None,
+        })
+    }
+
+    /// Takes a claim of a validation back, if there is no session of this digest, which had claimed it: a crash came
+    /// between the two. In a task: no request waits for another database with a transaction open.
+    pub fn give_back_if_gone(self: &Arc<Self>, db: &Db, validation: Reference, claimant: Digest) {
+        if let Place::Elsewhere(elsewhere) = &self.place {
+            let (sessions, elsewhere, db) = (Arc::clone(self), elsewhere.clone(), db.clone());
+            tokio::spawn(
+                async move { sessions.give_back_orphan(&elsewhere, &db, validation, claimant).await },
+            );
         }
     }
 

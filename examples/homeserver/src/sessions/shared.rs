@@ -12,7 +12,11 @@ use super::elsewhere::{Elsewhere, Gone, Order, Trouble};
 use super::{Claim, ClaimOf, EXPIRE_AT_ONCE, Sessions};
 use crate::db::{Db, Result as DbResult, Tx};
 use crate::failure::Failure;
+use crate::{fault, reservations};
 use matrix_uia::server::commit::Committed;
+use matrix_uia::server::digest::Digest;
+use matrix_uia::server::reference::Reference;
+use matrix_uia::server::session::Proof;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -34,6 +38,7 @@ impl Sessions {
     ) -> Result<Committed, Failure> {
         if let Some(tx) = tx {
             tx.commit()?;
+            fault::point("between what is reserved and its session");
         }
         let Some(order) = order else { return Ok(Committed::Stored) };
         let (answer, answered) = oneshot::channel();
@@ -101,6 +106,25 @@ impl Sessions {
             }
             sleep(pause).await;
             pause = pause.saturating_mul(2);
+        }
+    }
+
+    /// Gives back what a session had claimed that was never stored.
+    pub(super) async fn give_back_orphan(
+        &self,
+        elsewhere: &Elsewhere,
+        db: &Db,
+        validation: Reference,
+        claimant: Digest,
+    ) {
+        // Who can't be asked now is asked when somebody wants it again.
+        if elsewhere.holds(claimant).await != Ok(false) {
+            return;
+        }
+        let give_back =
+            |tx: &Tx| reservations::give_back(tx, claimant, Proof::Threepid(validation), &self.validations);
+        if let Err(error) = db.transaction(give_back).await {
+            tracing::error!(%error, "a claim without a session can't be given back");
         }
     }
 
