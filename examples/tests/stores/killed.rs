@@ -78,10 +78,11 @@ fn an_address_that_the_killed_one_had_claimed_for_a_session_it_never_stored_can_
     let session = loop {
         let answer = client.post("register", None, &body);
         assert_eq!(answer.status, 401, "{answer}");
-        if answer["completed"] == json!(["m.login.email.identity"]) {
-            break answer["session"].clone();
+        let challenge = answer.json();
+        if challenge["completed"] == json!(["m.login.email.identity"]) {
+            break challenge["session"].clone();
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "{answer}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{challenge}");
         sleep(Duration::from_millis(100));
     };
     let last = json!({ "auth": { "type": "m.login.dummy", "session": session } });
