@@ -188,6 +188,14 @@ impl<'r> UiaHost<'r> {
         self.tx = None;
     }
 
+    /// Ends a transaction in which something was looked up that need not stay so: nobody waits for it while the request
+    /// goes on. Where sessions are in the database it stays open, for the session was loaded in it.
+    pub fn has_looked_up(&mut self) {
+        if !self.app.sessions.are_in_the_database() {
+            self.give_up();
+        }
+    }
+
     /// Loads the session. What has run out ends in a transaction of its own, whatever becomes of this one.
     pub async fn open(
         &mut self,

@@ -159,7 +159,7 @@ async fn may_take(app: &App, host: &mut UiaHost<'_>, request: &Upgradable<'_>) -
         return Ok(());
     }
     let tx = host.tx().await?;
-    match (&request.guest, name) {
+    let may = match (&request.guest, name) {
         (Some(token), _) => guests::find(tx, token, name).map(drop),
         // The session may have been told the guest's token: it is asked again when the account is made.
         (None, Some(name))
@@ -168,7 +168,10 @@ async fn may_take(app: &App, host: &mut UiaHost<'_>, request: &Upgradable<'_>) -
             Ok(())
         }
         (None, _) => is_free_for_params(app, tx, name),
-    }
+    };
+    // It is asked again when the account is made.
+    host.has_looked_up();
+    may
 }
 
 fn is_guest(tx: &Tx, name: &Localpart) -> Result<bool, Failure> {

@@ -77,9 +77,7 @@ impl Sessions {
             // Without a transaction there is nothing to undo.
             Change::Undo => false,
             Change::GiveBack { .. } | Change::Spend { .. } | Change::Remove { .. } => true,
-            Change::Put { session, .. } => {
-                session.outcome().is_some() || matches!(self.place, Place::Database(_))
-            }
+            Change::Put { session, .. } => session.outcome().is_some() || self.are_in_the_database(),
         }
     }
 

@@ -126,6 +126,11 @@ impl Sessions {
         }
     }
 
+    /// Whether they are rows beside the accounts, loaded and stored in the transaction of their request.
+    pub const fn are_in_the_database(&self) -> bool {
+        matches!(self.place, Place::Database(_))
+    }
+
     /// Against whose bound a session counts that a request begins: its user's or, without a token, its peer's.
     pub fn owner(&self, user: Option<UserRef>, peer: IpAddr) -> OwnerKey {
         match (user, peer) {
