@@ -88,7 +88,7 @@ mod tests {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut out = lock(&self.0);
             out.0.extend_from_slice(bytes);
-            out.1 += 1;
+            out.1 = out.1.saturating_add(1);
             Ok(bytes.len())
         }
 
