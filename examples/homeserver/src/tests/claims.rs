@@ -33,7 +33,7 @@ fn has_passed(answer: &Answer) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lesson_25_a_claim_whose_session_is_gone_lapses_and_no_other_does() {
+async fn a_claim_whose_session_is_gone_lapses_and_no_other_does() {
     let db = Db::in_memory().unwrap();
     let before = World::with(CONFIG, Sessions::Memory, db.clone()).await;
     let creds = validated(&before).await;
