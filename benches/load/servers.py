@@ -25,9 +25,9 @@ def build(profile, package, *target):
 class Server:
     """A program that says on its first line where it listens."""
 
-    def __init__(self, program, *arguments):
+    def __init__(self, program, *arguments, under=()):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen([*under, program, *arguments], stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening on (http://\S+)\n", line)
         if not found:
@@ -62,7 +62,7 @@ class Server:
 class Homeserver(Server):
     """The example homeserver; with `data` everything is in SQLite, in a directory that goes with it."""
 
-    def __init__(self, program, data=False, config=None):
+    def __init__(self, program, data=False, config=None, under=()):
         self.dir = tempfile.mkdtemp(prefix="matrix-uia-bench-")
         arguments = ["--listen", "127.0.0.1:0"]
         if data:
@@ -73,7 +73,7 @@ class Homeserver(Server):
                 json.dump(config, out)
             arguments += ["--config", file]
         try:
-            super().__init__(program, *arguments)
+            super().__init__(program, *arguments, under=under)
         except BaseException:
             shutil.rmtree(self.dir, ignore_errors=True)
             raise

@@ -91,10 +91,11 @@ fn u25_what_an_ended_session_had_claimed_may_pass_a_stage_of_another_one() {
         panic!("it is validated")
     };
     assert!(claimed.is_claimed_by(session(1)) && !claimed.is_claimed_by(session(2)));
+    assert_eq!(claimed.claimed_by(), Some((session(1), at(20))));
     assert!(matches!(register(claimed.clone(), 2), Claimed::Refused));
     assert_eq!(claimed.clone().give_back(session(2)), None, "it is not that session's to give back");
     let free = claimed.give_back(session(1)).expect("it is that session's");
-    assert!(!free.is_claimed_by(session(1)));
+    assert!(!free.is_claimed_by(session(1)) && free.claimed_by().is_none());
     assert_eq!(free.clone().give_back(session(1)), None, "once");
     assert!(matches!(register(free, 2), Claimed::Granted(_)));
 }

@@ -371,6 +371,7 @@ impl<S: Store<Kept = u32>> Pair<S> {
         let line = self.model.in_line();
         let id = line.get(which.checked_rem(line.len())?)?.id;
         let read = (id, self.store.load(&id).expect("what the model has").session);
+        assert_eq!(self.store.revision(&id), Some(read.1.revision()));
         self.reads.push(read.clone());
         Some(read)
     }

@@ -21,6 +21,7 @@ mod guests;
 mod http;
 mod identity_servers;
 mod limits;
+mod log_writer;
 mod logins;
 mod network;
 mod outbox;

@@ -19,7 +19,9 @@ pub const MAX_BYTES: usize = 512;
 /// characters in different ways. Every password goes through it, be it set, changed, tried or configured, before
 /// anything is asked about its strength.
 pub fn normal_form(password: matrix_uia::Secret<'_>) -> Secret {
-    Secret::new(password.expose().to_cow().nfkc().collect())
+    let text = password.expose().to_cow();
+    // What is ASCII has the form.
+    Secret::new(if text.is_ascii() { text.into_owned() } else { text.nfkc().collect() })
 }
 
 /// A password as it is stored: a PHC string, parameters and salt included.

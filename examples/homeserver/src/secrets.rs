@@ -3,20 +3,21 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// Bytes of the operating system's generator.
+/// Random bytes that nobody can guess: of a generator for cryptography, one for each thread, which the operating
+/// system's seeds again and again. To ask that one for each session ID would be a call of the system for each request.
 ///
 /// # Panics
 ///
 /// If the system has no randomness to give. Nothing that must not be guessed may be made then, so the
 /// request that asked for it is given up.
-#[expect(clippy::expect_used, reason = "see Panics: there is nothing safe to go on with")]
 pub fn entropy<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    rand::rng().fill_bytes(&mut bytes);
     bytes
 }
 

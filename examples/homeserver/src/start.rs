@@ -6,11 +6,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, trouble};
 use crate::http::{BoundedListener, Ended};
+use crate::log_writer::LogWriter;
 use crate::password::Passwords;
 use crate::secrets::ServerKey;
 use crate::{accounts, background, deactivations, descriptors, endpoints, fault, http, server_key, welcome};
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -23,26 +25,36 @@ const AT_END: Duration = Duration::from_secs(2);
 /// The exit status is 0 if it served, and 1 if it was told to end at once. It is 2 if it could not start; one line on
 /// standard error says why.
 pub fn run() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
-    let served =
-        Runtime::new().map_err(|error| format!("threads: {error}; give it some")).and_then(|runtime| {
-            let served = runtime.block_on(serve());
-            match served {
-                // The database is closed, which empties its journal.
-                Ok(Ended::Finished) => runtime.shutdown_timeout(AT_END),
-                // Whatever somebody still waits for: they have been waited for long enough.
-                Ok(Ended::CutShort) | Err(_) => runtime.shutdown_background(),
-            }
-            served
-        });
+    let log = match LogWriter::begin(std::io::stderr()) {
+        Ok(log) => log,
+        Err(error) => return refused(&no_threads(error)),
+    };
+    tracing_subscriber::fmt().with_writer(Arc::clone(&log)).with_ansi(false).with_target(false).init();
+    let served = Runtime::new().map_err(no_threads).and_then(|runtime| {
+        let served = runtime.block_on(serve());
+        match served {
+            // The database is closed, which empties its journal.
+            Ok(Ended::Finished) => runtime.shutdown_timeout(AT_END),
+            // Whatever somebody still waits for: they have been waited for long enough.
+            Ok(Ended::CutShort) | Err(_) => runtime.shutdown_background(),
+        }
+        served
+    });
+    log.write_out();
     match served {
         Ok(Ended::Finished) => ExitCode::SUCCESS,
         Ok(Ended::CutShort) => ExitCode::FAILURE,
-        Err(line) => {
-            eprintln!("{line}");
-            ExitCode::from(2)
-        }
+        Err(line) => refused(&line),
     }
+}
+
+fn no_threads(error: std::io::Error) -> String {
+    format!("threads: {error}; give it some")
+}
+
+fn refused(line: &str) -> ExitCode {
+    eprintln!("{line}");
+    ExitCode::from(2)
 }
 
 /// Starts and serves. Whatever keeps the server from starting comes back as one line, which names what to

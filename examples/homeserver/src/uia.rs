@@ -9,7 +9,7 @@ use crate::guests::Upgradable;
 use crate::http::answer;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::sessions::{Claim, Keep};
+use crate::sessions::{Ahead, Claim, ClaimOf, Found, Keep};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -35,6 +35,8 @@ pub struct UiaHost<'r> {
     pub app: &'r App,
     pub peer: &'r Peer,
     asker: Asker,
+    /// The transaction. Where sessions are not in the database, it begins when an account is first asked about: many a
+    /// request for a challenge asks about none.
     tx: Option<Tx>,
     /// The account of the access token, as it was loaded.
     caller: Option<Subject>,
@@ -67,8 +69,9 @@ enum Asker {
     Service(UserRef),
 }
 
-/// One request of a guarded endpoint on its way.
-pub type Request<'r, E> = Run<'r, UiaHost<'r>, E>;
+/// One request of a guarded endpoint on its way. On the heap: it is large, and would be copied with the future of its
+/// handler.
+pub type Request<'r, E> = Box<Run<'r, UiaHost<'r>, E>>;
 
 /// Begins the exchange of a request that has been checked.
 pub fn begin<'r, E: Endpoint>(
@@ -79,7 +82,7 @@ pub fn begin<'r, E: Endpoint>(
     request: &'r E,
 ) -> Request<'r, E> {
     let fresh = SessionId::from_entropy(entropy());
-    Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived)
+    Box::new(Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived))
 }
 
 /// Ends a registration whose parameters are refused before it can be checked: others may be sent.
@@ -103,7 +106,7 @@ fn guarded<'r, Op>(app: &'r App, flows: &'r Flows<'static, Op>) -> Guarded<'r, O
 /// # Errors
 ///
 /// What is no refusal: the request ends, and everything is undone.
-pub fn ended<'r, E: Endpoint>(
+pub async fn ended<'r, E: Endpoint>(
     request: &mut Request<'r, E>,
     call: Performing<'r, E::Op>,
     done: Result<Outcome, Failure>,
@@ -111,7 +114,7 @@ pub fn ended<'r, E: Endpoint>(
     let done = match done {
         Ok(outcome) => {
             if call.session_id().is_some() {
-                request.host.has_authenticated()?;
+                request.host.has_authenticated().await?;
             }
             Ok(outcome)
         }
@@ -151,13 +154,17 @@ impl<'r> UiaHost<'r> {
         }
     }
 
-    /// The transaction: open from the load to the commit.
+    /// The transaction: one from its first use after the load to the commit.
     ///
     /// # Errors
     ///
-    /// There is none, which no question of an exchange comes in.
-    pub fn tx(&self) -> Result<&Tx, Failure> {
-        self.tx.as_ref().ok_or(Failure::Reject(MatrixError::unavailable()))
+    /// Those of the database.
+    pub async fn tx(&mut self) -> Result<&Tx, Failure> {
+        let tx = match self.tx.take() {
+            Some(tx) => tx,
+            None => self.app.db.begin().await?,
+        };
+        Ok(self.tx.insert(tx))
     }
 
     /// Keeps what the answer is made of again when the request is repeated.
@@ -170,8 +177,9 @@ impl<'r> UiaHost<'r> {
     /// # Errors
     ///
     /// Those of the database.
-    pub fn kept_result(&self, session: SessionId) -> Result<Option<String>, Failure> {
-        let record = records::load(self.tx()?, self.app.sessions.digest(&session))?;
+    pub async fn kept_result(&mut self, session: SessionId) -> Result<Option<String>, Failure> {
+        let session = self.app.sessions.digest(&session);
+        let record = records::load(self.tx().await?, session)?;
         Ok(record.map(|record| record.result))
     }
 
@@ -180,46 +188,58 @@ impl<'r> UiaHost<'r> {
         self.tx = None;
     }
 
-    /// Begins the transaction; what has run out ends in one of its own, whatever becomes of this one.
+    /// Ends a transaction in which something was looked up that need not stay so: nobody waits for it while the request
+    /// goes on. Where sessions are in the database it stays open, for the session was loaded in it.
+    pub fn has_looked_up(&mut self) {
+        if !self.app.sessions.are_in_the_database() {
+            self.give_up();
+        }
+    }
+
+    /// Loads the session. What has run out ends in a transaction of its own, whatever becomes of this one.
     pub async fn open(
         &mut self,
         session: Option<SessionId>,
     ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
         self.give_up();
-        let ahead = self.app.sessions.load_ahead(session).await.map_err(Failure::Sessions)?;
+        let app = self.app;
         // What can't be given back now, a later request gives back.
-        let _later = self.app.sessions.settle(&self.app.db).await;
-        let mut tx = self.app.db.begin().await?;
-        let now = self.app.clock.now();
-        if !self.has_expired {
-            self.has_expired = true;
-            if self.app.sessions.expire(&tx, now)? {
-                tx.commit()?;
-                tx = self.app.db.begin().await?;
-            }
-        }
-        let found = match (session, ahead) {
-            (_, Some(found)) => found,
-            (Some(id), None) => self.app.sessions.load(&tx, &id)?,
-            (None, None) => None,
+        let _later = app.sessions.settle(&app.db).await;
+        let found = match app.sessions.load_ahead(session).await.map_err(Failure::Sessions)? {
+            Ahead::Found(found) => found,
+            Ahead::InDatabase => self.open_database(session).await?,
         };
-        self.tx = Some(tx);
+        let now = app.clock.now();
         self.loaded = session.zip(found.as_ref().map(|found| found.session.clone()));
         Ok((found.map(|found| (found.session, found.kept)), now))
     }
 
-    fn caller(&self) -> Result<Caller, Failure> {
-        let tx = self.tx()?;
+    /// The same where sessions are in the database: in the transaction that the request goes on in.
+    async fn open_database(&mut self, session: Option<SessionId>) -> Result<Option<Found>, Failure> {
+        let app = self.app;
+        if !self.has_expired {
+            self.has_expired = true;
+            if app.sessions.expire(self.tx().await?, app.clock.now())?
+                && let Some(tx) = self.tx.take()
+            {
+                tx.commit()?;
+            }
+        }
+        let tx = self.tx().await?;
+        Ok(session.map(|id| app.sessions.load(tx, &id)).transpose()?.flatten())
+    }
+
+    async fn caller(&mut self) -> Result<Caller, Failure> {
         let user = match self.asker {
             Asker::Nobody => return Ok(Caller::Nobody),
-            Asker::Token(token) => match tokens::owner(tx, &token)? {
+            Asker::Token(token) => match tokens::owner(self.tx().await?, &token)? {
                 Some((_, _, true)) => return Ok(Caller::Ended(MatrixError::unknown_token(true))),
                 Some((user, _, false)) => user,
                 // A password change meanwhile ends the other devices: what one of those had under way must not
                 // undo it.
                 None => return Ok(Caller::Ended(MatrixError::unknown_token(false))),
             },
-            Asker::Service(user) => match users::by_key(tx, user.into())? {
+            Asker::Service(user) => match users::by_key(self.tx().await?, user.into())? {
                 Some(user) if user.phase == Phase::Active => user,
                 _ => return Ok(Caller::Ended(who::appservice_user_is_gone())),
             },
@@ -228,26 +248,31 @@ impl<'r> UiaHost<'r> {
     }
 
     /// The account of a user, as it is now.
-    pub fn account_now(&self, user: UserRef) -> Result<Option<Account>, Failure> {
-        Ok(users::by_key(self.tx()?, user.into())?.as_ref().map(who::account))
+    pub async fn account_now(&mut self, user: UserRef) -> Result<Option<Account>, Failure> {
+        Ok(users::by_key(self.tx().await?, user.into())?.as_ref().map(who::account))
     }
 
     /// The request's token has completed authentication.
-    fn has_authenticated(&self) -> Result<(), Failure> {
-        if let (Asker::Token(token), Some(caller)) = (&self.asker, self.caller) {
-            tokens::mark_uia(self.tx()?, token, self.app.clock.now_ms(), caller.epoch)?;
+    async fn has_authenticated(&mut self) -> Result<(), Failure> {
+        if let (Asker::Token(token), Some(caller)) = (self.asker, self.caller) {
+            let now = self.app.clock.now_ms();
+            tokens::mark_uia(self.tx().await?, &token, now, caller.epoch)?;
         }
         Ok(())
     }
 
     /// The claim that a change makes.
     fn claimed_by(&self, change: &Change<'_>) -> Option<Claim> {
-        let Change::Put { id, expected, session, .. } = change else { return None };
-        let before =
-            self.loaded.as_ref().filter(|(loaded, _)| loaded == id).map(|(_, session)| session.clone());
-        let before = before.filter(|_| expected.is_some());
-        let unborn = before.is_none().then(|| (*session).clone());
-        session.is_claimed().then(|| Claim { id: *id, revision: session.revision(), before, unborn })
+        let Change::Put { id, expected, session, .. } = *change else { return None };
+        if !session.is_claimed() {
+            return None;
+        }
+        let loaded = self.loaded.as_ref().filter(|(loaded, _)| expected.is_some() && *loaded == id);
+        let of = match loaded {
+            Some((_, before)) => ClaimOf::Open { before: before.clone() },
+            None => ClaimOf::New { session: session.clone() },
+        };
+        Some(Claim { id, revision: session.revision(), of })
     }
 
     /// Carries every change out and ends the transaction.
@@ -256,10 +281,7 @@ impl<'r> UiaHost<'r> {
         changes: impl Iterator<Item = Change<'c>> + Clone + Send,
         kept: Option<String>,
     ) -> Result<Committed, Failure> {
-        let tx = match self.tx.take() {
-            Some(tx) => tx,
-            None => self.app.db.begin().await?,
-        };
+        let tx = self.tx.take();
         let sessions = &self.app.sessions;
         let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
         let result = std::mem::take(&mut self.result);
@@ -279,6 +301,8 @@ impl<'r> UiaHost<'r> {
             let theirs = |had: &Claim| changes.clone().any(|change| is_about(&change, had.id));
             // A request may also end without a word about what it has claimed: its token is gone.
             self.claim = claim.or(self.claim.take().filter(|had| !theirs(had)));
+            // After the claim is kept, so that it is taken back should the client hang up here.
+            let _later = sessions.settle(&self.app.db).await;
         }
         if committed == Committed::Lost {
             self.lost = self.lost.saturating_add(1);
@@ -301,7 +325,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
 
     async fn load(&mut self, session: Option<SessionId>) -> Result<Loaded<E::Stored>, Failure> {
         let (found, now) = self.open(session).await?;
-        let caller = self.caller()?;
+        let caller = self.caller().await?;
         self.caller = match caller {
             Caller::User(account) => Some(account.subject),
             Caller::Nobody | Caller::Ended(_) => None,
@@ -312,7 +336,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn account(&mut self, user: UserRef) -> Result<Option<Account>, Failure> {
-        self.account_now(user)
+        self.account_now(user).await
     }
 
     async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Failure> {
@@ -328,7 +352,8 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn recall(&mut self, session: SessionId) -> Result<Recalled, Failure> {
-        let record = records::load(self.tx()?, self.app.sessions.digest(&session))?;
+        let session = self.app.sessions.digest(&session);
+        let record = records::load(self.tx().await?, session)?;
         Ok(record.map_or(Recalled::NotCarriedOut, |record| {
             let outcome = Outcome::new(record.outcome);
             Recalled::CarriedOut(record.account.map_or(outcome, |account| outcome.of_account(account)))

@@ -23,7 +23,7 @@ use matrix_uia::{Secret, SessionId};
 impl<'r> UiaHost<'r> {
     /// Answers a question, unless too many answers were no lately.
     pub async fn answer<'q>(&mut self, question: &Question<'q>) -> Result<Verified<'q>, Failure> {
-        let attempt = match self.attempt(question)? {
+        let attempt = match self.attempt(question).await? {
             Ok(attempt) => attempt,
             Err(limited) => return Ok(Verified::InTransaction(Verdict::Limited(limited.wait()))),
         };
@@ -39,24 +39,28 @@ impl<'r> UiaHost<'r> {
     }
 
     /// Counts an attempt against everything that it touches; `None` if nothing is attempted.
-    fn attempt(&self, question: &Question<'_>) -> Result<Result<Option<AuthAttempt<'r>>, Limited>, Failure> {
+    async fn attempt(
+        &mut self,
+        question: &Question<'_>,
+    ) -> Result<Result<Option<AuthAttempt<'r>>, Limited>, Failure> {
+        let app = self.app;
         let (mut named, mut from) = (None, None);
         for key in question.limit_keys() {
             match key {
                 LimitKey::TokenUser(user) => named = Some(Whom::user(user)),
-                LimitKey::Named(identifier) => named = Some(whom(self.tx()?, self.app, identifier)?),
+                LimitKey::Named(identifier) => named = Some(whom(self.tx().await?, app, identifier)?),
                 LimitKey::Address => from = Some(self.peer.counted()),
             }
         }
         let Some(from) = from else { return Ok(Ok(None)) };
-        Ok(self.app.limits.attempt(named.as_ref(), from).map(Some))
+        Ok(app.limits.attempt(named.as_ref(), from).map(Some))
     }
 
     async fn look_up<'q>(&mut self, question: &Question<'q>) -> Result<Verified<'q>, Failure> {
         let app = self.app;
         let verdict = match question.check() {
             Check::Password(check) => {
-                let Named { named, hash } = named(self.tx()?, app, check.identifier())?;
+                let Named { named, hash } = named(self.tx().await?, app, check.identifier())?;
                 let comparison = check.named(named);
                 self.give_up();
                 let hash = hash.filter(|_| comparison.against().is_some());
@@ -73,15 +77,17 @@ impl<'r> UiaHost<'r> {
                 let verdict = if accepted { Verdict::Passed(Evidence::nothing()) } else { failed };
                 return Ok(Verified::Outside(verdict));
             }
-            Check::Email(check) => validated::claim(self.tx()?, app, question, Medium::Email, check)?,
-            Check::Msisdn(check) => validated::claim(self.tx()?, app, question, Medium::Msisdn, check)?,
-            Check::RegistrationToken { token } => reserve(self.tx()?, app, token, question.session_id())?,
+            Check::Email(check) => validated::claim(self.tx().await?, app, question, Medium::Email, check)?,
+            Check::Msisdn(check) => validated::claim(self.tx().await?, app, question, Medium::Msisdn, check)?,
+            Check::RegistrationToken { token } => {
+                reserve(self.tx().await?, app, token, question.session_id())?
+            }
             // It passes by its page.
             Check::Awaited { reference } => Verdict::Pending(reference),
             Check::Custom { .. } => Verdict::Failed(StageFailure::Other),
         };
         // What was reserved belongs to the session, whatever becomes of its call.
-        self.tx()?.mark()?;
+        self.tx().await?.mark()?;
         Ok(Verified::InTransaction(verdict))
     }
 }

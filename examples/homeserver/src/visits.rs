@@ -50,7 +50,7 @@ impl<'r> PageHost<'r> for PageVisit<'r> {
 
     async fn page_policy(&mut self, session: &Session) -> Result<Option<PagePolicy<'r>>, Failure> {
         let user = match session.user() {
-            Some(user) => users::by_key(self.host.tx()?, user.into())?,
+            Some(user) => users::by_key(self.host.tx().await?, user.into())?,
             None => None,
         };
         let policy = self.app.policies.page(session, user.as_ref());
@@ -62,7 +62,7 @@ impl<'r> PageHost<'r> for PageVisit<'r> {
     }
 
     async fn page_account(&mut self, user: UserRef) -> Result<Option<Account>, Failure> {
-        self.host.account_now(user)
+        self.host.account_now(user).await
     }
 
     async fn verify_page(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Failure> {

@@ -23,6 +23,7 @@ use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Millis, Timestamp};
 use std::borrow::Cow;
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// What every handler wants to know of a request before it reads the body.
@@ -43,10 +44,12 @@ impl FromRequestParts<SharedApp> for Peer {
         let connection =
             connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(caller)| caller.address.ip());
         let arrived = parts.extensions.get::<Arrived>().map_or_else(|| app.clock.now(), |arrived| arrived.0);
+        let address = client_address(connection, &parts.headers, &app.config.trusted_proxies);
         Ok(Self {
-            headers: parts.headers.clone(),
+            // Nothing else asks for them: bodies and paths are read without.
+            headers: mem::take(&mut parts.headers),
             query: parts.uri.query().map(str::to_owned),
-            address: client_address(connection, &parts.headers, &app.config.trusted_proxies),
+            address,
             arrived,
         })
     }

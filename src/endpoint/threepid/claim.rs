@@ -113,6 +113,23 @@ impl Validation {
         matches!(self.phase, Phase::Claimed { by, .. } if by == session)
     }
 
+    /// The digest of the UIA session that has claimed it, and when it did.
+    ///
+    /// Where sessions are kept elsewhere than validations, a crash between a claim and its
+    /// session leaves a claim that nobody can use. Where another session is
+    /// [refused](Claimed::Refused) for a claim that is older than
+    /// [`Rules::claim_for`](crate::Rules::claim_for), look whether there is a session of that
+    /// digest, and [give it back](Self::give_back) if there is none. A younger one's session
+    /// may be about to be stored.
+    #[must_use]
+    pub const fn claimed_by(&self) -> Option<(Digest, Timestamp)> {
+        match self.phase {
+            // Nothing else touches a validation that is claimed.
+            Phase::Claimed { by, .. } => Some((by, self.touched)),
+            Phase::Sent | Phase::Validated { .. } => None,
+        }
+    }
+
     /// What it validated and when, if it is for adding an address, was asked under `secret`
     /// by `user` or nobody, and no UIA session has claimed it.
     pub(super) fn into_addable(

@@ -19,6 +19,10 @@ macro_rules! store_of_a_slab {
                 self.0.load(id)
             }
 
+            fn revision(&self, id: &SessionId) -> Option<Revision> {
+                self.0.revision(id)
+            }
+
             fn insert(
                 &mut self,
                 id: SessionId,

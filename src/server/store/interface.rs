@@ -38,6 +38,13 @@ pub trait Store {
     #[must_use]
     fn load(&self, id: &SessionId) -> Option<Record<&Self::Kept>>;
 
+    /// The revision of the session of that ID. The stores of this crate look it up without making the session's
+    /// value anew.
+    #[must_use]
+    fn revision(&self, id: &SessionId) -> Option<Revision> {
+        self.load(id).map(|record| record.session.revision())
+    }
+
     /// Stores a new session, which counts against the bound of `owner`.
     ///
     /// Where the owner has as many sessions as one owner may have, one of the owner's own
@@ -190,13 +197,10 @@ pub trait Store {
         Self: Sized,
         Self::Kept: Default,
     {
-        let as_read = |store: &Self, id: &SessionId, expected: Revision| {
-            store.load(id).is_some_and(|record| record.session.revision() == expected)
-        };
         let mut put = None;
         for change in changes.clone() {
             match change {
-                Change::Remove { id, expected } if !as_read(self, &id, expected) => {
+                Change::Remove { id, expected } if self.revision(&id) != Some(expected) => {
                     return Err(NotStored::Conflict { kept });
                 }
                 Change::Put { id, expected, session, keep } => put = Some((id, expected, session, keep)),

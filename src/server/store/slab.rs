@@ -73,6 +73,11 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         Some(item.record())
     }
 
+    pub(super) fn revision(&self, id: &SessionId) -> Option<Revision> {
+        let (_, item) = self.slots.get(self.find(id)?)?.item.as_ref()?;
+        Some(item.form.revision())
+    }
+
     pub(super) fn insert(
         &mut self,
         id: SessionId,

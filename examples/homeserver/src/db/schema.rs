@@ -3,11 +3,12 @@
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 /// What brings a database from version N to N + 1, from version 0, an empty file, on.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 
 /// Runs the migrations that are still to come, in one transaction: a crash leaves the old version whole,
@@ -90,6 +91,26 @@ mod tests {
         ] {
             assert_eq!(count(kept), expected, "{kept}");
         }
+    }
+
+    #[test]
+    fn the_sessions_of_each_owner_are_counted_when_the_count_begins() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for migration in &MIGRATIONS[..4] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 4).unwrap();
+        let row = "INSERT INTO uia_sessions (id, revision, owner, worth, made_at, ends_at, session, kept)";
+        for (id, owner) in [(1, 7), (2, 7), (3, 0), (4, -9)] {
+            connection
+                .execute(&format!("{row} VALUES (x'0{id}', 0, {owner}, 0, 0, 9, '{{}}', '')"), [])
+                .unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let mut counts =
+            connection.prepare("SELECT owner, n FROM uia_session_owners ORDER BY owner").unwrap();
+        let counts = counts.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(counts.collect::<Result<Vec<(i64, u64)>, _>>().unwrap(), [(-9, 1), (7, 2)]);
     }
 
     #[test]

@@ -46,9 +46,9 @@ async fn deactivate(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fai
                 let (plan, call) = granted.into_parts();
                 let user = UserKey::from(plan.user());
                 begun = Some(user);
-                let done = deactivations::begin(run.host.tx()?, user, plan);
+                let done = deactivations::begin(run.host.tx().await?, user, plan);
                 let done = done.map(|()| Outcome::new(Reference::from(user))).map_err(Failure::from);
-                uia::ended(&mut run, call, done)?;
+                uia::ended(&mut run, call, done).await?;
             }
             Step::Repeat(repeat) => {
                 begun = Some(UserKey::from(repeat.outcome()));

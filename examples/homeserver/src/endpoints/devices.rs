@@ -119,8 +119,8 @@ where
             Step::Admit(admit) => run.go_on(who.admit(admit, passable)),
             Step::Perform(granted) => {
                 let (deletion, call) = granted.into_parts();
-                let done = remove(run.host.tx()?, &deletion);
-                uia::ended(&mut run, call, done)?;
+                let done = remove(run.host.tx().await?, &deletion);
+                uia::ended(&mut run, call, done).await?;
             }
             Step::Repeat(repeat) => run.go_on(repeat.repeated()),
         }

@@ -29,8 +29,8 @@ async fn get_token(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Fail
     while let Some(granted) = run.granted().await? {
         let (grant, call) = granted.into_parts();
         let (user, now) = (UserKey::from(grant.user), app.clock.now());
-        let done = login_tokens::put(run.host.tx()?, &token.hash, user, lifetime, now);
-        uia::ended(&mut run, call, done.map(|()| Outcome::NOTHING).map_err(Failure::from))?;
+        let done = login_tokens::put(run.host.tx().await?, &token.hash, user, lifetime, now);
+        uia::ended(&mut run, call, done.map(|()| Outcome::NOTHING).map_err(Failure::from)).await?;
     }
     let mut body = String::new();
     // A `String` takes whatever is written.

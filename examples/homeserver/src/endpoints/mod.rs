@@ -28,31 +28,33 @@ use axum::routing::{get, post};
 
 pub fn routes(app: SharedApp) -> Router {
     // Paths of the account API, as the spec writes them after `/_matrix/client/v3`.
-    let account = Router::new()
-        .route("/register", post(register::post))
-        .route("/register/available", get(names::available))
-        .route("/login", get(login::get).post(login::post))
-        .route("/refresh", post(refresh::post))
-        .route("/logout", post(logout::one))
-        .route("/logout/all", post(logout::all))
-        .route("/account/whoami", get(account::whoami))
-        .route("/account/password", post(password::post))
-        .route("/account/deactivate", post(deactivate::post))
-        .route("/account/3pid", get(threepid::list))
-        .route("/account/3pid/add", post(threepid::add))
-        .route("/account/3pid/delete", post(threepid::delete))
-        .route("/devices", get(devices::list))
-        .route("/devices/{device_id}", get(devices::get).put(devices::put).delete(devices::delete))
-        .route("/delete_devices", post(devices::delete_devices))
-        .route("/keys/device_signing/upload", post(signing_keys::post))
-        .route("/capabilities", get(account::capabilities))
-        .route("/auth/{auth_type}/fallback/web", get(fallback::get).post(fallback::post));
+    let account = [
+        ("/register", post(register::post)),
+        ("/register/available", get(names::available)),
+        ("/login", get(login::get).post(login::post)),
+        ("/refresh", post(refresh::post)),
+        ("/logout", post(logout::one)),
+        ("/logout/all", post(logout::all)),
+        ("/account/whoami", get(account::whoami)),
+        ("/account/password", post(password::post)),
+        ("/account/deactivate", post(deactivate::post)),
+        ("/account/3pid", get(threepid::list)),
+        ("/account/3pid/add", post(threepid::add)),
+        ("/account/3pid/delete", post(threepid::delete)),
+        ("/devices", get(devices::list)),
+        ("/devices/{device_id}", get(devices::get).put(devices::put).delete(devices::delete)),
+        ("/delete_devices", post(devices::delete_devices)),
+        ("/keys/device_signing/upload", post(signing_keys::post)),
+        ("/capabilities", get(account::capabilities)),
+        ("/auth/{auth_type}/fallback/web", get(fallback::get).post(fallback::post)),
+    ];
     // What came later has one version of its own.
     let v1 = Router::new()
         .route("/register/m.login.registration_token/validity", get(names::token_validity))
         .route("/login/get_token", post(login_token::post))
         .nest("/admin", admin::routes());
-    client_paths(request_token::routes(account))
+    client_paths(account)
+        .merge(client_paths(request_token::paths()))
         .nest("/_matrix/client/v1", v1)
         .route(SUBMIT_PATH, get(submit_token::page).post(submit_token::post))
         .route("/_matrix/static/client/login/", get(fallback::login))

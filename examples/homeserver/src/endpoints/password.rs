@@ -33,8 +33,8 @@ async fn change(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure
     let mut run = uia::begin(app, peer, who.as_ref(), flows, &request);
     while let Some(granted) = run.granted().await? {
         let (plan, call) = granted.into_parts();
-        let done = replace(run.host.tx()?, &plan, device);
-        uia::ended(&mut run, call, done)?;
+        let done = replace(run.host.tx().await?, &plan, device);
+        uia::ended(&mut run, call, done).await?;
     }
     Ok(empty())
 }

@@ -12,7 +12,7 @@ use crate::logins::{Login, Wanted, log_in, response};
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{self, SecretHash};
 use crate::threepids;
-use crate::uia;
+use crate::uia::{self, UiaHost};
 use crate::who::{self, Peer};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -40,7 +40,8 @@ async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failu
         return register_unasked::appservice_user(app, peer, request).await;
     }
     app.policies.registration.check(kind)?;
-    with_uia(app, peer, request?, guests::token_of(body)?).await
+    // On the heap: a future is copied into each that awaits it, and this one is large.
+    Box::pin(with_uia(app, peer, request?, guests::token_of(body)?)).await
 }
 
 async fn with_uia(
@@ -54,28 +55,28 @@ async fn with_uia(
     let flows = &app.policies.register;
     let request = match request.check(&app.policies.strength, &app.config.server_name) {
         Ok(registration) => Upgradable { registration, guest },
-        Err(refused) => return Err(uia::refuse_registration(app, peer, refused).await),
+        Err(refused) => return Err(Box::pin(uia::refuse_registration(app, peer, refused)).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
     while let Some(step) = run.next().await? {
         match step {
-            Step::Admit(admit) => match may_take(app, run.host.tx()?, &request) {
+            Step::Admit(admit) => match may_take(app, &mut run.host, &request).await {
                 Ok(()) => run.go_on(admit.admitted()),
                 Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
                 Err(failure) => return Err(failure),
             },
             Step::Perform(granted) => {
                 let (upgrade, call) = granted.into_parts();
-                let done = make(app, run.host.tx()?, &upgrade).map(|(outcome, answer, again)| {
+                let done = make(app, run.host.tx().await?, &upgrade).map(|(outcome, answer, again)| {
                     made = Some(answer);
                     run.host.keep_result(again);
                     outcome
                 });
-                uia::ended(&mut run, call, done)?;
+                uia::ended(&mut run, call, done).await?;
             }
             Step::Repeat(repeat) => {
-                let again = run.host.kept_result(repeat.session_id())?.unwrap_or_default();
-                made = repeat_answer(app, run.host.tx()?, repeat.outcome(), &again)?;
+                let again = run.host.kept_result(repeat.session_id()).await?.unwrap_or_default();
+                made = repeat_answer(app, run.host.tx().await?, repeat.outcome(), &again)?;
                 run.go_on(if made.is_some() { repeat.repeated() } else { repeat.gone() });
             }
         }
@@ -148,9 +149,14 @@ fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
 }
 
 /// Whether the name is theirs to take: that of the guest they are, or one that nobody has.
-fn may_take(app: &App, tx: &Tx, request: &Upgradable<'_>) -> Result<(), Failure> {
+async fn may_take(app: &App, host: &mut UiaHost<'_>, request: &Upgradable<'_>) -> Result<(), Failure> {
     let name = request.registration.username.as_ref();
-    match (&request.guest, name) {
+    if request.guest.is_none() && name.is_none() {
+        // Nothing to look up.
+        return Ok(());
+    }
+    let tx = host.tx().await?;
+    let may = match (&request.guest, name) {
         (Some(token), _) => guests::find(tx, token, name).map(drop),
         // The session may have been told the guest's token: it is asked again when the account is made.
         (None, Some(name))
@@ -159,7 +165,10 @@ fn may_take(app: &App, tx: &Tx, request: &Upgradable<'_>) -> Result<(), Failure>
             Ok(())
         }
         (None, _) => is_free_for_params(app, tx, name),
-    }
+    };
+    // It is asked again when the account is made.
+    host.has_looked_up();
+    may
 }
 
 fn is_guest(tx: &Tx, name: &Localpart) -> Result<bool, Failure> {

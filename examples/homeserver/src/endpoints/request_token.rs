@@ -8,11 +8,10 @@ use crate::http::{JsonBody, answer};
 use crate::phones;
 use crate::threepids::{self, Wanted};
 use crate::who::{self, Peer, user_ref};
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use matrix_uia::endpoint::threepid::{
     GivenAddress, Medium, Purpose, RequestTokenRequest, RequestTokenResponse,
 };
@@ -21,8 +20,9 @@ use matrix_uia::server::reference::UserRef;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Text};
 
-/// Adds the six to the others.
-pub(super) fn routes(mut account: Router<SharedApp>) -> Router<SharedApp> {
+/// The six, for [`client_paths`](crate::http::client_paths).
+pub(super) fn paths() -> Vec<(String, MethodRouter<SharedApp>)> {
+    let mut paths = Vec::new();
     for (parent, purpose) in [
         ("/register", Purpose::Register),
         ("/account/password", Purpose::Reset),
@@ -32,10 +32,10 @@ pub(super) fn routes(mut account: Router<SharedApp>) -> Router<SharedApp> {
             let handler = async move |State(app): State<SharedApp>, peer: Peer, body: JsonBody| {
                 request(&app, &peer, &body.0, purpose, medium).await
             };
-            account = account.route(&format!("{parent}/{}/requestToken", medium.name()), post(handler));
+            paths.push((format!("{parent}/{}/requestToken", medium.name()), post(handler)));
         }
     }
-    account
+    paths
 }
 
 async fn request(

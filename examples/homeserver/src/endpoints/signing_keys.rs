@@ -28,8 +28,8 @@ async fn publish(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failur
     while let Some(step) = run.next().await? {
         match step {
             Step::Admit(admit) => {
-                let stored = signing_keys::load(run.host.tx()?, user)?;
-                let devices = devices::list(run.host.tx()?, user)?;
+                let stored = signing_keys::load(run.host.tx().await?, user)?;
+                let devices = devices::list(run.host.tx().await?, user)?;
                 let ids = devices.iter().map(|device| device.device_id.as_str());
                 run.go_on(match request.admit(&stored.read(), ids) {
                     Err(refusal) => admit.refused(refusal),
@@ -42,8 +42,8 @@ async fn publish(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failur
             }
             Step::Perform(granted) => {
                 let (upload, call) = granted.into_parts();
-                let done = store(run.host.tx()?, user, &upload);
-                uia::ended(&mut run, call, done)?;
+                let done = store(run.host.tx().await?, user, &upload);
+                uia::ended(&mut run, call, done).await?;
             }
             Step::Repeat(repeat) => run.go_on(repeat.repeated()),
         }

@@ -49,8 +49,8 @@ async fn try_add(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failur
     let mut run = uia::begin(app, peer, Some(&who), flows, &request);
     while let Some(granted) = run.granted().await? {
         let (addition, call) = granted.into_parts();
-        let done = bind(app, run.host.tx()?, addition);
-        uia::ended(&mut run, call, done)?;
+        let done = bind(app, run.host.tx().await?, addition);
+        uia::ended(&mut run, call, done).await?;
     }
     Ok(empty())
 }

@@ -3,8 +3,6 @@
 use super::listener::Caller;
 use crate::clock;
 use axum::extract::{ConnectInfo, Request};
-use axum::middleware::Next;
-use axum::response::Response;
 use matrix_uia::Timestamp;
 
 /// When the head of the request was read. What came in before a call succeeded raced it; what came in
@@ -12,11 +10,11 @@ use matrix_uia::Timestamp;
 #[derive(Debug, Clone, Copy)]
 pub struct Arrived(pub Timestamp);
 
-/// Stamps the request. The outermost layer: reading the body and waiting for a worker take their time.
-pub(super) async fn stamp(mut request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(caller)) = request.extensions().get::<ConnectInfo<Caller>>() {
+/// Stamps the request, before anything else: reading the body and waiting for a worker take their time.
+pub(super) fn stamp(request: &mut Request) {
+    let extensions = request.extensions_mut();
+    if let Some(ConnectInfo(caller)) = extensions.get::<ConnectInfo<Caller>>() {
         caller.head_is_whole();
     }
-    request.extensions_mut().insert(Arrived(clock::now()));
-    next.run(request).await
+    extensions.insert(Arrived(clock::now()));
 }

@@ -1,20 +1,94 @@
 //! A handler that panics, and a client that hangs up.
 
 use super::answer;
-use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::middleware::Next;
 use axum::response::Response;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::runtime::Handle;
 
-/// Runs the handler as a task of its own.
+/// A handler that runs to its end.
 ///
-/// A panic in it is answered 500 instead of a dropped connection. And it runs to its end: without this, a
-/// client that hangs up would drop the handler at whatever `await` it stands, between a step of
-/// authentication and what follows from it.
-pub(super) async fn contain(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
-        Ok(response) => response,
-        // What happened is on standard error already, from the panic hook.
-        Err(_) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, "M_UNKNOWN", "internal error"),
+/// A panic in it is answered 500 instead of a dropped connection. And a client that hangs up, which drops what its
+/// connection waits for, leaves the rest of it to a task: without that the handler would end at whatever `await` it
+/// stands, between a step of authentication and what follows from it. Most clients wait, so a task for every request
+/// would cost more than the few that need one.
+pub(super) struct Contained {
+    /// `None`: it has ended.
+    handler: Option<Pin<Box<dyn Future<Output = Response> + Send>>>,
+}
+
+impl Contained {
+    pub(super) fn new(handler: impl Future<Output = Response> + Send + 'static) -> Self {
+        Self { handler: Some(Box::pin(handler)) }
+    }
+}
+
+impl Future for Contained {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let Some(handler) = &mut self.handler else { return Poll::Pending };
+        // A handler that has panicked is not polled again, so nobody sees what it left half-done; what requests share
+        // guards itself.
+        let answer = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(answer)) => answer,
+            // What happened is on standard error already, from the panic hook.
+            Err(_) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, "M_UNKNOWN", "internal error"),
+        };
+        self.handler = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        // Outside of a runtime the process ends.
+        if let (Some(rest), Ok(runtime)) = (self.handler.take(), Handle::try_current()) {
+            drop(runtime.spawn(rest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_handler_whose_client_hangs_up_runs_to_its_end() {
+        let (go_on, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (may_go_on, has_ended) = (Arc::clone(&go_on), Arc::clone(&ended));
+        let handler = Contained::new(async move {
+            may_go_on.notified().await;
+            has_ended.notify_one();
+            answer::json(StatusCode::OK, "{}")
+        });
+        assert!(timeout(Duration::from_millis(20), handler).await.is_err(), "it waits");
+        go_on.notify_one();
+        timeout(Duration::from_secs(5), ended.notified()).await.expect("it goes on in a task");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_has_ended_or_panicked_is_not_polled_again() {
+        let polls = Arc::new(AtomicUsize::new(0));
+        for panics in [false, true] {
+            let polled = Arc::clone(&polls);
+            let handler = Contained::new(async move {
+                polled.fetch_add(1, Ordering::SeqCst);
+                assert!(!panics, "as the test wants");
+                answer::json(StatusCode::OK, "{}")
+            });
+            let status = if panics { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+            assert_eq!(handler.await.status(), status);
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(polls.load(Ordering::SeqCst), 2);
     }
 }

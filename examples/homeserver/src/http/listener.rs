@@ -106,7 +106,7 @@ impl Listener for BoundedListener {
                 stream,
                 handling: Arc::clone(&handling),
                 phase: Phase::Head,
-                deadline: Box::pin(sleep(self.header_timeout)),
+                deadline: Deadline::after(self.header_timeout),
                 header_timeout: self.header_timeout,
                 idle_timeout: self.idle_timeout,
                 _permit: permit,
@@ -153,13 +153,48 @@ enum Phase {
     Writing,
 }
 
+/// A moment that is set anew several times a request.
+///
+/// The runtime's timer is only set when it would ring too late. Where it rings too early, it is set to what is left:
+/// so one that is always put off rings once in the shortest of the times, and not at all for each request.
+struct Deadline {
+    at: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Deadline {
+    fn after(patience: Duration) -> Self {
+        let timer = Box::pin(sleep(patience));
+        Self { at: timer.deadline(), timer }
+    }
+
+    fn set(&mut self, patience: Duration) {
+        let now = Instant::now();
+        self.at = now.checked_add(patience).unwrap_or(now);
+        if self.at < self.timer.deadline() {
+            self.timer.as_mut().reset(self.at);
+        }
+    }
+
+    /// Ready once the moment has come; until then the task is woken for it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= self.at {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(self.at);
+        }
+        Poll::Pending
+    }
+}
+
 /// A connection that ends when its client keeps it waiting for too long.
 pub struct Connection {
     stream: TcpStream,
     /// Set by who handles the request, cleared by the answer.
     handling: Arc<AtomicBool>,
     phase: Phase,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Deadline,
     header_timeout: Duration,
     idle_timeout: Duration,
     _permit: Option<OwnedSemaphorePermit>,
@@ -170,12 +205,11 @@ impl Connection {
     fn enter(&mut self, phase: Phase) {
         let patience = if phase == Phase::Head { self.header_timeout } else { self.idle_timeout };
         self.phase = phase;
-        let now = Instant::now();
-        self.deadline.as_mut().reset(now.checked_add(patience).unwrap_or(now));
+        self.deadline.set(patience);
     }
 
     fn out_of_patience<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// What came of a write. The answer ends the wait of the request for it.
@@ -185,7 +219,7 @@ impl Connection {
             self.enter(Phase::Idle);
             // hyper has found nothing to read while the request was handled, and doesn't look again unless it
             // is woken: when the time is over.
-            let _registered = self.deadline.as_mut().poll(cx);
+            let _registered = self.deadline.poll(cx);
             return done;
         }
         if self.phase != Phase::Writing {

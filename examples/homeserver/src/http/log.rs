@@ -1,18 +1,30 @@
 //! One line for each request.
 
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{Method, StatusCode};
 use std::time::Instant;
 
-/// Logs what was asked and how it ended. The path as it was mounted, not as it was sent: a path or a query
-/// string may hold a session ID, a token, or anything at all.
-pub(super) async fn log(request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let path = path.as_ref().map_or("(unknown)", MatchedPath::as_str);
-    tracing::info!(%method, path, status = response.status().as_u16(), took = ?begun.elapsed());
-    response
+/// The line of a request that is being handled. Of the path it has what was mounted, not what was sent: a path or a
+/// query string may hold a session ID, a token, or anything at all.
+pub(super) struct Line {
+    begun: Instant,
+    method: Method,
+    path: Option<MatchedPath>,
+}
+
+impl Line {
+    pub(super) fn begin(request: &Request) -> Self {
+        Self {
+            begun: Instant::now(),
+            method: request.method().clone(),
+            path: request.extensions().get().cloned(),
+        }
+    }
+
+    /// Logs what was asked and how it ended.
+    pub(super) fn end(self, status: StatusCode) {
+        let Self { begun, method, path } = self;
+        let path = path.as_ref().map_or("(unknown)", MatchedPath::as_str);
+        tracing::info!(%method, path, status = status.as_u16(), took = ?begun.elapsed());
+    }
 }

@@ -27,17 +27,29 @@ pub use server::{Ended, serve};
 pub use signals::{Stopping, signals};
 pub use token::bearer_token;
 
+use contain::Contained;
+
 use crate::config::Edges;
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use axum::routing::MethodRouter;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Mounts paths such as `/account/password` under `/_matrix/client/v3`, and under `r0`, which old clients
 /// still say and mean the same by.
-pub fn client_paths<S: Clone + Send + Sync + 'static>(paths: Router<S>) -> Router<S> {
-    Router::new().nest("/_matrix/client/v3", paths.clone()).nest("/_matrix/client/r0", paths)
+///
+/// Each stands in the router whole: in a nested one, the path of every request would be made anew.
+pub fn client_paths<S: Clone + Send + Sync + 'static>(
+    paths: impl IntoIterator<Item = (impl AsRef<str>, MethodRouter<S>)>,
+) -> Router<S> {
+    paths.into_iter().fold(Router::new(), |router, (path, methods)| {
+        let [v3, r0] = ["v3", "r0"].map(|version| format!("/_matrix/client/{version}{}", path.as_ref()));
+        router.route(&v3, methods.clone()).route(&r0, methods)
+    })
 }
 
 /// Puts around the endpoints what every answer has in common. Nothing may be mounted afterwards.
@@ -47,12 +59,27 @@ pub fn finish(endpoints: Router, edges: &Edges, stopping: &Stopping) -> Router {
     endpoints
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        // From the inside out: each layer sees what the one below it answers.
-        .layer(from_fn_with_state(patience, body::read_whole))
-        .layer(from_fn(contain::contain))
-        .layer(from_fn(cors::allow_browsers))
-        .layer(from_fn(log::log))
-        .layer(from_fn(arrival::stamp))
+        .layer(from_fn_with_state(Arc::new(patience), around))
+}
+
+/// All of it is one layer: each is a future of its own, on the heap, and a copy of the services in it.
+async fn around(
+    State(patience): State<Arc<body::Patience>>,
+    mut request: Request,
+    endpoint: Next,
+) -> Response {
+    arrival::stamp(&mut request);
+    let line = log::Line::begin(&request);
+    let mut response = match cors::preflight(request.method()) {
+        Some(response) => response,
+        None => match body::read_whole(request, &patience).await {
+            Ok(request) => Contained::new(endpoint.run(request)).await,
+            Err(refused) => refused,
+        },
+    };
+    cors::allow_browsers(&mut response);
+    line.end(response.status());
+    response
 }
 
 async fn unknown_path() -> Response {

@@ -24,17 +24,16 @@ impl Server {
     }
 
     async fn with(edges: &Edges) -> Self {
-        let paths = Router::new()
-            .route("/echo", post(async |JsonBody(body): JsonBody| answer::json(StatusCode::OK, body)))
-            .route("/for_ever", get(async || std::future::pending::<Response>().await))
-            .route("/panic", get(async || -> Response { panic!("as the test wants") }))
-            .route(
-                "/slow",
-                get(async || {
-                    sleep(Duration::from_millis(200)).await;
-                    answer::json(StatusCode::OK, "{}")
-                }),
-            );
+        let slow = async || {
+            sleep(Duration::from_millis(200)).await;
+            answer::json(StatusCode::OK, "{}")
+        };
+        let paths = [
+            ("/echo", post(async |JsonBody(body): JsonBody| answer::json(StatusCode::OK, body))),
+            ("/for_ever", get(async || std::future::pending::<Response>().await)),
+            ("/panic", get(async || -> Response { panic!("as the test wants") })),
+            ("/slow", get(slow)),
+        ];
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = mpsc::channel(2);

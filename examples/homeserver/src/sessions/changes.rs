@@ -29,7 +29,8 @@ pub struct Keep<'k> {
 }
 
 impl Sessions {
-    /// Carries out every change and ends the transaction.
+    /// Carries out every change and ends the transaction; if there is none yet, it begins if something is to be written
+    /// about accounts.
     ///
     /// # Errors
     ///
@@ -38,28 +39,45 @@ impl Sessions {
     pub async fn commit<'c>(
         self: &Arc<Self>,
         db: &Db,
-        tx: Tx,
+        tx: Option<Tx>,
         changes: impl Iterator<Item = Change<'c>> + Clone + Send,
         keep: Keep<'_>,
     ) -> std::result::Result<Committed, Failure> {
         let now = self.clock.now();
         let Keep { kept, result, owner, claim } = keep;
-        if !self.write_accounts(&tx, changes.clone(), result, now)? {
+        let tx = match tx {
+            None if changes.clone().any(|change| self.needs_transaction(&change)) => Some(db.begin().await?),
+            tx => tx,
+        };
+        if let Some(tx) = &tx
+            && !self.write_accounts(tx, changes.clone(), result, now)?
+        {
             return Ok(Committed::Lost);
         }
         match &self.place {
             Place::Database(bounds) => {
+                let Some(tx) = tx else { return Ok(Committed::Stored) };
                 let committed = self.write_rows(&tx, changes, kept.as_deref(), owner, *bounds, now)?;
                 if committed == Committed::Stored {
                     tx.commit()?;
                 }
                 Ok(committed)
             }
-            Place::Memory(memory) => Ok(self.write_memory(tx, memory, changes, kept, owner, now)?),
+            Place::Memory(memory) => Ok(memory.write(tx, changes, kept, owner, now)?),
             Place::Elsewhere(elsewhere) => {
                 let order = Order::of(changes, kept, owner, now);
                 self.write_elsewhere(elsewhere, db, tx, order, claim).await
             }
+        }
+    }
+
+    /// Whether a change is written to the database of the accounts.
+    fn needs_transaction(&self, change: &Change<'_>) -> bool {
+        match change {
+            // Without a transaction there is nothing to undo.
+            Change::Undo => false,
+            Change::GiveBack { .. } | Change::Spend { .. } | Change::Remove { .. } => true,
+            Change::Put { session, .. } => session.outcome().is_some() || self.are_in_the_database(),
         }
     }
 

@@ -148,6 +148,17 @@ impl Elsewhere {
         Ok(found.await?.map(|(session, kept)| Found { session, kept }))
     }
 
+    /// Whether there is a session of this digest.
+    pub(super) async fn holds(&self, digest: Digest) -> Result<bool, Trouble> {
+        self.ask(move |database| async move {
+            match &*database {
+                Database::Redis(sessions) => sessions.holds(digest).await.map_err(trouble),
+                Database::Postgres(sessions) => sessions.holds(digest).await.map_err(trouble),
+            }
+        })
+        .await
+    }
+
     /// All of it or nothing; and the session that made room. After an error, either may be.
     pub(super) async fn commit(&self, order: Arc<Order>) -> Result<(Committed, Option<Gone>), Trouble> {
         self.ask(move |database| async move {

@@ -1,30 +1,51 @@
 //! Sessions in the crate's own store: they end with the process, and no database undoes what becomes of them.
 
-use super::{Claim, EXPIRE_AT_ONCE, Found, Sessions};
+use super::{Claim, ClaimOf, EXPIRE_AT_ONCE, Found, Sessions};
 use crate::db::{Db, Result, Tx};
 use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Proof;
-use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Store as _};
+use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Record, Store as _};
 use matrix_uia::{Session, SessionId, Timestamp};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// For how many sessions that are gone the server remembers to give back what was reserved for them. Beyond that, as
+/// after a crash, it runs out by itself.
+const OWED: usize = 4096;
+
 #[derive(Debug)]
 pub(super) struct Memory {
-    store: Mutex<HashedStore<String>>,
-    /// Sessions of calls that failed before anybody was told an ID: what is reserved for them is to be given back.
-    /// Each is in the store until it is, so the store's limit bounds them.
-    abandoned: Mutex<Vec<SessionId>>,
+    store: Mutex<HashedStore<Beside>>,
+    /// Sessions that are gone, and for which something may be reserved. Locked after the store.
+    owed: Mutex<Vec<(SessionId, Session)>>,
+}
+
+/// What is kept beside a session.
+#[derive(Debug, Default)]
+struct Beside {
+    /// Parameters of the request, as JSON; empty if nothing is kept.
+    kept: String,
+    /// A claim of it was taken back: what the claim had reserved, the session doesn't know of.
+    unclaimed: bool,
 }
 
 impl Memory {
     pub(super) fn new(lifetimes: Lifetimes, all: usize, per_owner: usize) -> Self {
         let store = HashedStore::new(lifetimes, all).with_sessions_per_owner(per_owner);
-        Self { store: Mutex::new(store), abandoned: Mutex::default() }
+        Self { store: Mutex::new(store), owed: Mutex::default() }
     }
 
     pub(super) fn load(&self, id: &SessionId) -> Option<Found> {
         let store = lock(&self.store);
-        store.load(id).map(|record| Found { session: record.session, kept: record.kept.clone() })
+        store.load(id).map(|record| Found { session: record.session, kept: record.kept.kept.clone() })
+    }
+
+    /// Whether there is a session of this digest for which something may be reserved. It looks at every session.
+    pub(super) fn holds(&self, digest: Digest, digest_of: impl Fn(&SessionId) -> Digest) -> bool {
+        let store = lock(&self.store);
+        store
+            .iter()
+            .any(|(id, record)| may_have_reserved(record.kept, &record.session) && digest_of(id) == digest)
     }
 
     /// Removes the open sessions of a user.
@@ -34,84 +55,46 @@ impl Memory {
         ended.map(|(id, record)| (id, record.session)).collect()
     }
 
-    /// Removes some of those that have run out.
-    pub(super) fn take_expired(&self, now: Timestamp, at_most: usize) -> Vec<(SessionId, Session)> {
+    /// Removes some of those that have run out; whether there was any.
+    pub(super) fn expire(&self, now: Timestamp, at_most: usize) -> bool {
         let mut store = lock(&self.store);
         let expired = std::iter::from_fn(|| store.expire(now)).take(at_most);
-        expired.map(|(id, record)| (id, record.session)).collect()
+        expired.map(|(id, record)| self.owe(id, record)).count() > 0
     }
 
     /// Takes a claim back whose call was not carried out: the session is as it was before, and a request need not wait
     /// until the claim lapses.
     pub(super) fn unclaim(&self, claim: Claim, now: Timestamp) {
+        let Claim { id, revision, of } = claim;
         let mut store = lock(&self.store);
-        match claim.before {
-            Some(before) => {
-                // Lost only to who has taken the claim over.
-                let _taken_over = store.replace(claim.id, claim.revision, &before, None, now);
+        // Lost only to who has taken the claim over.
+        let found = store.load(&id).filter(|record| record.session.revision() == revision);
+        let Some(kept) = found.map(|record| record.kept.kept.clone()) else { return };
+        match of {
+            ClaimOf::Open { before } => {
+                let beside = Beside { kept, unclaimed: true };
+                let _as_found = store.replace(id, revision, &before, Some(beside), now);
             }
-            // Nobody has been told its ID.
-            None => {
-                let found = store.load(&claim.id).map(|record| record.session);
-                let Some(session) = found.filter(|session| session.revision() == claim.revision) else {
-                    return;
-                };
-                if session.proofs().any(Proof::is_reservation) {
-                    lock(&self.abandoned).push(claim.id);
-                } else {
-                    let _reserved_nothing = store.remove(&claim.id);
+            ClaimOf::New { .. } => {
+                if let Some(record) = store.remove(&id) {
+                    self.owe(id, record);
                 }
             }
         }
     }
 
-    fn some_abandoned(&self) -> Vec<(SessionId, Session)> {
-        let store = lock(&self.store);
-        let mut abandoned = lock(&self.abandoned);
-        abandoned.retain(|id| store.load(id).is_some());
-        let session_of = |id: &SessionId| store.load(id).map(|record| (*id, record.session));
-        abandoned.iter().filter_map(session_of).take(EXPIRE_AT_ONCE).collect()
-    }
-
-    #[cfg(test)]
-    pub(super) fn all(&self) -> Vec<Session> {
-        lock(&self.store).iter().map(|(_, record)| record.session).collect()
-    }
-}
-
-impl Sessions {
-    /// Gives back what is reserved for calls that failed, and that no later request can give back: some of it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database. It is done later, then.
-    pub(super) async fn give_back_abandoned(&self, memory: &Memory, db: &Db) -> Result<bool> {
-        let abandoned = memory.some_abandoned();
-        if abandoned.is_empty() {
-            return Ok(false);
-        }
-        db.transaction(|tx| {
-            abandoned.iter().try_for_each(|(id, session)| self.give_back(tx, self.digest(id), session))
-        })
-        .await?;
-        let mut store = lock(&memory.store);
-        for (id, _) in &abandoned {
-            let _given_back = store.remove(id);
-        }
-        Ok(true)
-    }
-
     /// Sessions change when the database has committed, or it is seen to that they are as they were.
-    pub(super) fn write_memory<'c>(
+    pub(super) fn write<'c>(
         &self,
-        tx: Tx,
-        memory: &Memory,
+        tx: Option<Tx>,
         changes: impl Iterator<Item = Change<'c>> + Clone,
         kept: Option<String>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Committed> {
-        let store = &mut lock(&memory.store);
+        let store = &mut lock(&self.store);
+        let unclaimed = changes.clone().any(|change| was_unclaimed(store, &change));
+        let kept = kept.map(|kept| Beside { kept, unclaimed });
         let made = changes.clone().find_map(|change| match change {
             Change::Put { id, expected: None, .. } => Some(id),
             _ => None,
@@ -120,7 +103,7 @@ impl Sessions {
             if !changes.clone().all(|change| as_read(store, &change)) {
                 return Ok(Committed::Lost);
             }
-            tx.commit()?;
+            tx.map_or(Ok(()), Tx::commit)?;
             // Every session is as it was read, and nobody else has the lock.
             let _stored = store.commit(changes, kept, owner, now);
             return Ok(Committed::Stored);
@@ -130,11 +113,7 @@ impl Sessions {
             Ok(stored) => stored.evicted,
             Err(not_stored) => return Ok(not_stored.into()),
         };
-        let given_back = match &evicted {
-            Some((id, record)) => self.give_back(&tx, self.digest(id), &record.session),
-            None => Ok(()),
-        };
-        if let Err(error) = given_back.and_then(|()| tx.commit()) {
+        if let Err(error) = tx.map_or(Ok(()), Tx::commit) {
             // Nobody has been told of it.
             let _never_was = store.remove(&made);
             if let Some((id, record)) = evicted {
@@ -143,16 +122,68 @@ impl Sessions {
             }
             return Err(error);
         }
+        if let Some((id, record)) = evicted {
+            self.owe(id, record);
+        }
         Ok(Committed::Stored)
+    }
+
+    /// A session is gone: what is reserved for it is to be given back.
+    fn owe(&self, id: SessionId, record: Record<Beside>) {
+        if may_have_reserved(&record.kept, &record.session) {
+            let mut owed = lock(&self.owed);
+            if owed.len() < OWED {
+                owed.push((id, record.session));
+            }
+        }
+    }
+
+    fn some_owed(&self) -> Vec<(SessionId, Session)> {
+        lock(&self.owed).iter().take(EXPIRE_AT_ONCE).cloned().collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Session> {
+        lock(&self.store).iter().map(|(_, record)| record.session).collect()
     }
 }
 
+impl Sessions {
+    /// Gives back what is reserved for sessions that are gone: some of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. It is done later, then.
+    pub(super) async fn give_back_owed(&self, memory: &Memory, db: &Db) -> Result<bool> {
+        let owed = memory.some_owed();
+        if owed.is_empty() {
+            return Ok(false);
+        }
+        db.transaction(|tx| {
+            owed.iter().try_for_each(|(id, session)| self.give_back(tx, self.digest(id), session))
+        })
+        .await?;
+        lock(&memory.owed).retain(|(id, _)| !owed.iter().any(|(given_back, _)| given_back == id));
+        Ok(true)
+    }
+}
+
+fn may_have_reserved(beside: &Beside, session: &Session) -> bool {
+    beside.unclaimed || session.proofs().any(Proof::is_reservation)
+}
+
+/// Whether a change is about a session a claim of which was taken back.
+fn was_unclaimed(store: &HashedStore<Beside>, change: &Change<'_>) -> bool {
+    let Change::Put { id, expected: Some(_), .. } = change else { return false };
+    store.load(id).is_some_and(|record| record.kept.unclaimed)
+}
+
 /// Whether the session that a change is about is the one that was read.
-fn as_read(store: &HashedStore<String>, change: &Change<'_>) -> bool {
+fn as_read(store: &HashedStore<Beside>, change: &Change<'_>) -> bool {
     let (Change::Put { id, expected: Some(expected), .. } | Change::Remove { id, expected }) = change else {
         return true;
     };
-    store.load(id).is_some_and(|record| record.session.revision() == *expected)
+    store.revision(id) == Some(*expected)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

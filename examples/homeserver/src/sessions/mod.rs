@@ -22,7 +22,7 @@ use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
-use matrix_uia::server::reference::UserRef;
+use matrix_uia::server::reference::{Reference, UserRef};
 use matrix_uia::server::sealed::IdKeys;
 use matrix_uia::server::session::Revision;
 use matrix_uia::server::store::{Lifetimes, OwnerKey};
@@ -47,10 +47,25 @@ pub struct Found {
 pub struct Claim {
     pub id: SessionId,
     pub revision: Revision,
-    /// The session before; `None` if it was claimed as it was made.
-    pub before: Option<Session>,
-    /// The session, if it was claimed as it was made.
-    pub unborn: Option<Session>,
+    pub of: ClaimOf,
+}
+
+/// What a claim was made of.
+#[derive(Debug, Clone)]
+pub enum ClaimOf {
+    /// Of a session that was open, as it was before.
+    Open { before: Session },
+    /// Of one that was claimed as it was made: nobody has been told its ID.
+    New { session: Session },
+}
+
+/// What is known of a session before a transaction begins.
+#[derive(Debug)]
+pub enum Ahead {
+    /// It was looked for. What has become of it meanwhile, the commit finds out.
+    Found(Option<Found>),
+    /// It is in the database of the accounts: it is to be loaded in the transaction.
+    InDatabase,
 }
 
 /// A place for sessions. Every method that is given a transaction is called in it.
@@ -120,6 +135,11 @@ impl Sessions {
         }
     }
 
+    /// Whether they are rows beside the accounts, loaded and stored in the transaction of their request.
+    pub const fn are_in_the_database(&self) -> bool {
+        matches!(self.place, Place::Database(_))
+    }
+
     /// Against whose bound a session counts that a request begins: its user's or, without a token, its peer's.
     pub fn owner(&self, user: Option<UserRef>, peer: IpAddr) -> OwnerKey {
         match (user, peer) {
@@ -134,20 +154,22 @@ impl Sessions {
         self.key.claimant(*id)
     }
 
-    /// Looks for a session that lives elsewhere, before a transaction begins: no account waits for another database.
-    /// `None` if none does. What has become of it meanwhile, the commit finds out.
+    /// Looks for a session where that needs no transaction: no account waits for another database, nor for a request
+    /// that asks about no account. In memory, some of what has run out ends.
     ///
     /// # Errors
     ///
-    /// That database is down.
-    pub async fn load_ahead(
-        &self,
-        id: Option<SessionId>,
-    ) -> std::result::Result<Option<Option<Found>>, Trouble> {
-        match (&self.place, id) {
-            (Place::Elsewhere(elsewhere), Some(id)) => elsewhere.load(id).await.map(Some),
-            _ => Ok(None),
-        }
+    /// The database of the sessions is down.
+    pub async fn load_ahead(&self, id: Option<SessionId>) -> std::result::Result<Ahead, Trouble> {
+        Ok(match (&self.place, id) {
+            (Place::Database(_), _) => Ahead::InDatabase,
+            (Place::Elsewhere(_), None) => Ahead::Found(None),
+            (Place::Elsewhere(elsewhere), Some(id)) => Ahead::Found(elsewhere.load(id).await?),
+            (Place::Memory(memory), id) => {
+                memory.expire(self.clock.now(), EXPIRE_AT_ONCE);
+                Ahead::Found(id.and_then(|id| memory.load(&id)))
+            }
+        })
     }
 
     pub fn load(&self, tx: &Tx, id: &SessionId) -> Result<Option<Found>> {
@@ -156,6 +178,26 @@ impl Sessions {
             Place::Elsewhere(_) => Ok(None),
             Place::Memory(memory) => Ok(memory.load(id)),
             Place::Database(_) => Ok(table::load(tx, self.digest(id).as_bytes())?.and_then(rows::read)),
+        }
+    }
+
+    /// Whether there is a session of this digest that may have reserved something. `None`: only another database knows.
+    pub fn holds(&self, tx: &Tx, digest: Digest) -> Result<Option<bool>> {
+        Ok(match &self.place {
+            Place::Memory(memory) => Some(memory.holds(digest, |id| self.digest(id))),
+            Place::Database(_) => Some(table::load(tx, digest.as_bytes())?.is_some()),
+            Place::Elsewhere(_) => None,
+        })
+    }
+
+    /// Takes a claim of a validation back, if there is no session of this digest, which had claimed it: a crash came
+    /// between the two. In a task: no request waits for another database with a transaction open.
+    pub fn give_back_if_gone(self: &Arc<Self>, db: &Db, validation: Reference, claimant: Digest) {
+        if let Place::Elsewhere(elsewhere) = &self.place {
+            let (sessions, elsewhere, db) = (Arc::clone(self), elsewhere.clone(), db.clone());
+            tokio::spawn(
+                async move { sessions.give_back_orphan(&elsewhere, &db, validation, claimant).await },
+            );
         }
     }
 
@@ -183,13 +225,8 @@ impl Sessions {
         match &self.place {
             // The timer's to do.
             Place::Elsewhere(_) => Ok(false),
-            Place::Memory(memory) => {
-                let expired = memory.take_expired(now, EXPIRE_AT_ONCE);
-                for (id, session) in &expired {
-                    self.give_back(tx, self.digest(id), session)?;
-                }
-                Ok(!expired.is_empty())
-            }
+            // What was reserved for them is given back when it is settled.
+            Place::Memory(memory) => Ok(memory.expire(now, EXPIRE_AT_ONCE)),
             Place::Database(_) => {
                 let expired = table::take_expired(tx, now.as_millis(), self.latest_end(now), EXPIRE_AT_ONCE)?;
                 let any = !expired.is_empty();
@@ -217,14 +254,14 @@ impl Sessions {
         }
     }
 
-    /// Gives back some of what calls that failed had reserved; whether there was any.
+    /// Gives back some of what was reserved for sessions that are gone from memory; whether there was any.
     ///
     /// # Errors
     ///
     /// Those of the database. It is done later, then.
     pub async fn settle(&self, db: &Db) -> Result<bool> {
         match &self.place {
-            Place::Memory(memory) => self.give_back_abandoned(memory, db).await,
+            Place::Memory(memory) => self.give_back_owed(memory, db).await,
             Place::Database(_) | Place::Elsewhere(_) => Ok(false),
         }
     }

@@ -9,10 +9,14 @@
 //! hangs up cuts nothing off in the middle.
 
 use super::elsewhere::{Elsewhere, Gone, Order, Trouble};
-use super::{Claim, EXPIRE_AT_ONCE, Sessions};
+use super::{Claim, ClaimOf, EXPIRE_AT_ONCE, Sessions};
 use crate::db::{Db, Result as DbResult, Tx};
 use crate::failure::Failure;
+use crate::{fault, reservations};
 use matrix_uia::server::commit::Committed;
+use matrix_uia::server::digest::Digest;
+use matrix_uia::server::reference::Reference;
+use matrix_uia::server::session::Proof;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -28,11 +32,14 @@ impl Sessions {
         self: &Arc<Self>,
         elsewhere: &Elsewhere,
         db: &Db,
-        tx: Tx,
+        tx: Option<Tx>,
         order: Option<Order>,
         claim: Option<Claim>,
     ) -> Result<Committed, Failure> {
-        tx.commit()?;
+        if let Some(tx) = tx {
+            tx.commit()?;
+            fault::point("between what is reserved and its session");
+        }
         let Some(order) = order else { return Ok(Committed::Stored) };
         let (answer, answered) = oneshot::channel();
         // Dropped with the request; told that there is one that goes on.
@@ -81,10 +88,15 @@ impl Sessions {
 
     /// Takes a claim back whose call was not carried out.
     pub(super) async fn unclaim_elsewhere(&self, elsewhere: &Elsewhere, db: &Db, claim: Claim) {
-        if let (None, Some(session)) = (&claim.before, &claim.unborn) {
-            self.give_back_all(db, &[(self.digest(&claim.id), session.clone())]).await;
-        }
-        let order = Order::restore(claim.id, claim.revision, claim.before, self.clock.now());
+        let Claim { id, revision, of } = claim;
+        let before = match of {
+            ClaimOf::Open { before } => Some(before),
+            ClaimOf::New { session } => {
+                self.give_back_all(db, &[(self.digest(&id), session)]).await;
+                None
+            }
+        };
+        let order = Order::restore(id, revision, before, self.clock.now());
         let order = Arc::new(order);
         let mut pause = FIRST_PAUSE;
         for _ in 0..ATTEMPTS {
@@ -94,6 +106,25 @@ impl Sessions {
             }
             sleep(pause).await;
             pause = pause.saturating_mul(2);
+        }
+    }
+
+    /// Gives back what a session had claimed that was never stored.
+    pub(super) async fn give_back_orphan(
+        &self,
+        elsewhere: &Elsewhere,
+        db: &Db,
+        validation: Reference,
+        claimant: Digest,
+    ) {
+        // Who can't be asked now is asked when somebody wants it again.
+        if elsewhere.holds(claimant).await != Ok(false) {
+            return;
+        }
+        let give_back =
+            |tx: &Tx| reservations::give_back(tx, claimant, Proof::Threepid(validation), &self.validations);
+        if let Err(error) = db.transaction(give_back).await {
+            tracing::error!(%error, "a claim without a session can't be given back");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The server as its clients see it, in this process: with a clock that is set, and a database that fails.
 
 mod appservices;
+mod claims;
 mod disk;
 mod flood;
 mod forms;

@@ -6,6 +6,7 @@ use crate::db::validations::{self, Stored};
 use crate::db::{Tx, UserKey, users};
 use crate::failure::Failure;
 use crate::who;
+use matrix_uia::Timestamp;
 use matrix_uia::endpoint::threepid::{ClaimBy, Claimant, Claimed, Medium, Threepid, Validation};
 use matrix_uia::server::check::{AddressBy, AddressCheck};
 use matrix_uia::server::question::Question;
@@ -35,12 +36,27 @@ pub fn claim<'q>(
         session: app.policies.key.claimant(question.session_id()),
         user: question.user(),
     };
-    let policies = &app.policies.addresses;
-    let claimed = Validation::claim(validation, by, claimant, policies, rules, app.clock.now());
-    let granted = match claimed {
+    let (policies, now) = (&app.policies.addresses, app.clock.now());
+    let claim = |found| Validation::claim(found, by, claimant, policies, rules, now);
+    let granted = match claim(validation.clone()) {
         Claimed::Granted(granted) => granted,
         Claimed::NotYet => return Ok(check.pending(reference)),
-        Claimed::Refused => return Ok(check.refused()),
+        Claimed::Refused => {
+            // By a session that may be gone: a crash came between its claim and what was to become of it.
+            let lapses = |(_, since): &(_, Timestamp)| since.has_run_out(app.policies.rules.claim_for, now);
+            let other = validation.as_ref().and_then(Validation::claimed_by).filter(lapses);
+            let Some((other, _)) = other else { return Ok(check.refused()) };
+            let free = validation.and_then(|validation| validation.give_back(other));
+            let Claimed::Granted(granted) = claim(free) else { return Ok(check.refused()) };
+            match app.sessions.holds(tx, other)? {
+                Some(true) => return Ok(check.refused()),
+                Some(false) => granted,
+                None => {
+                    app.sessions.give_back_if_gone(&app.db, reference, other);
+                    return Ok(check.pending(reference));
+                }
+            }
+        }
     };
     let owner = match threepids::owner(tx, granted.threepid())? {
         Some(owner) => users::by_key(tx, owner)?.as_ref().map(who::subject),

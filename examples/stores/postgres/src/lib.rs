@@ -83,6 +83,15 @@ impl Sessions {
         Ok(row.and_then(|row| Some((serde_json::from_str(row.get(0)).ok()?, row.get(1)))))
     }
 
+    /// Whether there is a session under this key: one of another program's version, too.
+    pub async fn holds(&self, key: Digest) -> Result<bool, Error> {
+        let rows = self.ask(async |db| {
+            let found = db.prepare_cached("SELECT 1 FROM uia_sessions WHERE id = $1").await?;
+            db.query(&found, &[&key.as_bytes().as_slice()]).await
+        });
+        Ok(!rows.await?.is_empty())
+    }
+
     /// Carries out the changes that are about sessions, all or none. An error says nothing about which: load again.
     pub async fn commit<'c>(
         &self,

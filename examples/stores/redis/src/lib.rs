@@ -65,6 +65,11 @@ impl Sessions {
         Ok(session.map(|session| (session, kept.unwrap_or_default())))
     }
 
+    /// Whether there is a session under this key: one of another program's version, too.
+    pub async fn holds(&self, key: Digest) -> RedisResult<bool> {
+        self.redis.clone().exists(format!("{}:s:{}", self.prefix, hex(key))).await
+    }
+
     /// Carries out the changes that are about sessions, all or none. An error says nothing about which: load again.
     pub async fn commit<'c>(
         &self,

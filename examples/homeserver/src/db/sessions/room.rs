@@ -31,11 +31,11 @@ pub enum Inserted {
 /// Stores a new session. At a bound another one makes room, by worth, oldest first: one of the owner's own at the
 /// owner's bound, else one that has proved nothing, else one of the owner's own. Take the expired ones first.
 pub fn insert(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Result<Inserted> {
-    let owned: usize = tx
-        .prepare_cached("SELECT count(*) FROM uia_sessions WHERE owner = ?1 AND ?1 <> 0")?
-        .query_row([new.owner], |row| row.get(0))?;
-    let count: usize =
-        tx.prepare_cached("SELECT n FROM uia_session_count")?.query_row([], |row| row.get(0))?;
+    let (count, owned): (usize, usize) = tx
+        .prepare_cached(
+            "SELECT n, ifnull((SELECT n FROM uia_session_owners WHERE owner = ?1), 0) FROM uia_session_count",
+        )?
+        .query_row([new.owner], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let owners = "owner = ?1 AND ?1 <> 0 AND worth < 2 ORDER BY worth, made_at";
     let evicted = if owned >= bounds.per_owner {
         evict(tx, owners, new.owner)?
