@@ -1,27 +1,33 @@
 //! A small server over axum: register (with a registration token), log in, change the password, deactivate.
 //!
 //! Every guarded handler has three parts: parse and check the request; take it through the exchange with
-//! [`Run`], carrying out what is granted; answer. [`Transaction`] is all that the exchange asks of this server.
+//! [`Run`], carrying out what is granted; answer. `host.rs` is all that the exchange asks of this server.
 //! Left out: limits (`Question::limit_keys`, `OwnerKey`), passwords in NFKC, TLS.
 
-use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _, password_hash::phc::PasswordHash};
+use argon2::Argon2;
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
 use matrix_uia::endpoint::deactivate::{
     DeactivateRequest, DeactivateResponse, Effect as Ending, UnbindResult,
 };
-use matrix_uia::endpoint::login::{LoginRequest, LoginResponse, decide_now};
+use matrix_uia::endpoint::login::{LoginRequest, decide_now};
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Devices, Effect, PasswordStrength};
-use matrix_uia::endpoint::register::{Localpart, NewAccount, RegisterRequest};
+use matrix_uia::endpoint::register::{Localpart, RegisterRequest};
 use matrix_uia::http::{access_token, empty};
 use matrix_uia::server::{drive, prelude::*};
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::{task, time::Instant};
+
+mod accounts;
+mod host;
+
+use accounts::random;
+pub use accounts::{Accounts, User};
+use host::Transaction;
 
 const SERVER_NAME: &str = "localhost";
 
 type Result<T, E = MatrixError> = std::result::Result<T, E>;
-type Users = HashMap<UserRef, User>;
 
 pub struct Server {
     db: Mutex<Db>,
@@ -37,35 +43,6 @@ pub struct Db {
     pub accounts: Accounts,
     /// Beside each, as JSON, what its client may leave out later.
     pub sessions: HashedStore<String>,
-}
-
-/// Stands for a database: a transaction is a copy of it, and its commit puts that copy in its place.
-#[derive(Clone, Default)]
-pub struct Accounts {
-    /// Counts up with every commit.
-    pub version: u64,
-    pub users: Users,
-    /// How often each registration token may still be used. A use is reserved by a session that has passed that
-    /// stage, so that nothing has to be given back when it ends.
-    pub tokens: HashMap<Reference, usize>,
-}
-
-#[derive(Clone)]
-pub struct User {
-    pub name: String,
-    pub hash: Option<PasswordHash>,
-    pub account: Account,
-    /// The access token of each device.
-    pub devices: HashMap<String, String>,
-    /// What its registration logged in.
-    pub first_device: Option<String>,
-}
-
-/// One request's transaction.
-struct Transaction<'s> {
-    server: &'s Server,
-    token: Option<&'s str>,
-    accounts: Accounts,
 }
 
 impl Server {
@@ -100,133 +77,6 @@ impl Server {
     fn guarded<'r, Op>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
         Guarded { flows, rules: &Rules::DEFAULT, key: &self.key, kind: HostKind::assume_one_transaction() }
     }
-
-    /// Compares a password with that of the user it has to be; with nobody's it takes as long.
-    async fn compare<'r>(&self, users: &Users, check: PasswordCheck<'r>) -> Result<(Comparison<'r>, bool)> {
-        let find = |name: Text<'_>| Some(users.get(&self.key.user(&name.to_string()))?.account.subject);
-        let compared = check.named(Named::by_localpart(check.identifier(), SERVER_NAME, find));
-        let hash = compared.against().and_then(|user| users.get(&user)?.hash.clone());
-        let (argon2, password) = (self.argon2.clone(), compared.password().to_owned());
-        let right = slow(move || match hash {
-            Some(hash) => argon2.verify_password(password.expose().as_bytes(), &hash).is_ok(),
-            None => argon2.hash_password(password.expose().as_bytes()).is_err(),
-        });
-        Ok((compared, right.await?))
-    }
-}
-
-impl<'r, E: Endpoint> Host<'r, E> for Transaction<'_> {
-    type Hash = PasswordHash;
-    type Error = MatrixError;
-
-    async fn load(&mut self, session: Option<SessionId>) -> Result<Loaded<E::Stored>> {
-        let (db, now) = (&mut *self.server.db().await, self.server.now());
-        while db.sessions.expire(now).is_some() {}
-        self.accounts = db.accounts.clone();
-        let mut users = self.accounts.users.values();
-        let find = |token| Some(users.find(|user| user.devices.values().any(|it| it == token))?.account);
-        let caller = Caller::of_token(self.token, find);
-        let record = session.and_then(|id| db.sessions.load(&id));
-        Ok(Loaded::from_record(record, |kept| serde_json::from_str(kept).ok(), caller, now))
-    }
-
-    async fn account(&mut self, user: UserRef) -> Result<Option<Account>> {
-        Ok(self.accounts.users.get(&user).map(|user| user.account))
-    }
-
-    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>> {
-        Ok(match question.check() {
-            Check::Password(check) => {
-                let (compared, right) = self.server.compare(&self.accounts.users, check).await?;
-                Verified::Outside(compared.verdict(right))
-            }
-            Check::RegistrationToken { token } => {
-                let token = self.server.key.reference(token.expose());
-                let reserved = self.server.db().await.sessions.holding(Proof::Token(token));
-                let is_left = self.accounts.tokens.get(&token).is_some_and(|uses| reserved < *uses);
-                let passed = Verdict::Passed(Evidence::token(token));
-                Verified::InTransaction(if is_left { passed } else { Verdict::Failed(StageFailure::Token) })
-            }
-            _ => Verified::Outside(Verdict::Unavailable), // no flow of this server has another
-        })
-    }
-
-    async fn release(&mut self) {} // the next load makes another copy
-
-    async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash> {
-        let (argon2, password) = (self.server.argon2.clone(), password.to_owned());
-        let hash = slow(move || argon2.hash_password(password.expose().as_bytes())).await?;
-        hash.map_err(|_| MatrixError::unavailable())
-    }
-
-    async fn commit(
-        &mut self,
-        changes: Changes<'_, 'r, E::Op>,
-        stored: Option<&E::Stored>,
-    ) -> Result<Committed> {
-        let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
-        let db = &mut *self.server.db().await;
-        if db.accounts.version != self.accounts.version {
-            return Ok(Committed::Lost);
-        }
-        let (owner, now) = (OwnerKey::NOBODY, self.server.now());
-        let committed = changes.carry_out(&mut db.sessions, kept, owner, now, |change| match change {
-            HostChange::Undo => self.accounts = db.accounts.clone(),
-            HostChange::Spend { proof, .. } => self.accounts.spend(proof),
-            HostChange::GiveBack { .. } => {} // a reservation is over with its session
-        });
-        if committed == Committed::Stored {
-            self.accounts.version = self.accounts.version.wrapping_add(1);
-            db.accounts = self.accounts.clone();
-        }
-        Ok(committed)
-    }
-}
-
-impl Accounts {
-    pub fn user(&mut self, user: UserRef) -> Result<&mut User> {
-        self.users.get_mut(&user).ok_or(MatrixError::unavailable())
-    }
-
-    fn spend(&mut self, proof: Proof) {
-        if let Proof::Token(token) = proof {
-            self.tokens.entry(token).and_modify(|uses| *uses = uses.saturating_sub(1));
-        }
-    }
-}
-
-impl User {
-    fn new(key: &BindingKey, new: NewAccount<PasswordHash>) -> Self {
-        let name = new.username.map_or_else(random, |name| name.to_string());
-        let first_device = new.login.then(|| new.device_id.map_or_else(random, |id| id.to_string()));
-        let (account, hash) = (Account::created(key.user(&name)), Some(new.hash));
-        Self { name, hash, account, devices: HashMap::new(), first_device }
-    }
-
-    pub fn set_password(&mut self, hash: PasswordHash) {
-        (self.hash, self.account) = (Some(hash), self.account.next_epoch());
-    }
-
-    /// Logs in on a device, whose earlier token ends.
-    fn log_in(&mut self, device: Option<String>) -> Response {
-        let user_id = format!("@{}:{SERVER_NAME}", self.name);
-        let response = LoginResponse::new(Text::new(&user_id));
-        let Some(device) = device else { return response.into() };
-        let token = random();
-        let answer = response.with_login(Secret::new(&token), Text::new(&device)).into();
-        self.devices.insert(device, token);
-        answer
-    }
-}
-
-/// Hashing is slow: it is done off the threads that serve requests.
-async fn slow<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    task::spawn_blocking(work).await.map_err(|_| MatrixError::unavailable())
-}
-
-/// Text that nobody guesses.
-fn random() -> String {
-    format!("{:032x}", rand::random::<u128>())
 }
 
 /// The routes of the server.
