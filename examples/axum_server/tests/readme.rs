@@ -3,7 +3,7 @@
 #[test]
 fn the_readme_shows_the_handler_and_the_host_as_they_are() {
     let readme = include_str!("../../../README.md");
-    let program = include_str!("../src/lib.rs");
+    let program = concat!(include_str!("../src/lib.rs"), include_str!("../src/host.rs"));
     let shown: Vec<_> =
         readme.split("```rust,ignore\n").skip(1).filter_map(|it| it.split("```").next()).collect();
     assert_eq!(shown.len(), 2, "the handler and the host");
