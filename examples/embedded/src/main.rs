@@ -26,30 +26,60 @@ fn main() -> bool {
     let Some(password) = Password::new(Secret::new("wonderland")) else { return false };
     let mut server = Server::new(&flows, key, password);
     let id = SessionId::from_entropy([9; 24]);
+    let mut name: heapless::String<160> = heapless::String::new();
+    if name.push_str(&id.expose()).is_err() {
+        return false;
+    }
     let attempts = [None, Some("not it"), Some("wonderland"), Some("wonderland")];
     let mut answers = [0; 4];
     for (password, status) in attempts.into_iter().zip(&mut answers) {
         let mut request = Body::new();
-        if write_request(&mut request, password, id).is_err() {
+        if write_request(&mut request, password, &name).is_err() {
             return false;
         }
         let body = core::hint::black_box(request.as_bytes());
         let mut out = Body::new();
         *status = server.answer(body, id, Timestamp::from_millis(1), &mut out);
+        #[cfg(feature = "sealed")]
+        if let Some(named) = named(&out) {
+            name = named;
+        }
     }
-    answers == [401, 401, 200, 200]
+    answers == [401, 401, 200, 200] && a_crowd_takes_no_place(&mut server)
 }
 
-fn write_request(out: &mut Body, password: Option<&str>, id: SessionId) -> core::fmt::Result {
+/// More first requests than the store has places.
+#[cfg(feature = "sealed")]
+fn a_crowd_takes_no_place(server: &mut Server<'_>) -> bool {
+    let before = server.stored();
+    for number in 0..100 {
+        let (mut out, id) = (Body::new(), SessionId::from_entropy([number; 24]));
+        server.answer(b"{\"new_password\":\"rabbit-hole\"}", id, Timestamp::from_millis(2), &mut out);
+    }
+    server.stored() == before
+}
+
+#[cfg(not(feature = "sealed"))]
+const fn a_crowd_takes_no_place(_: &mut Server<'_>) -> bool {
+    true
+}
+
+/// What the first answer calls the session.
+#[cfg(feature = "sealed")]
+fn named(answer: &Body) -> Option<heapless::String<160>> {
+    let (_, session) = answer.split_once("\"session\":\"")?;
+    session.split('"').next()?.try_into().ok()
+}
+
+fn write_request(out: &mut Body, password: Option<&str>, session: &str) -> core::fmt::Result {
     out.write_str("{\"new_password\":\"looking-glass\",\"auth\":{")?;
     if let Some(password) = password {
-        let session = id.expose();
         for part in [
             "\"type\":\"m.login.password\",\"identifier\":{\"type\":\"m.id.user\",\"user\":\"alice\"}",
             ",\"password\":\"",
             password,
             "\",\"session\":\"",
-            &session,
+            session,
             "\"",
         ] {
             out.write_str(part)?;

@@ -12,6 +12,8 @@ use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::respond::Respond;
+#[cfg(feature = "sealed")]
+use matrix_uia::server::sealed::{IdKey, IdKeys};
 use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::Locality;
@@ -45,6 +47,8 @@ pub struct Server<'p> {
     flows: &'p Flows<'p, ChangePassword>,
     rules: Rules,
     key: BindingKey,
+    #[cfg(feature = "sealed")]
+    ids: IdKeys,
     device: Device,
 }
 
@@ -60,7 +64,15 @@ impl<'p> Server<'p> {
         let rules = Rules::default();
         let sessions = FixedStore::new(Lifetimes::of(&rules));
         let device = Device { sessions, password, now: Timestamp::from_millis(0) };
-        Self { flows, rules, key, device }
+        Self {
+            flows,
+            rules,
+            key,
+            // From the chip's generator, and the same after a restart.
+            #[cfg(feature = "sealed")]
+            ids: IdKeys::new(IdKey::new(1, [8; 32])),
+            device,
+        }
     }
 
     /// Answers one request of the user whose access token came with it.
@@ -73,9 +85,13 @@ impl<'p> Server<'p> {
             Ok(request) => request,
             Err(error) => return send(&Respond::Error(error), out),
         };
+        #[cfg(feature = "sealed")]
+        let ids = &self.ids;
         let Self { flows, rules, key, device, .. } = self;
         // Sessions and the password lie in one memory, and requests come one by one.
         let kind = HostKind::assume_one_transaction();
+        #[cfg(feature = "sealed")]
+        let kind = kind.with_sealed_ids(ids);
         let guarded = Guarded { flows, rules, key, kind };
         let respond = match ready(change_password(device, &request, guarded, fresh)) {
             Some(Ok(())) => Respond::Performed,
@@ -120,6 +136,14 @@ fn send(respond: &Respond<'_>, out: &mut Body) -> Status {
         Ok(Some(status)) => status,
         Ok(None) if out.push_str("{}").is_ok() => 200,
         _ => 500,
+    }
+}
+
+#[cfg(feature = "sealed")]
+impl Server<'_> {
+    /// How many sessions are stored.
+    pub fn stored(&self) -> usize {
+        self.device.sessions.len()
     }
 }
 
