@@ -75,7 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => send,
         1 => (0..4_usize).prop_map(|session| Step::Approve { session }),
-        1 => (1..400_u64).prop_map(|seconds| Step::Pass { seconds }),
+        1 => (1..35_u64).prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::Fail),
     ]
 }
@@ -115,7 +115,8 @@ impl Side {
                 let name = self.sessions.get(session)?.clone();
                 let flows = self.server.policies.change;
                 let passed = self.server.complete(flows, &name, "m.login.sso", Approval::SessionUser);
-                Some((format!("{passed:?}"), Value::Null))
+                // The fence of a deactivation removes what is stored; what is not, the account refuses.
+                Some((passed.is_ok().to_string(), Value::Null))
             }
             Step::Pass { seconds } => {
                 self.server.pass_time(Millis::from_secs(seconds));

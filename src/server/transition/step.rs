@@ -43,7 +43,9 @@ impl<'r> Work<'r> {
             Some(_) => {}
             // What is stored wins over what the ID holds.
             None => {
-                self.session = self.request.naming.session();
+                let lifetime = self.request.rules.session_lifetime;
+                let began = self.request.naming.session();
+                self.session = began.filter(|session| !session.made.has_run_out(lifetime, now));
                 self.unstored = self.session.is_some();
                 if let Some(session) = &mut self.session {
                     session.revision = Revision::anew(&self.request.fresh, now);
