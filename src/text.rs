@@ -74,9 +74,9 @@ impl<'a> Text<'a> {
     pub(crate) fn has_chars(&self, least: usize) -> bool {
         let Some(last) = least.checked_sub(1) else { return true };
         match self.as_str() {
-            // Each character has one byte that does not go on with another.
-            Some(plain) => plain.bytes().filter(|byte| byte & 0xC0 != 0x80).nth(last).is_some(),
-            None => self.chars().nth(last).is_some(),
+            // Of ASCII, each byte is a character.
+            Some(plain) if plain.get(..least).is_some_and(str::is_ascii) => true,
+            _ => self.chars().nth(last).is_some(),
         }
     }
 
