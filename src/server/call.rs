@@ -16,7 +16,7 @@ use crate::wire::Auth;
 #[must_use = "a call does nothing until an exchange begins with it"]
 pub struct Call<'r, Op> {
     pub(super) facts: CallFacts,
-    pub(super) auth: Auth<'r>,
+    pub(super) auth: &'r Auth<'r>,
     operation: PhantomData<fn() -> Op>,
 }
 
@@ -30,6 +30,18 @@ pub(crate) struct CallFacts {
     pub(crate) session: Option<Option<SessionId>>,
 }
 
+impl CallFacts {
+    #[inline]
+    fn of<Op: Operation>(auth: &Auth<'_>) -> Self {
+        Self {
+            operation: OperationFacts::of::<Op>(),
+            target: Target::default(),
+            params: Params::NONE,
+            session: auth.session().map(|id| SessionId::parse(id.expose())),
+        }
+    }
+}
+
 // Not derived: that would ask the operation to be `Clone`.
 impl<Op> Clone for Call<'_, Op> {
     fn clone(&self) -> Self {
@@ -40,15 +52,9 @@ impl<Op> Clone for Call<'_, Op> {
 impl<Op> Copy for Call<'_, Op> {}
 
 impl<'r, Op: Operation> Call<'r, Op> {
-    /// A call of `Op` with that auth dict.
-    pub fn new(auth: Auth<'r>) -> Self {
-        let facts = CallFacts {
-            operation: OperationFacts::of::<Op>(),
-            target: Target::default(),
-            params: Params::NONE,
-            session: auth.session().map(|id| SessionId::parse(id.expose())),
-        };
-        Self { facts, auth, operation: PhantomData }
+    /// A call of `Op` with that auth dict, which stays where it is: it is large.
+    pub fn new(auth: &'r Auth<'r>) -> Self {
+        Self { facts: CallFacts::of::<Op>(auth), auth, operation: PhantomData }
     }
 
     /// The same with the request's own parameters.
@@ -74,6 +80,13 @@ impl<'r, Op: Operation> Call<'r, Op> {
     #[must_use]
     pub const fn names_session(&self) -> bool {
         self.facts.session.is_some()
+    }
+}
+
+impl<Op: Operation> Call<'static, Op> {
+    /// A call that is refused before anything in its auth dict counts but the session.
+    pub(crate) fn refused(auth: &Auth<'_>) -> Self {
+        Self { facts: CallFacts::of::<Op>(auth), auth: &Auth::Absent, operation: PhantomData }
     }
 }
 

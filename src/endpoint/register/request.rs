@@ -130,8 +130,8 @@ impl<'a> RegisterRequest<'a> {
     }
 
     /// The call without its parameters: for a request that [`check`](Self::check) refuses.
-    pub fn unchecked_call(&self) -> Call<'a, Register> {
-        Call::new(self.auth)
+    pub fn unchecked_call(&self) -> Call<'static, Register> {
+        Call::refused(&self.auth)
     }
 
     pub(super) const fn has_login_params(&self) -> bool {

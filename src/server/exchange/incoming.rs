@@ -27,7 +27,7 @@ use crate::wire::error::MatrixError;
 /// # use matrix_uia::{Call, Flows, MatrixError, Rules, SessionId, Timestamp};
 /// # let flows = Flows::<ChangePassword>::new([["m.login.password"]], None).unwrap();
 /// # let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
-/// # let (call, fresh) = (Call::new(Auth::Absent), SessionId::from_entropy([9; 24]));
+/// # let (call, fresh) = (Call::new(&Auth::Absent), SessionId::from_entropy([9; 24]));
 /// let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
 /// let Exchange::Load(load) = incoming.exchange() else { unreachable!("a load comes first") };
 /// let ended = Caller::Ended(MatrixError::unknown_token(false));
@@ -54,7 +54,7 @@ impl<'r, Op: Operation> Incoming<'r, Op> {
         fresh: SessionId,
         arrived: Timestamp,
     ) -> Self {
-        let request = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
+        let request = arrive(flows.policy(), rules, kind, call.facts, call.auth, fresh, arrived);
         Self { work: Work::new(request), operation: PhantomData }
     }
 
@@ -105,15 +105,15 @@ pub(in crate::server) fn arrive<'r>(
     rules: &'r Rules,
     kind: HostKind,
     call: CallFacts,
-    auth: &Auth<'r>,
+    auth: &'r Auth<'r>,
     fresh: SessionId,
     arrived: Timestamp,
 ) -> Request<'r> {
-    let input = match *auth {
+    let input = match auth {
         Auth::Absent => Input::Absent,
         Auth::Poll { .. } => Input::Poll,
         Auth::Attempt { auth_type, data, .. } => {
-            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(auth_type), data }
+            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(*auth_type), data }
         }
     };
     let one_transaction = kind.one_transaction;

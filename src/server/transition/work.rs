@@ -22,7 +22,7 @@ pub(crate) enum Input<'r> {
     Attempt {
         stage: StageId,
         known: bool,
-        data: Result<AuthData<'r>, Malformed>,
+        data: &'r Result<AuthData<'r>, Malformed>,
     },
 }
 

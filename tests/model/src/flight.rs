@@ -66,12 +66,12 @@ impl<'r, Op: Known> Flight<'r, Op> {
         around: Around<'r>,
         request: Request,
         incoming: Incoming,
-        auth: &'r str,
+        auth: &'r Auth<'r>,
         host: &Host,
     ) -> Self {
         let kind = if host.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS };
-        let call = Call::<Op>::new(Auth::parse(auth.as_bytes()).unwrap())
-            .with_params(params::params::<Op>(&incoming.facts.params, &incoming.given));
+        let call =
+            Call::<Op>::new(auth).with_params(params::params::<Op>(&incoming.facts.params, &incoming.given));
         let call = if incoming.target {
             call.at(matrix_uia::BindingKey::from_entropy([3; 16]).target(["D".into()]))
         } else {
