@@ -39,6 +39,7 @@ pub(crate) struct Key {
 
 /// A word of the smallest machine; no name with what follows it is shorter.
 const HEAD: usize = 4;
+const WORD: usize = size_of::<usize>();
 /// What follows a name in compact JSON.
 const END: &str = "\":";
 
@@ -155,12 +156,11 @@ impl Table {
 /// Whether two keys with the same first bytes are the same. The last word tells for most.
 #[inline]
 fn equal_behind_head(one: &[u8], other: &[u8]) -> bool {
-    const WORD: usize = size_of::<usize>();
-    let (Some(one_end), Some(other_end)) = (one.last_chunk::<WORD>(), other.last_chunk::<WORD>()) else {
-        return one.last_chunk::<HEAD>() == other.last_chunk::<HEAD>();
-    };
     // By words: a call to compare as many bytes would cost more.
-    one_end == other_end
+    if one.len() < WORD {
+        return last::<HEAD>(one) == last::<HEAD>(other);
+    }
+    last::<WORD>(one) == last::<WORD>(other)
         && (one.len() <= HEAD.wrapping_add(WORD)
             || one
                 .as_chunks::<WORD>()
@@ -168,6 +168,13 @@ fn equal_behind_head(one: &[u8], other: &[u8]) -> bool {
                 .iter()
                 .zip(other.as_chunks::<WORD>().0)
                 .all(|(one, other)| one == other))
+}
+
+/// The last bytes; zeros of what has fewer.
+#[inline]
+fn last<const N: usize>(text: &[u8]) -> [u8; N] {
+    let from = text.len().wrapping_sub(N);
+    text.get(from..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
 impl Key {

@@ -16,100 +16,82 @@ use super::span::Span;
 use super::table::{Found, Kind, Table};
 use crate::wire::ParseError;
 
-/// How deep tables nest below the first one.
-const MAX_BELOW: usize = 2;
-
-/// An object that was left for one below it, to go on with it behind that.
-struct Above<'t> {
-    table: &'t Table,
-    /// The slot of the object below, and where it begins.
-    slot: usize,
-    start: usize,
-    /// What was open before the object's own keys.
-    frame: usize,
-    room: usize,
-}
-
 impl<'a> Reader<'a> {
     /// An object by its table, or [`ParseError::NotAnObject`]. The slots of its keys have to
     /// be [`Span::NONE`] before; one without a value stays so, or is [`Span::NULL`].
-    ///
-    /// Written as a loop: a call for every object below would cost more than its keys do.
     pub(crate) fn walk(&mut self, table: &Table, slots: &mut [Span]) -> Result<(), ParseError> {
         let [b'{', inside @ ..] = self.rest() else { return Err(ParseError::NotAnObject) };
-        let mut inside = inside;
-        let mut table = table;
-        let mut above = heapless::Vec::<Above<'_>, MAX_BELOW>::new();
-        'object: loop {
-            self.enter()?;
-            let (mut frame, mut room) = (self.frame(), self.room());
-            let mut after = after_space(inside);
-            // Whether `rest` is behind the quote of a key; else `after` is behind a value, or
-            // before the end of an object without keys.
-            let (mut at_key, mut rest) = match after {
-                [b'"', key @ ..] => (true, key),
-                [b'}', ..] => (false, after),
-                _ => return Err(ParseError::NotJson),
-            };
-            loop {
-                if at_key {
-                    after = 'value: {
-                        let (found, value) = match table.find(rest) {
-                            Some(known) => known,
-                            None => match self.odd_key(rest, table, frame)? {
-                                (Some(found), value) => (found, value),
-                                (None, after) => break 'value after,
-                            },
-                        };
-                        let Some(slot) = slots.get_mut(found.slot).filter(|slot| slot.is_new()) else {
-                            return Err(ParseError::DuplicateKey);
-                        };
-                        self.count_key()?;
-                        let (span, after) = match value {
-                            [b'"', text @ ..] if found.key.kind.takes_a_string() => self.string(text)?,
-                            _ => {
-                                let value = after_space(value);
-                                if let ([b'{', text @ ..], Some(below)) = (value, found.below()) {
-                                    let start = self.place_of(value);
-                                    let left = Above { table, slot: found.slot, start, frame, room };
-                                    above.push(left).map_err(|_| ParseError::TooDeep)?;
-                                    (table, inside) = (below, text);
-                                    continue 'object;
-                                }
-                                self.odd_value(value, found.key.kind)?
-                            }
-                        };
-                        *slot = span;
-                        after
-                    };
-                    if let [b',', b'"', key @ ..] = after {
-                        rest = key;
-                        continue;
-                    }
+        let behind = self.walk_inside(inside, table, slots)?;
+        self.go_on_with(after_space(behind));
+        Ok(())
+    }
+
+    /// The object behind whose brace `inside` begins, and what follows it. It calls itself as
+    /// often as tables nest.
+    fn walk_inside(
+        &mut self,
+        inside: &'a [u8],
+        table: &Table,
+        slots: &mut [Span],
+    ) -> Result<&'a [u8], ParseError> {
+        self.enter()?;
+        let (frame, room) = (self.frame(), self.room());
+        let mut rest = match after_space(inside) {
+            [b'"', key @ ..] => key,
+            [b'}', behind @ ..] => {
+                self.leave();
+                return Ok(behind);
+            }
+            _ => return Err(ParseError::NotJson),
+        };
+        loop {
+            let after = 'value: {
+                let (found, value) = match table.find(rest) {
+                    Some(known) => known,
+                    None => match self.odd_key(rest, table, frame)? {
+                        (Some(found), value) => (found, value),
+                        (None, after) => break 'value after,
+                    },
+                };
+                let Some(slot) = slots.get_mut(found.slot).filter(|slot| slot.is_new()) else {
+                    return Err(ParseError::DuplicateKey);
+                };
+                self.count_key()?;
+                if let [b'"', text @ ..] = value
+                    && found.key.kind.takes_a_string()
+                {
+                    let (span, after) = self.string(text)?;
+                    *slot = span;
+                    break 'value after;
                 }
-                after = after_space(after);
-                (at_key, rest) = match after {
+                let value = after_space(value);
+                if let ([b'{', inside @ ..], Some(below)) = (value, found.below()) {
+                    let behind = self.walk_inside(inside, below, slots)?;
+                    let (start, end) = (self.place_of(value), self.place_of(behind));
+                    if let Some(slot) = slots.get_mut(found.slot) {
+                        *slot = Span::other(start, end.wrapping_sub(start));
+                    }
+                    break 'value behind;
+                }
+                let (span, after) = self.odd_value(value, found.key.kind)?;
+                *slot = span;
+                after
+            };
+            rest = match after {
+                [b',', b'"', key @ ..] => key,
+                _ => match after_space(after) {
                     [b',', more @ ..] => match after_space(more) {
-                        [b'"', key @ ..] => (true, key),
+                        [b'"', key @ ..] => key,
                         _ => return Err(ParseError::NotJson),
                     },
                     [b'}', behind @ ..] => {
                         self.forget(frame, room);
                         self.leave();
-                        let Some(left) = above.pop() else {
-                            self.go_on_with(after_space(behind));
-                            return Ok(());
-                        };
-                        let len = self.place_of(behind).wrapping_sub(left.start);
-                        if let Some(slot) = slots.get_mut(left.slot) {
-                            *slot = Span::other(left.start, len);
-                        }
-                        (table, frame, room, after) = (left.table, left.frame, left.room, behind);
-                        (false, behind)
+                        return Ok(behind);
                     }
                     _ => return Err(ParseError::NotJson),
-                };
-            }
+                },
+            };
         }
     }
 
