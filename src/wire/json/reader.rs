@@ -206,8 +206,9 @@ impl<'a> Reader<'a> {
     /// Counts one more key that is open.
     #[inline]
     pub(super) fn count_key(&mut self) -> Result<(), ParseError> {
-        self.room = self.room.checked_sub(1).ok_or(ParseError::TooManyKeys)?;
-        Ok(())
+        let (room, none) = self.room.overflowing_sub(1);
+        self.room = room;
+        if none { Err(ParseError::TooManyKeys) } else { Ok(()) }
     }
 
     /// Where the keys of an object begin that begins here.

@@ -37,9 +37,10 @@ pub(super) fn token(rest: &[u8], byte: u8) -> Result<&[u8], ParseError> {
 /// escapes, and what follows its closing quote.
 #[inline]
 pub(super) fn string(rest: &[u8], strict: bool) -> Result<(usize, bool, &[u8]), ParseError> {
-    let len = plain_end(rest, 0);
-    match rest.get(len..) {
-        Some([b'"', after @ ..]) => Ok((len, false, after)),
+    let special = after_plain(rest);
+    let len = rest.len().wrapping_sub(special.len());
+    match special {
+        [b'"', after @ ..] => Ok((len, false, after)),
         _ => escaped_string(rest, len, strict),
     }
 }
@@ -54,7 +55,8 @@ fn escaped_string(rest: &[u8], mut at: usize, strict: bool) -> Result<(usize, bo
             Some([b'\\', ..]) => at = escape_end(rest, at, strict)?,
             _ => return Err(ParseError::NotJson),
         }
-        at = plain_end(rest, at);
+        let special = after_plain(rest.get(at..).unwrap_or_default());
+        at = rest.len().wrapping_sub(special.len());
     }
 }
 
@@ -114,16 +116,15 @@ fn after_digits(rest: &[u8]) -> Result<&[u8], ParseError> {
     Ok(rest)
 }
 
-/// Index of the first byte from `at` on that ends or interrupts a string's plain
-/// run: a quote, a backslash, a control character, or the end of the input.
+/// What follows the plain run of a string that `rest` begins with: a quote, a backslash, a
+/// control character, or nothing at the end of the input.
 // Inlined where flash is no concern.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
+pub(super) fn after_plain(mut rest: &[u8]) -> &[u8] {
     const WORD: usize = size_of::<usize>();
     const ONES: usize = usize::MAX / 0xFF;
     const HIGH: usize = ONES.wrapping_mul(0x80);
-    let (words, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<WORD>();
-    for (number, word) in words.iter().enumerate() {
+    while let Some((word, after)) = rest.split_first_chunk::<WORD>() {
         let word = usize::from_le_bytes(*word);
         // Of the bytes of ASCII, `^ 2` puts the quote at 0x20, next to the control
         // characters, which stay below; the others stay above.
@@ -134,21 +135,21 @@ pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
         if marks != 0 && marks & !word != 0 {
             let hits = marks & !word;
             // A borrow can only mark bytes above a true hit, so the lowest is true.
-            let before = at.wrapping_add(number.wrapping_mul(WORD));
-            return before.wrapping_add((hits.trailing_zeros() / 8) as usize);
+            return rest.get((hits.trailing_zeros() / 8) as usize..).unwrap_or_default();
         }
+        rest = after;
     }
-    short_plain_end(bytes, rest)
+    short_after_plain(rest)
 }
 
 /// The same for the last bytes of the input.
 #[inline(never)]
-fn short_plain_end(bytes: &[u8], mut rest: &[u8]) -> usize {
+fn short_after_plain(mut rest: &[u8]) -> &[u8] {
     while let [byte, after @ ..] = rest {
         if matches!(byte, b'"' | b'\\' | 0..=0x1F) {
             break;
         }
         rest = after;
     }
-    bytes.len().wrapping_sub(rest.len())
+    rest
 }

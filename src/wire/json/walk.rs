@@ -11,7 +11,7 @@
 //! those that no table has are compared with one another.
 
 use super::reader::Reader;
-use super::scan::{after_space, plain_end, string};
+use super::scan::{after_plain, after_space, string};
 use super::span::Span;
 use super::table::{Found, Kind, Table};
 use crate::wire::ParseError;
@@ -77,8 +77,8 @@ impl<'a> Reader<'a> {
                 *slot = span;
                 after
             };
-            rest = match after {
-                [b',', b'"', key @ ..] => key,
+            rest = match after.split_first_chunk() {
+                Some((b",\"", key)) => key,
                 _ => match after_space(after) {
                     [b',', more @ ..] => match after_space(more) {
                         [b'"', key @ ..] => key,
@@ -118,9 +118,11 @@ impl<'a> Reader<'a> {
     /// The string behind whose quote `text` begins, and what follows it.
     #[inline]
     fn string(&mut self, text: &'a [u8]) -> Result<(Span, &'a [u8]), ParseError> {
-        let len = plain_end(text, 0);
-        match text.get(len..) {
-            Some([b'"', after @ ..]) => Ok((Span::string(self.place_of(text), len, false), after)),
+        match after_plain(text) {
+            [b'"', after @ ..] => {
+                let (start, end) = (self.place_of(text), self.place_of(after).wrapping_sub(1));
+                Ok((Span::string(start, end.wrapping_sub(start), false), after))
+            }
             _ => self.odd_string(text),
         }
     }
