@@ -140,6 +140,11 @@ impl<'a> Text<'a> {
         out
     }
 
+    #[inline(never)]
+    fn decodes_to(&self, other: &str) -> bool {
+        self.chars().eq(other.chars())
+    }
+
     /// The texts before and after the first `separator`, decoded where they stand.
     pub(crate) fn split_once(&self, separator: char) -> Option<(Self, Self)> {
         let mut chars = self.chars();
@@ -177,7 +182,7 @@ impl PartialEq<str> for Text<'_> {
     fn eq(&self, other: &str) -> bool {
         match self.as_str() {
             Some(plain) => plain == other,
-            None => self.chars().eq(other.chars()),
+            None => self.decodes_to(other),
         }
     }
 }
