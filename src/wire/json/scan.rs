@@ -11,8 +11,8 @@ use crate::wire::ParseError;
 #[inline]
 pub(super) fn after_space(rest: &[u8]) -> &[u8] {
     match rest {
-        [byte, ..] if *byte > b' ' => rest,
-        _ => after_some_space(rest),
+        [byte, ..] if *byte <= b' ' => after_some_space(rest),
+        _ => rest,
     }
 }
 
