@@ -78,8 +78,10 @@ impl<'a> Items<'a> {
         read: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
     ) -> Option<T> {
         let mut reader = Reader::over(self.rest, false);
-        if reader.peek() == Some(b',') {
-            reader.expect(b',').ok()?;
+        match reader.peek()? {
+            b']' => return None,
+            b',' => reader.expect(b',').ok()?,
+            _ => {}
         }
         let item = read(&mut reader).ok()?;
         self.rest = self.rest.get(reader.mark()..)?;
