@@ -241,22 +241,19 @@ impl<'a> Stages<'a> {
     }
 }
 
+impl<'a> Stages<'a> {
+    #[inline(never)]
+    fn next_type(&mut self) -> Option<AuthType<'a>> {
+        self.items.next_text().map(AuthType::from_text)
+    }
+}
+
 impl<'a> Iterator for Stages<'a> {
     type Item = AuthType<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<AuthType<'a>> {
-        loop {
-            let name = self.items.next_with(|reader| {
-                if reader.peek() == Some(b'"') {
-                    reader.text().map(Some)
-                } else {
-                    reader.skip().map(|()| None)
-                }
-            })?;
-            if let Some(name) = name {
-                return Some(AuthType::from_text(name));
-            }
-        }
+        if self.items.is_empty() { None } else { self.next_type() }
     }
 }
 

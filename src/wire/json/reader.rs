@@ -304,33 +304,41 @@ impl<'a> Reader<'a> {
     ///
     /// Written as a loop: a value's nesting must not become the stack's.
     pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
-        // One bit a level: set for an object. And where each object's keys begin.
-        let mut objects = 0_u64;
+        // One bit a level: set for an object. And where the keys of each began.
+        let (mut level, mut objects) = (0_usize, 0_u64);
         let mut frames = [0_u8; MAX_DEPTH];
-        let outside = self.depth;
+        let deepest = MAX_DEPTH.saturating_sub(self.depth);
+        let mut frame = self.frame();
         let mut rest = self.rest;
         loop {
             // At a value.
-            rest = match rest {
-                [b'"', inside @ ..] => after_space(string(inside, self.strict)?.2),
+            let mut after = match rest {
+                [b'"', inside @ ..] => string(inside, self.strict)?.2,
                 [open @ (b'{' | b'['), inside @ ..] => {
-                    self.enter()?;
-                    let object = *open == b'{';
-                    objects = objects.wrapping_shl(1) | u64::from(object);
-                    let frame = self.frame();
-                    if let Some(slot) = frames.get_mut(self.depth.wrapping_sub(1)) {
-                        *slot = u8::try_from(frame).unwrap_or(u8::MAX);
-                    }
+                    let Some(slot) = frames.get_mut(level).filter(|_| level < deepest) else {
+                        return Err(ParseError::TooDeep);
+                    };
+                    *slot = u8::try_from(frame).unwrap_or(u8::MAX);
+                    level = level.wrapping_add(1);
                     let inside = after_space(inside);
-                    match (inside.first(), object) {
-                        (Some(b'}'), true) | (Some(b']'), false) => inside,
-                        (_, true) => {
-                            rest = self.key(inside, frame)?.1;
-                            continue;
+                    if *open == b'[' {
+                        objects = objects.wrapping_shl(1);
+                        match inside {
+                            [b']', ..] => inside,
+                            _ => {
+                                rest = inside;
+                                continue;
+                            }
                         }
-                        (_, false) => {
-                            rest = inside;
-                            continue;
+                    } else {
+                        objects = objects.wrapping_shl(1) | 1;
+                        frame = self.frame();
+                        match inside {
+                            [b'}', ..] => inside,
+                            _ => {
+                                rest = self.key(inside, frame)?.1;
+                                continue;
+                            }
                         }
                     }
                 }
@@ -342,26 +350,28 @@ impl<'a> Reader<'a> {
             };
             // Behind a value, or before the end of an empty container.
             loop {
-                if self.depth == outside {
-                    self.rest = rest;
+                after = after_space(after);
+                if level == 0 {
+                    self.rest = after;
                     return Ok(());
                 }
                 let object = objects & 1 == 1;
-                let frame = frames.get(self.depth.wrapping_sub(1)).copied().map_or(0, usize::from);
-                match rest {
-                    [b',', after @ ..] => {
-                        let after = after_space(after);
-                        rest = if object { self.key(after, frame)?.1 } else { after };
+                after = match after {
+                    [b',', more @ ..] => {
+                        let more = after_space(more);
+                        rest = if object { self.key(more, frame)?.1 } else { more };
                         break;
                     }
-                    [close, after @ ..] if *close == if object { b'}' } else { b']' } => {
+                    [b'}', behind @ ..] if object => {
                         self.forget_remembered(frame);
-                        objects = objects.wrapping_shr(1);
-                        self.leave();
-                        rest = after_space(after);
+                        behind
                     }
+                    [b']', behind @ ..] if !object => behind,
                     _ => return Err(ParseError::NotJson),
-                }
+                };
+                objects = objects.wrapping_shr(1);
+                level = level.wrapping_sub(1);
+                frame = frames.get(level).copied().map_or(0, usize::from);
             }
         }
     }
