@@ -198,6 +198,9 @@ impl<'a> Iterator for FlowList<'a> {
     type Item = FlowStages<'a>;
 
     fn next(&mut self) -> Option<FlowStages<'a>> {
+        if let Some(stages) = self.items.next_names(r#"{"stages":"#) {
+            return Some(FlowStages { stages });
+        }
         loop {
             let stages = self.items.next_with(|reader| {
                 if reader.peek() != Some(b'{') {

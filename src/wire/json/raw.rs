@@ -106,6 +106,24 @@ impl<'a> Items<'a> {
         }
     }
 
+    /// The array that the next item has under its only key, if all of it is strings and the
+    /// item is written as it mostly is; `begin` is what stands before the array then.
+    pub(crate) fn next_names(&mut self, begin: &str) -> Option<Raw<'a>> {
+        let array = self.rest.strip_prefix(begin)?;
+        let [b'[', b'"', first @ ..] = array.as_bytes() else { return None };
+        let mut name = first;
+        let behind = loop {
+            match string(name, false).ok()?.2 {
+                [b',', b'"', next @ ..] => name = next,
+                [b']', b'}', behind @ ..] => break behind.len(),
+                _ => return None,
+            }
+        };
+        self.go_behind(self.rest.len().checked_sub(behind)?)?;
+        let (array, _) = array.split_at_checked(array.len().checked_sub(behind)?)?;
+        array.strip_suffix('}').map(Raw::trusted)
+    }
+
     /// Goes on behind an item of that length.
     #[inline]
     fn go_behind(&mut self, len: usize) -> Option<()> {

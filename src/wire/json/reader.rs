@@ -1,6 +1,6 @@
 //! The pull reader.
 
-use super::scan::{after_number, after_space, string, token};
+use super::scan::{after_scalar, after_space, string, token};
 use super::span::Span;
 use super::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
 use crate::Text;
@@ -262,54 +262,33 @@ impl<'a> Reader<'a> {
         if self.peek() != Some(b'n') {
             return Ok(false);
         }
-        self.word(b"null")?;
+        self.rest = after_space(after_scalar(self.rest)?);
         Ok(true)
-    }
-
-    fn word(&mut self, word: &[u8]) -> Result<(), ParseError> {
-        self.rest = after_space(self.rest.strip_prefix(word).ok_or(ParseError::NotJson)?);
-        Ok(())
-    }
-
-    /// A boolean, or [`ParseError::WrongType`].
-    pub(crate) fn boolean(&mut self) -> Result<bool, ParseError> {
-        match self.peek() {
-            Some(b't') => self.word(b"true").map(|()| true),
-            Some(b'f') => self.word(b"false").map(|()| false),
-            _ => Err(ParseError::WrongType),
-        }
-    }
-
-    fn scalar(&mut self) -> Result<(), ParseError> {
-        match self.peek() {
-            Some(b'"') => self.span().map(|_| ()),
-            Some(b't') => self.word(b"true"),
-            Some(b'f') => self.word(b"false"),
-            Some(b'n') => self.word(b"null"),
-            _ => {
-                self.rest = after_space(after_number(self.rest)?);
-                Ok(())
-            }
-        }
     }
 
     /// Any value, as it stands.
     pub(crate) fn raw(&mut self) -> Result<Raw<'a>, ParseError> {
-        let mark = self.mark();
-        self.skip()?;
-        Ok(self.since(mark))
+        let start = self.mark();
+        let behind = self.behind_value(self.rest)?;
+        self.rest = after_space(behind);
+        Ok(Raw::trusted(self.text.get(start..self.place_of(behind)).unwrap_or_default()))
     }
 
     /// Passes over any value, checking it whole.
+    pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
+        self.rest = after_space(self.behind_value(self.rest)?);
+        Ok(())
+    }
+
+    /// What stands right behind the value that `rest` begins with, which is checked whole.
     ///
     /// Written as a loop: a value's nesting must not become the stack's.
-    pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
+    pub(super) fn behind_value(&mut self, mut rest: &'a [u8]) -> Result<&'a [u8], ParseError> {
         // One bit a level: set for an object. And where the keys of each began.
         let (mut level, mut objects) = (0_usize, 0_u64);
         let mut frames = [0_u8; MAX_DEPTH];
         let deepest = MAX_DEPTH.saturating_sub(self.depth);
         let mut frame = self.frame();
-        let mut rest = self.rest;
         loop {
             // At a value.
             let mut after = match rest {
@@ -342,21 +321,15 @@ impl<'a> Reader<'a> {
                         }
                     }
                 }
-                _ => {
-                    self.rest = rest;
-                    self.scalar()?;
-                    self.rest
-                }
+                _ => after_scalar(rest)?,
             };
             // Behind a value, or before the end of an empty container.
             loop {
-                after = after_space(after);
                 if level == 0 {
-                    self.rest = after;
-                    return Ok(());
+                    return Ok(after);
                 }
                 let object = objects & 1 == 1;
-                after = match after {
+                after = match after_space(after) {
                     [b',', more @ ..] => {
                         let more = after_space(more);
                         rest = if object { self.key(more, frame)?.1 } else { more };

@@ -86,8 +86,19 @@ fn escape_end(bytes: &[u8], at: usize, strict: bool) -> Result<usize, ParseError
     }
 }
 
+/// What follows the number, `true`, `false` or `null` that `rest` begins with.
+pub(super) fn after_scalar(rest: &[u8]) -> Result<&[u8], ParseError> {
+    let word: &[u8] = match rest.first() {
+        Some(b't') => b"true",
+        Some(b'f') => b"false",
+        Some(b'n') => b"null",
+        _ => return after_number(rest),
+    };
+    rest.strip_prefix(word).ok_or(ParseError::NotJson)
+}
+
 /// What follows the number that `rest` begins with.
-pub(super) fn after_number(rest: &[u8]) -> Result<&[u8], ParseError> {
+fn after_number(rest: &[u8]) -> Result<&[u8], ParseError> {
     let rest = rest.strip_prefix(b"-").unwrap_or(rest);
     let mut rest = match rest {
         [b'0', after @ ..] => after,

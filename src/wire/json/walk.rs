@@ -11,7 +11,7 @@
 //! those that no table has are compared with one another.
 
 use super::reader::Reader;
-use super::scan::{after_plain, after_space, string};
+use super::scan::{after_plain, after_scalar, after_space, string};
 use super::span::Span;
 use super::table::{Found, Kind, Table};
 use crate::wire::ParseError;
@@ -110,9 +110,7 @@ impl<'a> Reader<'a> {
             return Ok((found, value));
         }
         self.remember(key, frame)?;
-        self.go_on_with(value);
-        self.skip()?;
-        Ok((None, self.rest()))
+        Ok((None, self.behind_value(value)?))
     }
 
     /// The string behind whose quote `text` begins, and what follows it.
@@ -138,22 +136,16 @@ impl<'a> Reader<'a> {
     /// follows it.
     #[inline(never)]
     fn odd_value(&mut self, value: &'a [u8], kind: Kind) -> Result<(Span, &'a [u8]), ParseError> {
-        self.go_on_with(value);
-        if let [b'"', text @ ..] = value
-            && kind.takes_a_string()
-        {
-            return self.string(text);
-        }
-        if self.null()? {
-            return Ok((Span::NULL, self.rest()));
-        }
-        match kind {
-            Kind::Any | Kind::Maybe => self.skip()?,
-            Kind::Flag => drop(self.boolean()?),
-            Kind::Object => return Err(ParseError::NotAnObject),
-            Kind::Text => return Err(ParseError::WrongType),
-        }
-        Ok((self.span_since(self.place_of(value)), self.rest()))
+        let behind = match (value, kind) {
+            ([b'"', text @ ..], _) if kind.takes_a_string() => return self.string(text),
+            ([b'n', ..], _) => return Ok((Span::NULL, after_scalar(value)?)),
+            (_, Kind::Any | Kind::Maybe) => self.behind_value(value)?,
+            ([b't' | b'f', ..], Kind::Flag) => after_scalar(value)?,
+            (_, Kind::Object) => return Err(ParseError::NotAnObject),
+            (_, Kind::Flag | Kind::Text) => return Err(ParseError::WrongType),
+        };
+        let (start, end) = (self.place_of(value), self.place_of(behind));
+        Ok((Span::other(start, end.wrapping_sub(start)), behind))
     }
 }
 
