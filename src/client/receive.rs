@@ -220,7 +220,7 @@ impl Client<'_> {
         if newer.session.is_some_and(|session| session.expose().is_empty()) {
             (parts.session, newer.session) = (Span::NONE, None);
         }
-        let known = kept.challenge();
+        let known = kept.without_code();
         let anew = match (known.session, newer.session) {
             (Some(known), Some(newer)) => known.expose() != newer.expose(),
             _ => false,

@@ -89,6 +89,7 @@ impl Parts {
 
     /// The same but for the error code: a name costs more to be known than all of them to
     /// be found.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn without_code(self, text: &str) -> ChallengeBody<'_> {
         ChallengeBody {
             flows: self.flows.raw(text),
