@@ -290,7 +290,10 @@ impl<'a> Reader<'a> {
         let deepest = MAX_DEPTH.saturating_sub(self.depth);
         let mut frame = self.frame();
         loop {
-            // At a value.
+            // At a value, or at the key before it.
+            if objects & 1 == 1 {
+                rest = self.key(rest, frame)?.1;
+            }
             let mut after = match rest {
                 [b'"', inside @ ..] => string(inside, self.strict)?.2,
                 [open @ (b'{' | b'['), inside @ ..] => {
@@ -298,27 +301,14 @@ impl<'a> Reader<'a> {
                         return Err(ParseError::TooDeep);
                     };
                     *slot = u8::try_from(frame).unwrap_or(u8::MAX);
+                    frame = self.frame();
                     level = level.wrapping_add(1);
-                    let inside = after_space(inside);
-                    if *open == b'[' {
-                        objects = objects.wrapping_shl(1);
-                        match inside {
-                            [b']', ..] => inside,
-                            _ => {
-                                rest = inside;
-                                continue;
-                            }
-                        }
-                    } else {
-                        objects = objects.wrapping_shl(1) | 1;
-                        frame = self.frame();
-                        match inside {
-                            [b'}', ..] => inside,
-                            _ => {
-                                rest = self.key(inside, frame)?.1;
-                                continue;
-                            }
-                        }
+                    let object = *open == b'{';
+                    objects = objects.wrapping_shl(1) | u64::from(object);
+                    rest = after_space(inside);
+                    match (rest, object) {
+                        ([b'}', ..], true) | ([b']', ..], false) => rest,
+                        _ => continue,
                     }
                 }
                 _ => after_scalar(rest)?,
@@ -328,18 +318,16 @@ impl<'a> Reader<'a> {
                 if level == 0 {
                     return Ok(after);
                 }
-                let object = objects & 1 == 1;
-                after = match after_space(after) {
-                    [b',', more @ ..] => {
-                        let more = after_space(more);
-                        rest = if object { self.key(more, frame)?.1 } else { more };
+                after = match (after_space(after), objects & 1 == 1) {
+                    ([b',', more @ ..], _) => {
+                        rest = after_space(more);
                         break;
                     }
-                    [b'}', behind @ ..] if object => {
+                    ([b'}', behind @ ..], true) => {
                         self.forget_remembered(frame);
                         behind
                     }
-                    [b']', behind @ ..] if !object => behind,
+                    ([b']', behind @ ..], false) => behind,
                     _ => return Err(ParseError::NotJson),
                 };
                 objects = objects.wrapping_shr(1);
