@@ -64,7 +64,7 @@ impl Parts {
     /// Those of a body, which is the text returned.
     pub(crate) fn read(body: &[u8]) -> Result<(&str, Self), ParseError> {
         static KEYS: Table = table![0;
-            "flows": Any, "params": Any, "session": Any, "completed": Any, "errcode": Any, "error": Any,
+            "flows": List(FLOW_KEYS), "params": Any, "session": Any, "completed": Any, "errcode": Any, "error": Any,
         ];
         let mut slots = [Span::NONE; 6];
         let text = json::walk(body, &KEYS, &mut slots)?;
@@ -263,6 +263,7 @@ impl<'a> Iterator for Stages<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
     use std::vec::Vec;
 
     use super::*;
@@ -276,6 +277,46 @@ mod tests {
         assert_eq!(flows, [vec![AuthType::custom("a"), AuthType::Dummy], vec![]]);
         assert_eq!(challenge.completed().collect::<Vec<_>>(), [AuthType::custom("a")]);
         assert!(challenge.params().is_none() && challenge.session.is_none() && challenge.code.is_some());
+    }
+
+    /// Flows as they mostly are, without white space, are read in a shorter way.
+    #[test]
+    fn flows_are_read_and_checked_alike_however_they_are_spaced() {
+        let names = |body: &str| {
+            let challenge = ChallengeBody::parse(body.as_bytes())?;
+            Ok::<_, ParseError>(
+                challenge.flows().map(|flow| flow.stages().map(|it| it.to_string()).collect()).collect(),
+            )
+        };
+        let flow = |stages: &[&str]| stages.iter().map(|name| (*name).to_string()).collect::<Vec<_>>();
+        for (flows, read) in [
+            (
+                r#"[{"stages":["a","m.login.dummy"]},{"stages":["]}"]}]"#,
+                Ok(vec![flow(&["a", "m.login.dummy"]), flow(&["]}"])]),
+            ),
+            (
+                r#"[{"stages":["a"]},{"stages":[]},{"stages":["b"],"x":1},7]"#,
+                Ok(vec![flow(&["a"]), flow(&[]), flow(&["b"])]),
+            ),
+            (r#"[{"stages":["a",1]},{"x":["b"]},{"stages":"c"}]"#, Ok(vec![flow(&["a"])])),
+            (r#"{"stages":["a"]}"#, Ok(vec![])),
+            (r#""a""#, Ok(vec![])),
+            (r#"[{"stages":["a"]},{"stages":["b"],"stages":["b"]}]"#, Err(ParseError::DuplicateKey)),
+            (r#"[{"stages":["a","\ud800"]}]"#, Err(ParseError::LoneSurrogate)),
+            (r#"[{"stages":["a",]}]"#, Err(ParseError::NotJson)),
+            (r#"[{"stages":["a"]},]"#, Err(ParseError::NotJson)),
+            (r#"[{"stages":["a"]}}"#, Err(ParseError::NotJson)),
+        ] {
+            assert_eq!(names(&format!(r#"{{"flows":{flows}}}"#)), read, "{flows}");
+            let spaced = flows.replace(',', " , ").replace(':', " : ").replace('[', "[ ");
+            assert_eq!(names(&format!(r#"{{"flows" : {spaced} }}"#)), read, "{spaced}");
+        }
+        let beside = |count: usize| {
+            let keys: Vec<_> = (0..count).map(|at| format!(r#""{at}":0,"#)).collect();
+            names(&format!(r#"{{{}"flows":[{{"stages":["a"]}}]}}"#, keys.concat()))
+        };
+        assert_eq!(beside(crate::wire::MAX_OPEN_KEYS - 2), Ok(vec![flow(&["a"])]));
+        assert_eq!(beside(crate::wire::MAX_OPEN_KEYS - 1), Err(ParseError::TooManyKeys));
     }
 
     #[test]

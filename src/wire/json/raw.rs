@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::read;
 use super::reader::Reader;
-use super::scan::string;
+use super::scan::{behind_strings, string};
 use crate::Text;
 use crate::wire::ParseError;
 
@@ -110,17 +110,9 @@ impl<'a> Items<'a> {
     /// item is written as it mostly is; `begin` is what stands before the array then.
     pub(crate) fn next_names(&mut self, begin: &str) -> Option<Raw<'a>> {
         let array = self.rest.strip_prefix(begin)?;
-        let [b'[', b'"', first @ ..] = array.as_bytes() else { return None };
-        let mut name = first;
-        let behind = loop {
-            match string(name, false).ok()?.2 {
-                [b',', b'"', next @ ..] => name = next,
-                [b']', b'}', behind @ ..] => break behind.len(),
-                _ => return None,
-            }
-        };
-        self.go_behind(self.rest.len().checked_sub(behind)?)?;
-        let (array, _) = array.split_at_checked(array.len().checked_sub(behind)?)?;
+        let [b'}', behind @ ..] = behind_strings(array.as_bytes(), false)? else { return None };
+        self.go_behind(self.rest.len().checked_sub(behind.len())?)?;
+        let (array, _) = array.split_at_checked(array.len().checked_sub(behind.len())?)?;
         array.strip_suffix('}').map(Raw::trusted)
     }
 

@@ -60,6 +60,20 @@ fn escaped_string(rest: &[u8], mut at: usize, strict: bool) -> Result<(usize, bo
     }
 }
 
+/// What follows the array that `rest` begins with, if it is strings without white space
+/// between them.
+pub(super) fn behind_strings(rest: &[u8], strict: bool) -> Option<&[u8]> {
+    let [b'[', b'"', first @ ..] = rest else { return None };
+    let mut inside = first;
+    loop {
+        match string(inside, strict).ok()?.2 {
+            [b',', b'"', next @ ..] => inside = next,
+            [b']', behind @ ..] => return Some(behind),
+            _ => return None,
+        }
+    }
+}
+
 fn escape_end(bytes: &[u8], at: usize, strict: bool) -> Result<usize, ParseError> {
     let unit_at = |at: usize| bytes.get(at..).and_then(hex4).ok_or(ParseError::NotJson);
     let after = at.wrapping_add(2);

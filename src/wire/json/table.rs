@@ -1,9 +1,10 @@
 //! Which keys an object has.
 
+use super::scan::behind_strings;
 use crate::Text;
 
 /// What the value of a key may be; `null` counts as no value, whatever it may be.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Anything: what is made of it is for who reads the slot to say.
     Any,
@@ -13,6 +14,9 @@ pub(crate) enum Kind {
     Maybe,
     /// An object that has a table.
     Object,
+    /// A list of objects that mostly have the one key of their table, with strings in it, or
+    /// anything else.
+    List,
     /// A boolean.
     Flag,
 }
@@ -20,7 +24,7 @@ pub(crate) enum Kind {
 impl Kind {
     #[inline]
     pub(super) const fn takes_a_string(self) -> bool {
-        matches!(self, Self::Any | Self::Text | Self::Maybe)
+        matches!(self, Self::Any | Self::Text | Self::Maybe | Self::List)
     }
 }
 
@@ -129,6 +133,21 @@ impl Table {
         }
     }
 
+    /// What follows a list of objects that all have the one key, with strings in it, if it is
+    /// in the form it mostly has.
+    pub(super) fn behind_list<'a>(&self, list: &'a [u8]) -> Option<&'a [u8]> {
+        let [b'[', first @ ..] = list else { return None };
+        let mut item = first;
+        loop {
+            let [b'{', b'"', key @ ..] = item else { return None };
+            match behind_strings(key.strip_prefix(self.text)?, true)? {
+                [b'}', b',', next @ ..] => item = next,
+                [b'}', b']', behind @ ..] => return Some(behind),
+                _ => return None,
+            }
+        }
+    }
+
     #[inline]
     fn written(&self, key: &Key) -> Option<&'static [u8]> {
         let at = usize::from(key.at);
@@ -194,7 +213,7 @@ impl Key {
             let key = &mut keys[index];
             key.head = [text[at], text[at + 1], text[at + 2], text[at + 3]];
             (key.at, key.len, key.kind) = (at as u8, (end - at) as u8, kinds[index]);
-            if matches!(kinds[index], Kind::Object | Kind::Maybe) {
+            if matches!(kinds[index], Kind::Object | Kind::Maybe | Kind::List) {
                 key.below = below;
                 below += 1;
             }

@@ -65,16 +65,21 @@ impl<'a> Reader<'a> {
                     break 'value after;
                 }
                 let value = after_space(value);
-                if let ([b'{', inside @ ..], Some(below)) = (value, found.below()) {
-                    let behind = self.walk_inside(inside, below, slots)?;
-                    let (start, end) = (self.place_of(value), self.place_of(behind));
-                    if let Some(slot) = slots.get_mut(found.slot) {
-                        *slot = Span::other(start, end.wrapping_sub(start));
+                let behind = match (value, found.below()) {
+                    ([b'{', inside @ ..], Some(below)) if found.key.kind != Kind::List => {
+                        Some(self.walk_inside(inside, below, slots)?)
                     }
-                    break 'value behind;
+                    // In each item, one key more is open.
+                    ([b'[', ..], Some(below)) if self.room() > 0 => below.behind_list(value),
+                    _ => None,
+                };
+                let (span, after) = match behind {
+                    Some(behind) => (self.other_span(value, behind), behind),
+                    None => self.odd_value(value, found.key.kind)?,
+                };
+                if let Some(slot) = slots.get_mut(found.slot) {
+                    *slot = span;
                 }
-                let (span, after) = self.odd_value(value, found.key.kind)?;
-                *slot = span;
                 after
             };
             rest = match after.split_first_chunk() {
@@ -139,13 +144,19 @@ impl<'a> Reader<'a> {
         let behind = match (value, kind) {
             ([b'"', text @ ..], _) if kind.takes_a_string() => return self.string(text),
             ([b'n', ..], _) => return Ok((Span::NULL, after_scalar(value)?)),
-            (_, Kind::Any | Kind::Maybe) => self.behind_value(value)?,
+            (_, Kind::Any | Kind::Maybe | Kind::List) => self.behind_value(value)?,
             ([b't' | b'f', ..], Kind::Flag) => after_scalar(value)?,
             (_, Kind::Object) => return Err(ParseError::NotAnObject),
             (_, Kind::Flag | Kind::Text) => return Err(ParseError::WrongType),
         };
+        Ok((self.other_span(value, behind), behind))
+    }
+
+    /// Where a value stands that is no string, by what follows its beginning and its end.
+    #[inline]
+    fn other_span(&self, value: &[u8], behind: &[u8]) -> Span {
         let (start, end) = (self.place_of(value), self.place_of(behind));
-        Ok((Span::other(start, end.wrapping_sub(start)), behind))
+        Span::other(start, end.wrapping_sub(start))
     }
 }
 
