@@ -148,7 +148,7 @@ impl Server {
 
     /// A request without auth dict.
     fn incoming(&self) -> Incoming<'static, ChangePassword> {
-        let (call, now) = (Call::new(Auth::Absent), self.now());
+        let (call, now) = (Call::new(&Auth::Absent), self.now());
         Incoming::new(self.flows, self.rules, HostKind::CLAIMS, call, id(self.made), now)
     }
 
@@ -180,7 +180,8 @@ impl Server {
 
     /// One request of the client that holds a session.
     fn step(&mut self, auth: &str) {
-        let call = Call::new(Auth::parse(auth.as_bytes()).unwrap());
+        let auth = Auth::parse(auth.as_bytes()).unwrap();
+        let call = Call::new(&auth);
         let now = self.now();
         let read = |store: &HashedStore, id: Option<SessionId>| {
             id.and_then(|id| store.load(&id)).map(|record| record.session)

@@ -47,7 +47,7 @@ impl Endpoint for EmptyRequest<'_> {
     type Plan<H: Send> = Emptying;
 
     fn call(&self, _: &BindingKey) -> Call<'_, EmptyTheVault> {
-        Call::new(self.auth)
+        Call::new(&self.auth)
     }
 
     fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}

@@ -74,9 +74,9 @@ impl<'a> Text<'a> {
     pub(crate) fn has_chars(&self, least: usize) -> bool {
         let Some(last) = least.checked_sub(1) else { return true };
         match self.as_str() {
-            // Each character has one byte that does not go on with another.
-            Some(plain) => plain.bytes().filter(|byte| byte & 0xC0 != 0x80).nth(last).is_some(),
-            None => self.chars().nth(last).is_some(),
+            // Of ASCII, each byte is a character.
+            Some(plain) if plain.get(..least).is_some_and(str::is_ascii) => true,
+            _ => self.chars().nth(last).is_some(),
         }
     }
 
@@ -140,6 +140,11 @@ impl<'a> Text<'a> {
         out
     }
 
+    #[inline(never)]
+    fn decodes_to(&self, other: &str) -> bool {
+        self.chars().eq(other.chars())
+    }
+
     /// The texts before and after the first `separator`, decoded where they stand.
     pub(crate) fn split_once(&self, separator: char) -> Option<(Self, Self)> {
         let mut chars = self.chars();
@@ -177,7 +182,7 @@ impl PartialEq<str> for Text<'_> {
     fn eq(&self, other: &str) -> bool {
         match self.as_str() {
             Some(plain) => plain == other,
-            None => self.chars().eq(other.chars()),
+            None => self.decodes_to(other),
         }
     }
 }

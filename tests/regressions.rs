@@ -118,10 +118,10 @@ fn a_call_without_parameters_binds_none_however_exact_the_rule() {
     let mut server = Server::new();
     server.rules.body_binding = BodyBinding::Exact;
     let flows = policy::<MakeToken>(&[&["m.login.dummy"]], None);
-    let session = server.own(None, flows, Call::new(Auth::Absent)).0.session().to_owned();
+    let session = server.own(None, flows, Call::new(&Auth::Absent)).0.session().to_owned();
     let mut own = |auth: Value| {
         let auth = auth.to_string();
-        server.own(None, flows, Call::new(Auth::parse(auth.as_bytes()).unwrap())).0.says()
+        server.own(None, flows, Call::new(&Auth::parse(auth.as_bytes()).unwrap())).0.says()
     };
     assert_eq!(own(stage("m.login.dummy", &session)), "200");
     assert_eq!(own(poll(&session)), "401 M_UNKNOWN", "the session's ID alone is no way to its token");
@@ -146,18 +146,18 @@ fn a_refusal_without_the_token_changes_no_session_of_the_token() {
     let mut server = Server::new();
     let flows = policy::<MakeToken>(&[&["m.login.password"]], None);
     let name = key().param::<MakeToken>("name").text("a".into());
-    let call = |auth: Auth<'static>| {
-        Own(Call::<MakeToken>::new(auth).with_params(Params::new([Param::required(Some(name))])))
-    };
-    let session = server.own(ALICE, flows, call(Auth::Absent).0).0.session().to_owned();
+    let params = Params::new([Param::required(Some(name))]);
+    let call = Call::<MakeToken>::new(&Auth::Absent).with_params(params);
+    let session = server.own(ALICE, flows, call).0.session().to_owned();
     let before = server.session(&session);
-    let named: &'static str = poll(&session).to_string().leak();
+    let named = poll(&session).to_string();
+    let named = Auth::parse(named.as_bytes()).unwrap();
     let handler = Handler {
         admit: &mut |_| Err(Refusal::for_params(MatrixError::unavailable())),
         perform: &mut |_, _| Ok((Outcome::NOTHING, Value::Null)),
         repeat: &mut |_, _| Value::Null,
     };
-    server.serve(None, flows, &call(Auth::parse(named.as_bytes()).unwrap()), handler);
+    server.serve(None, flows, &Own(Call::new(&named).with_params(params)), handler);
     assert_eq!(server.session(&session), before, "its parameters are still bound");
 }
 
@@ -237,10 +237,11 @@ fn asked<'w, 'r>(
 fn a_stage_is_asked_about_again_after_a_lost_commit() {
     let (flows, rules) =
         (flows::<Register>(&[&["m.login.registration_token", "m.login.dummy"]], None), Rules::default());
-    let call = || Call::new(Auth::parse(attempt(None).as_bytes()).unwrap());
+    let auth = attempt(None);
+    let auth = Auth::parse(auth.as_bytes()).unwrap();
     let kind = HostKind::assume_one_transaction();
     for in_transaction in [true, false] {
-        let mut incoming = Incoming::new(&flows, &rules, kind, call(), id(1), NOW);
+        let mut incoming = Incoming::new(&flows, &rules, kind, Call::new(&auth), id(1), NOW);
         let Exchange::Verify(verify) = asked(incoming.exchange(), None, NOW) else {
             panic!("a token is asked about")
         };
@@ -261,8 +262,9 @@ fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
         (flows::<Register>(&[&["m.login.registration_token", "m.login.dummy"]], None), Rules::default());
     let kind = HostKind::assume_one_transaction();
     // A session that has reserved a use of a token, and has run out.
-    let call = Call::new(Auth::parse(attempt(None).as_bytes()).unwrap());
-    let mut incoming = Incoming::new(&flows, &rules, kind, call, id(1), NOW);
+    let auth = attempt(None);
+    let auth = Auth::parse(auth.as_bytes()).unwrap();
+    let mut incoming = Incoming::new(&flows, &rules, kind, Call::new(&auth), id(1), NOW);
     let Exchange::Verify(verify) = asked(incoming.exchange(), None, NOW) else {
         panic!("a token is asked about")
     };
@@ -274,8 +276,8 @@ fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
     let late = Timestamp::from_millis(NOW.as_millis() + rules.session_lifetime.get());
 
     let named = attempt(Some(&id(1).expose()));
-    let call = Call::new(Auth::parse(named.as_bytes()).unwrap());
-    let mut incoming = Incoming::new(&flows, &rules, kind, call, id(2), late);
+    let named = Auth::parse(named.as_bytes()).unwrap();
+    let mut incoming = Incoming::new(&flows, &rules, kind, Call::new(&named), id(2), late);
     let exchange = asked(incoming.exchange(), stored.as_ref(), late);
     let Exchange::Commit(commit) = exchange else { panic!("{exchange:?}") };
     let Exchange::Commit(commit) = commit.committed(Committed::Full(Millis::new(500))) else {

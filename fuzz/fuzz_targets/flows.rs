@@ -162,7 +162,7 @@ impl<'p, Op: Operation> Host<'p, Op> {
     fn request(&mut self, auth: Auth<'_>) -> Option<String> {
         let rules = self.rules.clone();
         let kind = HostKind::assume_one_transaction();
-        let mut incoming = Incoming::new(self.flows, &rules, kind, Call::new(auth), ID, NOW);
+        let mut incoming = Incoming::new(self.flows, &rules, kind, Call::new(&auth), ID, NOW);
         let mut exchange = incoming.exchange();
         loop {
             exchange = match exchange {

@@ -50,9 +50,14 @@ impl<const N: usize> Kept<N> {
 
     /// The challenge as it is known by now.
     pub(super) fn challenge(&self) -> ChallengeBody<'_> {
-        let challenge = self.parts.without_code(&self.text);
         let name = self.parts.code.text(&self.text);
-        ChallengeBody { code: name.map(|name| self.code_of(name)), ..challenge }
+        ChallengeBody { code: name.map(|name| self.code_of(name)), ..self.without_code() }
+    }
+
+    /// The same but for the error code.
+    #[inline]
+    pub(super) fn without_code(&self) -> ChallengeBody<'_> {
+        self.parts.without_code(&self.text)
     }
 
     fn code_of<'k>(&self, name: Text<'k>) -> AnyCode<'k> {

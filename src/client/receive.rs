@@ -150,11 +150,11 @@ impl Client<'_> {
             }
             401 => {
                 if let Ok((text, newer)) = Parts::read(answer.body)
-                    && let said = newer.of(text)
+                    && let mut said = newer.of(text)
                     && !meaning::is_about_the_token(said.code)
                     && (said.has_flows() || (kept.has_flows() && is_a_state(&said)))
                 {
-                    self.challenge(kept, state, kind, (text, newer, said), now);
+                    self.challenge(kept, state, kind, (text, newer, &mut said), now);
                     return Received::GoOn;
                 }
             }
@@ -218,14 +218,14 @@ impl Client<'_> {
         kept: &mut Kept<N>,
         state: &mut State,
         kind: Kind,
-        (text, mut parts, mut newer): (&str, Parts, ChallengeBody<'_>),
+        (text, mut parts, newer): (&str, Parts, &mut ChallengeBody<'_>),
         now: Timestamp,
     ) {
         // Servers that have none send an empty one.
         if newer.session.is_some_and(|session| session.expose().is_empty()) {
             (parts.session, newer.session) = (Span::NONE, None);
         }
-        let known = kept.challenge();
+        let known = kept.without_code();
         let anew = match (known.session, newer.session) {
             (Some(known), Some(newer)) => known.expose() != newer.expose(),
             _ => false,
@@ -242,7 +242,7 @@ impl Client<'_> {
         state.chosen.0 = state.chosen.0.filter(|chosen| offers && (params || !chosen.hangs_on_params()));
         let same = !anew && known.has_flows() && same_flows && same_completed;
         let refused = newer.code.is_some();
-        if kept.merge(text, parts, &newer, anew).is_err() {
+        if kept.merge(text, parts, newer, anew).is_err() {
             return state.end(Ended::TooLarge);
         }
         let completed = kept.completed().count();

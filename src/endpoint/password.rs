@@ -227,7 +227,7 @@ impl Endpoint for Checked<ChangePasswordRequest<'_>> {
             Param::required(self.new_password.map(digest)),
             Param::optional(self.logout_devices.map(ParamDigest::boolean), ParamDigest::boolean(true)),
         ]);
-        Call::new(self.auth).with_params(params)
+        Call::new(&self.auth).with_params(params)
     }
 
     fn password(&self) -> Option<Secret<'_>> {

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use super::digest::{ParamDigest, Target};
 use super::operation::{Operation, OperationFacts};
 use super::session::{SLOTS, SessionId};
+use crate::Secret;
 use crate::wire::Auth;
 use crate::wire::error::MatrixError;
 
@@ -17,7 +18,7 @@ use crate::wire::error::MatrixError;
 #[must_use = "a call does nothing until an exchange begins with it"]
 pub struct Call<'r, Op> {
     pub(super) facts: CallFacts,
-    pub(super) auth: Auth<'r>,
+    pub(super) auth: &'r Auth<'r>,
     operation: PhantomData<fn() -> Op>,
 }
 
@@ -31,6 +32,18 @@ pub(crate) struct CallFacts {
     pub(crate) session: Option<Option<SessionId>>,
 }
 
+impl CallFacts {
+    #[inline]
+    fn of<Op: Operation>(auth: &Auth<'_>) -> Self {
+        Self {
+            operation: OperationFacts::of::<Op>(),
+            target: Target::default(),
+            params: Params::NONE,
+            session: auth.session().map(|id| SessionId::parse(id.expose())),
+        }
+    }
+}
+
 // Not derived: that would ask the operation to be `Clone`.
 impl<Op> Clone for Call<'_, Op> {
     fn clone(&self) -> Self {
@@ -41,15 +54,9 @@ impl<Op> Clone for Call<'_, Op> {
 impl<Op> Copy for Call<'_, Op> {}
 
 impl<'r, Op: Operation> Call<'r, Op> {
-    /// A call of `Op` with that auth dict.
-    pub fn new(auth: Auth<'r>) -> Self {
-        let facts = CallFacts {
-            operation: OperationFacts::of::<Op>(),
-            target: Target::default(),
-            params: Params::NONE,
-            session: auth.session().map(|id| SessionId::parse(id.expose())),
-        };
-        Self { facts, auth, operation: PhantomData }
+    /// A call of `Op` with that auth dict, which stays where it is: it is large.
+    pub fn new(auth: &'r Auth<'r>) -> Self {
+        Self { facts: CallFacts::of::<Op>(auth), auth, operation: PhantomData }
     }
 
     /// The same with the request's own parameters.
@@ -92,23 +99,31 @@ impl<Op: Operation> fmt::Debug for Call<'_, Op> {
 /// [`drive::checked`]: super::drive::checked
 #[must_use = "end the request with it, by `drive::checked`, `drive::refuse` or `Incoming::refused`"]
 pub struct RefusedCall<'r, Op> {
-    pub(super) call: Call<'r, Op>,
+    pub(super) facts: CallFacts,
+    /// What the request calls its session.
+    pub(super) session: Option<Secret<'r>>,
     pub(super) error: MatrixError,
+    operation: PhantomData<fn() -> Op>,
 }
 
 impl<'r, Op: Operation> RefusedCall<'r, Op> {
-    /// A call, without the parameters that are refused, and why they are.
-    pub const fn new(call: Call<'r, Op>, error: MatrixError) -> Self {
-        Self { call, error }
+    /// A call of `Op` with that auth dict, and why its parameters are refused.
+    pub fn new(auth: &Auth<'r>, error: MatrixError) -> Self {
+        Self { facts: CallFacts::of::<Op>(auth), session: auth.session(), error, operation: PhantomData }
+    }
+
+    /// The same with the path's parameters.
+    pub const fn at(mut self, target: Target) -> Self {
+        self.facts.target = target;
+        self
     }
 }
 
 impl<Op: Operation> fmt::Debug for RefusedCall<'_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { call: _, error } = self;
         f.debug_struct("RefusedCall")
             .field("operation", &Op::NAME)
-            .field("error", error)
+            .field("error", &self.error)
             .finish_non_exhaustive()
     }
 }

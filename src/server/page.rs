@@ -340,7 +340,7 @@ impl<'r> Here<'r> {
             Brings::Form(Ok(AuthData::Sso | AuthData::OAuth)) => refused(PageRefusal::Pending),
             Brings::Form(Ok(AuthData::Terms)) if !self.work.terms_seen => refused(PageRefusal::TermsChanged),
             Brings::Form(Err(malformed)) => refused(PageRefusal::Malformed(malformed)),
-            Brings::Form(data) => Ok(self.work.attempt(stage, true, data)),
+            Brings::Form(data) => Ok(self.work.attempt(stage, true, &data)),
         }
     }
 }

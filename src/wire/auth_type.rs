@@ -89,13 +89,16 @@ impl<'a> AuthType<'a> {
     pub fn from_text(name: Text<'a>) -> Self {
         match name.as_str() {
             Some(plain) => Self::known(plain).unwrap_or(Self::Custom(name)),
-            // An escaped name is the same name; the longest known one has 30 bytes.
-            None => name
-                .to_fixed::<32>()
-                .ok()
-                .and_then(|plain| AuthType::<'static>::known(&plain))
-                .unwrap_or(Self::Custom(name)),
+            None => Self::from_escaped(name),
         }
+    }
+
+    /// An escaped name is the same name.
+    #[inline(never)]
+    fn from_escaped(name: Text<'a>) -> Self {
+        // The longest known one has 30 bytes.
+        let plain = name.to_fixed::<32>().ok();
+        plain.and_then(|plain| AuthType::<'static>::known(&plain)).unwrap_or(Self::Custom(name))
     }
 
     /// The custom type `name`. For a name of the spec use [`From<&str>`](Self::from).

@@ -64,7 +64,7 @@ impl Parts {
     /// Those of a body, which is the text returned.
     pub(crate) fn read(body: &[u8]) -> Result<(&str, Self), ParseError> {
         static KEYS: Table = table![0;
-            "flows": Any, "params": Any, "session": Any, "completed": Any, "errcode": Any, "error": Any,
+            "flows": List(FLOW_KEYS), "params": Any, "session": Any, "completed": Any, "errcode": Any, "error": Any,
         ];
         let mut slots = [Span::NONE; 6];
         let text = json::walk(body, &KEYS, &mut slots)?;
@@ -89,6 +89,7 @@ impl Parts {
 
     /// The same but for the error code: a name costs more to be known than all of them to
     /// be found.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn without_code(self, text: &str) -> ChallengeBody<'_> {
         ChallengeBody {
             flows: self.flows.raw(text),
@@ -198,6 +199,9 @@ impl<'a> Iterator for FlowList<'a> {
     type Item = FlowStages<'a>;
 
     fn next(&mut self) -> Option<FlowStages<'a>> {
+        if let Some(stages) = self.items.next_names(r#"{"stages":"#) {
+            return Some(FlowStages { stages });
+        }
         loop {
             let stages = self.items.next_with(|reader| {
                 if reader.peek() != Some(b'{') {
@@ -241,27 +245,25 @@ impl<'a> Stages<'a> {
     }
 }
 
+impl<'a> Stages<'a> {
+    #[inline(never)]
+    fn next_type(&mut self) -> Option<AuthType<'a>> {
+        self.items.next_text().map(AuthType::from_text)
+    }
+}
+
 impl<'a> Iterator for Stages<'a> {
     type Item = AuthType<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<AuthType<'a>> {
-        loop {
-            let name = self.items.next_with(|reader| {
-                if reader.peek() == Some(b'"') {
-                    reader.text().map(Some)
-                } else {
-                    reader.skip().map(|()| None)
-                }
-            })?;
-            if let Some(name) = name {
-                return Some(AuthType::from_text(name));
-            }
-        }
+        if self.items.is_empty() { None } else { self.next_type() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
     use std::vec::Vec;
 
     use super::*;
@@ -275,6 +277,46 @@ mod tests {
         assert_eq!(flows, [vec![AuthType::custom("a"), AuthType::Dummy], vec![]]);
         assert_eq!(challenge.completed().collect::<Vec<_>>(), [AuthType::custom("a")]);
         assert!(challenge.params().is_none() && challenge.session.is_none() && challenge.code.is_some());
+    }
+
+    /// Flows as they mostly are, without white space, are read in a shorter way.
+    #[test]
+    fn flows_are_read_and_checked_alike_however_they_are_spaced() {
+        let names = |body: &str| {
+            let challenge = ChallengeBody::parse(body.as_bytes())?;
+            Ok::<_, ParseError>(
+                challenge.flows().map(|flow| flow.stages().map(|it| it.to_string()).collect()).collect(),
+            )
+        };
+        let flow = |stages: &[&str]| stages.iter().map(|name| (*name).to_string()).collect::<Vec<_>>();
+        for (flows, read) in [
+            (
+                r#"[{"stages":["a","m.login.dummy"]},{"stages":["]}"]}]"#,
+                Ok(vec![flow(&["a", "m.login.dummy"]), flow(&["]}"])]),
+            ),
+            (
+                r#"[{"stages":["a"]},{"stages":[]},{"stages":["b"],"x":1},7]"#,
+                Ok(vec![flow(&["a"]), flow(&[]), flow(&["b"])]),
+            ),
+            (r#"[{"stages":["a",1]},{"x":["b"]},{"stages":"c"}]"#, Ok(vec![flow(&["a"])])),
+            (r#"{"stages":["a"]}"#, Ok(vec![])),
+            (r#""a""#, Ok(vec![])),
+            (r#"[{"stages":["a"]},{"stages":["b"],"stages":["b"]}]"#, Err(ParseError::DuplicateKey)),
+            (r#"[{"stages":["a","\ud800"]}]"#, Err(ParseError::LoneSurrogate)),
+            (r#"[{"stages":["a",]}]"#, Err(ParseError::NotJson)),
+            (r#"[{"stages":["a"]},]"#, Err(ParseError::NotJson)),
+            (r#"[{"stages":["a"]}}"#, Err(ParseError::NotJson)),
+        ] {
+            assert_eq!(names(&format!(r#"{{"flows":{flows}}}"#)), read, "{flows}");
+            let spaced = flows.replace(',', " , ").replace(':', " : ").replace('[', "[ ");
+            assert_eq!(names(&format!(r#"{{"flows" : {spaced} }}"#)), read, "{spaced}");
+        }
+        let beside = |count: usize| {
+            let keys: Vec<_> = (0..count).map(|at| format!(r#""{at}":0,"#)).collect();
+            names(&format!(r#"{{{}"flows":[{{"stages":["a"]}}]}}"#, keys.concat()))
+        };
+        assert_eq!(beside(crate::wire::MAX_OPEN_KEYS - 2), Ok(vec![flow(&["a"])]));
+        assert_eq!(beside(crate::wire::MAX_OPEN_KEYS - 1), Err(ParseError::TooManyKeys));
     }
 
     #[test]

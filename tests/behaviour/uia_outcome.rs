@@ -152,13 +152,13 @@ impl Operation for MakeToken {
 
 fn own<Op: Operation>(server: &mut Server, flows: &'static Flows<'static, Op>, auth: &Value) -> String {
     let auth = auth.to_string();
-    let call = Call::<Op>::new(Auth::parse(auth.as_bytes()).unwrap());
-    server.own(None, flows, call).0.says()
+    let auth = Auth::parse(auth.as_bytes()).unwrap();
+    server.own(None, flows, Call::<Op>::new(&auth)).0.says()
 }
 
 /// A session of an operation of the host's own, complete but for its last request.
 fn own_session<Op: Operation>(server: &mut Server, flows: &'static Flows<'static, Op>) -> String {
-    let call = Call::<Op>::new(Auth::Absent);
+    let call = Call::<Op>::new(&Auth::Absent);
     server.own(None, flows, call).0.session().to_owned()
 }
 
@@ -462,7 +462,7 @@ fn recent<Op: Operation>(recent_auth: u64, authenticated: u64, now: u64) -> bool
     server.rules.recent_auth = Millis::new(recent_auth);
     let flows = policy::<Op>(&[&["m.login.password"]], None);
     let account = server.account_named("alice");
-    let request = Own(Call::<Op>::new(Auth::Absent));
+    let request = Own(Call::<Op>::new(&Auth::Absent));
     let at = Timestamp::from_millis(authenticated);
     server.serve_recent("alice-token", flows, &request, account, at).status == 200
 }

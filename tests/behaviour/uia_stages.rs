@@ -14,8 +14,8 @@ fn question(auth_type: &str, auth: &Value) -> String {
     let mut server = Server::new();
     server.next_verdict(Verdict::Unavailable);
     let auth = auth.to_string();
-    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap());
-    let (answer, _) = server.own::<Register>(None, flows, call);
+    let auth = Auth::parse(auth.as_bytes()).unwrap();
+    let (answer, _) = server.own::<Register>(None, flows, Call::new(&auth));
     match server.questions.first() {
         Some(asked) => asked.split(' ').next().unwrap().to_owned(),
         None => answer.says(),
@@ -75,7 +75,7 @@ fn u19_the_older_name_of_m_oauth_is_read_as_it() {
         Some(r#"{"m.oauth": {"url": "https://example.org/account/reset-cross-signing"}}"#),
     );
     let auth = Auth::parse(br#"{"type":"org.matrix.cross_signing_reset"}"#).unwrap();
-    let (answer, _) = Server::new().own(Some("alice-token"), flows, Call::new(auth));
+    let (answer, _) = Server::new().own(Some("alice-token"), flows, Call::new(&auth));
     assert_eq!(answer.says(), "401", "a poll of a stage that is offered");
 }
 

@@ -87,7 +87,7 @@ fn lesson_10_a_mere_probe_never_deactivates() {
         assert_eq!(server.deactivate(ALICE, probe).says(), "401");
     }
     assert_eq!(server.users["alice"].status.life, Lifecycle::Active);
-    let request = crate::support::Own(Call::new(Auth::Absent));
+    let request = crate::support::Own(Call::new(&Auth::Absent));
     let (account, now) = (server.account_named("alice"), server.timestamp());
     let flows = server.policies.deactivate;
     assert_eq!(server.serve_recent("alice-token", flows, &request, account, now).status, 401);
@@ -171,11 +171,11 @@ fn lesson_89_two_operations_whose_names_hash_alike_are_never_confused() {
     let mut server = Server::new();
     let export = policy::<Export>(&[&["m.login.password"]], None);
     let erase = policy::<Erase>(&[&["m.login.password"]], None);
-    let session = server.own(ALICE, export, Call::new(Auth::Absent)).0.session().to_owned();
+    let session = server.own(ALICE, export, Call::new(&Auth::Absent)).0.session().to_owned();
     let auth = alice(Some(&session)).to_string();
-    let (answer, plan) = server.own(ALICE, erase, Call::new(Auth::parse(auth.as_bytes()).unwrap()));
+    let (answer, plan) = server.own(ALICE, erase, Call::new(&Auth::parse(auth.as_bytes()).unwrap()));
     assert_eq!(answer.says(), "403 M_FORBIDDEN");
     assert!(plan.is_none());
-    let (answer, _) = server.own(ALICE, export, Call::new(Auth::parse(auth.as_bytes()).unwrap()));
+    let (answer, _) = server.own(ALICE, export, Call::new(&Auth::parse(auth.as_bytes()).unwrap()));
     assert_eq!(answer.says(), "200");
 }

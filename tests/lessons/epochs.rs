@@ -73,7 +73,7 @@ fn lesson_85_recent_authentication_ends_with_the_password() {
     let mut server = Server::new();
     server.rules.recent_auth = matrix_uia::Millis::new(60_000);
     let flows = policy::<DeleteDevice>(&[&["m.login.password"]], None);
-    let request = Own(Call::<DeleteDevice>::new(Auth::Absent));
+    let request = Own(Call::<DeleteDevice>::new(&Auth::Absent));
     let (account, at) = (server.account_named("alice"), Timestamp::from_millis(server.now));
     assert_eq!(server.serve_recent("alice-token", flows, &request, account, at).status, 200);
     assert_eq!(server.change_password(ALICE, change(alice(None))).says(), "200");

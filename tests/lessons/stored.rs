@@ -237,7 +237,7 @@ fn lesson_104_recent_authentication_from_the_future_is_none() {
         type Plan<H: Send> = ();
 
         fn call(&self, _: &BindingKey) -> Call<'_, DeleteDevice> {
-            Call::new(Auth::Absent)
+            Call::new(&Auth::Absent)
         }
 
         fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}

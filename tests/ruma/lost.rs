@@ -23,9 +23,9 @@ fn challenge(auth: &str) -> (Value, uiaa::UiaaInfo) {
     let params = Raw::parse(r#"{"m.login.dummy":{"big":1e999}}"#).unwrap();
     let flows = Flows::<ChangePassword>::new([["m.login.password", "m.login.dummy"]], Some(params)).unwrap();
     let rules = Rules::default();
-    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap());
+    let auth = Auth::parse(auth.as_bytes()).unwrap();
     let (fresh, now) = (SessionId::from_entropy([7; 24]), Timestamp::from_millis(0));
-    let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
+    let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, Call::new(&auth), fresh, now);
     let Exchange::Load(load) = incoming.exchange() else {
         panic!("it begins with a load");
     };

@@ -64,7 +64,8 @@ pub(super) struct Step {
 
 fn begin(id: SessionId, auth: &str, params: Params, now: Timestamp) -> Incoming<'static, ChangePassword> {
     let auth: &'static str = String::from(auth).leak();
-    let call = Call::new(Auth::parse(auth.as_bytes()).unwrap()).with_params(params);
+    let auth: &'static Auth<'static> = Box::leak(Box::new(Auth::parse(auth.as_bytes()).unwrap()));
+    let call = Call::new(auth).with_params(params);
     Incoming::new(&FLOWS, &RULES, HostKind::CLAIMS, call, id, now)
 }
 

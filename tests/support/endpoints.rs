@@ -344,7 +344,7 @@ impl Server {
             perform: &mut |_, _| Ok((Outcome::NOTHING, json!({}))),
             repeat: &mut |_, _| json!({}),
         };
-        self.serve(token, flows, &Own(Call::new(matrix_uia::wire::Auth::Absent)), handler)
+        self.serve(token, flows, &Own(Call::new(&matrix_uia::wire::Auth::Absent)), handler)
     }
 
     /// A host's own operation: what the grant says, and nothing else.

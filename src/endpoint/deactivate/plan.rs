@@ -37,7 +37,7 @@ impl Endpoint for Checked<DeactivateRequest<'_>> {
             Param::optional(self.id_server.map(digest), ParamDigest::ABSENT),
             Param::optional(self.erase.map(ParamDigest::boolean), ParamDigest::boolean(false)),
         ]);
-        Call::new(self.auth).with_params(params)
+        Call::new(&self.auth).with_params(params)
     }
 
     fn to_stored(

@@ -52,7 +52,7 @@ impl Endpoint for Checked<DeleteDeviceRequest<'_>> {
     type Plan<H: Send> = DeviceDeletion;
 
     fn call(&self, key: &BindingKey) -> Call<'_, DeleteDevice> {
-        Call::new(self.auth).at(key.target([Text::new(self.device_id)]))
+        Call::new(&self.auth).at(key.target([Text::new(self.device_id)]))
     }
 
     fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}
@@ -77,7 +77,7 @@ impl Endpoint for Checked<DeleteDevicesRequest<'_>> {
         let digest = |ids: DeviceIds<'_>| {
             key.named(const { ParamName::of::<DeleteDevices>("devices") }).set(ids.iter())
         };
-        Call::new(self.auth).with_params(Params::new([Param::required(self.devices.map(digest))]))
+        Call::new(&self.auth).with_params(Params::new([Param::required(self.devices.map(digest))]))
     }
 
     fn to_stored(&self, _: &BindingKey, before: Option<StoredDevices>, _: Option<Sealer>) -> StoredDevices {

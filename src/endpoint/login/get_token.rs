@@ -74,7 +74,7 @@ impl Endpoint for Checked<GetLoginTokenRequest<'_>> {
     type Plan<H: Send> = LoginTokenGrant;
 
     fn call(&self, _: &BindingKey) -> Call<'_, GetLoginToken> {
-        Call::new(self.auth)
+        Call::new(&self.auth)
     }
 
     fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}

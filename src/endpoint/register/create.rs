@@ -91,7 +91,7 @@ impl Endpoint for Checked<Registration<'_>> {
                     .finish()
             })),
         ]);
-        request.unchecked_call().with_params(params)
+        Call::new(&request.auth).with_params(params)
     }
 
     fn password(&self) -> Option<Secret<'_>> {

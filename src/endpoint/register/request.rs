@@ -6,7 +6,7 @@ use super::name::Localpart;
 use crate::endpoint::checked::Checked;
 use crate::endpoint::login::{LoginType, check_device};
 use crate::endpoint::password::PasswordStrength;
-use crate::server::call::{Call, RefusedCall};
+use crate::server::call::RefusedCall;
 use crate::server::grant::Refusal;
 use crate::server::operation::Register;
 use crate::wire::error::MatrixError;
@@ -109,7 +109,7 @@ impl<'a> RegisterRequest<'a> {
         strength: &PasswordStrength,
         server_name: &str,
     ) -> Result<Checked<Registration<'a>>, RefusedCall<'a, Register>> {
-        self.checked(strength, server_name).map_err(|error| RefusedCall::new(self.unchecked_call(), error))
+        self.checked(strength, server_name).map_err(|error| RefusedCall::new(&self.auth, error))
     }
 
     fn checked(
@@ -133,11 +133,6 @@ impl<'a> RegisterRequest<'a> {
     /// 400 `M_INVALID_PARAM`.
     pub fn check_device(&self) -> Result<(), MatrixError> {
         check_device(self.device_id, self.initial_device_display_name)
-    }
-
-    /// The call without its parameters.
-    pub(super) fn unchecked_call(&self) -> Call<'a, Register> {
-        Call::new(self.auth)
     }
 
     pub(super) const fn has_login_params(&self) -> bool {

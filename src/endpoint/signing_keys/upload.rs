@@ -94,7 +94,7 @@ impl Endpoint for Checked<UploadSigningKeysRequest<'_>> {
             Param::optional(digest, ParamDigest::ABSENT)
         };
         let kinds = [SigningKeyKind::Master, SigningKeyKind::SelfSigning, SigningKeyKind::UserSigning];
-        Call::new(self.auth).with_params(Params::new(kinds.map(param)))
+        Call::new(&self.auth).with_params(Params::new(kinds.map(param)))
     }
 
     fn to_stored(

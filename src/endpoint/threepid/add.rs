@@ -154,7 +154,7 @@ impl Endpoint for Checked<AddThreepidRequest<'_>> {
             Param::required(self.sid.map(sid)),
             Param::required(self.client_secret.map(secret)),
         ]);
-        Call::new(self.auth).with_params(params)
+        Call::new(&self.auth).with_params(params)
     }
 
     fn to_stored(

@@ -100,7 +100,13 @@ fn first_word(left: &[u8]) -> (u64, u8, &[u8]) {
     if let Some((word, rest)) = left.split_first_chunk() {
         return (u64::from_le_bytes(*word), 8, rest);
     }
-    let word = left.iter().rev().fold(0, |word: u64, byte| word.wrapping_shl(8) | u64::from(*byte));
+    let of =
+        |bytes: &[u8]| bytes.iter().rev().fold(0, |word: u64, byte| word.wrapping_shl(8) | u64::from(*byte));
+    // Half a word at once, the others one by one.
+    let word = match left.split_first_chunk() {
+        Some((half, others)) => u64::from(u32::from_le_bytes(*half)) | of(others).wrapping_shl(32),
+        None => of(left),
+    };
     (word, left.len() as u8, &[])
 }
 

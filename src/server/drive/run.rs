@@ -45,7 +45,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
     ) -> Self {
         let Guarded { flows, rules, key, kind } = guarded;
         let call = request.call(key);
-        let arrival = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
+        let arrival = arrive(flows.policy(), rules, kind, call, fresh, arrived);
         Self { host, request, key, work: Work::new(arrival), stored: None, hash: None, record_asked: false }
     }
 

@@ -5,7 +5,6 @@ use core::marker::PhantomData;
 
 use super::kind::HostKind;
 use super::questions::{Exchange, Performing};
-use crate::Timestamp;
 use crate::server::call::{Call, CallFacts, RefusedCall};
 use crate::server::flows::{Flows, Policy};
 use crate::server::operation::Operation;
@@ -14,6 +13,7 @@ use crate::server::sealed::Naming;
 use crate::server::session::SessionId;
 use crate::server::transition::work::{Input, Request, Side, Todo, Work};
 use crate::wire::Auth;
+use crate::{Secret, Timestamp};
 
 /// A request that has come in, and all that its exchange works with.
 ///
@@ -27,7 +27,7 @@ use crate::wire::Auth;
 /// # use matrix_uia::{Call, Flows, MatrixError, Rules, SessionId, Timestamp};
 /// # let flows = Flows::<ChangePassword>::new([["m.login.password"]], None).unwrap();
 /// # let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
-/// # let (call, fresh) = (Call::new(Auth::Absent), SessionId::from_entropy([9; 24]));
+/// # let (call, fresh) = (Call::new(&Auth::Absent), SessionId::from_entropy([9; 24]));
 /// let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
 /// let Exchange::Load(load) = incoming.exchange() else { unreachable!("a load comes first") };
 /// let ended = Caller::Ended(MatrixError::unknown_token(false));
@@ -54,7 +54,7 @@ impl<'r, Op: Operation> Incoming<'r, Op> {
         fresh: SessionId,
         arrived: Timestamp,
     ) -> Self {
-        let request = arrive(flows.policy(), rules, kind, call.facts, &call.auth, fresh, arrived);
+        let request = arrive(flows.policy(), rules, kind, call, fresh, arrived);
         Self { work: Work::new(request), operation: PhantomData }
     }
 
@@ -67,12 +67,13 @@ impl<'r, Op: Operation> Incoming<'r, Op> {
         refused: RefusedCall<'r, Op>,
         arrived: Timestamp,
     ) -> Self {
-        let RefusedCall { call, error } = refused;
-        // No session begins here.
+        // No session begins here, and nothing is attempted.
         let fresh = SessionId::from_entropy([0; SessionId::ENTROPY]);
-        let mut incoming = Self::new(flows, rules, kind, call, fresh, arrived);
-        incoming.work.refusal = Some(error);
-        incoming
+        let RefusedCall { facts, session, error, .. } = refused;
+        let request = request_of(flows.policy(), rules, kind, facts, session, Input::Absent, fresh, arrived);
+        let mut work = Work::new(request);
+        work.refusal = Some(error);
+        Self { work, operation: PhantomData }
     }
 
     /// The question that is to be answered now. It is the same one until it is answered; a
@@ -100,26 +101,40 @@ impl<Op: Operation> fmt::Debug for Incoming<'_, Op> {
 
 /// What came in, and what it is compared with.
 #[inline]
-pub(in crate::server) fn arrive<'r>(
+pub(in crate::server) fn arrive<'r, Op: Operation>(
+    policy: &'r Policy<'r>,
+    rules: &'r Rules,
+    kind: HostKind<'r>,
+    call: Call<'r, Op>,
+    fresh: SessionId,
+    arrived: Timestamp,
+) -> Request<'r> {
+    let input = match call.auth {
+        Auth::Absent => Input::Absent,
+        Auth::Poll { .. } => Input::Poll,
+        Auth::Attempt { auth_type, data, .. } => {
+            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(*auth_type), data }
+        }
+    };
+    request_of(policy, rules, kind, call.facts, call.auth.session(), input, fresh, arrived)
+}
+
+#[inline]
+#[allow(clippy::too_many_arguments, reason = "all of a request")]
+fn request_of<'r>(
     policy: &'r Policy<'r>,
     rules: &'r Rules,
     kind: HostKind<'r>,
     mut call: CallFacts,
-    auth: &Auth<'r>,
+    session: Option<Secret<'r>>,
+    input: Input<'r>,
     fresh: SessionId,
     arrived: Timestamp,
 ) -> Request<'r> {
-    let input = match *auth {
-        Auth::Absent => Input::Absent,
-        Auth::Poll { .. } => Input::Poll,
-        Auth::Attempt { auth_type, data, .. } => {
-            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(auth_type), data }
-        }
-    };
     let one_transaction = kind.one_transaction;
     let mut naming = Naming::of_none(kind.sealing);
     if kind.sealing.is_on()
-        && let Some(session) = auth.session()
+        && let Some(session) = session
     {
         let id;
         (naming, id) = Naming::of(kind.sealing, session.expose());

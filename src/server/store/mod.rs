@@ -66,7 +66,7 @@
 //! // A request: what it comes to is stored as its commit says.
 //! let now = Timestamp::from_millis(0);
 //! let fresh = SessionId::from_entropy([1; 24]); // from the host's generator
-//! let call = Call::new(Auth::Absent);
+//! let call = Call::new(&Auth::Absent);
 //! let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
 //! let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };
 //! let session = load.session_id().and_then(|id| store.load(&id)).map(|found| found.session);

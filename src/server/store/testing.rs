@@ -62,7 +62,7 @@ pub(super) fn session() -> Session {
     let flows = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer).unwrap();
     let (rules, now) = (Rules::default(), Timestamp::default());
     let fresh = SessionId::from_entropy([0; 24]);
-    let call = Call::new(Auth::Absent);
+    let call = Call::new(&Auth::Absent);
     let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
     let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
     let Exchange::Admit(admit) = load.found(None, Caller::Nobody, now) else { panic!("it is let in") };

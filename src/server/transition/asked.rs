@@ -129,7 +129,7 @@ mod tests {
         let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
         let alice = Account::new(Subject::new(UserRef::new(1), 0), AccountStatus::default());
         let fresh = SessionId::from_entropy([9; SessionId::ENTROPY]);
-        let call = Call::new(Auth::Absent);
+        let call = Call::new(&Auth::Absent);
         let mut incoming = Incoming::new(&flows, &rules, HostKind::CLAIMS, call, fresh, now);
         let mut exchange = incoming.exchange();
         let (mut lost, mut written) = (0_u8, 0_usize);

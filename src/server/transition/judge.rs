@@ -28,7 +28,7 @@ impl<'r> Work<'r> {
         &mut self,
         stage: StageId,
         known: bool,
-        data: Result<AuthData<'r>, Malformed>,
+        data: &Result<AuthData<'r>, Malformed>,
     ) -> Todo {
         let Some(session) = &self.session else { return self.unknown() };
         if known && session.passed.contains(stage) {
@@ -41,7 +41,7 @@ impl<'r> Work<'r> {
         let awaited = session.awaiting().filter(|(waiting, _)| *waiting == stage).map(|(_, it)| it);
         let registers = session.operation == Register::ID;
         let address = |creds| AddressCheck::new(AddressBy::Credentials(creds), user, registers);
-        let check = match data {
+        let check = match *data {
             Err(Malformed::Missing(_)) => {
                 return self.no_attempt(Fault::new(ErrorCode::MissingParam, MISSING));
             }

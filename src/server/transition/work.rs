@@ -23,7 +23,7 @@ pub(crate) enum Input<'r> {
     Attempt {
         stage: StageId,
         known: bool,
-        data: Result<AuthData<'r>, Malformed>,
+        data: &'r Result<AuthData<'r>, Malformed>,
     },
 }
 

@@ -1,6 +1,6 @@
 //! The pull reader.
 
-use super::scan::{after_number, after_space, string, token};
+use super::scan::{after_scalar, after_space, string, token};
 use super::span::Span;
 use super::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
 use crate::Text;
@@ -206,8 +206,9 @@ impl<'a> Reader<'a> {
     /// Counts one more key that is open.
     #[inline]
     pub(super) fn count_key(&mut self) -> Result<(), ParseError> {
-        self.room = self.room.checked_sub(1).ok_or(ParseError::TooManyKeys)?;
-        Ok(())
+        let (room, none) = self.room.overflowing_sub(1);
+        self.room = room;
+        if none { Err(ParseError::TooManyKeys) } else { Ok(()) }
     }
 
     /// Where the keys of an object begin that begins here.
@@ -261,106 +262,77 @@ impl<'a> Reader<'a> {
         if self.peek() != Some(b'n') {
             return Ok(false);
         }
-        self.word(b"null")?;
+        self.rest = after_space(after_scalar(self.rest)?);
         Ok(true)
-    }
-
-    fn word(&mut self, word: &[u8]) -> Result<(), ParseError> {
-        self.rest = after_space(self.rest.strip_prefix(word).ok_or(ParseError::NotJson)?);
-        Ok(())
-    }
-
-    /// A boolean, or [`ParseError::WrongType`].
-    pub(crate) fn boolean(&mut self) -> Result<bool, ParseError> {
-        match self.peek() {
-            Some(b't') => self.word(b"true").map(|()| true),
-            Some(b'f') => self.word(b"false").map(|()| false),
-            _ => Err(ParseError::WrongType),
-        }
-    }
-
-    fn scalar(&mut self) -> Result<(), ParseError> {
-        match self.peek() {
-            Some(b'"') => self.span().map(|_| ()),
-            Some(b't') => self.word(b"true"),
-            Some(b'f') => self.word(b"false"),
-            Some(b'n') => self.word(b"null"),
-            _ => {
-                self.rest = after_space(after_number(self.rest)?);
-                Ok(())
-            }
-        }
     }
 
     /// Any value, as it stands.
     pub(crate) fn raw(&mut self) -> Result<Raw<'a>, ParseError> {
-        let mark = self.mark();
-        self.skip()?;
-        Ok(self.since(mark))
+        let start = self.mark();
+        let behind = self.behind_value(self.rest)?;
+        self.rest = after_space(behind);
+        Ok(Raw::trusted(self.text.get(start..self.place_of(behind)).unwrap_or_default()))
     }
 
     /// Passes over any value, checking it whole.
+    pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
+        self.rest = after_space(self.behind_value(self.rest)?);
+        Ok(())
+    }
+
+    /// What stands right behind the value that `rest` begins with, which is checked whole.
     ///
     /// Written as a loop: a value's nesting must not become the stack's.
-    pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
-        // One bit a level: set for an object. And where each object's keys begin.
-        let mut objects = 0_u64;
+    pub(super) fn behind_value(&mut self, mut rest: &'a [u8]) -> Result<&'a [u8], ParseError> {
+        // One bit a level: set for an object. And where the keys of each began.
+        let (mut level, mut objects) = (0_usize, 0_u64);
         let mut frames = [0_u8; MAX_DEPTH];
-        let outside = self.depth;
-        let mut rest = self.rest;
+        let deepest = MAX_DEPTH.saturating_sub(self.depth);
+        let mut frame = self.frame();
         loop {
-            // At a value.
-            rest = match rest {
-                [b'"', inside @ ..] => after_space(string(inside, self.strict)?.2),
+            // At a value, or at the key before it.
+            if objects & 1 == 1 {
+                rest = self.key(rest, frame)?.1;
+            }
+            let mut after = match rest {
+                [b'"', inside @ ..] => string(inside, self.strict)?.2,
                 [open @ (b'{' | b'['), inside @ ..] => {
-                    self.enter()?;
+                    let Some(slot) = frames.get_mut(level).filter(|_| level < deepest) else {
+                        return Err(ParseError::TooDeep);
+                    };
+                    *slot = u8::try_from(frame).unwrap_or(u8::MAX);
+                    frame = self.frame();
+                    level = level.wrapping_add(1);
                     let object = *open == b'{';
                     objects = objects.wrapping_shl(1) | u64::from(object);
-                    let frame = self.frame();
-                    if let Some(slot) = frames.get_mut(self.depth.wrapping_sub(1)) {
-                        *slot = u8::try_from(frame).unwrap_or(u8::MAX);
-                    }
-                    let inside = after_space(inside);
-                    match (inside.first(), object) {
-                        (Some(b'}'), true) | (Some(b']'), false) => inside,
-                        (_, true) => {
-                            rest = self.key(inside, frame)?.1;
-                            continue;
-                        }
-                        (_, false) => {
-                            rest = inside;
-                            continue;
-                        }
+                    rest = after_space(inside);
+                    match (rest, object) {
+                        ([b'}', ..], true) | ([b']', ..], false) => rest,
+                        _ => continue,
                     }
                 }
-                _ => {
-                    self.rest = rest;
-                    self.scalar()?;
-                    self.rest
-                }
+                _ => after_scalar(rest)?,
             };
             // Behind a value, or before the end of an empty container.
             loop {
-                if self.depth == outside {
-                    self.rest = rest;
-                    return Ok(());
+                if level == 0 {
+                    return Ok(after);
                 }
-                let object = objects & 1 == 1;
-                let frame = frames.get(self.depth.wrapping_sub(1)).copied().map_or(0, usize::from);
-                match rest {
-                    [b',', after @ ..] => {
-                        let after = after_space(after);
-                        rest = if object { self.key(after, frame)?.1 } else { after };
+                after = match (after_space(after), objects & 1 == 1) {
+                    ([b',', more @ ..], _) => {
+                        rest = after_space(more);
                         break;
                     }
-                    [close, after @ ..] if *close == if object { b'}' } else { b']' } => {
+                    ([b'}', behind @ ..], true) => {
                         self.forget_remembered(frame);
-                        objects = objects.wrapping_shr(1);
-                        self.leave();
-                        rest = after_space(after);
+                        behind
                     }
+                    ([b']', behind @ ..], false) => behind,
                     _ => return Err(ParseError::NotJson),
-                }
+                };
+                objects = objects.wrapping_shr(1);
+                level = level.wrapping_sub(1);
+                frame = frames.get(level).copied().map_or(0, usize::from);
             }
         }
     }

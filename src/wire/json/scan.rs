@@ -11,8 +11,8 @@ use crate::wire::ParseError;
 #[inline]
 pub(super) fn after_space(rest: &[u8]) -> &[u8] {
     match rest {
-        [byte, ..] if *byte > b' ' => rest,
-        _ => after_some_space(rest),
+        [byte, ..] if *byte <= b' ' => after_some_space(rest),
+        _ => rest,
     }
 }
 
@@ -37,9 +37,10 @@ pub(super) fn token(rest: &[u8], byte: u8) -> Result<&[u8], ParseError> {
 /// escapes, and what follows its closing quote.
 #[inline]
 pub(super) fn string(rest: &[u8], strict: bool) -> Result<(usize, bool, &[u8]), ParseError> {
-    let len = plain_end(rest, 0);
-    match rest.get(len..) {
-        Some([b'"', after @ ..]) => Ok((len, false, after)),
+    let special = after_plain(rest);
+    let len = rest.len().wrapping_sub(special.len());
+    match special {
+        [b'"', after @ ..] => Ok((len, false, after)),
         _ => escaped_string(rest, len, strict),
     }
 }
@@ -54,7 +55,22 @@ fn escaped_string(rest: &[u8], mut at: usize, strict: bool) -> Result<(usize, bo
             Some([b'\\', ..]) => at = escape_end(rest, at, strict)?,
             _ => return Err(ParseError::NotJson),
         }
-        at = plain_end(rest, at);
+        let special = after_plain(rest.get(at..).unwrap_or_default());
+        at = rest.len().wrapping_sub(special.len());
+    }
+}
+
+/// What follows the array that `rest` begins with, if it is strings without white space
+/// between them.
+pub(super) fn behind_strings(rest: &[u8], strict: bool) -> Option<&[u8]> {
+    let [b'[', b'"', first @ ..] = rest else { return None };
+    let mut inside = first;
+    loop {
+        match string(inside, strict).ok()?.2 {
+            [b',', b'"', next @ ..] => inside = next,
+            [b']', behind @ ..] => return Some(behind),
+            _ => return None,
+        }
     }
 }
 
@@ -84,8 +100,19 @@ fn escape_end(bytes: &[u8], at: usize, strict: bool) -> Result<usize, ParseError
     }
 }
 
+/// What follows the number, `true`, `false` or `null` that `rest` begins with.
+pub(super) fn after_scalar(rest: &[u8]) -> Result<&[u8], ParseError> {
+    let word: &[u8] = match rest.first() {
+        Some(b't') => b"true",
+        Some(b'f') => b"false",
+        Some(b'n') => b"null",
+        _ => return after_number(rest),
+    };
+    rest.strip_prefix(word).ok_or(ParseError::NotJson)
+}
+
 /// What follows the number that `rest` begins with.
-pub(super) fn after_number(rest: &[u8]) -> Result<&[u8], ParseError> {
+fn after_number(rest: &[u8]) -> Result<&[u8], ParseError> {
     let rest = rest.strip_prefix(b"-").unwrap_or(rest);
     let mut rest = match rest {
         [b'0', after @ ..] => after,
@@ -114,16 +141,15 @@ fn after_digits(rest: &[u8]) -> Result<&[u8], ParseError> {
     Ok(rest)
 }
 
-/// Index of the first byte from `at` on that ends or interrupts a string's plain
-/// run: a quote, a backslash, a control character, or the end of the input.
+/// What follows the plain run of a string that `rest` begins with: a quote, a backslash, a
+/// control character, or nothing at the end of the input.
 // Inlined where flash is no concern.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
+pub(super) fn after_plain(mut rest: &[u8]) -> &[u8] {
     const WORD: usize = size_of::<usize>();
     const ONES: usize = usize::MAX / 0xFF;
     const HIGH: usize = ONES.wrapping_mul(0x80);
-    let (words, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<WORD>();
-    for (number, word) in words.iter().enumerate() {
+    while let Some((word, after)) = rest.split_first_chunk::<WORD>() {
         let word = usize::from_le_bytes(*word);
         // Of the bytes of ASCII, `^ 2` puts the quote at 0x20, next to the control
         // characters, which stay below; the others stay above.
@@ -134,21 +160,21 @@ pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
         if marks != 0 && marks & !word != 0 {
             let hits = marks & !word;
             // A borrow can only mark bytes above a true hit, so the lowest is true.
-            let before = at.wrapping_add(number.wrapping_mul(WORD));
-            return before.wrapping_add((hits.trailing_zeros() / 8) as usize);
+            return rest.get((hits.trailing_zeros() / 8) as usize..).unwrap_or_default();
         }
+        rest = after;
     }
-    short_plain_end(bytes, rest)
+    short_after_plain(rest)
 }
 
 /// The same for the last bytes of the input.
 #[inline(never)]
-fn short_plain_end(bytes: &[u8], mut rest: &[u8]) -> usize {
+fn short_after_plain(mut rest: &[u8]) -> &[u8] {
     while let [byte, after @ ..] = rest {
         if matches!(byte, b'"' | b'\\' | 0..=0x1F) {
             break;
         }
         rest = after;
     }
-    bytes.len().wrapping_sub(rest.len())
+    rest
 }

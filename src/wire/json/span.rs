@@ -7,8 +7,8 @@ use crate::{Millis, Secret, Text};
 /// Where a value stands in its body, or that there is none.
 ///
 /// Many are collected and few used, so it is kept to two words of 32 bits. The bodies it
-/// serves are shorter than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), and no value of a key
-/// stands at 0, where its object has its brace: that leaves room for marks.
+/// serves are shorter than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), and no string begins at 0,
+/// where its quote stands: that leaves room for marks.
 #[derive(Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Span {
     /// Of a string its first character, of another value its first byte and
@@ -25,7 +25,7 @@ impl Span {
     /// The key has not been met.
     pub(crate) const NONE: Self = Self { start: 0, len: 0 };
     /// The key has been met, and its value is `null`.
-    pub(crate) const NULL: Self = Self { start: 0, len: 1 };
+    pub(crate) const NULL: Self = Self { start: u32::MAX, len: 0 };
 
     /// A string between its quotes.
     #[inline]
@@ -41,19 +41,25 @@ impl Span {
     /// Whether a key has not been met.
     #[inline]
     pub(super) fn is_new(self) -> bool {
-        self == Self::NONE
+        self.start == 0
     }
 
     /// Whether there is no value, or `null`, which counts as none.
     #[inline]
     pub(crate) const fn is_absent(self) -> bool {
-        self.start == 0
+        self.start == Self::NONE.start || self.start == Self::NULL.start
+    }
+
+    /// Whether there is a value that is a string.
+    #[inline]
+    const fn is_string(self) -> bool {
+        self.start.cast_signed() > 0
     }
 
     /// Whether there is a value that is no string.
     #[inline]
     pub(crate) const fn is_no_string(self) -> bool {
-        self.start & Self::MARK != 0
+        self.start & Self::MARK != 0 && self.start != Self::NULL.start
     }
 
     #[inline]
@@ -83,7 +89,7 @@ impl Span {
     /// The string that stands here, if it is one.
     #[inline]
     pub(crate) fn text(self, body: &str) -> Option<Text<'_>> {
-        if self.is_absent() || self.is_no_string() {
+        if !self.is_string() {
             return None;
         }
         Some(Text::from_json(self.of(body)?, self.is_escaped()))

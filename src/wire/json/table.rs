@@ -1,9 +1,10 @@
 //! Which keys an object has.
 
+use super::scan::behind_strings;
 use crate::Text;
 
 /// What the value of a key may be; `null` counts as no value, whatever it may be.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Anything: what is made of it is for who reads the slot to say.
     Any,
@@ -13,6 +14,9 @@ pub(crate) enum Kind {
     Maybe,
     /// An object that has a table.
     Object,
+    /// A list of objects that mostly have the one key of their table, with strings in it, or
+    /// anything else.
+    List,
     /// A boolean.
     Flag,
 }
@@ -20,7 +24,7 @@ pub(crate) enum Kind {
 impl Kind {
     #[inline]
     pub(super) const fn takes_a_string(self) -> bool {
-        matches!(self, Self::Any | Self::Text | Self::Maybe)
+        matches!(self, Self::Any | Self::Text | Self::Maybe | Self::List)
     }
 }
 
@@ -39,6 +43,7 @@ pub(crate) struct Key {
 
 /// A word of the smallest machine; no name with what follows it is shorter.
 const HEAD: usize = 4;
+const WORD: usize = size_of::<usize>();
 /// What follows a name in compact JSON.
 const END: &str = "\":";
 
@@ -128,6 +133,21 @@ impl Table {
         }
     }
 
+    /// What follows a list of objects that all have the one key, with strings in it, if it is
+    /// in the form it mostly has.
+    pub(super) fn behind_list<'a>(&self, list: &'a [u8]) -> Option<&'a [u8]> {
+        let [b'[', first @ ..] = list else { return None };
+        let mut item = first;
+        loop {
+            let [b'{', b'"', key @ ..] = item else { return None };
+            match behind_strings(key.strip_prefix(self.text)?, true)? {
+                [b'}', b',', next @ ..] => item = next,
+                [b'}', b']', behind @ ..] => return Some(behind),
+                _ => return None,
+            }
+        }
+    }
+
     #[inline]
     fn written(&self, key: &Key) -> Option<&'static [u8]> {
         let at = usize::from(key.at);
@@ -155,12 +175,11 @@ impl Table {
 /// Whether two keys with the same first bytes are the same. The last word tells for most.
 #[inline]
 fn equal_behind_head(one: &[u8], other: &[u8]) -> bool {
-    const WORD: usize = size_of::<usize>();
-    let (Some(one_end), Some(other_end)) = (one.last_chunk::<WORD>(), other.last_chunk::<WORD>()) else {
-        return one.last_chunk::<HEAD>() == other.last_chunk::<HEAD>();
-    };
     // By words: a call to compare as many bytes would cost more.
-    one_end == other_end
+    if one.len() < WORD {
+        return last::<HEAD>(one) == last::<HEAD>(other);
+    }
+    last::<WORD>(one) == last::<WORD>(other)
         && (one.len() <= HEAD.wrapping_add(WORD)
             || one
                 .as_chunks::<WORD>()
@@ -168,6 +187,13 @@ fn equal_behind_head(one: &[u8], other: &[u8]) -> bool {
                 .iter()
                 .zip(other.as_chunks::<WORD>().0)
                 .all(|(one, other)| one == other))
+}
+
+/// The last bytes; zeros of what has fewer.
+#[inline]
+fn last<const N: usize>(text: &[u8]) -> [u8; N] {
+    let from = text.len().wrapping_sub(N);
+    text.get(from..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
 impl Key {
@@ -187,7 +213,7 @@ impl Key {
             let key = &mut keys[index];
             key.head = [text[at], text[at + 1], text[at + 2], text[at + 3]];
             (key.at, key.len, key.kind) = (at as u8, (end - at) as u8, kinds[index]);
-            if matches!(kinds[index], Kind::Object | Kind::Maybe) {
+            if matches!(kinds[index], Kind::Object | Kind::Maybe | Kind::List) {
                 key.below = below;
                 below += 1;
             }

@@ -11,105 +11,92 @@
 //! those that no table has are compared with one another.
 
 use super::reader::Reader;
-use super::scan::{after_space, plain_end, string};
+use super::scan::{after_plain, after_scalar, after_space, string};
 use super::span::Span;
 use super::table::{Found, Kind, Table};
 use crate::wire::ParseError;
 
-/// How deep tables nest below the first one.
-const MAX_BELOW: usize = 2;
-
-/// An object that was left for one below it, to go on with it behind that.
-struct Above<'t> {
-    table: &'t Table,
-    /// The slot of the object below, and where it begins.
-    slot: usize,
-    start: usize,
-    /// What was open before the object's own keys.
-    frame: usize,
-    room: usize,
-}
-
 impl<'a> Reader<'a> {
     /// An object by its table, or [`ParseError::NotAnObject`]. The slots of its keys have to
     /// be [`Span::NONE`] before; one without a value stays so, or is [`Span::NULL`].
-    ///
-    /// Written as a loop: a call for every object below would cost more than its keys do.
     pub(crate) fn walk(&mut self, table: &Table, slots: &mut [Span]) -> Result<(), ParseError> {
         let [b'{', inside @ ..] = self.rest() else { return Err(ParseError::NotAnObject) };
-        let mut inside = inside;
-        let mut table = table;
-        let mut above = heapless::Vec::<Above<'_>, MAX_BELOW>::new();
-        'object: loop {
-            self.enter()?;
-            let (mut frame, mut room) = (self.frame(), self.room());
-            let mut after = after_space(inside);
-            // Whether `rest` is behind the quote of a key; else `after` is behind a value, or
-            // before the end of an object without keys.
-            let (mut at_key, mut rest) = match after {
-                [b'"', key @ ..] => (true, key),
-                [b'}', ..] => (false, after),
-                _ => return Err(ParseError::NotJson),
-            };
-            loop {
-                if at_key {
-                    after = 'value: {
-                        let (found, value) = match table.find(rest) {
-                            Some(known) => known,
-                            None => match self.odd_key(rest, table, frame)? {
-                                (Some(found), value) => (found, value),
-                                (None, after) => break 'value after,
-                            },
-                        };
-                        let Some(slot) = slots.get_mut(found.slot).filter(|slot| slot.is_new()) else {
-                            return Err(ParseError::DuplicateKey);
-                        };
-                        self.count_key()?;
-                        let (span, after) = match value {
-                            [b'"', text @ ..] if found.key.kind.takes_a_string() => self.string(text)?,
-                            _ => {
-                                let value = after_space(value);
-                                if let ([b'{', text @ ..], Some(below)) = (value, found.below()) {
-                                    let start = self.place_of(value);
-                                    let left = Above { table, slot: found.slot, start, frame, room };
-                                    above.push(left).map_err(|_| ParseError::TooDeep)?;
-                                    (table, inside) = (below, text);
-                                    continue 'object;
-                                }
-                                self.odd_value(value, found.key.kind)?
-                            }
-                        };
-                        *slot = span;
-                        after
-                    };
-                    if let [b',', b'"', key @ ..] = after {
-                        rest = key;
-                        continue;
-                    }
+        let behind = self.walk_inside(inside, table, slots)?;
+        self.go_on_with(after_space(behind));
+        Ok(())
+    }
+
+    /// The object behind whose brace `inside` begins, and what follows it. It calls itself as
+    /// often as tables nest.
+    fn walk_inside(
+        &mut self,
+        inside: &'a [u8],
+        table: &Table,
+        slots: &mut [Span],
+    ) -> Result<&'a [u8], ParseError> {
+        self.enter()?;
+        let (frame, room) = (self.frame(), self.room());
+        let mut rest = match after_space(inside) {
+            [b'"', key @ ..] => key,
+            [b'}', behind @ ..] => {
+                self.leave();
+                return Ok(behind);
+            }
+            _ => return Err(ParseError::NotJson),
+        };
+        loop {
+            let after = 'value: {
+                let (found, value) = match table.find(rest) {
+                    Some(known) => known,
+                    None => match self.odd_key(rest, table, frame)? {
+                        (Some(found), value) => (found, value),
+                        (None, after) => break 'value after,
+                    },
+                };
+                let Some(slot) = slots.get_mut(found.slot).filter(|slot| slot.is_new()) else {
+                    return Err(ParseError::DuplicateKey);
+                };
+                self.count_key()?;
+                if let [b'"', text @ ..] = value
+                    && found.key.kind.takes_a_string()
+                {
+                    let (span, after) = self.string(text)?;
+                    *slot = span;
+                    break 'value after;
                 }
-                after = after_space(after);
-                (at_key, rest) = match after {
+                let value = after_space(value);
+                let behind = match (value, found.below()) {
+                    ([b'{', inside @ ..], Some(below)) if found.key.kind != Kind::List => {
+                        Some(self.walk_inside(inside, below, slots)?)
+                    }
+                    // In each item, one key more is open.
+                    ([b'[', ..], Some(below)) if self.room() > 0 => below.behind_list(value),
+                    _ => None,
+                };
+                let (span, after) = match behind {
+                    Some(behind) => (self.other_span(value, behind), behind),
+                    None => self.odd_value(value, found.key.kind)?,
+                };
+                if let Some(slot) = slots.get_mut(found.slot) {
+                    *slot = span;
+                }
+                after
+            };
+            rest = match after.split_first_chunk() {
+                Some((b",\"", key)) => key,
+                _ => match after_space(after) {
                     [b',', more @ ..] => match after_space(more) {
-                        [b'"', key @ ..] => (true, key),
+                        [b'"', key @ ..] => key,
                         _ => return Err(ParseError::NotJson),
                     },
                     [b'}', behind @ ..] => {
                         self.forget(frame, room);
                         self.leave();
-                        let Some(left) = above.pop() else {
-                            self.go_on_with(after_space(behind));
-                            return Ok(());
-                        };
-                        let len = self.place_of(behind).wrapping_sub(left.start);
-                        if let Some(slot) = slots.get_mut(left.slot) {
-                            *slot = Span::other(left.start, len);
-                        }
-                        (table, frame, room, after) = (left.table, left.frame, left.room, behind);
-                        (false, behind)
+                        return Ok(behind);
                     }
                     _ => return Err(ParseError::NotJson),
-                };
-            }
+                },
+            };
         }
     }
 
@@ -128,17 +115,17 @@ impl<'a> Reader<'a> {
             return Ok((found, value));
         }
         self.remember(key, frame)?;
-        self.go_on_with(value);
-        self.skip()?;
-        Ok((None, self.rest()))
+        Ok((None, self.behind_value(value)?))
     }
 
     /// The string behind whose quote `text` begins, and what follows it.
     #[inline]
     fn string(&mut self, text: &'a [u8]) -> Result<(Span, &'a [u8]), ParseError> {
-        let len = plain_end(text, 0);
-        match text.get(len..) {
-            Some([b'"', after @ ..]) => Ok((Span::string(self.place_of(text), len, false), after)),
+        match after_plain(text) {
+            [b'"', after @ ..] => {
+                let (start, end) = (self.place_of(text), self.place_of(after).wrapping_sub(1));
+                Ok((Span::string(start, end.wrapping_sub(start), false), after))
+            }
             _ => self.odd_string(text),
         }
     }
@@ -154,22 +141,22 @@ impl<'a> Reader<'a> {
     /// follows it.
     #[inline(never)]
     fn odd_value(&mut self, value: &'a [u8], kind: Kind) -> Result<(Span, &'a [u8]), ParseError> {
-        self.go_on_with(value);
-        if let [b'"', text @ ..] = value
-            && kind.takes_a_string()
-        {
-            return self.string(text);
-        }
-        if self.null()? {
-            return Ok((Span::NULL, self.rest()));
-        }
-        match kind {
-            Kind::Any | Kind::Maybe => self.skip()?,
-            Kind::Flag => drop(self.boolean()?),
-            Kind::Object => return Err(ParseError::NotAnObject),
-            Kind::Text => return Err(ParseError::WrongType),
-        }
-        Ok((self.span_since(self.place_of(value)), self.rest()))
+        let behind = match (value, kind) {
+            ([b'"', text @ ..], _) if kind.takes_a_string() => return self.string(text),
+            ([b'n', ..], _) => return Ok((Span::NULL, after_scalar(value)?)),
+            (_, Kind::Any | Kind::Maybe | Kind::List) => self.behind_value(value)?,
+            ([b't' | b'f', ..], Kind::Flag) => after_scalar(value)?,
+            (_, Kind::Object) => return Err(ParseError::NotAnObject),
+            (_, Kind::Flag | Kind::Text) => return Err(ParseError::WrongType),
+        };
+        Ok((self.other_span(value, behind), behind))
+    }
+
+    /// Where a value stands that is no string, by what follows its beginning and its end.
+    #[inline]
+    fn other_span(&self, value: &[u8], behind: &[u8]) -> Span {
+        let (start, end) = (self.place_of(value), self.place_of(behind));
+        Span::other(start, end.wrapping_sub(start))
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::Raw;
-use super::scan::plain_end;
+use super::scan::after_plain;
 use crate::{Secret, Text};
 
 /// Writes `text` as a JSON string, quotes included.
@@ -27,10 +27,8 @@ pub(crate) fn write_text(out: &mut impl Write, text: Text<'_>) -> fmt::Result {
 fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
     let mut rest = plain;
     loop {
-        let (run, special) = match rest.split_at_checked(plain_end(rest.as_bytes(), 0)) {
-            Some(split) => split,
-            None => (rest, ""),
-        };
+        let end = rest.len().wrapping_sub(after_plain(rest.as_bytes()).len());
+        let (run, special) = rest.split_at_checked(end).unwrap_or((rest, ""));
         out.write_str(run)?;
         let Some(&[special]) = special.as_bytes().first_chunk() else { return Ok(()) };
         match SHORT_ESCAPES.iter().find(|[byte, _]| *byte == special) {

@@ -67,21 +67,19 @@ impl<'r, Op: Known> Flight<'r, Op> {
         around: Around<'r>,
         request: Request,
         incoming: Incoming,
-        auth: &'r str,
+        auth: &'r Auth<'r>,
         host: &Host,
     ) -> Self {
         let kind = if host.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS };
-        let call = Call::<Op>::new(Auth::parse(auth.as_bytes()).unwrap())
-            .with_params(params::params::<Op>(&incoming.facts.params, &incoming.given));
-        let call = if incoming.target {
-            call.at(matrix_uia::BindingKey::from_entropy([3; 16]).target(["D".into()]))
-        } else {
-            call
-        };
+        let call =
+            Call::<Op>::new(auth).with_params(params::params::<Op>(&incoming.facts.params, &incoming.given));
+        let target = matrix_uia::BindingKey::from_entropy([3; 16]).target(["D".into()]);
+        let call = if incoming.target { call.at(target) } else { call };
         let (flows, rules) = (Op::flows(around.policy_number), around.rules);
         let asks = if request.unchecked {
             let error = MatrixError::new(ErrorCode::WeakPassword, "It is too weak.");
-            let refused = RefusedCall::new(call, error);
+            let refused = RefusedCall::new(auth, error);
+            let refused = if incoming.target { refused.at(target) } else { refused };
             exchange::Incoming::refused(flows, rules, kind, refused, host.timestamp())
         } else {
             exchange::Incoming::new(flows, rules, kind, call, id(incoming.fresh), host.timestamp())

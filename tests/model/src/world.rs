@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use matrix_uia::Rules;
 use matrix_uia::server::operation::{ChangePassword, GetLoginToken, Register, UploadSigningKeys};
 use matrix_uia::server::reference::Subject;
+use matrix_uia::wire::Auth;
 
 use crate::facts::{
     Account, CLAIM, Facts, Known, LIFETIME, OPERATIONS, STAGES, Setup, Status, policy_of, user,
@@ -98,13 +99,27 @@ pub struct World<'r> {
     fresh: Id,
 }
 
+/// Where what a request says is kept: its exchange borrows it.
+#[derive(Default)]
+pub struct Said<'r> {
+    text: OnceCell<String>,
+    auth: OnceCell<Auth<'r>>,
+}
+
+impl<'r> Said<'r> {
+    fn auth(&'r self, incoming: &Incoming) -> &'r Auth<'r> {
+        let text = self.text.get_or_init(|| auth(incoming));
+        self.auth.get_or_init(|| Auth::parse(text.as_bytes()).unwrap())
+    }
+}
+
 /// Lets all of it happen, and asserts on the way and in the end what has to hold.
 pub fn run(setup: Setup, events: &[Event]) {
     let rules = setup.rules();
-    let texts: Vec<OnceCell<String>> = vec![OnceCell::new(); events.len()];
+    let said: Vec<Said<'_>> = events.iter().map(|_| Said::default()).collect();
     let mut world = World::new(setup, &rules);
-    for (event, text) in events.iter().zip(&texts) {
-        world.happens(event, text);
+    for (event, said) in events.iter().zip(&said) {
+        world.happens(event, said);
     }
     world.ends();
 }
@@ -117,16 +132,16 @@ impl<'r> World<'r> {
         Self { setup, rules, policy: 0, host, flights: Vec::new(), fresh: 0 }
     }
 
-    /// One event; `text` is where what a request says is kept.
-    pub fn happens(&mut self, event: &Event, text: &'r OnceCell<String>) {
+    /// One event.
+    pub fn happens(&mut self, event: &Event, said: &'r Said<'r>) {
         match *event {
             Event::Request(request, steps) => {
-                let flight = self.request(request, text);
+                let flight = self.request(request, said);
                 self.flights.push(flight);
                 self.go_on(self.flights.len() - 1, steps);
             }
             Event::Visit(visit, steps) => {
-                if let Some(flight) = self.visit(&visit, text) {
+                if let Some(flight) = self.visit(&visit, said) {
                     self.flights.push(flight);
                     self.go_on(self.flights.len() - 1, steps);
                 }
@@ -195,7 +210,7 @@ impl<'r> World<'r> {
         self.fresh
     }
 
-    fn request(&mut self, request: Request, text: &'r OnceCell<String>) -> AnyFlight<'r> {
+    fn request(&mut self, request: Request, said: &'r Said<'r>) -> AnyFlight<'r> {
         let number = (self.setup.operation + request.operation) % OPERATIONS;
         let mut around = self.around();
         // Another operation has a policy that each of them may have.
@@ -228,10 +243,10 @@ impl<'r> World<'r> {
             fresh: self.fresh(),
             arrived: self.host.now,
         };
-        let text = text.get_or_init(|| auth(&incoming));
+        let auth = said.auth(&incoming);
         macro_rules! flight {
             ($kind:ident) => {
-                AnyFlight::$kind(Flight::new(around, request, incoming, text, &self.host))
+                AnyFlight::$kind(Flight::new(around, request, incoming, auth, &self.host))
             };
         }
         match number {
@@ -242,14 +257,14 @@ impl<'r> World<'r> {
         }
     }
 
-    fn visit(&mut self, visit: &Visit, text: &'r OnceCell<String>) -> Option<AnyFlight<'r>> {
+    fn visit(&mut self, visit: &Visit, said: &'r Said<'r>) -> Option<AnyFlight<'r>> {
         let session = match visit.session {
             Named::Known(which) => self.known(which)?,
             _ => Id::MAX,
         };
         let around = self.around();
         let shown = visit.shown.map(|other| self.setup.policy(usize::from(other)));
-        let text = text.get_or_init(|| {
+        let text = said.text.get_or_init(|| {
             let stage = STAGES[usize::from(visit.stage)];
             format!(r#"{{"type":"{stage}"{}}}"#, data(stage, visit.form))
         });
@@ -339,7 +354,7 @@ impl<'r> World<'r> {
                 ..Request::default()
             };
             // What it says is needed for no longer than this.
-            let text = OnceCell::new();
+            let said = Said::default();
             let mut inner = World {
                 setup: self.setup,
                 rules: self.rules,
@@ -348,7 +363,7 @@ impl<'r> World<'r> {
                 flights: Vec::new(),
                 fresh: self.fresh,
             };
-            inner.happens(&Event::Request(request, QUESTIONS as u8), &text);
+            inner.happens(&Event::Request(request, QUESTIONS as u8), &said);
             assert!(inner.flights.is_empty(), "it has an answer");
             let left = inner.host.model(id).is_some_and(|model| matches!(model.state, State::Claimed(_)));
             assert!(!left, "claimed for ever");

@@ -73,7 +73,7 @@ impl Endpoint for LaunchRequest<'_> {
     fn call(&self, key: &BindingKey) -> Call<'_, Launch> {
         let pad = self.pad.to_string();
         let params = Params::new([Param::required(Some(key.param::<Launch>("pad").text(Text::new(&pad))))]);
-        Call::new(self.auth).with_params(params)
+        Call::new(&self.auth).with_params(params)
     }
 
     fn to_stored(&self, _: &BindingKey, _: Option<u64>, _: Option<Sealer>) -> u64 {
