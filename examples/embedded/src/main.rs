@@ -26,10 +26,11 @@ fn main() -> bool {
     let Some(password) = Password::new(Secret::new("wonderland")) else { return false };
     let mut server = Server::new(&flows, key, password);
     let id = SessionId::from_entropy([9; 24]);
+    #[cfg(not(feature = "sealed"))]
+    let name = id.expose();
+    // What the first answer says.
+    #[cfg(feature = "sealed")]
     let mut name: heapless::String<160> = heapless::String::new();
-    if name.push_str(&id.expose()).is_err() {
-        return false;
-    }
     let attempts = [None, Some("not it"), Some("wonderland"), Some("wonderland")];
     let mut answers = [0; 4];
     for (password, status) in attempts.into_iter().zip(&mut answers) {
