@@ -8,7 +8,6 @@
 use libfuzzer_sys::fuzz_target;
 use matrix_uia::Text;
 use matrix_uia::server::exchange::HostKind;
-use matrix_uia::server::sealed::SessionName;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia_fuzz::sealed::{GOOD, KEYS, answer, sealed};
 
@@ -16,7 +15,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((first, rest)) = input.split_first() else { return };
     let text = if first % 2 == 0 { edited(rest) } else { sealed(rest) };
     let kind = HostKind::CLAIMS.with_sealed_ids(&KEYS);
-    let known = SessionName::parse(Text::new(&text), kind);
+    let known = kind.session_name(Text::new(&text));
     assert!(first % 2 == 1 || known.is_some() == (text == *GOOD), "{text}");
     if let Some(began) = known.and_then(|name| name.as_it_began()) {
         assert!(!began.has_passed_stage() && began.failures() == 0 && began.is_sealed());

@@ -506,7 +506,7 @@ fn sealed_name() -> String {
 /// The session as a page with its sealed name finds it.
 fn named(host: &HostKind<'static>) -> SessionName<'static> {
     static NAME: LazyLock<String> = LazyLock::new(sealed_name);
-    SessionName::parse(Text::new(&NAME), *host).unwrap()
+    host.session_name(Text::new(&NAME)).unwrap()
 }
 
 /// The session as the client's first request left it.

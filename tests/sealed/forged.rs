@@ -1,7 +1,7 @@
 //! IDs that no server has made: each is as an unknown one (rule U12).
 
 use matrix_uia::server::exchange::HostKind;
-use matrix_uia::server::sealed::{IdKey, IdKeys, IdKeysError, SessionName};
+use matrix_uia::server::sealed::{IdKey, IdKeys, IdKeysError};
 use matrix_uia::{Millis, SessionId, Text};
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::{ALICE, alice, begin, both_kinds, change, server};
 use crate::support::{Server, poll, stage};
 
 fn is_known(server: &Server, text: &str) -> bool {
-    SessionName::parse(Text::new(text), server.kind).is_some()
+    server.kind.session_name(Text::new(text)).is_some()
 }
 
 fn is_unknown(server: &mut Server, session: &str) -> bool {

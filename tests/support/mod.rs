@@ -318,7 +318,7 @@ impl Server {
 
     /// The session that a client or a page names so.
     pub(crate) fn named<'t>(&self, name: &'t str) -> SessionName<'t> {
-        SessionName::parse(Text::new(name), self.kind).expect("a session can have that name")
+        self.kind.session_name(Text::new(name)).expect("a session can have that name")
     }
 
     fn arrived(&self) -> Timestamp {

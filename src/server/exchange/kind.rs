@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::server::sealed::Sealing;
+use crate::Text;
+use crate::server::sealed::{Sealing, SessionName};
 
 /// How a host keeps sessions: beside accounts or elsewhere, from the first request on or once
 /// there is something to remember.
@@ -53,8 +54,19 @@ impl<'k> HostKind<'k> {
         !self.one_transaction
     }
 
-    pub(in crate::server) const fn sealing(&self) -> Sealing<'k> {
-        self.sealing
+    /// The session that `text` names, such as in the address of a page; `None` if no session of
+    /// such a host can have that name.
+    ///
+    /// ```
+    /// use matrix_uia::server::exchange::HostKind;
+    /// use matrix_uia::{SessionId, Text};
+    /// let id = SessionId::from_entropy([0x5A; 24]);
+    /// let name = HostKind::CLAIMS.session_name(Text::new(&id.expose()));
+    /// assert_eq!(name.map(|name| name.id()), Some(id));
+    /// ```
+    #[must_use]
+    pub fn session_name<'t>(&self, text: Text<'t>) -> Option<SessionName<'t>> {
+        self.sealing.name(text)
     }
 }
 

@@ -4,7 +4,6 @@ use core::fmt;
 
 use super::Untouched;
 use crate::Text;
-use crate::server::exchange::HostKind;
 use crate::server::session::{Session, SessionId};
 
 /// A session as its client, or the address of a page, names it: its ID, and whatever else
@@ -13,14 +12,7 @@ use crate::server::session::{Session, SessionId};
 /// Whoever holds it holds the session: it is redacted in `Debug` and leaves only through
 /// [`expose`](Self::expose).
 ///
-/// ```
-/// use matrix_uia::server::exchange::HostKind;
-/// use matrix_uia::server::sealed::SessionName;
-/// use matrix_uia::{SessionId, Text};
-/// let id = SessionId::from_entropy([0x5A; 24]);
-/// let name = SessionName::parse(Text::new(&id.expose()), HostKind::CLAIMS).map(|name| name.id());
-/// assert_eq!(name, Some(id));
-/// ```
+/// [`HostKind::session_name`](crate::server::exchange::HostKind::session_name) reads it.
 #[derive(Clone, Copy)]
 pub struct SessionName<'t> {
     id: SessionId,
@@ -28,13 +20,6 @@ pub struct SessionName<'t> {
 }
 
 impl<'t> SessionName<'t> {
-    /// The session that `text` names; `None` if no session of a host of that kind can have
-    /// that name.
-    #[must_use]
-    pub fn parse(text: Text<'t>, kind: HostKind<'_>) -> Option<Self> {
-        kind.sealing().name(text)
-    }
-
     pub(super) const fn sealed(id: SessionId, sealed: SealedName<'t>) -> Self {
         Self { id, sealed: Some(sealed) }
     }

@@ -26,7 +26,7 @@ impl<'k> Sealing<'k> {
     }
 
     /// The session that `text` names; `None` if no session can have that name.
-    pub(super) fn name<'t>(&self, text: Text<'t>) -> Option<SessionName<'t>> {
+    pub(crate) fn name<'t>(&self, text: Text<'t>) -> Option<SessionName<'t>> {
         match self.0 {
             None => SessionId::parse(text).map(SessionName::from),
             Some(keys) => {

@@ -83,7 +83,7 @@ fn refused(failure: Failure) -> Response {
 }
 
 fn named<'s>(app: &App, session: &'s str) -> Result<SessionName<'s>, MatrixError> {
-    SessionName::parse(Text::new(session), app.sessions.kind()).ok_or(PageRefusal::Unknown.error())
+    app.sessions.kind().session_name(Text::new(session)).ok_or(PageRefusal::Unknown.error())
 }
 
 async fn show(app: &App, peer: &Peer, auth_type: &str, session: &str) -> Result<Response, Failure> {
