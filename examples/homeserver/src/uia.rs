@@ -9,7 +9,7 @@ use crate::guests::Upgradable;
 use crate::http::answer;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::sessions::{Claim, Keep};
+use crate::sessions::{Claim, Keep, Known};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -44,6 +44,8 @@ pub struct UiaHost<'r> {
     lost: u8,
     /// The session, as it was loaded last.
     loaded: Option<(SessionId, Session)>,
+    /// What is known of a session elsewhere.
+    known: Known,
     /// What is claimed for the call of this request, and is not carried out yet.
     claim: Option<Claim>,
 }
@@ -147,6 +149,7 @@ impl<'r> UiaHost<'r> {
             has_expired: false,
             lost: 0,
             loaded: None,
+            known: Known::default(),
             claim: None,
         }
     }
@@ -186,7 +189,8 @@ impl<'r> UiaHost<'r> {
         session: Option<SessionId>,
     ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
         self.give_up();
-        let ahead = self.app.sessions.load_ahead(session).await.map_err(Failure::Sessions)?;
+        let ahead =
+            self.app.sessions.load_ahead(session, &mut self.known).await.map_err(Failure::Sessions)?;
         // What can't be given back now, a later request gives back.
         let _later = self.app.sessions.settle(&self.app.db).await;
         let mut tx = self.app.db.begin().await?;
@@ -264,6 +268,7 @@ impl<'r> UiaHost<'r> {
         let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
         let result = std::mem::take(&mut self.result);
         let claim = changes.clone().find_map(|change| self.claimed_by(&change));
+        let known = sessions.known_after(&mut self.known, changes.clone(), kept.as_deref());
         let keep = Keep { kept, result: &result, owner, claim: claim.clone() };
         let committed = match sessions.commit(&self.app.db, tx, changes.clone(), keep).await {
             Ok(committed) => committed,
@@ -279,6 +284,7 @@ impl<'r> UiaHost<'r> {
             let theirs = |had: &Claim| changes.clone().any(|change| is_about(&change, had.id));
             // A request may also end without a word about what it has claimed: its token is gone.
             self.claim = claim.or(self.claim.take().filter(|had| !theirs(had)));
+            self.known = known;
         }
         if committed == Committed::Lost {
             self.lost = self.lost.saturating_add(1);

@@ -3,12 +3,14 @@
 
 mod changes;
 mod elsewhere;
+mod known;
 mod memory;
 mod rows;
 mod shared;
 
 pub use changes::Keep;
 pub use elsewhere::Trouble;
+pub use known::Known;
 
 use elsewhere::Elsewhere;
 use memory::Memory;
@@ -20,6 +22,7 @@ use crate::db::sessions::{self as table, Bounds};
 use crate::db::{Db, Result, Tx, UserKey, registration_tokens};
 use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
+use matrix_uia::server::commit::Change;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::UserRef;
@@ -35,7 +38,7 @@ use tokio::runtime::Handle;
 const EXPIRE_AT_ONCE: usize = 16;
 
 /// A session as it was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Found {
     pub session: Session,
     /// What is kept beside it, as JSON; empty if nothing is.
@@ -135,7 +138,8 @@ impl Sessions {
     }
 
     /// Looks for a session that lives elsewhere, before a transaction begins: no account waits for another database.
-    /// `None` if none does. What has become of it meanwhile, the commit finds out.
+    /// `None` if none does. What has become of it meanwhile, the commit finds out. `known` is what the request knows
+    /// already.
     ///
     /// # Errors
     ///
@@ -143,10 +147,27 @@ impl Sessions {
     pub async fn load_ahead(
         &self,
         id: Option<SessionId>,
+        known: &mut Known,
     ) -> std::result::Result<Option<Option<Found>>, Trouble> {
-        match (&self.place, id) {
-            (Place::Elsewhere(elsewhere), Some(id)) => elsewhere.load(id).await.map(Some),
-            _ => Ok(None),
+        let (Place::Elsewhere(elsewhere), Some(id)) = (&self.place, id) else { return Ok(None) };
+        if let Some(found) = known.get(id) {
+            return Ok(Some(found));
+        }
+        let found = elsewhere.load(id).await?;
+        known.loaded(id, found.clone());
+        Ok(Some(found))
+    }
+
+    /// What a request knows once these changes are stored. Until then it knows nothing.
+    pub fn known_after<'c>(
+        &self,
+        known: &mut Known,
+        changes: impl Iterator<Item = Change<'c>>,
+        kept: Option<&str>,
+    ) -> Known {
+        match &self.place {
+            Place::Elsewhere(_) => known.take_after(changes, kept),
+            Place::Memory(_) | Place::Database(_) => Known::default(),
         }
     }
 
