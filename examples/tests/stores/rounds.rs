@@ -26,16 +26,17 @@ fn a_flow_stays_within_its_round_trips(database: Database) {
         let alice = client.token("alice", "wonderland");
 
         let first = usize::from(!sealed);
+        let place = counted.url().split(':').next().unwrap();
         let change = |_: usize| change_password(&client, &alice, &counted);
-        hold("a password change", sealed, change, &[first, 3]);
+        hold(&format!("{place}, a password change"), sealed, change, &[first, 3]);
         let two_requests = |number| register(&client, &format!("u{number}-{sealed}"), &[], &counted);
-        hold("a registration", sealed, two_requests, &[first, 3]);
+        hold(&format!("{place}, a registration"), sealed, two_requests, &[first, 3]);
         let token = json!({ "type": "m.login.registration_token", "token": "invitation" });
         let invited = |number| {
             let name = format!("v{number}-{sealed}");
             register(&client, &name, std::slice::from_ref(&token), &counted)
         };
-        hold("one with an invitation", sealed, invited, &[first, 2, 3]);
+        hold(&format!("{place}, one with an invitation"), sealed, invited, &[first, 2, 3]);
     }
 }
 
