@@ -10,7 +10,7 @@ with_each_database! {
 
 /// Every so often a homeserver looks for what has run out, and each connection of its pool prepares what it asks: the
 /// least of so many flows is what a flow needs.
-const FLOWS: usize = 12;
+const FLOWS: usize = 6;
 
 fn a_flow_stays_within_its_round_trips(database: Database) {
     for sealed in [false, true] {

@@ -1,7 +1,6 @@
 //! A connection to a database that can be cut after any byte, and whose round trips are counted.
 
 use std::io;
-use std::ops::Sub;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -30,15 +29,14 @@ pub struct Traffic {
     pub down: usize,
 }
 
-impl Sub for Traffic {
-    type Output = Self;
-
-    fn sub(self, before: Self) -> Self {
-        let less = usize::saturating_sub;
+impl Traffic {
+    /// What has passed since.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
         Self {
-            round_trips: less(self.round_trips, before.round_trips),
-            up: less(self.up, before.up),
-            down: less(self.down, before.down),
+            round_trips: self.round_trips.saturating_sub(before.round_trips),
+            up: self.up.saturating_sub(before.up),
+            down: self.down.saturating_sub(before.down),
         }
     }
 }

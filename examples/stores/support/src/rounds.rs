@@ -215,19 +215,21 @@ async fn change_password<S: TestStore>(
     let guarded = Guarded { flows: &flows, rules: &rules, key: &key, kind };
     let (mut asked, mut session) = (Vec::new(), None::<String>);
     for stage in std::iter::once(None).chain(flow.iter().map(Some)) {
+        let auth = stage.map(
+            |stage| json!({ "type": stage, "session": session, "user": "alice", "password": "wonderland" }),
+        );
         let mut body = json!({ "new_password": "through-the-looking-glass" });
-        if let Some(stage) = stage {
-            body["auth"] =
-                json!({ "type": stage, "session": session, "user": "alice", "password": "wonderland" });
+        if let (Some(body), Some(auth)) = (body.as_object_mut(), auth) {
+            body.insert("auth".to_owned(), auth);
         }
         let before = traffic();
         let (asks, served) = mpsc::channel(1);
         // The host goes with its request, and with it who waits for its questions.
         let (answer, ()) = tokio::join!(send(OfStore::new(asks), guarded, &body), serve(store, served));
-        asked.push(traffic() - before);
+        asked.push(traffic().since(before));
         let is_done = asked.len() > flow.len();
         assert_eq!(answer.is_none(), is_done, "after request {}: {answer:?}", asked.len());
-        session = answer.and_then(|challenge| Some(challenge["session"].as_str()?.to_owned()));
+        session = answer.and_then(|challenge| Some(challenge.get("session")?.as_str()?.to_owned()));
     }
     asked
 }
