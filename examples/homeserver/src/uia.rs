@@ -9,7 +9,7 @@ use crate::guests::Upgradable;
 use crate::http::answer;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::sessions::{Ahead, Claim, ClaimOf, Found, Keep};
+use crate::sessions::{Ahead, Claim, ClaimOf, Found, Keep, Known};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -46,6 +46,8 @@ pub struct UiaHost<'r> {
     lost: u8,
     /// The session, as it was loaded last.
     loaded: Option<(SessionId, Session)>,
+    /// What is known of a session elsewhere.
+    known: Known,
     /// What is claimed for the call of this request, and is not carried out yet.
     claim: Option<Claim>,
 }
@@ -150,6 +152,7 @@ impl<'r> UiaHost<'r> {
             has_expired: false,
             lost: 0,
             loaded: None,
+            known: Known::default(),
             claim: None,
         }
     }
@@ -205,10 +208,11 @@ impl<'r> UiaHost<'r> {
         let app = self.app;
         // What can't be given back now, a later request gives back.
         let _later = app.sessions.settle(&app.db).await;
-        let found = match app.sessions.load_ahead(session).await.map_err(Failure::Sessions)? {
-            Ahead::Found(found) => found,
-            Ahead::InDatabase => self.open_database(session).await?,
-        };
+        let found =
+            match app.sessions.load_ahead(session, &mut self.known).await.map_err(Failure::Sessions)? {
+                Ahead::Found(found) => found,
+                Ahead::InDatabase => self.open_database(session).await?,
+            };
         let now = app.clock.now();
         self.loaded = session.zip(found.as_ref().map(|found| found.session.clone()));
         Ok((found.map(|found| (found.session, found.kept)), now))
@@ -286,6 +290,7 @@ impl<'r> UiaHost<'r> {
         let owner = sessions.owner(self.caller.map(|caller| caller.user), self.peer.counted());
         let result = std::mem::take(&mut self.result);
         let claim = changes.clone().find_map(|change| self.claimed_by(&change));
+        let known = sessions.known_after(&mut self.known, changes.clone(), kept.as_deref());
         let keep = Keep { kept, result: &result, owner, claim: claim.clone() };
         let committed = match sessions.commit(&self.app.db, tx, changes.clone(), keep).await {
             Ok(committed) => committed,
@@ -301,6 +306,7 @@ impl<'r> UiaHost<'r> {
             let theirs = |had: &Claim| changes.clone().any(|change| is_about(&change, had.id));
             // A request may also end without a word about what it has claimed: its token is gone.
             self.claim = claim.or(self.claim.take().filter(|had| !theirs(had)));
+            self.known = known;
             // After the claim is kept, so that it is taken back should the client hang up here.
             let _later = sessions.settle(&self.app.db).await;
         }

@@ -2,6 +2,7 @@
 
 mod down;
 mod killed;
+mod rounds;
 mod shared;
 
 /// One test for each of the databases; skipped, and it is said, where one is not installed.

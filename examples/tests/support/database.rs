@@ -96,6 +96,11 @@ impl Database {
         }
     }
 
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it keeps its files.
     pub fn files(&self) -> PathBuf {
         match self.kind {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod counted;
 mod database;
 mod message;
 pub mod mutants;
@@ -13,6 +14,7 @@ mod together;
 
 pub use answer::Answer;
 pub use client::Client;
+pub use counted::Counted;
 pub use database::{Database, Kind};
 pub use message::Message;
 pub use scratch::Scratch;

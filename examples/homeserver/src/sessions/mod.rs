@@ -3,12 +3,14 @@
 
 mod changes;
 mod elsewhere;
+mod known;
 mod memory;
 mod rows;
 mod shared;
 
 pub use changes::Keep;
 pub use elsewhere::Trouble;
+pub use known::Known;
 
 use elsewhere::Elsewhere;
 use memory::Memory;
@@ -20,6 +22,7 @@ use crate::db::sessions::{self as table, Bounds};
 use crate::db::{Db, Result, Tx, UserKey, registration_tokens};
 use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
+use matrix_uia::server::commit::Change;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::{Reference, UserRef};
@@ -35,7 +38,7 @@ use tokio::runtime::Handle;
 const EXPIRE_AT_ONCE: usize = 16;
 
 /// A session as it was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Found {
     pub session: Session,
     /// What is kept beside it, as JSON; empty if nothing is.
@@ -155,21 +158,46 @@ impl Sessions {
     }
 
     /// Looks for a session where that needs no transaction: no account waits for another database, nor for a request
-    /// that asks about no account. In memory, some of what has run out ends.
+    /// that asks about no account. In memory, some of what has run out ends. What has become of one elsewhere
+    /// meanwhile, the commit finds out; `known` is what the request knows of it already.
     ///
     /// # Errors
     ///
     /// The database of the sessions is down.
-    pub async fn load_ahead(&self, id: Option<SessionId>) -> std::result::Result<Ahead, Trouble> {
+    pub async fn load_ahead(
+        &self,
+        id: Option<SessionId>,
+        known: &mut Known,
+    ) -> std::result::Result<Ahead, Trouble> {
         Ok(match (&self.place, id) {
             (Place::Database(_), _) => Ahead::InDatabase,
             (Place::Elsewhere(_), None) => Ahead::Found(None),
-            (Place::Elsewhere(elsewhere), Some(id)) => Ahead::Found(elsewhere.load(id).await?),
+            (Place::Elsewhere(elsewhere), Some(id)) => {
+                if let Some(found) = known.get(id) {
+                    return Ok(Ahead::Found(found));
+                }
+                let found = elsewhere.load(id).await?;
+                known.loaded(id, found.clone());
+                Ahead::Found(found)
+            }
             (Place::Memory(memory), id) => {
                 memory.expire(self.clock.now(), EXPIRE_AT_ONCE);
                 Ahead::Found(id.and_then(|id| memory.load(&id)))
             }
         })
+    }
+
+    /// What a request knows once these changes are stored. Until then it knows nothing.
+    pub fn known_after<'c>(
+        &self,
+        known: &mut Known,
+        changes: impl Iterator<Item = Change<'c>>,
+        kept: Option<&str>,
+    ) -> Known {
+        match &self.place {
+            Place::Elsewhere(_) => known.take_after(changes, kept),
+            Place::Memory(_) | Place::Database(_) => Known::default(),
+        }
     }
 
     pub fn load(&self, tx: &Tx, id: &SessionId) -> Result<Option<Found>> {

@@ -123,6 +123,9 @@ impl Sessions {
                 Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => {}
             }
         }
+        if put.is_none() && leaving.is_none() {
+            return Ok(Done { committed: Committed::Stored, evicted: None });
+        }
         let commit =
             db.prepare_cached("SELECT * FROM uia_commit($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)").await?;
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);

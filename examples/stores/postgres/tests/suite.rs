@@ -7,7 +7,7 @@ use matrix_uia::server::store::{Lifetimes, OwnerKey};
 use matrix_uia::testkit::adapter::{self, Done, Found, Limits, TestStore, suite};
 use matrix_uia::{BindingKey, Millis, SessionId, Timestamp};
 use matrix_uia_store_postgres::{Error, Gone, Sessions};
-use matrix_uia_store_tests::{Proxy, effort, marked, now, url};
+use matrix_uia_store_tests::{Proxy, effort, marked, now, rounds, url};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_postgres::{Client, Config, NoTls};
@@ -153,6 +153,13 @@ async fn a_commit_in_the_host_s_transaction_ends_with_it() {
         }
         assert_eq!(store.sessions.load(&id).await.unwrap().is_none(), ends);
     }
+}
+
+#[tokio::test]
+async fn a_challenge_is_one_round_trip_at_most_and_a_flow_of_two_requests_four() {
+    let Some(url) = url("POSTGRES_URL") else { return };
+    let store = Store::new(&url, ROOMY, Lifetimes::of(&matrix_uia::Rules::default())).await;
+    rounds::stay_within_the_bounds(&store, || store.proxy.traffic()).await;
 }
 
 /// A server that is away is an error soon, and no hang.

@@ -7,7 +7,7 @@ use matrix_uia::server::store::{Lifetimes, OwnerKey};
 use matrix_uia::testkit::adapter::{self, Done, Found, Limits, TestStore, suite};
 use matrix_uia::{BindingKey, Millis, SessionId, Timestamp};
 use matrix_uia_store_redis::{Gone, Sessions};
-use matrix_uia_store_tests::{Proxy, effort, marked, now, url};
+use matrix_uia_store_tests::{Proxy, effort, marked, now, rounds, url};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncTypedCommands as _, Client, RedisError, RedisResult};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -146,6 +146,13 @@ async fn every_session_has_an_end_that_redis_knows() {
         let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut store.redis.clone()).await.unwrap();
         assert!((60_000..=240_000).contains(&left), "{left}");
     }
+}
+
+#[tokio::test]
+async fn a_challenge_is_one_round_trip_at_most_and_a_flow_of_two_requests_four() {
+    let Some(url) = url("REDIS_URL") else { return };
+    let store = Store::new(&url, ROOMY, Lifetimes::of(&matrix_uia::Rules::default())).await;
+    rounds::stay_within_the_bounds(&store, || store.proxy.traffic()).await;
 }
 
 /// A server that is away is an error soon, and no hang.

@@ -2,8 +2,9 @@
 
 pub mod marked;
 mod proxy;
+pub mod rounds;
 
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Traffic};
 
 use matrix_uia::Timestamp;
 use matrix_uia::testkit::adapter::Effort;

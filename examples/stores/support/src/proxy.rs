@@ -1,8 +1,8 @@
-//! A connection to a database that can be cut after any byte.
+//! A connection to a database that can be cut after any byte, and whose round trips are counted.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,8 +12,47 @@ use tokio::task::JoinHandle;
 pub struct Proxy {
     /// How many bytes still pass, in both directions together.
     left: Arc<AtomicUsize>,
+    counted: Arc<Counted>,
     accepts: JoinHandle<()>,
     url: String,
+}
+
+/// What has passed over all connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How often the database was sent something after its last answer: what is sent without waiting for an answer
+    /// is one.
+    pub round_trips: usize,
+    /// Bytes to the database.
+    pub up: usize,
+    /// Bytes from it.
+    pub down: usize,
+}
+
+impl Traffic {
+    /// What has passed since.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            round_trips: self.round_trips.saturating_sub(before.round_trips),
+            up: self.up.saturating_sub(before.up),
+            down: self.down.saturating_sub(before.down),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counted {
+    round_trips: AtomicUsize,
+    up: AtomicUsize,
+    down: AtomicUsize,
+}
+
+/// Which of the two ends of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Client,
+    Server,
 }
 
 impl Proxy {
@@ -27,8 +66,17 @@ impl Proxy {
         let at = if user.is_empty() { "" } else { "@" };
         let url = format!("{scheme}{user}{at}{}{path}", listener.local_addr()?);
         let left = Arc::new(AtomicUsize::new(usize::MAX));
-        let accepts = tokio::spawn(accept(listener, target.to_owned(), Arc::clone(&left)));
-        Ok(Self { left, accepts, url })
+        let counted = Arc::new(Counted::default());
+        let accepts =
+            tokio::spawn(accept(listener, target.to_owned(), Arc::clone(&left), Arc::clone(&counted)));
+        Ok(Self { left, counted, accepts, url })
+    }
+
+    /// What has passed so far. It is exact where one thing is asked after the other.
+    pub fn traffic(&self) -> Traffic {
+        let Counted { round_trips, up, down } = &*self.counted;
+        let [round_trips, up, down] = [round_trips, up, down].map(|count| count.load(Ordering::SeqCst));
+        Traffic { round_trips, up, down }
     }
 
     /// The URL of the same database through the proxy.
@@ -48,7 +96,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: String, left: Arc<AtomicUsize>) {
+async fn accept(listener: TcpListener, target: String, left: Arc<AtomicUsize>, counted: Arc<Counted>) {
     while let Ok((client, _)) = listener.accept().await {
         if left.load(Ordering::SeqCst) == 0 {
             continue;
@@ -57,25 +105,46 @@ async fn accept(listener: TcpListener, target: String, left: Arc<AtomicUsize>) {
         // Else a small answer waits for 40 ms.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-        let (up, down) = (Arc::clone(&left), Arc::clone(&left));
+        let wire =
+            Wire { left: Arc::clone(&left), counted: Arc::clone(&counted), asked: AtomicBool::new(false) };
         tokio::spawn(async move {
             // Whichever ends first ends both.
             tokio::select! {
-                () = pass(from_client, to_server, up) => {}
-                () = pass(from_server, to_client, down) => {}
+                () = wire.pass(From::Client, from_client, to_server) => {}
+                () = wire.pass(From::Server, from_server, to_client) => {}
             }
         });
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, left: Arc<AtomicUsize>) {
-    let mut buffer = [0; 4_096];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let take = |left: usize| Some(if left == usize::MAX { left } else { left.saturating_sub(read) });
-        let before = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).unwrap_or_default();
-        let passes = buffer.get(..read.min(before)).unwrap_or_default();
-        if to.write_all(passes).await.is_err() || passes.len() < read {
-            return;
+/// One connection.
+struct Wire {
+    left: Arc<AtomicUsize>,
+    counted: Arc<Counted>,
+    /// Whether the client spoke last.
+    asked: AtomicBool,
+}
+
+impl Wire {
+    async fn pass(&self, whose: From, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        let mut buffer = [0; 4_096];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            self.count(whose, read);
+            let take = |left: usize| Some(if left == usize::MAX { left } else { left.saturating_sub(read) });
+            let before = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).unwrap_or_default();
+            let passes = buffer.get(..read.min(before)).unwrap_or_default();
+            if to.write_all(passes).await.is_err() || passes.len() < read {
+                return;
+            }
         }
+    }
+
+    fn count(&self, whose: From, bytes: usize) {
+        let asks = whose == From::Client;
+        let begins = asks && !self.asked.swap(asks, Ordering::SeqCst);
+        self.asked.store(asks, Ordering::SeqCst);
+        let Counted { round_trips, up, down } = &*self.counted;
+        round_trips.fetch_add(usize::from(begins), Ordering::SeqCst);
+        if asks { up } else { down }.fetch_add(bytes, Ordering::SeqCst);
     }
 }

@@ -1,0 +1,51 @@
+//! What a request knows of a session that lives elsewhere, so that it asks once: each question is a round trip.
+//!
+//! An exchange begins its transaction anew after a slow hash, and after each commit. The accounts are read again then;
+//! the session need not be. If another request has changed it meanwhile, this one's commit finds another revision
+//! and is lost, and then it is loaded again. What is answered without a commit is true of the moment of the load.
+
+use super::Found;
+use matrix_uia::server::commit::Change;
+use matrix_uia::{Session, SessionId};
+
+/// A session as it was loaded, or written since. `None` inside: there is none.
+#[derive(Debug, Default)]
+pub struct Known(Option<(SessionId, Option<Found>)>);
+
+impl Known {
+    /// The session, if anything is known of it.
+    pub(super) fn get(&self, id: SessionId) -> Option<Option<Found>> {
+        self.0.as_ref().filter(|(known, _)| *known == id).map(|(_, found)| found.clone())
+    }
+
+    pub(super) fn loaded(&mut self, id: SessionId, found: Option<Found>) {
+        self.0 = Some((id, found));
+    }
+
+    /// What is known once these changes are stored. Until then nothing is.
+    pub(super) fn take_after<'c>(
+        &mut self,
+        changes: impl Iterator<Item = Change<'c>>,
+        kept: Option<&str>,
+    ) -> Self {
+        let before = self.0.take();
+        let put = changes.into_iter().find_map(|change| match change {
+            Change::Put { id, expected, session, keep } => Some((id, expected.is_some(), session, keep)),
+            _ => None,
+        });
+        Self(put.and_then(|(id, was_there, session, keep)| {
+            let kept = match kept.filter(|_| keep) {
+                Some(kept) => kept.to_owned(),
+                None if was_there => kept_before(before, id)?,
+                None => String::new(),
+            };
+            Some((id, Some(Found { session: Session::clone(session), kept })))
+        }))
+    }
+}
+
+/// What was kept beside that session; `None` if it isn't known.
+fn kept_before(before: Option<(SessionId, Option<Found>)>, id: SessionId) -> Option<String> {
+    let (known, found) = before?;
+    if known == id { found.map(|found| found.kept) } else { None }
+}
