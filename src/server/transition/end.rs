@@ -16,8 +16,10 @@ impl<'r> Work<'r> {
         }
         // A claim that lapsed may have been ended by another request: then it is made anew, and
         // counts as a commit that was lost.
-        let loaded = self.session.as_ref().map(|session| session.revision);
-        let ours = self.claim.is_some_and(|(_, claimed)| loaded == Some(claimed));
+        let ours = self.claim.zip(self.session.as_ref()).is_some_and(|((_, claimed), session)| {
+            // One that its ID has begun again counts from any number.
+            session.revision == claimed || (!session.is_sealed() && session.revision.get() < claimed.get())
+        });
         // Nobody else can name a session that begins with this request: it needs no claim.
         let claims = self.is_named() && !ours && self.admission != Admission::Exempt;
         if self.request.one_transaction || !claims {
