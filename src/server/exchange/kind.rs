@@ -61,7 +61,8 @@ impl<'k> HostKind<'k> {
     /// use matrix_uia::server::exchange::HostKind;
     /// use matrix_uia::{SessionId, Text};
     /// let id = SessionId::from_entropy([0x5A; 24]);
-    /// let name = HostKind::CLAIMS.session_name(Text::new(&id.expose()));
+    /// let text = id.expose();
+    /// let name = HostKind::CLAIMS.session_name(Text::new(&text));
     /// assert_eq!(name.map(|name| name.id()), Some(id));
     /// ```
     #[must_use]
