@@ -9,7 +9,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
+use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::page::{PageExchange, PagePolicy, Visit};
@@ -484,23 +484,27 @@ const fn id() -> SessionId {
 static FIRST: LazyLock<Checked<ChangePasswordRequest<'static>>> =
     LazyLock::new(|| checked(br#"{"new_password":"looking-glass"}"#));
 
-/// What the first answer of a host with sealed IDs calls the session.
-fn sealed_name() -> String {
+/// Takes it to its commit, of a session that no store has yet.
+fn first<T>(kind: HostKind<'_>, take: impl FnOnce(Commit<'_, '_, Op>) -> T) -> T {
     let begun = Timestamp::from_millis(BEGUN);
-    let kind = HostKind::CLAIMS.with_sealed_ids(&KEYS);
     let mut incoming = Incoming::new(&FLOWS, &RULES, kind, FIRST.call(&KEY), id(), begun);
     let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };
-    let Exchange::Admit(admit) = load.found(None, Caller::User(alice(0)), begun) else {
-        unreachable!("it is let in")
-    };
-    let Exchange::Commit(commit) = admit.admitted() else { unreachable!("a challenge is committed") };
-    assert_eq!(commit.changes().count(), 0);
-    let Exchange::Respond(respond) = commit.committed(Committed::Stored) else {
-        unreachable!("it is stored")
-    };
-    let body = respond.body().to_string();
-    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-    body["session"].as_str().unwrap().to_owned()
+    let exchange = load.found(None, Caller::User(alice(0)), begun);
+    let Exchange::Admit(admit) = exchange else { unreachable!("the host lets it in or not") };
+    let Exchange::Commit(commit) = admit.admitted() else { unreachable!("no auth, no success") };
+    take(commit)
+}
+
+/// What the first answer of a host with sealed IDs calls the session.
+fn sealed_name() -> String {
+    first(HostKind::CLAIMS.with_sealed_ids(&KEYS), |commit| {
+        assert_eq!(commit.changes().count(), 0);
+        let Exchange::Respond(respond) = commit.committed(Committed::Stored) else {
+            unreachable!("it is stored")
+        };
+        let body: serde_json::Value = serde_json::from_str(&respond.body().to_string()).unwrap();
+        body["session"].as_str().unwrap().to_owned()
+    })
 }
 
 /// The session as a page with its sealed name finds it.
@@ -511,12 +515,8 @@ fn named(host: &HostKind<'static>) -> SessionName<'static> {
 
 /// The session as the client's first request left it.
 pub(super) fn begun() -> Read {
-    let begun = Timestamp::from_millis(BEGUN);
-    let mut incoming = Incoming::new(&FLOWS, &RULES, HostKind::CLAIMS, FIRST.call(&KEY), id(), begun);
-    let Exchange::Load(load) = incoming.exchange() else { unreachable!("it begins with a load") };
-    let exchange = load.found(None, Caller::User(alice(0)), begun);
-    let Exchange::Admit(admit) = exchange else { unreachable!("the host lets it in or not") };
-    let Exchange::Commit(commit) = admit.admitted() else { unreachable!("no auth, no success") };
-    let session = commit.changes().find_map(write).and_then(|write| write.session).unwrap();
+    let session = first(HostKind::CLAIMS, |commit| {
+        commit.changes().find_map(write).and_then(|write| write.session).unwrap()
+    });
     Read::of(&session)
 }
