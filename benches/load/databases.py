@@ -9,16 +9,7 @@ import subprocess
 import tempfile
 import time
 
-# A process's time on a processor, in the kernel too, from /proc: see stat in proc(5).
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def stat(pid):
-    """Whose child it is, and how many seconds of a processor's time it has used."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        # The name may hold anything, and ends with the last bracket.
-        fields = file.read().rsplit(")", 1)[1].split()
-    return int(fields[1]), (int(fields[11]) + int(fields[12])) / TICKS
+from .process import end, stat
 
 
 def free_port():
@@ -48,12 +39,7 @@ class Database:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process, 20)
         self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

@@ -9,6 +9,8 @@ import tempfile
 import urllib.error
 import urllib.request
 
+from .process import end, stat
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SYNAPSE = os.path.join(ROOT, "tests", "interop", "synapse", "run")
 
@@ -39,21 +41,13 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process, 30)
         self.process.stdout.close()
         self.log.close()
 
     def cpu(self):
         """How many seconds of a processor's time it has used, in the kernel too."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as stat:
-            # The name may hold anything, and ends with the last bracket.
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return stat(self.process.pid)[1]
 
     def port(self):
         return int(self.url.rsplit(":", 1)[1])
