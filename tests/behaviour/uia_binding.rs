@@ -65,6 +65,34 @@ fn u13_another_user_meets_an_unknown_session() {
     assert_eq!(server.asked, 0);
 }
 
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u13_a_session_of_a_changed_account_is_unknown_to_another_operation() {
+    let mut server = Server::new();
+    let [session, other] = [(); 2].map(|()| server.change_password(ALICE, json!({})).session().to_owned());
+    let body = json!({"new_password": "looking-glass", "logout_devices": false});
+    assert_eq!(server.change_password(ALICE, with(body, alice(&session))).says(), "200");
+    // The password was another one when it began.
+    let poll = json!({"auth": poll(&other)});
+    assert_eq!(server.deactivate(ALICE, poll.clone()).says(), "401 M_UNKNOWN");
+    assert_eq!(server.change_password(ALICE, poll).says(), "401 M_UNKNOWN");
+    assert_eq!(server.journal, ["SetPassword"]);
+}
+
+/// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
+#[test]
+fn u13_what_a_registration_is_refused_for_tells_nothing_of_anothers_session() {
+    let mut server = Server::new();
+    let session = server.change_password(ALICE, json!({})).session().to_owned();
+    // The name is in use: told to whoever begins, not to whoever names a session of others.
+    for session in [&*session, "none"] {
+        let body = json!({"username": "alice", "password": "carol-secret", "auth": poll(session)});
+        assert_eq!(server.register(body).says(), "401 M_UNKNOWN", "{session}");
+    }
+    let body = json!({"username": "alice", "password": "carol-secret"});
+    assert_eq!(server.register(body).says(), "400 M_USER_IN_USE");
+}
+
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3accountpassword
 #[test]
 fn u13_a_token_where_there_was_none_is_another_session() {

@@ -50,8 +50,14 @@ impl Work<'_> {
             let replayed = same_call && self.is_replay(session);
             return Err(if replayed { Located::Consumed } else { Located::Unknown });
         }
+        let run_out = session.made.has_run_out(self.request.rules.session_lifetime, self.now);
+        let account_changed = !self.is_account_unchanged(session);
         if !same_call {
-            return Err(Located::Refused(MatrixError::new(ErrorCode::Forbidden, OTHER_OPERATION)));
+            // What is over for its own call is unknown to any other: where its ID holds it,
+            // it may not be stored that it is over.
+            let over = (run_out || account_changed) && !session.is_claimed();
+            let refused = Located::Refused(MatrixError::new(ErrorCode::Forbidden, OTHER_OPERATION));
+            return Err(if over { Located::Unknown } else { refused });
         }
         if let Some(since) = session.claimed_at()
             && self.claim != Some((id, session.revision))
@@ -62,10 +68,9 @@ impl Work<'_> {
         }
         let (policy, rules) = (self.request.policy, self.request.rules);
         let up_to_date = session.terms == policy.terms();
-        let stale = !self.is_account_unchanged(session)
+        let stale = account_changed
             || (!up_to_date && session.passed.contains(StageId::TERMS))
             || !policy.fits(session.passed.stages(), rules.stage_order);
-        let run_out = session.made.has_run_out(rules.session_lifetime, self.now);
         // Where nothing is stored, it can't be stored either that other terms have been shown.
         let outdated = self.is_unstored() && !up_to_date && self.request.side == Side::Client;
         if run_out || stale || outdated {

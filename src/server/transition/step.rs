@@ -134,12 +134,14 @@ impl<'r> Work<'r> {
         self.go_on()
     }
 
-    /// Whether the call has begun, has succeeded, or names a session that is not there. The
-    /// host is not asked to admit it then: a name that the call itself has taken is no reason
-    /// to refuse the call.
+    /// Whether the call has begun, has succeeded, or names a session that is not there or is
+    /// another's. The host is not asked to admit it then: a name that the call itself has taken
+    /// is no reason to refuse the call.
     fn is_over(&self) -> bool {
         match &self.session {
-            Some(session) => self.is_consumed() || session.is_claimed(),
+            Some(session) => {
+                self.is_consumed() || session.is_claimed() || !session.is_for_token_of(self.caller.as_ref())
+            }
             None => self.request.call.session.is_some(),
         }
     }

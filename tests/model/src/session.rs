@@ -82,11 +82,21 @@ impl Model {
 
     /// Whether it is over, whoever asks; `account` is that of its user by now.
     pub(crate) fn is_over(&self, policy: &Policy, rules: &Rules, now: u64, account: Option<Subject>) -> bool {
-        self.age(now) >= rules.session_lifetime.get()
-            || self.is_future(now)
-            || self.account != account
+        self.is_gone(rules, now, account)
             || (self.has_passed(TERMS) && self.terms != policy.terms)
             || !policy.fits(&self.stages(), rules.stage_order)
+    }
+
+    /// Whether it is over for every operation.
+    pub(crate) fn is_gone(&self, rules: &Rules, now: u64, account: Option<Subject>) -> bool {
+        self.age(now) >= rules.session_lifetime.get() || self.is_future(now) || self.account != account
+    }
+
+    /// Whether it belongs to the access token of another user than `caller`, or to none where
+    /// there is one.
+    pub(crate) fn is_foreign(&self, caller: Option<Subject>) -> bool {
+        let token = self.account.filter(|_| self.by_token).map(|account| account.user);
+        caller.map(|caller| caller.user) != token
     }
 
     pub(crate) fn is_call(&self, request: &Incoming) -> bool {

@@ -216,8 +216,10 @@ pub(crate) fn decide(
         return decision;
     }
     // What a call has made, such as the name in use, is no reason to refuse that call.
-    let begun = |model: &Model| model.is_consumed() || matches!(model.state, State::Claimed(_));
-    let over = stored.map_or(request.session.is_some(), begun);
+    // Another's session is as one that is not there.
+    let over = stored.map_or(request.session.is_some(), |model| {
+        model.is_consumed() || model.is_foreign(caller) || matches!(model.state, State::Claimed(_))
+    });
     decision.admit = so_far.answered.is_none() && so_far.claim.is_none() && !over;
     if decision.admit {
         match request.admission {
@@ -348,8 +350,7 @@ impl Turn<'_> {
         let Some(named) = request.session else { return Ok(self.begin()) };
         let (Some(id), Some(model)) = (named, stored) else { return Err(commit(self.unknown(None))) };
         // Whose it is comes first.
-        let token = model.account.filter(|_| model.by_token).map(|account| account.user);
-        if self.caller.map(|caller| caller.user) != token {
+        if model.is_foreign(self.caller) {
             return Err(commit(self.unknown(None)));
         }
         if let State::Consumed { outcome, .. } = model.state {
@@ -361,8 +362,12 @@ impl Turn<'_> {
             let gone = self.unknown(None);
             return Err(Then::Repeat(Box::new(Repeated { id, outcome, user, gone, unused: self.unused })));
         }
+        let account =
+            if model.by_token { self.caller } else { self.named.filter(|_| model.account.is_some()) };
         if !model.is_call(request) {
-            return Err(commit(self.error(403, Forbidden)));
+            let claimed = matches!(model.state, State::Claimed(_));
+            let gone = !claimed && model.is_gone(world.rules, world.now, account);
+            return Err(commit(if gone { self.unknown(None) } else { self.error(403, Forbidden) }));
         }
         if let State::Claimed(at) = model.state
             && self.so_far.claim != Some(model.revision)
@@ -379,8 +384,6 @@ impl Turn<'_> {
                 commit(Plan::only(answer).and_unused(self.unused))
             });
         }
-        let account =
-            if model.by_token { self.caller } else { self.named.filter(|_| model.account.is_some()) };
         if model.is_over(&world.policy, world.rules, world.now, account) {
             return Err(commit(self.unknown(Some((id, model)))));
         }
