@@ -13,7 +13,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::Committed;
 use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
-use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
@@ -42,6 +42,8 @@ struct Memory {
     started: Instant,
 }
 
+impl OneTransaction for Memory {}
+
 impl Server {
     /// The handler. The framework has read the request, and the access token is alice's.
     fn change_password(&mut self, body: &v3::Request) -> Result<v3::Response, UiaaResponse> {
@@ -49,7 +51,7 @@ impl Server {
         let request = body.read()?.check(&PasswordStrength::default(), true)?;
 
         let fresh = SessionId::from_entropy(entropy().ok_or_else(MatrixError::unavailable)?);
-        let kind = HostKind::assume_one_transaction();
+        let kind = HostKind::assume_one_transaction::<Memory>();
         let guarded = Guarded { flows: &self.flows, rules: &self.rules, key: &self.key, kind };
         match ready(carry_out(&mut self.memory, &request, guarded, fresh)) {
             Some(Ok(())) => Ok(v3::Response::new()),

@@ -45,7 +45,7 @@
 //! use matrix_uia::server::check::Named;
 //! use matrix_uia::server::commit::Committed;
 //! use matrix_uia::server::endpoint::Endpoint;
-//! use matrix_uia::server::exchange::HostKind;
+//! use matrix_uia::server::exchange::{HostKind, OneTransaction};
 //! use matrix_uia::server::grant::Outcome;
 //! use matrix_uia::server::operation::ChangePassword;
 //! use matrix_uia::server::question::Check;
@@ -71,7 +71,9 @@
 //! let now = Timestamp::from_millis(1_000);
 //!
 //! // Sessions and the password lie in one memory, and requests come one by one.
-//! let kind = HostKind::assume_one_transaction();
+//! struct Memory;
+//! impl OneTransaction for Memory {}
+//! let kind = HostKind::assume_one_transaction::<Memory>();
 //! let mut incoming = Incoming::new(&flows, &rules, kind, request.call(&key), fresh, now);
 //! let mut exchange = incoming.exchange();
 //! let respond = loop {

@@ -7,8 +7,11 @@
 //! fail under every version.
 
 use matrix_uia::Grant;
-use matrix_uia::server::exchange::{Commit, Exchange, Incoming, Performing, Repeat, Verify};
+use matrix_uia::server::exchange::{Commit, Exchange, Incoming, OneTransaction, Performing, Repeat, Verify};
 use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::store::FixedStore;
+#[cfg(feature = "alloc")]
+use matrix_uia::server::store::HashedStore;
 
 #[test]
 #[cfg_attr(miri, ignore = "starts the compiler")]
@@ -29,6 +32,14 @@ macro_rules! has_not {
             assert!(<$type as Either<_>>::NO);
         })+
     };
+}
+
+/// Nor does a host make it one: the type is not its own, so a host that tries does not compile.
+#[test]
+fn lesson_101_sessions_in_memory_are_in_no_transaction() {
+    has_not!(FixedStore<(), 8>: OneTransaction);
+    #[cfg(feature = "alloc")]
+    has_not!(HashedStore<()>: OneTransaction);
 }
 
 /// No proof is copied, made from nothing, stored or read back.

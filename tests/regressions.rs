@@ -17,7 +17,9 @@ use matrix_uia::wire::Auth;
 use matrix_uia::{Exchange, Incoming, MatrixError, Millis, Rules, Session, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Handler, Own, Server, flows, id, key, password_auth, policy, poll, stage};
+use crate::support::{
+    Handler, ONE_TRANSACTION, Own, Server, flows, id, key, password_auth, policy, poll, stage,
+};
 
 const ALICE: Option<&str> = Some("alice-token");
 const CODE: &str = "org.example.code";
@@ -130,7 +132,7 @@ fn a_call_without_parameters_binds_none_however_exact_the_rule() {
 #[test]
 fn a_session_whose_call_failed_is_read_back_as_it_was_stored() {
     // The test server compares every session that it stores with what is read back.
-    for kind in [HostKind::CLAIMS, HostKind::assume_one_transaction()] {
+    for kind in [HostKind::CLAIMS, ONE_TRANSACTION] {
         let mut server = Server::new();
         server.kind = kind;
         let session = server.begin(ALICE);
@@ -239,7 +241,7 @@ fn a_stage_is_asked_about_again_after_a_lost_commit() {
         (flows::<Register>(&[&["m.login.registration_token", "m.login.dummy"]], None), Rules::default());
     let auth = attempt(None);
     let auth = Auth::parse(auth.as_bytes()).unwrap();
-    let kind = HostKind::assume_one_transaction();
+    let kind = ONE_TRANSACTION;
     for in_transaction in [true, false] {
         let mut incoming = Incoming::new(&flows, &rules, kind, Call::new(&auth), id(1), NOW);
         let Exchange::Verify(verify) = asked(incoming.exchange(), None, NOW) else {
@@ -260,7 +262,7 @@ fn a_stage_is_asked_about_again_after_a_lost_commit() {
 fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
     let (flows, rules) =
         (flows::<Register>(&[&["m.login.registration_token", "m.login.dummy"]], None), Rules::default());
-    let kind = HostKind::assume_one_transaction();
+    let kind = ONE_TRANSACTION;
     // A session that has reserved a use of a token, and has run out.
     let auth = attempt(None);
     let auth = Auth::parse(auth.as_bytes()).unwrap();

@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed};
-use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::flows::{MAX_FLOWS, MAX_STAGES, MAX_TYPES, StageOrder};
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::{ChangePassword, Operation, Register, UploadSigningKeys};
@@ -151,6 +151,9 @@ struct Host<'p, Op> {
     grants: Vec<usize>,
 }
 
+/// It is one value.
+impl<Op> OneTransaction for Host<'_, Op> {}
+
 impl<'p, Op: Operation> Host<'p, Op> {
     fn new(flows: &'p Flows<'p, Op>, order: StageOrder) -> Self {
         let mut rules = Rules::default();
@@ -161,7 +164,7 @@ impl<'p, Op: Operation> Host<'p, Op> {
     /// Takes one request through: the body of the challenge, or none if the call happened.
     fn request(&mut self, auth: Auth<'_>) -> Option<String> {
         let rules = self.rules.clone();
-        let kind = HostKind::assume_one_transaction();
+        let kind = HostKind::assume_one_transaction::<Self>();
         let mut incoming = Incoming::new(self.flows, &rules, kind, Call::new(&auth), ID, NOW);
         let mut exchange = incoming.exchange();
         loop {

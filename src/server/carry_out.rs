@@ -61,7 +61,7 @@ mod tests {
     use crate::server::account::{Account, Caller};
     use crate::server::digest::BindingKey;
     use crate::server::drive::{Guarded, Host, Loaded, Run, Stop, Verified, ready};
-    use crate::server::exchange::HostKind;
+    use crate::server::exchange::{HostKind, OneTransaction};
     use crate::server::flows::Flows;
     use crate::server::operation::Register;
     use crate::server::question::Question;
@@ -80,6 +80,8 @@ mod tests {
         owner: OwnerKey,
         others: Vec<HostChange>,
     }
+
+    impl OneTransaction for Memory {}
 
     impl<'r> Host<'r, Checked<Registration<'r>>> for &mut Memory {
         type Hash = ();
@@ -122,7 +124,7 @@ mod tests {
         let (stages, mut buffer) = (["m.login.registration_token", "m.login.dummy"], [0; 256]);
         let flows = Flows::in_buffer([stages], None, &mut buffer).unwrap();
         let key = BindingKey::from_entropy([7; 16]);
-        let kind = HostKind::assume_one_transaction();
+        let kind = HostKind::assume_one_transaction::<Memory>();
         let guarded = Guarded { flows: &flows, rules: &Rules::DEFAULT, key: &key, kind };
         let request = RegisterRequest::parse(body.as_bytes()).unwrap();
         let request = request.check(&PasswordStrength::default(), "example.org").unwrap();

@@ -1,7 +1,7 @@
 //! What a host names, in one line: `use matrix_uia::server::prelude::*;`.
 //!
 //! ```text
-//!  the policy    Flows, Rules, Guarded, HostKind, BindingKey, the operations
+//!  the policy    Flows, Rules, Guarded, HostKind, OneTransaction, BindingKey, the operations
 //!  the host      Host, Loaded, Verified, Changes, HostChange, Committed; Question, Check, Named, Verdict
 //!  the handler   Run, Step, Outcome, Refusal; Stop, Respond
 //!  what is kept  Account, Caller, UserRef, Reference; Store and the stores
@@ -13,7 +13,7 @@ pub use super::commit::{Change, Committed, HostChange};
 pub use super::digest::BindingKey;
 pub use super::drive::{Changes, Guarded, Host, Loaded, Recalled, Run, Step, Stop, Verified};
 pub use super::endpoint::Endpoint;
-pub use super::exchange::HostKind;
+pub use super::exchange::{HostKind, OneTransaction};
 pub use super::flows::{Flows, PolicyError};
 pub use super::grant::{Exempt, Grant, Outcome, Refusal};
 pub use super::operation::{

@@ -9,7 +9,7 @@ use matrix_uia::server::reference::Reference;
 use serde_json::json;
 
 use super::{ALICE, CODE, alice, carol, change, token, token_server, with_flows};
-use crate::support::{Server, mode, policy, poll, stage};
+use crate::support::{ONE_TRANSACTION, Server, mode, policy, poll, stage};
 
 /// Pending and spent uses of the one token.
 fn uses(server: &Server) -> (usize, usize) {
@@ -71,7 +71,7 @@ fn lesson_80_a_request_refused_for_a_missing_parameter_uses_nothing_up() {
 
 #[test]
 fn lesson_98_a_client_that_hangs_up_before_the_outcome_leaves_nothing_claimed() {
-    for kind in [HostKind::CLAIMS, HostKind::assume_one_transaction()].map(mode) {
+    for kind in [HostKind::CLAIMS, ONE_TRANSACTION].map(mode) {
         for record in [Recalled::NotCarriedOut, Recalled::Unknown] {
             let mut server = token_server(1);
             (server.kind, server.record) = (kind, record);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
-use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use stateright::{Model, Property};
 
 use super::request::{ARRIVED, Answer, Asks, Going, KEYS, Kind, Of, Read, Reservation, Said, Write, begun};
@@ -108,6 +108,9 @@ enum Use {
     Spent,
 }
 
+/// Where there is one transaction, a step changes all of it at once.
+impl OneTransaction for State {}
+
 /// Everything there is at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
@@ -181,7 +184,8 @@ impl Host {
     pub(super) const ONE_TRANSACTION: Self = Self { one_transaction: true, ..Self::CLAIMS };
 
     const fn kind(self) -> HostKind<'static> {
-        let kind = if self.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS };
+        let kind =
+            if self.one_transaction { HostKind::assume_one_transaction::<State>() } else { HostKind::CLAIMS };
         if self.sealed { kind.with_sealed_ids(&KEYS) } else { kind }
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::sealed;
-use crate::support::{Answer, Server, password_auth, policy, poll, stage};
+use crate::support::{Answer, ONE_TRANSACTION, Server, password_auth, policy, poll, stage};
 
 #[derive(Clone, Copy, Debug)]
 enum Call {
@@ -174,7 +174,7 @@ proptest! {
         claims in any::<bool>(),
         one_shot in any::<bool>(),
     ) {
-        let kind = if claims { HostKind::CLAIMS } else { HostKind::assume_one_transaction() };
+        let kind = if claims { HostKind::CLAIMS } else { ONE_TRANSACTION };
         let (mut plain, mut sealed) = (Side::new(kind, one_shot), Side::new(sealed(kind), one_shot));
         for (number, step) in steps.into_iter().enumerate() {
             prop_assert_eq!(plain.take(step), sealed.take(step), "{}: {:?}", number, step);

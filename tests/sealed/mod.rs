@@ -8,7 +8,7 @@ mod stored;
 use matrix_uia::server::exchange::HostKind;
 use serde_json::{Value, json};
 
-use crate::support::{Server, password_auth, sealed};
+use crate::support::{ONE_TRANSACTION, Server, password_auth, sealed};
 
 const ALICE: Option<&str> = Some("alice-token");
 const NEW_PASSWORD: &str = "looking-glass";
@@ -21,7 +21,7 @@ fn server(kind: HostKind<'static>) -> Server {
 }
 
 fn both_kinds() -> [Server; 2] {
-    [HostKind::CLAIMS, HostKind::assume_one_transaction()].map(server)
+    [HostKind::CLAIMS, ONE_TRANSACTION].map(server)
 }
 
 fn change(auth: Value) -> Value {

@@ -26,7 +26,7 @@ use matrix_uia::server::check::AddressBy;
 use matrix_uia::server::drive::Recalled;
 use matrix_uia::server::drive_page;
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::flows::TermsVersion;
 use matrix_uia::server::grant::{Grant, Refusal};
 use matrix_uia::server::operation::{
@@ -50,6 +50,12 @@ pub(crate) use accounts::User;
 use host::AtPage;
 pub(crate) use host::Handler;
 pub(crate) use proofs::{RegistrationToken, Validation};
+
+/// The kind of [`Server`], if it does not claim.
+pub(crate) const ONE_TRANSACTION: HostKind<'static> = HostKind::assume_one_transaction::<Server>();
+
+/// Nobody else has it while it serves a request.
+impl OneTransaction for Server {}
 
 pub(crate) const SERVER: &str = "example.org";
 
@@ -265,7 +271,7 @@ impl Server {
             compared: 0,
             hashed: 0,
             arrives: None,
-            kind: mode(HostKind::assume_one_transaction()),
+            kind: mode(ONE_TRANSACTION),
             dies: false,
             disk_full_at: None,
             record: Recalled::Unknown,

@@ -45,6 +45,9 @@ pub struct Db {
     pub sessions: HashedStore<String>,
 }
 
+/// Both are written under one lock.
+impl OneTransaction for Db {}
+
 impl Server {
     /// A server that keeps at most `limit` sessions.
     pub fn new(argon2: Argon2<'static>, limit: usize) -> Result<Self, PolicyError> {
@@ -75,7 +78,12 @@ impl Server {
     }
 
     fn guarded<'r, Op>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
-        Guarded { flows, rules: &Rules::DEFAULT, key: &self.key, kind: HostKind::assume_one_transaction() }
+        Guarded {
+            flows,
+            rules: &Rules::DEFAULT,
+            key: &self.key,
+            kind: HostKind::assume_one_transaction::<Db>(),
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl AxumServer {
 }
 
 impl TestHost for AxumServer {
-    const KIND: HostKind<'static> = HostKind::assume_one_transaction();
+    const KIND: HostKind<'static> = HostKind::assume_one_transaction::<Db>();
 
     async fn request(&self, request: Request) -> Answer {
         let path = match request.endpoint {

@@ -6,7 +6,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::Committed;
 use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
-use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
@@ -59,6 +59,9 @@ struct Device {
     now: Timestamp,
 }
 
+/// Sessions and the password lie in one memory, and requests come one by one.
+impl OneTransaction for Device {}
+
 impl<'p> Server<'p> {
     pub fn new(flows: &'p Flows<'p, ChangePassword>, key: BindingKey, password: Password) -> Self {
         let rules = Rules::default();
@@ -88,8 +91,7 @@ impl<'p> Server<'p> {
         #[cfg(feature = "sealed")]
         let ids = &self.ids;
         let Self { flows, rules, key, device, .. } = self;
-        // Sessions and the password lie in one memory, and requests come one by one.
-        let kind = HostKind::assume_one_transaction();
+        let kind = HostKind::assume_one_transaction::<Device>();
         #[cfg(feature = "sealed")]
         let kind = kind.with_sealed_ids(ids);
         let guarded = Guarded { flows, rules, key, kind };

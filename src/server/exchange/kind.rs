@@ -5,6 +5,20 @@ use core::fmt;
 use crate::Text;
 use crate::server::sealed::{Sealing, SessionName};
 
+/// What a host keeps sessions in that one transaction writes together with its accounts, such as
+/// the transaction of its database.
+///
+/// No store of this crate is that: what it holds in memory stays as it is when the commit of a
+/// database fails. Nor can a host make it that; it takes a type of the host's own.
+///
+/// # Security
+///
+/// Who implements it asserts that what the host does for a call and all of its commit happen
+/// together or not at all. Sessions in memory beside accounts in a database don't: a commit that
+/// fails would leave the session consumed and the call undone, and a repetition would be told that
+/// the call succeeded.
+pub trait OneTransaction {}
+
 /// How a host keeps sessions: beside accounts or elsewhere, from the first request on or once
 /// there is something to remember.
 #[derive(Clone, Copy)]
@@ -18,16 +32,22 @@ impl<'k> HostKind<'k> {
     /// claim is stored before a call is performed. Right for every host.
     pub const CLAIMS: Self = Self { one_transaction: false, sealing: Sealing::NONE };
 
-    /// Sessions and accounts are written in one transaction: no claim is ever stored.
+    /// Sessions and accounts are written in one transaction, a `T`: no claim is ever stored.
+    ///
+    /// ```
+    /// use matrix_uia::server::exchange::{HostKind, OneTransaction};
+    /// /// A transaction of a database whose tables hold accounts and sessions.
+    /// struct Transaction;
+    /// impl OneTransaction for Transaction {}
+    /// let kind = HostKind::assume_one_transaction::<Transaction>();
+    /// # let _ = kind;
+    /// ```
     ///
     /// # Security
     ///
-    /// The host asserts that what it does for a call and all of its commit happen
-    /// together or not at all. Sessions in memory beside accounts in a database are not
-    /// of this kind: a commit that fails would leave the session consumed and the call
-    /// undone.
+    /// The host asserts what [`OneTransaction`] says.
     #[must_use]
-    pub const fn assume_one_transaction() -> Self {
+    pub const fn assume_one_transaction<T: OneTransaction + ?Sized>() -> Self {
         Self { one_transaction: true, sealing: Sealing::NONE }
     }
 

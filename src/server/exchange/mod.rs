@@ -17,7 +17,7 @@ mod questions;
 
 pub use incoming::Incoming;
 pub(super) use incoming::arrive;
-pub use kind::HostKind;
+pub use kind::{HostKind, OneTransaction};
 pub use questions::{
     Admit, Commit, Exchange, Hash, Load, LookUpAccount, Perform, Performing, Recall, Repeat, Verify,
 };

@@ -2,6 +2,7 @@
 
 use matrix_uia::endpoint::deactivate::{Deactivation, Effect};
 use matrix_uia::server::account::{AccountStatus, Event};
+use matrix_uia::server::exchange::OneTransaction;
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::store::HashedStore;
@@ -39,6 +40,9 @@ pub struct Db {
     pub sessions: HashedStore<String>,
     pub last_number: u64,
 }
+
+/// All of it is written under one lock.
+impl OneTransaction for Db {}
 
 impl Db {
     pub fn number(&mut self) -> u64 {

@@ -72,7 +72,7 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
 
 impl<const CLAIMS: bool> TestHost for MemoryHost<CLAIMS> {
     const KIND: HostKind<'static> =
-        if CLAIMS { HostKind::CLAIMS } else { HostKind::assume_one_transaction() };
+        if CLAIMS { HostKind::CLAIMS } else { HostKind::assume_one_transaction::<Db>() };
 
     async fn request(&self, request: Request) -> Answer {
         let (token, body) = (request.token.as_deref(), request.body.as_bytes());

@@ -70,7 +70,8 @@ impl<'r, Op: Known> Flight<'r, Op> {
         auth: &'r Auth<'r>,
         host: &Host,
     ) -> Self {
-        let kind = if host.one_transaction { HostKind::assume_one_transaction() } else { HostKind::CLAIMS };
+        let kind =
+            if host.one_transaction { HostKind::assume_one_transaction::<Host>() } else { HostKind::CLAIMS };
         let call =
             Call::<Op>::new(auth).with_params(params::params::<Op>(&incoming.facts.params, &incoming.given));
         let target = matrix_uia::BindingKey::from_entropy([3; 16]).target(["D".into()]);

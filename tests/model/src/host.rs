@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::exchange::OneTransaction;
 use matrix_uia::server::reference::Reference;
 use matrix_uia::server::session::Proof;
 use matrix_uia::{Millis, Rules, Session, SessionId, Timestamp};
@@ -73,6 +74,9 @@ pub(crate) struct Transaction {
     pub(crate) pending: Vec<u64>,
     pub(crate) effect: Option<Effect>,
 }
+
+/// It is one value.
+impl OneTransaction for Host {}
 
 pub(crate) struct Host {
     pub(crate) now: u64,

@@ -10,7 +10,7 @@ use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::Committed;
 use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
-use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
@@ -41,6 +41,9 @@ struct Memory {
     now: Timestamp,
 }
 
+/// Nobody else has it, and requests come one by one.
+impl OneTransaction for Memory {}
+
 impl Server<'_> {
     /// One request, to its answer.
     fn answer(&mut self, body: &[u8], fresh: SessionId) -> Answer {
@@ -52,7 +55,7 @@ impl Server<'_> {
             Err(error) => return send(&Respond::Error(error)),
         };
         let Self { flows, rules, key, memory } = self;
-        let guarded = Guarded { flows, rules, key, kind: HostKind::assume_one_transaction() };
+        let guarded = Guarded { flows, rules, key, kind: HostKind::assume_one_transaction::<Memory>() };
         match ready(change_password(memory, &request, guarded, fresh)) {
             Some(Ok(())) => send(&Respond::Performed),
             Some(Err(stop)) => send(&stop.into()),

@@ -1,6 +1,7 @@
 //! An open transaction, as a value that an async handler may keep across an `await`.
 
 use super::Result;
+use matrix_uia::server::exchange::OneTransaction;
 use rusqlite::{Connection, ErrorCode};
 use std::ops::Deref;
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ pub struct Tx {
     /// How many rows the connection had written before.
     written_before: u64,
 }
+
+/// Sessions, if they are in this database, are rows beside the accounts.
+impl OneTransaction for Tx {}
 
 impl Tx {
     /// Begins. A writer in another process is waited for by the clock: SQLite's own way to wait would block

@@ -130,7 +130,7 @@ impl Sessions {
     pub const fn kind(&self) -> HostKind<'_> {
         let kind = match self.place {
             Place::Memory(_) | Place::Elsewhere(_) => HostKind::CLAIMS,
-            Place::Database(_) => HostKind::assume_one_transaction(),
+            Place::Database(_) => HostKind::assume_one_transaction::<Tx>(),
         };
         match &self.ids {
             Some(keys) => kind.with_sealed_ids(keys),

@@ -62,7 +62,7 @@ impl<const MEMORY: bool> Homeserver<MEMORY> {
 
 impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
     const KIND: HostKind<'static> =
-        if MEMORY { HostKind::CLAIMS } else { HostKind::assume_one_transaction() };
+        if MEMORY { HostKind::CLAIMS } else { HostKind::assume_one_transaction::<Tx>() };
 
     async fn request(&self, request: Request) -> Answer {
         let path = match request.endpoint {

@@ -12,7 +12,7 @@ use matrix_uia::server::commit::{Change, Committed};
 use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
 use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded, visit};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::grant::{Grant, Outcome, Refusal};
 use matrix_uia::server::operation::Operation;
 use matrix_uia::server::page::{Approval, PagePolicy, Visit};
@@ -114,6 +114,9 @@ struct Serving<'s> {
     launches: Option<Option<SessionId>>,
 }
 
+/// It is one value.
+impl OneTransaction for Server {}
+
 impl Server {
     pub(super) fn new(policy: u8, rules: Rules) -> Self {
         let policy = usize::from(policy);
@@ -121,7 +124,7 @@ impl Server {
         Self {
             flows: &FLOWS[policy % POLICIES.len()],
             rules,
-            kind: if claims { HostKind::CLAIMS } else { HostKind::assume_one_transaction() },
+            kind: if claims { HostKind::CLAIMS } else { HostKind::assume_one_transaction::<Self>() },
             sessions: BTreeMap::new(),
             records: Vec::new(),
             made: 0,

@@ -1,0 +1,10 @@
+//! Sessions in memory are in no transaction of a database: a host can't say that they are.
+
+use matrix_uia::server::exchange::{HostKind, OneTransaction};
+use matrix_uia::server::store::HashedStore;
+
+impl OneTransaction for HashedStore<()> {}
+
+fn main() {
+    let _ = HostKind::assume_one_transaction::<HashedStore<()>>();
+}
