@@ -69,6 +69,8 @@ duties! {
     SpendTheReservation = Some(20);
     /// Say that the store is full, and store nothing then.
     SayThatItIsFull = None;
+    /// Store what a call has done and the end of its session together, or the session after it.
+    StoreTheCallFirst = None;
     /// Read the time at every load, not once for a request.
     ReadTheClockAnew = None;
     /// Carry a call out once, whatever is dropped, repeated or raced.

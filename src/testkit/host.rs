@@ -111,6 +111,14 @@ pub trait TestHost {
         false
     }
 
+    /// Makes the accounts' database fail at its `nth` write from now on and at every later one,
+    /// that of a commit included, as on a disk that is full; `None` makes it work again. `false`
+    /// if the host can't.
+    fn fail_writes(&self, nth: Option<usize>) -> impl Future<Output = bool> {
+        let _ = nth;
+        core::future::ready(false)
+    }
+
     /// Called again and again while a future waits for another thread.
     fn idle(&self) {
         core::hint::spin_loop();

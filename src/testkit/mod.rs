@@ -24,6 +24,7 @@
 pub mod adapter;
 mod bench;
 mod body;
+mod disk;
 mod drops;
 mod duty;
 mod flows;

@@ -7,21 +7,21 @@ use super::bench::{Bench, Ran};
 use super::duty::{Forgotten, Report};
 use super::host::TestHost;
 use super::outside::Outside;
-use super::{drops, flows, races, room};
+use super::{disk, drops, flows, races, room};
 use crate::server::rules::Rules;
 
 /// A request that waits more often than that is not interrupted any further.
 const MOST_WAITS: usize = 200;
 
 /// Runs every scenario, each with a host of its own that `make` makes; one that interrupts a
-/// request at its waits, once for every wait.
+/// request at its waits, or fails its writes, once for every wait or write.
 ///
 /// # Errors
 ///
 /// [`Forgotten`] lists each duty that was forgotten, and what showed it.
 pub fn suite<H: TestHost>(make: impl Fn(Outside) -> H) -> Result<Report, Forgotten> {
     type Scenario<H> = fn(&Bench<'_, H>, usize) -> Ran;
-    let scenarios: [(&'static str, Scenario<H>); 25] = [
+    let scenarios: [(&'static str, Scenario<H>); 26] = [
         ("first requests", flows::first_requests),
         ("a password change", flows::password),
         ("parameters left out later", flows::password_keeps_devices),
@@ -31,6 +31,7 @@ pub fn suite<H: TestHost>(make: impl Fn(Outside) -> H) -> Result<Report, Forgott
         ("an account that is locked", flows::status),
         ("a session that is over", flows::ended),
         ("a full store", room::full),
+        ("a full disk", disk::full),
         ("a lost commit", races::lost),
         ("an account that is locked meanwhile", races::locked_meanwhile),
         ("a password that is replaced meanwhile", races::replaced_meanwhile),

@@ -39,12 +39,26 @@ pub struct Db {
     pub records: BTreeMap<SessionId, Outcome>,
     pub sessions: HashedStore<String>,
     pub last_number: u64,
+    /// How many more writes of accounts succeed; `None`: all of them.
+    pub room: Option<usize>,
 }
 
 /// All of it is written under one lock.
 impl OneTransaction for Db {}
 
 impl Db {
+    /// Whether there is room for one more write of accounts.
+    pub fn takes_room(&mut self) -> bool {
+        match &mut self.room {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        }
+    }
+
     pub fn number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number

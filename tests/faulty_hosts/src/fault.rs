@@ -68,6 +68,8 @@ faults! {
     ReservationNotSpent: SpendTheReservation;
     /// A full store is not reported.
     FullNotReported: SayThatItIsFull;
+    /// The session is stored before what its call writes.
+    SessionStoredFirst: StoreTheCallFirst;
     /// The time is that of the arrival.
     ClockReadOnce: ReadTheClockAnew;
     /// No record of a call is left.

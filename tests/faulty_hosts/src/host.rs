@@ -38,6 +38,7 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
             records: BTreeMap::new(),
             sessions: HashedStore::new(Lifetimes::of(&rules), Outside::SESSIONS),
             last_number: 0,
+            room: None,
         };
         Self {
             outside,
@@ -134,6 +135,11 @@ impl<const CLAIMS: bool> TestHost for MemoryHost<CLAIMS> {
 
     async fn set_password(&self, name: &str, password: &str) {
         self.db().set_password(self.user(name), Some(password.to_owned()));
+    }
+
+    async fn fail_writes(&self, nth: Option<usize>) -> bool {
+        self.db().room = nth.map(|nth| nth - 1);
+        true
     }
 
     async fn tidy(&self) {

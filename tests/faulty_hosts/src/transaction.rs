@@ -188,8 +188,14 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
         } else {
             std::mem::take(&mut self.call)
         };
+        let acts = !called.is_empty() || spends;
+        if acts && !self.host.db().takes_room() {
+            if fault == Fault::SessionStoredFirst {
+                let _stored = self.store(&list, kept);
+            }
+            return Err(MatrixError::unavailable());
+        }
         let committed = if CLAIMS {
-            let acts = !called.is_empty() || spends;
             if acts && !self.act(&list, called) {
                 Committed::Lost
             } else {

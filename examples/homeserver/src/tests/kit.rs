@@ -179,6 +179,11 @@ impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
         .await;
     }
 
+    async fn fail_writes(&self, nth: Option<usize>) -> bool {
+        self.app.db.fail_from(nth.and_then(|nth| u64::try_from(nth).ok())).await;
+        true
+    }
+
     async fn tidy(&self) {
         background::expire_all(&self.app).await;
         assert!(deactivations::finish_all(&self.app).await);
