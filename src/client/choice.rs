@@ -16,7 +16,7 @@ use core::cmp::Reverse;
 
 use super::options::Client;
 use super::params;
-use crate::wire::{AuthType, ChallengeBody, FlowStages, Fnv};
+use crate::wire::{AuthType, ChallengeBody, FlowStages, Fnv, Stages};
 
 /// Who can do a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,7 @@ pub(super) fn choose<'a>(
     choose_seeing(challenge, abilities, walked, &mut Seen::default())
 }
 
+#[inline(never)]
 fn choose_seeing<'a>(
     challenge: &ChallengeBody<'a>,
     abilities: Abilities<'_>,
@@ -180,8 +181,9 @@ fn choose_seeing<'a>(
     seen: &mut Seen,
 ) -> Choice<'a> {
     let mut best: Option<Weighed<'a>> = None;
+    let completed = challenge.completed();
     for flow in challenge.flows() {
-        let Some(weighed) = weigh(challenge, flow, abilities, seen) else { continue };
+        let Some(weighed) = weigh(challenge, flow, &completed, abilities, seen) else { continue };
         if walked == Some(weighed.id) && weighed.nobody == 0 && weighed.without_address == 0 {
             return Choice::Walk(weighed.id, weighed.next);
         }
@@ -206,6 +208,7 @@ fn rank(flow: &Weighed<'_>) -> (usize, usize, usize, Reverse<bool>, usize) {
 fn weigh<'a>(
     challenge: &ChallengeBody<'a>,
     flow: FlowStages<'a>,
+    completed: &Stages<'a>,
     abilities: Abilities<'_>,
     seen: &mut Seen,
 ) -> Option<Weighed<'a>> {
@@ -221,10 +224,13 @@ fn weigh<'a>(
     };
     for stage in flow.stages() {
         name_of(&mut id, stage);
-        seen.custom |= matches!(stage, AuthType::Custom(_));
-        seen.params |= matches!(stage, AuthType::Recaptcha | AuthType::Terms);
+        match stage {
+            AuthType::Custom(_) => seen.custom = true,
+            AuthType::Recaptcha | AuthType::Terms => seen.params = true,
+            _ => {}
+        }
         weighed.stages = weighed.stages.saturating_add(1);
-        if challenge.completed().any(|done| done == stage) {
+        if completed.clone().any(|done| done == stage) {
             if weighed.next.is_some() {
                 return None;
             }
@@ -247,7 +253,7 @@ fn weigh<'a>(
     }
     weighed.id = FlowId(id.finish());
     // Some servers list what has been completed in no order; which it is, is all that counts.
-    let knows_all = challenge.completed().all(|done| flow.stages().any(|stage| stage == done));
+    let knows_all = completed.clone().all(|done| flow.stages().any(|stage| stage == done));
     knows_all.then_some(weighed)
 }
 

@@ -7,6 +7,9 @@ use crate::Text;
 /// Longest name of an auth type that a policy may have, in bytes.
 pub const MAX_AUTH_TYPE_LEN: usize = 96;
 
+/// Where most names of the spec have a letter that tells them apart.
+const TELLS: usize = "m.login.".len();
+
 /// The one table: each stage's variant, its name on the wire and its stable number.
 macro_rules! auth_types {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal;)+) => {
@@ -47,6 +50,31 @@ macro_rules! auth_types {
                 match name {
                     $($name => Some(Self::$variant),)+
                     "org.matrix.cross_signing_reset" => Some(Self::OAuth),
+                    _ => None,
+                }
+            }
+
+            /// The type whose name `text` begins with, a quote right behind it, and what
+            /// follows that: so the end of a name need not be looked for.
+            #[inline]
+            pub(super) fn quoted(text: &[u8]) -> Option<(AuthType<'static>, &[u8])> {
+                let tells = text.get(TELLS);
+                $(
+                    let quoted = concat!($name, "\"").as_bytes();
+                    if (quoted.len() <= TELLS || quoted.get(TELLS) == tells)
+                        && let Some(behind) = text.strip_prefix(quoted)
+                    {
+                        return Some((AuthType::$variant, behind));
+                    }
+                )+
+                None
+            }
+
+            /// The type that has that number.
+            #[inline]
+            pub(super) const fn of_code(code: u32) -> Option<AuthType<'static>> {
+                match code {
+                    $($code => Some(AuthType::$variant),)+
                     _ => None,
                 }
             }
@@ -109,8 +137,7 @@ impl<'a> AuthType<'a> {
 
     /// The same type apart from where its name stands, if the spec defines it.
     pub(crate) fn as_known(&self) -> Option<AuthType<'static>> {
-        let code = self.code()?;
-        AuthType::KNOWN.iter().find(|known| known.code() == Some(code)).copied()
+        AuthType::of_code(self.code()?)
     }
 
     /// Whether the stage is completed somewhere else and only learned of here.

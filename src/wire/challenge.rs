@@ -2,7 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
+use super::flow_list::{FLOW_KEYS, FlowList, Stages};
+use super::json::{self, ObjectWriter, Raw, Span, Table, table};
 use super::{AuthType, ParseError};
 use crate::wire::error::{AnyCode, ErrorBody};
 use crate::{Secret, Text};
@@ -137,7 +138,7 @@ impl<'a> ChallengeBody<'a> {
     /// The flows offered. One that is no object with a list of names is left out.
     #[must_use]
     pub fn flows(&self) -> FlowList<'a> {
-        FlowList { items: Items::of(self.flows) }
+        FlowList::of(self.flows)
     }
 
     /// The stages completed, in order.
@@ -187,83 +188,8 @@ impl<'a> ChallengeBody<'a> {
     }
 }
 
-/// The flows of a [`ChallengeBody`].
-#[derive(Clone, Debug)]
-pub struct FlowList<'a> {
-    items: Items<'a>,
-}
-
-static FLOW_KEYS: Table = table![0; "stages": Any];
-
-impl<'a> Iterator for FlowList<'a> {
-    type Item = FlowStages<'a>;
-
-    fn next(&mut self) -> Option<FlowStages<'a>> {
-        if let Some(stages) = self.items.next_names(r#"{"stages":"#) {
-            return Some(FlowStages { stages });
-        }
-        loop {
-            let stages = self.items.next_with(|reader| {
-                if reader.peek() != Some(b'{') {
-                    return reader.skip().map(|()| None);
-                }
-                let mut slots = [Span::NONE; 1];
-                reader.walk(&FLOW_KEYS, &mut slots)?;
-                let [stages] = slots;
-                Ok(stages.raw_from('[', reader.source()))
-            })?;
-            if let Some(stages) = stages {
-                return Some(FlowStages { stages });
-            }
-        }
-    }
-}
-
-/// One flow.
-#[derive(Clone, Copy, Debug)]
-pub struct FlowStages<'a> {
-    stages: Raw<'a>,
-}
-
-impl<'a> FlowStages<'a> {
-    /// Its stages, in order.
-    #[must_use]
-    pub fn stages(&self) -> Stages<'a> {
-        Stages::of(Some(self.stages))
-    }
-}
-
-/// The names in a list of stages. What is no string is left out.
-#[derive(Clone, Debug)]
-pub struct Stages<'a> {
-    items: Items<'a>,
-}
-
-impl<'a> Stages<'a> {
-    pub(crate) fn of(names: Option<Raw<'a>>) -> Self {
-        Self { items: Items::of(names) }
-    }
-}
-
-impl<'a> Stages<'a> {
-    #[inline(never)]
-    fn next_type(&mut self) -> Option<AuthType<'a>> {
-        self.items.next_text().map(AuthType::from_text)
-    }
-}
-
-impl<'a> Iterator for Stages<'a> {
-    type Item = AuthType<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<AuthType<'a>> {
-        if self.items.is_empty() { None } else { self.next_type() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::string::ToString;
     use std::vec::Vec;
 
     use super::*;
@@ -277,46 +203,6 @@ mod tests {
         assert_eq!(flows, [vec![AuthType::custom("a"), AuthType::Dummy], vec![]]);
         assert_eq!(challenge.completed().collect::<Vec<_>>(), [AuthType::custom("a")]);
         assert!(challenge.params().is_none() && challenge.session.is_none() && challenge.code.is_some());
-    }
-
-    /// Flows as they mostly are, without white space, are read in a shorter way.
-    #[test]
-    fn flows_are_read_and_checked_alike_however_they_are_spaced() {
-        let names = |body: &str| {
-            let challenge = ChallengeBody::parse(body.as_bytes())?;
-            Ok::<_, ParseError>(
-                challenge.flows().map(|flow| flow.stages().map(|it| it.to_string()).collect()).collect(),
-            )
-        };
-        let flow = |stages: &[&str]| stages.iter().map(|name| (*name).to_string()).collect::<Vec<_>>();
-        for (flows, read) in [
-            (
-                r#"[{"stages":["a","m.login.dummy"]},{"stages":["]}"]}]"#,
-                Ok(vec![flow(&["a", "m.login.dummy"]), flow(&["]}"])]),
-            ),
-            (
-                r#"[{"stages":["a"]},{"stages":[]},{"stages":["b"],"x":1},7]"#,
-                Ok(vec![flow(&["a"]), flow(&[]), flow(&["b"])]),
-            ),
-            (r#"[{"stages":["a",1]},{"x":["b"]},{"stages":"c"}]"#, Ok(vec![flow(&["a"])])),
-            (r#"{"stages":["a"]}"#, Ok(vec![])),
-            (r#""a""#, Ok(vec![])),
-            (r#"[{"stages":["a"]},{"stages":["b"],"stages":["b"]}]"#, Err(ParseError::DuplicateKey)),
-            (r#"[{"stages":["a","\ud800"]}]"#, Err(ParseError::LoneSurrogate)),
-            (r#"[{"stages":["a",]}]"#, Err(ParseError::NotJson)),
-            (r#"[{"stages":["a"]},]"#, Err(ParseError::NotJson)),
-            (r#"[{"stages":["a"]}}"#, Err(ParseError::NotJson)),
-        ] {
-            assert_eq!(names(&format!(r#"{{"flows":{flows}}}"#)), read, "{flows}");
-            let spaced = flows.replace(',', " , ").replace(':', " : ").replace('[', "[ ");
-            assert_eq!(names(&format!(r#"{{"flows" : {spaced} }}"#)), read, "{spaced}");
-        }
-        let beside = |count: usize| {
-            let keys: Vec<_> = (0..count).map(|at| format!(r#""{at}":0,"#)).collect();
-            names(&format!(r#"{{{}"flows":[{{"stages":["a"]}}]}}"#, keys.concat()))
-        };
-        assert_eq!(beside(crate::wire::MAX_OPEN_KEYS - 2), Ok(vec![flow(&["a"])]));
-        assert_eq!(beside(crate::wire::MAX_OPEN_KEYS - 1), Err(ParseError::TooManyKeys));
     }
 
     #[test]

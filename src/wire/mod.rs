@@ -24,6 +24,7 @@ mod auth_data;
 mod auth_keys;
 mod auth_type;
 mod challenge;
+mod flow_list;
 mod identifier;
 mod malformed;
 mod web_url;
@@ -35,8 +36,9 @@ pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, ThreepidCreds};
 pub(crate) use auth_keys::{AUTH, AUTH_SLOTS, AuthSpans};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
 pub(crate) use auth_type::{Fnv, StageId};
+pub use challenge::ChallengeBody;
 pub(crate) use challenge::Parts;
-pub use challenge::{ChallengeBody, FlowList, FlowStages, Stages};
+pub use flow_list::{FlowList, FlowStages, Stages};
 #[cfg(feature = "ruma")]
 pub(crate) use identifier::bounded_identifier;
 pub use identifier::{Locality, UserIdentifier};

@@ -67,6 +67,8 @@ pub(crate) struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
+    pub(crate) const NONE: Self = Self { rest: "" };
+
     pub(crate) fn of(array: Option<Raw<'a>>) -> Self {
         let inside = array.and_then(|raw| raw.as_str().strip_prefix('['));
         let inside = inside.unwrap_or_default().trim_ascii_start();
@@ -107,10 +109,16 @@ impl<'a> Items<'a> {
     }
 
     /// The array that the next item has under its only key, if all of it is strings and the
-    /// item is written as it mostly is; `begin` is what stands before the array then.
-    pub(crate) fn next_names(&mut self, begin: &str) -> Option<Raw<'a>> {
+    /// item is written as it mostly is; `begin` is what stands before the array then. `known`
+    /// may tell by the inside of a string, and the rest, what follows its closing quote.
+    pub(crate) fn next_names(
+        &mut self,
+        begin: &str,
+        mut known: impl FnMut(&'a [u8]) -> Option<&'a [u8]>,
+    ) -> Option<Raw<'a>> {
         let array = self.rest.strip_prefix(begin)?;
-        let [b'}', behind @ ..] = behind_strings(array.as_bytes(), false)? else { return None };
+        let name = |name| known(name).or_else(|| Some(string(name, false).ok()?.2));
+        let [b'}', behind @ ..] = behind_strings(array.as_bytes(), name)? else { return None };
         self.go_behind(self.rest.len().checked_sub(behind.len())?)?;
         let (array, _) = array.split_at_checked(array.len().checked_sub(behind.len())?)?;
         array.strip_suffix('}').map(Raw::trusted)

@@ -61,12 +61,17 @@ fn escaped_string(rest: &[u8], mut at: usize, strict: bool) -> Result<(usize, bo
 }
 
 /// What follows the array that `rest` begins with, if it is strings without white space
-/// between them.
-pub(super) fn behind_strings(rest: &[u8], strict: bool) -> Option<&[u8]> {
+/// between them; `string` says what follows the closing quote of one, of which it gets the
+/// inside and the rest.
+#[inline]
+pub(super) fn behind_strings<'a>(
+    rest: &'a [u8],
+    mut string: impl FnMut(&'a [u8]) -> Option<&'a [u8]>,
+) -> Option<&'a [u8]> {
     let [b'[', b'"', first @ ..] = rest else { return None };
     let mut inside = first;
     loop {
-        match string(inside, strict).ok()?.2 {
+        match string(inside)? {
             [b',', b'"', next @ ..] => inside = next,
             [b']', behind @ ..] => return Some(behind),
             _ => return None,

@@ -1,6 +1,6 @@
 //! Which keys an object has.
 
-use super::scan::behind_strings;
+use super::scan::{behind_strings, string};
 use crate::Text;
 
 /// What the value of a key may be; `null` counts as no value, whatever it may be.
@@ -140,7 +140,7 @@ impl Table {
         let mut item = first;
         loop {
             let [b'{', b'"', key @ ..] = item else { return None };
-            match behind_strings(key.strip_prefix(self.text)?, true)? {
+            match behind_strings(key.strip_prefix(self.text)?, |name| Some(string(name, true).ok()?.2))? {
                 [b'}', b',', next @ ..] => item = next,
                 [b'}', b']', behind @ ..] => return Some(behind),
                 _ => return None,
