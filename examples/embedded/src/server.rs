@@ -147,23 +147,18 @@ impl Server<'_> {
     }
 }
 
-impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
-    type Hash = Password;
-    type Error = MatrixError;
-
-    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
+impl Device {
+    #[inline(never)]
+    fn loaded(&self, id: Option<SessionId>) -> Loaded<StoredPasswordChange> {
         let record = id.and_then(|id| self.sessions.load(&id));
         let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-        Ok(Loaded::from_record(record, |kept| Some(kept.clone()), caller, self.now))
+        Loaded::from_record(record, |kept| Some(kept.clone()), caller, self.now)
     }
 
-    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
-        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
-    }
-
-    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
+    #[inline(never)]
+    fn verdict<'r>(&self, question: &Question<'r>) -> Verdict<'r> {
         let Check::Password(check) = question.check() else {
-            return Ok(Verified::InTransaction(Verdict::Failed(StageFailure::Other)));
+            return Verdict::Failed(StageFailure::Other);
         };
         let named = match check.identifier().localpart("device.local") {
             Locality::Local(name) if name == "alice" => Named::User(ALICE),
@@ -173,7 +168,37 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
         let comparison = check.named(named);
         // A real device keeps a slow hash, and compares it in constant time.
         let matches = comparison.password().expose() == self.password.0.as_str();
-        Ok(Verified::InTransaction(comparison.verdict(matches)))
+        comparison.verdict(matches)
+    }
+
+    #[inline(never)]
+    fn stored(
+        &mut self,
+        changes: Changes<'_, '_, ChangePassword>,
+        stored: Option<&StoredPasswordChange>,
+    ) -> Committed {
+        let now = self.now;
+        match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now) {
+            Ok(_) => Committed::Stored,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
+    type Hash = Password;
+    type Error = MatrixError;
+
+    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
+        Ok(self.loaded(id))
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
+        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
+        Ok(Verified::InTransaction(self.verdict(question)))
     }
 
     async fn release(&mut self) {}
@@ -187,8 +212,6 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
         changes: Changes<'_, 'r, ChangePassword>,
         stored: Option<&StoredPasswordChange>,
     ) -> Result<Committed, MatrixError> {
-        let now = self.now;
-        let stored = self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now);
-        Ok(stored.map_or_else(Committed::from, |_| Committed::Stored))
+        Ok(self.stored(changes, stored))
     }
 }
