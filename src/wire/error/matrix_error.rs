@@ -87,6 +87,8 @@ impl MatrixError {
     }
 
     /// The host could not do its part: 503 `M_UNKNOWN`. Nothing has changed.
+    #[cold]
+    #[inline(never)]
     pub const fn unavailable() -> Self {
         Self::new(ErrorCode::Unknown, "The server cannot answer this now, try again later.").with_status(503)
     }
