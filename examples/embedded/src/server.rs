@@ -42,6 +42,9 @@ impl Password {
     }
 }
 
+/// A password that does not fit: all that can go wrong here.
+pub struct TooLong;
+
 /// All that lasts from one request to the next.
 pub struct Server<'p> {
     flows: &'p Flows<'p, ChangePassword>,
@@ -95,8 +98,8 @@ impl<'p> Server<'p> {
         let guarded = Guarded { flows, rules, key, kind };
         let respond = match ready(change_password(device, &request, guarded, fresh)) {
             Some(Ok(())) => Respond::Performed,
-            Some(Err(stop)) => stop.into(),
-            None => Respond::Error(MatrixError::unavailable()),
+            Some(Err(Stop::Respond(respond))) => respond,
+            Some(Err(Stop::Host(TooLong))) | None => Respond::Error(MatrixError::unavailable()),
         };
         send(&respond, out)
     }
@@ -114,7 +117,7 @@ async fn change_password<'r>(
     request: &'r Checked<ChangePasswordRequest<'r>>,
     guarded: Guarded<'r, ChangePassword>,
     fresh: SessionId,
-) -> Result<(), Stop<'r, MatrixError>> {
+) -> Result<(), Stop<'r, TooLong>> {
     let now = device.now;
     let mut run = Run::new(device, request, guarded, fresh, now);
     while let Some(granted) = run.granted().await? {
@@ -187,31 +190,31 @@ impl Device {
 
 impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
     type Hash = Password;
-    type Error = MatrixError;
+    type Error = TooLong;
 
-    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
+    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, TooLong> {
         Ok(self.loaded(id))
     }
 
-    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, TooLong> {
         Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
     }
 
-    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, TooLong> {
         Ok(Verified::InTransaction(self.verdict(question)))
     }
 
     async fn release(&mut self) {}
 
-    async fn hash(&mut self, password: Secret<'_>) -> Result<Password, MatrixError> {
-        Password::new(password).ok_or(MatrixError::unavailable())
+    async fn hash(&mut self, password: Secret<'_>) -> Result<Password, TooLong> {
+        Password::new(password).ok_or(TooLong)
     }
 
     async fn commit(
         &mut self,
         changes: Changes<'_, 'r, ChangePassword>,
         stored: Option<&StoredPasswordChange>,
-    ) -> Result<Committed, MatrixError> {
+    ) -> Result<Committed, TooLong> {
         Ok(self.stored(changes, stored))
     }
 }
