@@ -167,6 +167,7 @@ impl<'s, 'a> AuthSpans<'s, 'a> {
 
     /// The string under `key`, if it has the form that it must have.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn part(
         self,
         slot: usize,
