@@ -240,6 +240,8 @@ impl<'s, 'a> AuthSpans<'s, 'a> {
 
     /// Element and others wrote both spellings for years; of two the spec's holds, wherever
     /// it stands, unless it is `null`.
+    // Rare: where there is flash enough, it takes no registers from what is not.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn creds(self) -> Result<ThreepidCreds<'a>, Malformed> {
         let (object, first) = match self.at(slot::THREEPID_CREDS) {
             absent if absent.is_absent() => (self.at(slot::OLD_THREEPID_CREDS), slot::IN_OLD_CREDS),
