@@ -28,7 +28,9 @@ pub struct MatrixError {
     fault: Fault,
     status: u16,
     soft_logout: Option<bool>,
-    retry_after: Option<Millis>,
+    /// Whether `wait` is told. Not an `Option`: its tag would have as many bits as the time.
+    limited: bool,
+    wait: Millis,
 }
 
 impl MatrixError {
@@ -40,7 +42,7 @@ impl MatrixError {
 
     #[inline(always)]
     pub(crate) const fn of(fault: Fault) -> Self {
-        Self { fault, status: fault.status(), soft_logout: None, retry_after: None }
+        Self { fault, status: fault.status(), soft_logout: None, limited: false, wait: Millis::new(0) }
     }
 
     pub(crate) const fn fault(&self) -> Fault {
@@ -64,7 +66,7 @@ impl MatrixError {
     /// See [rate limiting](https://spec.matrix.org/v1.19/client-server-api/#rate-limiting).
     pub const fn limited(wait: Millis) -> Self {
         let mut reject = Self::new(ErrorCode::LimitExceeded, "Too many requests.");
-        reject.retry_after = Some(wait);
+        (reject.limited, reject.wait) = (true, wait);
         reject
     }
 
@@ -120,13 +122,13 @@ impl MatrixError {
     /// How long the client has to wait.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Millis> {
-        self.retry_after
+        if self.limited { Some(self.wait) } else { None }
     }
 
     /// The value of the `Retry-After` header: whole seconds, rounded up.
     #[must_use]
     pub const fn retry_after_secs(&self) -> Option<u64> {
-        match self.retry_after {
+        match self.retry_after() {
             Some(wait) => Some(wait.as_secs_ceil()),
             None => None,
         }
@@ -144,7 +146,7 @@ impl MatrixError {
         if let Some(soft_logout) = self.soft_logout {
             object.boolean("soft_logout", soft_logout)?;
         }
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = self.retry_after() {
             object.integer("retry_after_ms", wait.get())?;
         }
         object.end()
