@@ -253,6 +253,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> fmt::Debug for Run<'r, H, E> {
 }
 
 /// The host's answer to a question.
+#[repr(u32)]
 enum Said<'r> {
     /// The session has been put in its place.
     Loaded(Caller, Timestamp),
