@@ -361,7 +361,8 @@ impl<'r> Work<'r> {
     /// reserves by session gives two requests the same reservation; if one of them has stored
     /// it, giving it back would free what the session holds.
     pub(crate) fn unheld(&self) -> Option<Proof> {
-        let held = |proof: &Proof| self.session.iter().flat_map(Session::proofs).any(|held| held == *proof);
+        let session = self.session.as_ref();
+        let held = |proof: &Proof| session.is_some_and(|it| it.proofs().any(|held| held == *proof));
         self.proved().filter(|proof| !held(proof))
     }
 }
