@@ -168,12 +168,7 @@ impl<'s, 'a> AuthSpans<'s, 'a> {
     /// The string under `key`, if it has the form that it must have.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     #[cfg_attr(target_pointer_width = "64", inline)]
-    fn part(
-        self,
-        slot: usize,
-        key: &'static str,
-        fits: fn(Text<'_>) -> bool,
-    ) -> Result<Text<'a>, Malformed> {
+    fn part(self, slot: usize, key: &'static str, fits: fn(Text<'_>) -> bool) -> Result<Text<'a>, Malformed> {
         fitting(required(self.at(slot), key, self.body)?, key, fits)
     }
 

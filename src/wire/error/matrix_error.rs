@@ -28,9 +28,15 @@ pub struct MatrixError {
     fault: Fault,
     status: u16,
     soft_logout: Option<bool>,
-    /// Whether `wait` is told. Not an `Option`: its tag would have as many bits as the time.
-    limited: bool,
-    wait: Millis,
+    wait: Wait,
+}
+
+/// How long to wait, if that is told. Not an `Option`: its tag would have as many bits as the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Wait {
+    NotTold,
+    For(Millis),
 }
 
 impl MatrixError {
@@ -42,7 +48,7 @@ impl MatrixError {
 
     #[inline(always)]
     pub(crate) const fn of(fault: Fault) -> Self {
-        Self { fault, status: fault.status(), soft_logout: None, limited: false, wait: Millis::new(0) }
+        Self { fault, status: fault.status(), soft_logout: None, wait: Wait::NotTold }
     }
 
     pub(crate) const fn fault(&self) -> Fault {
@@ -66,7 +72,7 @@ impl MatrixError {
     /// See [rate limiting](https://spec.matrix.org/v1.19/client-server-api/#rate-limiting).
     pub const fn limited(wait: Millis) -> Self {
         let mut reject = Self::new(ErrorCode::LimitExceeded, "Too many requests.");
-        (reject.limited, reject.wait) = (true, wait);
+        reject.wait = Wait::For(wait);
         reject
     }
 
@@ -122,7 +128,10 @@ impl MatrixError {
     /// How long the client has to wait.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Millis> {
-        if self.limited { Some(self.wait) } else { None }
+        match self.wait {
+            Wait::NotTold => None,
+            Wait::For(wait) => Some(wait),
+        }
     }
 
     /// The value of the `Retry-After` header: whole seconds, rounded up.
