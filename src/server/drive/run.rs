@@ -253,6 +253,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> fmt::Debug for Run<'r, H, E> {
 }
 
 /// The host's answer to a question.
+// Its tag would have 64 bits otherwise, as some of what it holds has.
 #[repr(u32)]
 enum Said<'r> {
     /// The session has been put in its place.

@@ -24,6 +24,8 @@ pub(crate) const SLOTS: usize = 3;
 /// under.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "super::stored::Stored", try_from = "super::stored::Stored")]
+// In this order: the short instructions of a small processor reach a few bytes from where a
+// value begins, and the flags are looked at most.
 #[repr(C)]
 pub struct Session {
     pub(crate) phase: Phase,

@@ -121,6 +121,8 @@ pub(crate) enum Admission {
 }
 
 /// One request on its way.
+// In this order: the flags, and those of the session, are looked at most, and the short
+// instructions of a small processor reach them where the value begins.
 #[repr(C)]
 pub(crate) struct Work<'r> {
     // What is asked now:
