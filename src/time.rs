@@ -48,12 +48,15 @@ impl Timestamp {
 
     /// How long ago `earlier` was; zero if it lies in the future.
     #[must_use]
+    // Called often, and many instructions on a processor of 32 bits.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn since(self, earlier: Self) -> Millis {
         Millis(self.0.saturating_sub(earlier.0))
     }
 
     /// The moment `span` later, or the last one there is.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn after(self, span: Millis) -> Self {
         Self(self.0.saturating_add(span.0))
     }

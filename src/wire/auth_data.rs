@@ -152,14 +152,12 @@ impl<'a> AuthData<'a> {
     }
 
     pub(crate) fn recaptcha(response: Text<'a>) -> Result<Self, Malformed> {
-        secret(response, "response", MAX_CAPTCHA_LEN).map(|response| Self::Recaptcha { response })
+        let response = Secret::from_text(fitting(response, "response", is_captcha_response)?);
+        Ok(Self::Recaptcha { response })
     }
 
     pub(crate) fn registration_token(token: Text<'a>) -> Result<Self, Malformed> {
-        let token = secret(token, "token", MAX_TOKEN_LEN)?;
-        if !token.expose().chars().all(is_opaque) {
-            return Err(Malformed::Invalid("token"));
-        }
+        let token = Secret::from_text(fitting(token, "token", is_registration_token)?);
         Ok(Self::RegistrationToken { token })
     }
 }
@@ -249,6 +247,18 @@ impl<'a> ThreepidCreds<'a> {
 /// A secret that is not empty and has at most `max` bytes.
 pub(super) fn secret<'a>(text: Text<'a>, key: &'static str, max: usize) -> Result<Secret<'a>, Malformed> {
     if is_within(text, max) { Ok(Secret::from_text(text)) } else { Err(Malformed::Invalid(key)) }
+}
+
+pub(super) fn is_password(text: Text<'_>) -> bool {
+    is_within(text, MAX_PASSWORD_LEN)
+}
+
+pub(super) fn is_captcha_response(text: Text<'_>) -> bool {
+    is_within(text, MAX_CAPTCHA_LEN)
+}
+
+pub(super) fn is_registration_token(text: Text<'_>) -> bool {
+    is_within(text, MAX_TOKEN_LEN) && text.chars().all(is_opaque)
 }
 
 pub(super) fn is_id_server(text: Text<'_>) -> bool {

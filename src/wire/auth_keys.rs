@@ -2,8 +2,8 @@
 
 use super::ParseError;
 use super::auth_data::{
-    Auth, AuthData, MAX_PASSWORD_LEN, ThreepidCreds, is_id_access_token, is_id_server, is_session_text,
-    secret,
+    Auth, AuthData, ThreepidCreds, is_captcha_response, is_id_access_token, is_id_server, is_password,
+    is_registration_token, is_session_text, secret,
 };
 use super::auth_type::AuthType;
 use super::identifier::{IdentifierSpans, UserIdentifier};
@@ -165,9 +165,25 @@ impl<'s, 'a> AuthSpans<'s, 'a> {
         span.is_some_and(Span::is_no_string)
     }
 
+    /// The string under `key`, if it has the form that it must have.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn part(self, slot: usize, key: &'static str, fits: fn(Text<'_>) -> bool) -> Result<Text<'a>, Malformed> {
+        fitting(required(self.at(slot), key, self.body)?, key, fits)
+    }
+
+    fn secret(
+        self,
+        slot: usize,
+        key: &'static str,
+        fits: fn(Text<'_>) -> bool,
+    ) -> Result<Secret<'a>, Malformed> {
+        self.part(slot, key, fits).map(Secret::from_text)
+    }
+
     /// The password, not empty and bounded.
     pub(crate) fn password(self) -> Result<Secret<'a>, Malformed> {
-        secret(required(self.at(slot::PASSWORD), "password", self.body)?, "password", MAX_PASSWORD_LEN)
+        self.secret(slot::PASSWORD, "password", is_password)
     }
 
     /// A token of at most `max` bytes, not empty.
@@ -195,12 +211,19 @@ impl<'s, 'a> AuthSpans<'s, 'a> {
                 AuthData::Password { identifier: self.identifier()?, password }
             }
             AuthType::Recaptcha => {
-                AuthData::recaptcha(required(self.at(slot::RESPONSE), "response", self.body)?)?
+                let response = self.secret(slot::RESPONSE, "response", is_captcha_response)?;
+                AuthData::Recaptcha { response }
             }
-            AuthType::EmailIdentity => AuthData::EmailIdentity(self.creds()?),
-            AuthType::Msisdn => AuthData::Msisdn(self.creds()?),
+            AuthType::EmailIdentity | AuthType::Msisdn => {
+                let creds = self.creds()?;
+                match auth_type {
+                    AuthType::EmailIdentity => AuthData::EmailIdentity(creds),
+                    _ => AuthData::Msisdn(creds),
+                }
+            }
             AuthType::RegistrationToken => {
-                AuthData::registration_token(required(self.at(slot::TOKEN), "token", self.body)?)?
+                let token = self.secret(slot::TOKEN, "token", is_registration_token)?;
+                AuthData::RegistrationToken { token }
             }
             AuthType::Dummy => AuthData::Dummy,
             AuthType::Terms => AuthData::Terms,
@@ -212,6 +235,8 @@ impl<'s, 'a> AuthSpans<'s, 'a> {
 
     /// Element and others wrote both spellings for years; of two the spec's holds, wherever
     /// it stands, unless it is `null`.
+    // Rare: where there is flash enough, it takes no registers from what is not.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn creds(self) -> Result<ThreepidCreds<'a>, Malformed> {
         let (object, first) = match self.at(slot::THREEPID_CREDS) {
             absent if absent.is_absent() => (self.at(slot::OLD_THREEPID_CREDS), slot::IN_OLD_CREDS),
@@ -223,16 +248,14 @@ impl<'s, 'a> AuthSpans<'s, 'a> {
         if !object.is_object(self.body) {
             return Err(Malformed::Invalid("threepid_creds"));
         }
-        let [sid, client_secret, id_server, id_access_token] = *self.from(first);
-        let part = |span: Span, key, fits: fn(Text<'_>) -> bool| {
-            required(span, key, self.body).and_then(|text| fitting(text, key, fits))
-        };
-        let optional = |span: Span, key, fits| {
-            if span.is_absent() { Ok(None) } else { part(span, key, fits).map(Some) }
+        // In the order of their table.
+        let [sid, client_secret, id_server, id_access_token] = [0, 1, 2, 3].map(|at| first.wrapping_add(at));
+        let optional = |slot, key, fits| {
+            if self.at(slot).is_absent() { Ok(None) } else { self.part(slot, key, fits).map(Some) }
         };
         Ok(ThreepidCreds {
-            sid: part(sid, "sid", is_session_text)?,
-            client_secret: Secret::from_text(part(client_secret, "client_secret", is_session_text)?),
+            sid: self.part(sid, "sid", is_session_text)?,
+            client_secret: self.secret(client_secret, "client_secret", is_session_text)?,
             id_server: optional(id_server, "id_server", is_id_server)?,
             id_access_token: optional(id_access_token, "id_access_token", is_id_access_token)?
                 .map(Secret::from_text),

@@ -46,12 +46,13 @@ macro_rules! auth_types {
                 }
             }
 
-            fn known(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$variant),)+
-                    "org.matrix.cross_signing_reset" => Some(Self::OAuth),
-                    _ => None,
-                }
+            /// A type by name, known or not. An escaped name is the same name.
+            #[must_use]
+            pub fn from_text(name: Text<'a>) -> Self {
+                $(if name == $name {
+                    return Self::$variant;
+                })+
+                if name == "org.matrix.cross_signing_reset" { Self::OAuth } else { Self::Custom(name) }
             }
 
             /// The type whose name `text` begins with, a quote right behind it, and what
@@ -112,23 +113,6 @@ auth_types! {
 }
 
 impl<'a> AuthType<'a> {
-    /// A type by name, known or not.
-    #[must_use]
-    pub fn from_text(name: Text<'a>) -> Self {
-        match name.as_str() {
-            Some(plain) => Self::known(plain).unwrap_or(Self::Custom(name)),
-            None => Self::from_escaped(name),
-        }
-    }
-
-    /// An escaped name is the same name.
-    #[inline(never)]
-    fn from_escaped(name: Text<'a>) -> Self {
-        // The longest known one has 30 bytes.
-        let plain = name.to_fixed::<32>().ok();
-        plain.and_then(|plain| AuthType::<'static>::known(&plain)).unwrap_or(Self::Custom(name))
-    }
-
     /// The custom type `name`. For a name of the spec use [`From<&str>`](Self::from).
     #[must_use]
     pub const fn custom(name: &'a str) -> Self {

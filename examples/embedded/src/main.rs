@@ -20,7 +20,7 @@ use crate::server::{Body, Password, Server};
 /// Asks for the flows, gets the password wrong, gets it right, and asks again.
 fn main() -> bool {
     let mut buffer = [0; 256];
-    let Ok(flows) = Flows::in_buffer([["m.login.password"]], None, &mut buffer) else { return false };
+    let Ok(flows) = Flows::in_buffer(&[["m.login.password"]], None, &mut buffer) else { return false };
     // From the chip's generator, as all entropy.
     let key = BindingKey::from_entropy([7; 16]);
     let Some(password) = Password::new(Secret::new("wonderland")) else { return false };
@@ -33,9 +33,9 @@ fn main() -> bool {
     let mut name: heapless::String<160> = heapless::String::new();
     let attempts = [None, Some("not it"), Some("wonderland"), Some("wonderland")];
     let mut answers = [0; 4];
-    for (password, status) in attempts.into_iter().zip(&mut answers) {
+    for (password, status) in attempts.iter().zip(&mut answers) {
         let mut request = Body::new();
-        if write_request(&mut request, password, &name).is_err() {
+        if write_request(&mut request, *password, &name).is_err() {
             return false;
         }
         let body = core::hint::black_box(request.as_bytes());

@@ -42,6 +42,9 @@ impl Password {
     }
 }
 
+/// A password that does not fit: all that can go wrong here.
+pub struct TooLong;
+
 /// All that lasts from one request to the next.
 pub struct Server<'p> {
     flows: &'p Flows<'p, ChangePassword>,
@@ -97,8 +100,8 @@ impl<'p> Server<'p> {
         let guarded = Guarded { flows, rules, key, kind };
         let respond = match ready(change_password(device, &request, guarded, fresh)) {
             Some(Ok(())) => Respond::Performed,
-            Some(Err(stop)) => stop.into(),
-            None => Respond::Error(MatrixError::unavailable()),
+            Some(Err(Stop::Respond(respond))) => respond,
+            Some(Err(Stop::Host(TooLong))) | None => Respond::Error(MatrixError::unavailable()),
         };
         send(&respond, out)
     }
@@ -116,7 +119,7 @@ async fn change_password<'r>(
     request: &'r Checked<ChangePasswordRequest<'r>>,
     guarded: Guarded<'r, ChangePassword>,
     fresh: SessionId,
-) -> Result<(), Stop<'r, MatrixError>> {
+) -> Result<(), Stop<'r, TooLong>> {
     let now = device.now;
     let mut run = Run::new(device, request, guarded, fresh, now);
     while let Some(granted) = run.granted().await? {
@@ -149,23 +152,18 @@ impl Server<'_> {
     }
 }
 
-impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
-    type Hash = Password;
-    type Error = MatrixError;
-
-    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, MatrixError> {
+impl Device {
+    #[inline(never)]
+    fn loaded(&self, id: Option<SessionId>) -> Loaded<StoredPasswordChange> {
         let record = id.and_then(|id| self.sessions.load(&id));
         let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-        Ok(Loaded::from_record(record, |kept| Some(kept.clone()), caller, self.now))
+        Loaded::from_record(record, |kept| Some(kept.clone()), caller, self.now)
     }
 
-    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
-        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
-    }
-
-    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
+    #[inline(never)]
+    fn verdict<'r>(&self, question: &Question<'r>) -> Verdict<'r> {
         let Check::Password(check) = question.check() else {
-            return Ok(Verified::InTransaction(Verdict::Failed(StageFailure::Other)));
+            return Verdict::Failed(StageFailure::Other);
         };
         let named = match check.identifier().localpart("device.local") {
             Locality::Local(name) if name == "alice" => Named::User(ALICE),
@@ -175,22 +173,50 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
         let comparison = check.named(named);
         // A real device keeps a slow hash, and compares it in constant time.
         let matches = comparison.password().expose() == self.password.0.as_str();
-        Ok(Verified::InTransaction(comparison.verdict(matches)))
+        comparison.verdict(matches)
+    }
+
+    #[inline(never)]
+    fn stored(
+        &mut self,
+        changes: Changes<'_, '_, ChangePassword>,
+        stored: Option<&StoredPasswordChange>,
+    ) -> Committed {
+        let now = self.now;
+        match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now) {
+            Ok(_) => Committed::Stored,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Device {
+    type Hash = Password;
+    type Error = TooLong;
+
+    async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<StoredPasswordChange>, TooLong> {
+        Ok(self.loaded(id))
+    }
+
+    async fn account(&mut self, user: UserRef) -> Result<Option<Account>, TooLong> {
+        Ok((user == ALICE.user).then(|| Account::new(ALICE, AccountStatus::default())))
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, TooLong> {
+        Ok(Verified::InTransaction(self.verdict(question)))
     }
 
     async fn release(&mut self) {}
 
-    async fn hash(&mut self, password: Secret<'_>) -> Result<Password, MatrixError> {
-        Password::new(password).ok_or(MatrixError::unavailable())
+    async fn hash(&mut self, password: Secret<'_>) -> Result<Password, TooLong> {
+        Password::new(password).ok_or(TooLong)
     }
 
     async fn commit(
         &mut self,
         changes: Changes<'_, 'r, ChangePassword>,
         stored: Option<&StoredPasswordChange>,
-    ) -> Result<Committed, MatrixError> {
-        let now = self.now;
-        let stored = self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now);
-        Ok(stored.map_or_else(Committed::from, |_| Committed::Stored))
+    ) -> Result<Committed, TooLong> {
+        Ok(self.stored(changes, stored))
     }
 }

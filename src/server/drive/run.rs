@@ -14,7 +14,7 @@ use crate::server::endpoint::Endpoint;
 use crate::server::exchange::arrive;
 use crate::server::grant::{Grant, Outcome, Refusal};
 use crate::server::respond::Respond;
-use crate::server::seal::{SealedPassword, Sealer};
+use crate::server::seal::{OpenedPassword, Sealer};
 use crate::server::session::{Revision, Session, SessionId};
 use crate::server::transition::asked::Decision;
 use crate::server::transition::end::Recalled;
@@ -123,8 +123,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 Todo::Hash => {
                     let session = work.id;
                     self.host.release().await;
-                    let kept = self.stored.as_ref().and_then(E::stored_password);
-                    let kept = kept.and_then(|sealed: &SealedPassword| sealed.open(&session));
+                    let kept = self.kept_password(&session);
                     let password = self.request.password().or(kept.as_ref().map(|opened| opened.secret()));
                     self.hash = match password {
                         Some(password) => Some(self.host.hash(password).await?),
@@ -134,15 +133,9 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                     self.take_in(Said::Hashed);
                 }
                 Todo::Commit => {
-                    let keeps = keeps(work);
-                    if let Some((id, revision, goes_on)) = keeps {
-                        let sealer = Sealer::new(id, revision);
-                        // A session that begins has nothing of the one that was named.
-                        let before = self.stored.take().filter(|_| goes_on);
-                        self.stored = Some(self.request.to_stored(self.key, before, sealer));
-                    }
-                    let stored = self.stored.as_ref().filter(|_| keeps.is_some());
-                    let committed = self.host.commit(Changes::of(work), stored).await?;
+                    let keeps = self.keep();
+                    let stored = self.stored.as_ref().filter(|_| keeps);
+                    let committed = self.host.commit(Changes::of(&self.work), stored).await?;
                     self.take_in(Said::Committed(committed));
                 }
                 Todo::Perform if self.record_asked || work.record_under().is_none() => return Ok(()),
@@ -154,6 +147,23 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
                 Todo::Admit | Todo::Repeat | Todo::Respond => return Ok(()),
             }
         }
+    }
+
+    /// The password that was kept in the session's name, if one was.
+    #[inline(never)]
+    fn kept_password(&self, session: &SessionId) -> Option<OpenedPassword> {
+        self.stored.as_ref().and_then(E::stored_password)?.open(session)
+    }
+
+    /// Puts together what is to be kept beside the session; `false` if nothing is.
+    #[inline(never)]
+    fn keep(&mut self) -> bool {
+        let Some((id, revision, goes_on)) = keeps(&self.work) else { return false };
+        let sealer = Sealer::new(id, revision);
+        // A session that begins has nothing of the one that was named.
+        let before = self.stored.take().filter(|_| goes_on);
+        self.stored = Some(self.request.to_stored(self.key, before, sealer));
+        true
     }
 
     /// Goes on with what the handler has answered.
@@ -243,6 +253,8 @@ impl<'r, H: Host<'r, E>, E: Endpoint> fmt::Debug for Run<'r, H, E> {
 }
 
 /// The host's answer to a question.
+// Its tag would have 64 bits otherwise, as some of what it holds has.
+#[repr(u32)]
 enum Said<'r> {
     /// The session has been put in its place.
     Loaded(Caller, Timestamp),

@@ -38,11 +38,9 @@ where
             if flow.contains(&stage) {
                 return Err(PolicyError::RepeatedStage { flow: number, stage: named() });
             }
-            if index > 1 {
-                sink.write_str(",")?;
-            }
-            let start = sink.written().len();
-            sink.write_str("\"")?;
+            let opening = if index > 1 { ",\"" } else { "\"" };
+            sink.write_str(opening)?;
+            let start = sink.written().len().wrapping_sub(1);
             sink.write_str(name)?;
             sink.write_str("\"")?;
             if is_new {
@@ -61,9 +59,8 @@ where
     if flows.is_empty() {
         return Err(PolicyError::NoFlows);
     }
-    sink.write_str("],\"params\":")?;
-    *params_at = sink.written().len();
-    sink.write_str("{")?;
+    sink.write_str("],\"params\":{")?;
+    *params_at = sink.written().len().wrapping_sub(1);
     if let Some(params) = params {
         *terms = encode_params(params, types, sink)?;
     }

@@ -212,7 +212,7 @@ impl Policy<'_> {
     pub(crate) fn offers_by_name(&self, auth_type: AuthType<'_>) -> bool {
         let AuthType::Custom(name) = auth_type else { return self.offers(auth_type.id()) };
         let quoted = self.quoted(auth_type.id());
-        quoted.and_then(|it| it.strip_prefix('"')?.strip_suffix('"')).is_some_and(|it| name == *it)
+        quoted.and_then(|it| it.get(1..it.len().checked_sub(1)?)).is_some_and(|it| name == *it)
     }
 
     /// The stage's name in quotes, as `completed` shows it.

@@ -41,12 +41,10 @@ impl SessionId {
     /// The ID that `text` spells; `None` if no session can have that name.
     #[must_use]
     pub fn parse(text: Text<'_>) -> Option<Self> {
-        let mut scratch = [0; Self::LEN];
-        let chars: &[u8; Self::LEN] = match text.as_str() {
+        let mut sextets: [u8; Self::LEN] = match text.as_str() {
             Some(plain) => plain.as_bytes().try_into().ok()?,
-            None => text.copy_to(&mut scratch).ok()?.as_bytes().try_into().ok()?,
+            None => decoded(text)?,
         };
-        let mut sextets = *chars;
         let mut wrong = 0;
         for byte in &mut sextets {
             let given = *byte;
@@ -79,6 +77,17 @@ impl SessionId {
     }
 }
 
+/// What a text with escapes says, if it is as many characters of ASCII.
+#[cold]
+#[inline(never)]
+fn decoded(text: Text<'_>) -> Option<[u8; SessionId::LEN]> {
+    let (mut letters, mut chars) = ([0; SessionId::LEN], text.chars());
+    for letter in &mut letters {
+        *letter = u8::try_from(chars.next()?).ok()?;
+    }
+    if chars.next().is_some() { None } else { Some(letters) }
+}
+
 // The letters of an ID: the lower six bits of each byte, then the upper two of three bytes
 // at a time. So eight bytes become letters by a few operations on one word, and letters
 // bytes. Base64 in its usual order takes several times as many.
@@ -89,20 +98,14 @@ const FIRST: u64 = EACH.wrapping_mul(0b00_0011);
 const SECOND: u64 = EACH.wrapping_mul(0b00_1100);
 const THIRD: u64 = EACH.wrapping_mul(0b11_0000);
 
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn words<const N: usize, const W: usize>(bytes: &[u8; N]) -> [u64; W] {
-    let mut words = [0; W];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    words
+    core::array::from_fn(|at| bytes.as_chunks().0.get(at).map_or(0, |word| u64::from_le_bytes(*word)))
 }
 
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn bytes<const W: usize, const N: usize>(words: [u64; W]) -> [u8; N] {
-    let mut bytes = [0; N];
-    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
-        *bytes = word.to_le_bytes();
-    }
-    bytes
+    words.map(u64::to_le_bytes).as_flattened().try_into().unwrap_or([0; N])
 }
 
 /// The letter of six bits: `-`, digits, upper case, `_`, lower case, as ASCII has them, so

@@ -8,6 +8,8 @@ use crate::server::reference::{Reference, UserRef};
 /// session beside the stage: a registration binds that 3PID, the token is spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, reason = "what nobody gives back or spends has to break the build")]
+// Its tag would have 64 bits otherwise, as what it holds has.
+#[repr(u32)]
 pub enum Proof {
     /// Nothing that matters later.
     #[default]

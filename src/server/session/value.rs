@@ -24,21 +24,10 @@ pub(crate) const SLOTS: usize = 3;
 /// under.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "super::stored::Stored", try_from = "super::stored::Stored")]
+// In this order: the short instructions of a small processor reach a few bytes from where a
+// value begins, and the flags are looked at most.
+#[repr(C)]
 pub struct Session {
-    pub(crate) made: Timestamp,
-    /// Who authenticates; meaningless unless `has_user`.
-    pub(crate) user: UserRef,
-    pub(crate) target: Target,
-    pub(crate) operation: OperationId,
-    /// The digests of the bound parameters; 0 for one that is not bound.
-    pub(crate) slots: [u64; SLOTS],
-    pub(crate) passed: Passed,
-    pub(crate) epoch: u32,
-    pub(crate) terms: u32,
-    pub(crate) revision: Revision,
-    /// Claimed or consumed so many milliseconds after it was made.
-    pub(crate) since: u32,
-    pub(crate) failures: u16,
     pub(crate) phase: Phase,
     /// Whether an access token or a stage has said who authenticates.
     pub(crate) has_user: bool,
@@ -48,6 +37,20 @@ pub struct Session {
     /// Whether its ID holds it as it began: then what is over has to be remembered as long as
     /// its ID could begin it again.
     pub(crate) sealed: bool,
+    pub(crate) failures: u16,
+    pub(crate) revision: Revision,
+    /// Claimed or consumed so many milliseconds after it was made.
+    pub(crate) since: u32,
+    pub(crate) terms: u32,
+    pub(crate) epoch: u32,
+    pub(crate) operation: OperationId,
+    pub(crate) made: Timestamp,
+    /// Who authenticates; meaningless unless `has_user`.
+    pub(crate) user: UserRef,
+    pub(crate) target: Target,
+    /// The digests of the bound parameters; 0 for one that is not bound.
+    pub(crate) slots: [u64; SLOTS],
+    pub(crate) passed: Passed,
 }
 
 /// Where the session stands.

@@ -81,7 +81,7 @@ impl<K, const N: usize> Slots for Array<K, N> {
 
     fn grow(&mut self) -> Option<Index> {
         let at = Index::at(self.0.len())?;
-        self.0.push(Slot::VACANT).ok()?;
+        self.0.push(Slot::vacant()).ok()?;
         Some(at)
     }
 }

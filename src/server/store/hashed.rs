@@ -120,7 +120,7 @@ impl<K> Slots for Chunks<K> {
         if self.slots.is_multiple_of(CHUNK) {
             self.chunks.push(Vec::with_capacity(room.min(CHUNK)));
         }
-        self.chunks.last_mut()?.push(Slot::VACANT);
+        self.chunks.last_mut()?.push(Slot::vacant());
         self.slots = self.slots.saturating_add(1);
         Some(at)
     }

@@ -17,22 +17,24 @@ use crate::{Session, SessionId, Timestamp};
 /// What left a store, under the ID it had.
 pub(super) type Gone<K> = (SessionId, Record<K>);
 
+// In this order, so that short instructions reach what is small: the slots may lie within.
+#[repr(C)]
 pub(super) struct Slab<S, T, O> {
-    pub(super) slots: S,
-    /// The slots by their sessions' IDs.
-    ids: T,
-    pub(super) owners: O,
-    pub(super) per_owner: u32,
-    pub(super) lifetimes: Lifetimes,
-    pub(super) clock: Clock,
-    /// The last serial that was given.
-    pub(super) serial: u64,
-    len: usize,
     vacant: Queue,
     pub(super) open: Queue,
     pub(super) consumed: Queue,
     /// The open sessions whose stages have proved nothing.
     pub(super) nothing: Queue,
+    len: usize,
+    pub(super) per_owner: u32,
+    /// The last serial that was given.
+    pub(super) serial: u64,
+    pub(super) clock: Clock,
+    pub(super) lifetimes: Lifetimes,
+    pub(super) owners: O,
+    /// The slots by their sessions' IDs.
+    ids: T,
+    pub(super) slots: S,
 }
 
 impl<S, T, O> Slab<S, T, O> {

@@ -77,19 +77,23 @@ impl Rank {
 }
 
 impl<K, F> Slot<K, F> {
-    pub(super) const VACANT: Self = Self {
-        item: None,
-        due: Timestamp::from_millis(0),
-        serial: 0,
-        turn: Link::NONE,
-        eviction: Link::NONE,
-        #[cfg(feature = "alloc")]
-        branch: Branch::NONE,
-        #[cfg(feature = "alloc")]
-        owned: 0,
-        rank: Rank::Nothing,
-        overtime: false,
-    };
+    /// One without a session. Not a constant: that would be as many bytes of the image as a
+    /// slot has.
+    pub(super) fn vacant() -> Self {
+        Self {
+            item: None,
+            due: Timestamp::from_millis(0),
+            serial: 0,
+            turn: Link::NONE,
+            eviction: Link::NONE,
+            #[cfg(feature = "alloc")]
+            branch: Branch::NONE,
+            #[cfg(feature = "alloc")]
+            owned: 0,
+            rank: Rank::Nothing,
+            overtime: false,
+        }
+    }
 
     /// The ID of the session in it.
     pub(super) fn id(&self) -> Option<&SessionId> {

@@ -38,7 +38,7 @@ impl<const N: usize> Slots for Few<N> {
 
     fn grow(&mut self) -> Option<Index> {
         let at = Index::at(self.0.len())?;
-        self.0.push(Slot::VACANT).ok()?;
+        self.0.push(Slot::vacant()).ok()?;
         Some(at)
     }
 }

@@ -121,7 +121,52 @@ pub(crate) enum Admission {
 }
 
 /// One request on its way.
+// In this order: the flags, and those of the session, are looked at most, and the short
+// instructions of a small processor reach them where the value begins.
+#[repr(C)]
 pub(crate) struct Work<'r> {
+    // What is asked now:
+    pub(crate) todo: Todo,
+    /// Whether the grant has been given out, and its call has not ended.
+    pub(crate) granted: bool,
+
+    // Since the last load:
+    pub(crate) admission: Admission,
+    pub(crate) named_asked: bool,
+    /// Whether its ID holds it, and no store does.
+    pub(crate) unstored: bool,
+    pub(crate) changed: bool,
+    /// Whether the request has parameters that the host has to keep.
+    pub(crate) keep: bool,
+    /// Whether the terms that were last shown are those of today.
+    pub(crate) terms_seen: bool,
+
+    // What is to be committed:
+    pub(crate) put: bool,
+    pub(crate) undo: bool,
+
+    /// How many of its commits have been lost.
+    pub(crate) lost: LostCommits,
+    pub(crate) session: Option<Session>,
+    pub(crate) write: Write,
+    pub(crate) id: SessionId,
+    pub(crate) now: Timestamp,
+    /// The account of the access token as it is now.
+    pub(crate) caller: Option<Subject>,
+    /// The account that a stage has named, as it is now.
+    pub(crate) named: Option<Subject>,
+    /// The terms and the bound parameters before this request.
+    pub(crate) before: Before,
+    pub(crate) spend: Option<Passed>,
+    pub(crate) leaving: Option<Leaving>,
+    /// What is stored in the place of the one that leaves.
+    pub(crate) tombstone: Tombstone,
+    pub(crate) unused: Option<Proof>,
+    /// What is answered then; `None`: load again.
+    pub(crate) answer: Option<Answer<'r>>,
+
+    pub(crate) question: Question<'r>,
+
     pub(crate) request: Request<'r>,
     pub(crate) answered: Option<Answered<'r>>,
     /// The parameters for which a password has been hashed.
@@ -130,46 +175,6 @@ pub(crate) struct Work<'r> {
     pub(crate) refusal: Option<MatrixError>,
     /// The claim that this request has stored.
     pub(crate) claim: Option<(SessionId, Revision)>,
-    /// How many of its commits have been lost.
-    pub(crate) lost: LostCommits,
-
-    // Since the last load:
-    pub(crate) now: Timestamp,
-    /// The account of the access token as it is now.
-    pub(crate) caller: Option<Subject>,
-    /// The account that a stage has named, as it is now.
-    pub(crate) named: Option<Subject>,
-    pub(crate) named_asked: bool,
-    pub(crate) admission: Admission,
-    pub(crate) id: SessionId,
-    pub(crate) session: Option<Session>,
-    /// Whether its ID holds it, and no store does.
-    pub(crate) unstored: bool,
-    pub(crate) write: Write,
-    pub(crate) changed: bool,
-    /// Whether the request has parameters that the host has to keep.
-    pub(crate) keep: bool,
-    /// Whether the terms that were last shown are those of today.
-    pub(crate) terms_seen: bool,
-    /// The terms and the bound parameters before this request.
-    pub(crate) before: Before,
-
-    // What is to be committed, and answered then:
-    pub(crate) put: bool,
-    pub(crate) spend: Option<Passed>,
-    pub(crate) undo: bool,
-    pub(crate) leaving: Option<Leaving>,
-    /// What is stored in the place of the one that leaves.
-    pub(crate) tombstone: Tombstone,
-    pub(crate) unused: Option<Proof>,
-    /// `None`: load again.
-    pub(crate) answer: Option<Answer<'r>>,
-
-    // What is asked now:
-    pub(crate) todo: Todo,
-    pub(crate) question: Question<'r>,
-    /// Whether the grant has been given out, and its call has not ended.
-    pub(crate) granted: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -358,7 +363,8 @@ impl<'r> Work<'r> {
     /// reserves by session gives two requests the same reservation; if one of them has stored
     /// it, giving it back would free what the session holds.
     pub(crate) fn unheld(&self) -> Option<Proof> {
-        let held = |proof: &Proof| self.session.iter().flat_map(Session::proofs).any(|held| held == *proof);
+        let session = self.session.as_ref();
+        let held = |proof: &Proof| session.is_some_and(|it| it.proofs().any(|held| held == *proof));
         self.proved().filter(|proof| !held(proof))
     }
 }

@@ -28,7 +28,15 @@ pub struct MatrixError {
     fault: Fault,
     status: u16,
     soft_logout: Option<bool>,
-    retry_after: Option<Millis>,
+    wait: Wait,
+}
+
+/// How long to wait, if that is told. Not an `Option`: its tag would have as many bits as the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Wait {
+    NotTold,
+    For(Millis),
 }
 
 impl MatrixError {
@@ -40,7 +48,7 @@ impl MatrixError {
 
     #[inline(always)]
     pub(crate) const fn of(fault: Fault) -> Self {
-        Self { fault, status: fault.status(), soft_logout: None, retry_after: None }
+        Self { fault, status: fault.status(), soft_logout: None, wait: Wait::NotTold }
     }
 
     pub(crate) const fn fault(&self) -> Fault {
@@ -64,7 +72,7 @@ impl MatrixError {
     /// See [rate limiting](https://spec.matrix.org/v1.19/client-server-api/#rate-limiting).
     pub const fn limited(wait: Millis) -> Self {
         let mut reject = Self::new(ErrorCode::LimitExceeded, "Too many requests.");
-        reject.retry_after = Some(wait);
+        reject.wait = Wait::For(wait);
         reject
     }
 
@@ -87,6 +95,8 @@ impl MatrixError {
     }
 
     /// The host could not do its part: 503 `M_UNKNOWN`. Nothing has changed.
+    #[cold]
+    #[inline(never)]
     pub const fn unavailable() -> Self {
         Self::new(ErrorCode::Unknown, "The server cannot answer this now, try again later.").with_status(503)
     }
@@ -118,13 +128,16 @@ impl MatrixError {
     /// How long the client has to wait.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Millis> {
-        self.retry_after
+        match self.wait {
+            Wait::NotTold => None,
+            Wait::For(wait) => Some(wait),
+        }
     }
 
     /// The value of the `Retry-After` header: whole seconds, rounded up.
     #[must_use]
     pub const fn retry_after_secs(&self) -> Option<u64> {
-        match self.retry_after {
+        match self.retry_after() {
             Some(wait) => Some(wait.as_secs_ceil()),
             None => None,
         }
@@ -142,7 +155,7 @@ impl MatrixError {
         if let Some(soft_logout) = self.soft_logout {
             object.boolean("soft_logout", soft_logout)?;
         }
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = self.retry_after() {
             object.integer("retry_after_ms", wait.get())?;
         }
         object.end()

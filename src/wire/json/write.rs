@@ -51,34 +51,28 @@ fn write_escaped(out: &mut impl Write, plain: &str) -> fmt::Result {
 /// What is escaped with a letter, and that letter.
 const SHORT_ESCAPES: [[u8; 2]; 5] = [*b"\"\"", *b"\\\\", *b"\nn", *b"\rr", *b"\tt"];
 
-/// Every power of ten that a `u64` can have, the largest first.
-#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
-const POWERS: [u64; 20] = {
-    let mut powers = [1; 20];
-    let mut at = powers.len() - 1;
-    while at > 0 {
-        powers[at - 1] = powers[at] * 10;
-        at -= 1;
-    }
-    powers
-};
+/// Digits of the largest `u64`.
+const MOST_DIGITS: usize = 20;
 
-/// Writes `value` in decimal digits, by subtraction: a 64-bit division is a kilobyte on a
-/// processor that has none.
-fn write_integer(out: &mut impl Write, mut value: u64) -> fmt::Result {
-    let mut begun = false;
-    for power in POWERS {
-        let mut digit = b'0';
-        while value >= power {
-            value = value.wrapping_sub(power);
-            digit = digit.wrapping_add(1);
+/// Writes `value` in decimal digits, divided byte by byte: a 64-bit division is a kilobyte on a
+/// processor that has none, and a table of the powers of ten 160 bytes.
+fn write_integer(out: &mut impl Write, value: u64) -> fmt::Result {
+    let (mut digits, mut bytes) = ([0; MOST_DIGITS], value.to_be_bytes());
+    let mut begin = MOST_DIGITS;
+    for digit in digits.iter_mut().rev() {
+        let mut rest = 0_u16;
+        for byte in &mut bytes {
+            let part = rest.wrapping_shl(8) | u16::from(*byte);
+            [*byte, _] = (part / 10).to_le_bytes();
+            rest = part % 10;
         }
-        begun |= digit != b'0' || power == 1;
-        if begun {
-            out.write_char(char::from(digit))?;
+        [*digit, _] = rest.to_le_bytes();
+        begin = begin.wrapping_sub(1);
+        if bytes == [0; 8] {
+            break;
         }
     }
-    Ok(())
+    digits.iter().skip(begin).try_for_each(|digit| out.write_char(char::from(b'0' | *digit)))
 }
 
 /// Writes the keys of `object` and their values behind others, each with a comma before
@@ -191,5 +185,21 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
 
     pub(crate) fn end(self) -> fmt::Result {
         self.out.write_char('}')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_written_as_the_standard_library_writes_them() {
+        let powers = (0..20).map(|power| 10_u64.pow(power));
+        let near = powers.flat_map(|power| [power - 1, power, power + 1]);
+        for value in near.chain([255, 256, 2_560, 65_536, u64::MAX - 1, u64::MAX]) {
+            let mut out = std::string::String::new();
+            write_integer(&mut out, value).unwrap();
+            assert_eq!(out, std::format!("{value}"));
+        }
     }
 }
