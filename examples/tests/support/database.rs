@@ -109,8 +109,22 @@ impl Database {
         }
     }
 
-    /// Starts it, on what it has kept, and waits until it answers.
+    /// Starts it, on what it has kept, and waits until it answers. Where it ends again, because one that was killed
+    /// has processes that have not noticed yet, it is started once more.
     pub fn go_on(&mut self) {
+        let begun = Instant::now();
+        self.child = Some(self.start_process());
+        while !self.answers() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?} doesn't start", self.kind);
+            sleep(Duration::from_millis(50));
+            let ended = self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|it| it.is_some()));
+            if ended {
+                self.child = Some(self.start_process());
+            }
+        }
+    }
+
+    fn start_process(&self) -> Child {
         let port = self.port.to_string();
         let mut command = match self.kind {
             Kind::Redis => {
@@ -129,12 +143,7 @@ impl Database {
         let said = std::fs::File::create(std::env::temp_dir().join(format!("matrix-uia-store-{port}.log")));
         let said = said.map_or_else(|_| Stdio::null(), Stdio::from);
         command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-        self.child = Some(command.spawn().unwrap());
-        let begun = Instant::now();
-        while !self.answers() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{:?} doesn't start", self.kind);
-            sleep(Duration::from_millis(50));
-        }
+        command.spawn().unwrap()
     }
 
     fn answers(&self) -> bool {
