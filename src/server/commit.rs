@@ -15,7 +15,7 @@ pub enum Change<'c> {
     /// Undo what the call has written, before anything else of this list. What a verdict
     /// reserved in this transaction before the call is not undone.
     Undo,
-    /// Store the session.
+    /// Store the session. A commit has at most one of these.
     Put {
         /// Under this ID.
         id: SessionId,
@@ -28,7 +28,8 @@ pub enum Change<'c> {
         /// those that are kept already; else what is kept stays as it is.
         keep: bool,
     },
-    /// Remove the session, if its revision is still this one; else the commit has lost.
+    /// Remove the session, if its revision is still this one; else the commit has lost. A commit has
+    /// at most one of these.
     Remove {
         /// Its ID.
         id: SessionId,

@@ -58,7 +58,10 @@ impl Server {
         stored: Option<String>,
         saved: Option<Saved>,
     ) -> Committed {
-        let writes = changes.clone().any(|it| matches!(it, Change::Put { .. } | Change::Remove { .. }));
+        let puts = changes.clone().filter(|it| matches!(it, Change::Put { .. })).count();
+        let removes = changes.clone().filter(|it| matches!(it, Change::Remove { .. })).count();
+        assert!(puts <= 1 && removes <= 1, "a store has one session to write, and one to remove");
+        let writes = puts + removes > 0;
         if writes && let Some(faster) = self.before_write.take() {
             self.undo(saved.unwrap_or_default());
             faster(self);
