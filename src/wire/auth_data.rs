@@ -146,7 +146,7 @@ impl<'a> Auth<'a> {
 /// Wherever the values come from, a dict or a form, these are their bounds.
 impl<'a> AuthData<'a> {
     pub(crate) fn password(identifier: UserIdentifier<'a>, password: Text<'a>) -> Result<Self, Malformed> {
-        let password = secret(password, "password", MAX_PASSWORD_LEN)?;
+        let password = Secret::from_text(fitting(password, "password", is_password)?);
         bounded_identifier(&identifier)?;
         Ok(Self::Password { identifier, password })
     }

@@ -78,12 +78,8 @@ impl Server {
     }
 
     fn guarded<'r, Op>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
-        Guarded {
-            flows,
-            rules: &Rules::DEFAULT,
-            key: &self.key,
-            kind: HostKind::assume_one_transaction::<Db>(),
-        }
+        let kind = HostKind::assume_one_transaction::<Db>();
+        Guarded { flows, rules: &Rules::DEFAULT, key: &self.key, kind }
     }
 }
 
