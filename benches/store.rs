@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
@@ -274,9 +274,9 @@ fn stores(criterion: &mut Criterion) {
                 let id = id(chance.next() % size);
                 let session = server.store.load(&id).unwrap().session.clone();
                 let expected = Some(session.revision());
-                let put = Change::Put { id, expected, session: &session, keep: false };
+                let put = Change::Put(Put { id, expected, session: &session, keep: false });
                 let now = server.now();
-                black_box(server.store.commit([put].into_iter(), None, OwnerKey::NOBODY, now)).unwrap()
+                black_box(server.store.commit([put], None, OwnerKey::NOBODY, now)).unwrap()
             });
         });
 

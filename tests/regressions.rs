@@ -3,7 +3,7 @@
 
 use matrix_uia::server::account::{Caller, Event};
 use matrix_uia::server::call::{Call, Param, Params};
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::drive::Recalled;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::grant::{Exempt, Outcome, Refusal};
@@ -272,7 +272,7 @@ fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
     };
     let Exchange::Commit(commit) = asked(verify.verdict(RESERVED), None, NOW) else { panic!("it is stored") };
     let stored = commit.changes().find_map(|change| match change {
-        Change::Put { session, .. } => Some(session.clone()),
+        Change::Put(Put { session, .. }) => Some(session.clone()),
         _ => None,
     });
     let late = Timestamp::from_millis(NOW.as_millis() + rules.session_lifetime.get());
@@ -291,7 +291,7 @@ fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
     });
     assert_eq!(given_back.count(), 1, "{changes:?}");
     assert!(changes.iter().any(|change| matches!(change, Change::Remove { id: it, .. } if *it == id(1))));
-    assert!(changes.iter().all(|change| !matches!(change, Change::Put { .. })), "{changes:?}");
+    assert!(changes.iter().all(|change| !matches!(change, Change::Put(_))), "{changes:?}");
     let Exchange::Respond(Respond::Error(error)) = commit.committed(Committed::Stored) else {
         panic!("the client has to wait")
     };

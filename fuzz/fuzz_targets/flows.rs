@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use libfuzzer_sys::fuzz_target;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::flows::{MAX_FLOWS, MAX_STAGES, MAX_TYPES, StageOrder};
 use matrix_uia::server::grant::Outcome;
@@ -228,7 +228,7 @@ impl<'p, Op: Operation> Host<'p, Op> {
 
     fn write(&mut self, change: Change<'_>) {
         match change {
-            Change::Put { id, expected, session, .. } => {
+            Change::Put(Put { id, expected, session, .. }) => {
                 assert_eq!((id, expected), (ID, self.session.as_ref().map(Session::revision)));
                 self.session = Some(session.clone());
             }

@@ -38,7 +38,7 @@ impl<Op: Operation> Changes<'_, '_, Op> {
                 Change::Undo => other(HostChange::Undo),
                 Change::GiveBack { session, proof } => other(HostChange::GiveBack { session, proof }),
                 Change::Spend { session, proof } => other(HostChange::Spend { session, proof }),
-                Change::Put { .. } | Change::Remove { .. } => {}
+                Change::Put(_) | Change::Remove { .. } => {}
             }
         }
         if let Some((session, record)) = evicted {

@@ -16,18 +16,7 @@ pub enum Change<'c> {
     /// reserved in this transaction before the call is not undone.
     Undo,
     /// Store the session. A commit has at most one of these.
-    Put {
-        /// Under this ID.
-        id: SessionId,
-        /// `None`: there must be none under that ID. Else the revision that is replaced;
-        /// if another is stored, the commit has [lost](Committed::Lost).
-        expected: Option<Revision>,
-        /// The session.
-        session: &'c Session,
-        /// Whether the parameters of this request are to be kept beside it, together with
-        /// those that are kept already; else what is kept stays as it is.
-        keep: bool,
-    },
+    Put(Put<&'c Session>),
     /// Remove the session, if its revision is still this one; else the commit has lost. A commit has
     /// at most one of these.
     Remove {
@@ -53,6 +42,92 @@ pub enum Change<'c> {
         /// What was reserved.
         proof: Proof,
     },
+}
+
+/// A session to be stored. `S` is a reference to it, or the session itself.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a part that a store leaves out has to break its build")]
+pub struct Put<S> {
+    /// Under this ID.
+    pub id: SessionId,
+    /// `None`: there must be none under that ID. Else the revision that is replaced;
+    /// if another is stored, the commit has [lost](Committed::Lost).
+    pub expected: Option<Revision>,
+    /// The session.
+    pub session: S,
+    /// Whether the parameters of this request are to be kept beside it, together with
+    /// those that are kept already; else what is kept stays as it is.
+    pub keep: bool,
+}
+
+/// The changes of a commit that are about sessions, for a table of them: write both or neither.
+/// The others are the accounts' to carry out.
+///
+/// `S` is a reference to the session, or, where the changes outlive the request, such as in a task
+/// of their own, [the session itself](Self::cloned).
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a part that a store leaves out has to break its build")]
+pub struct SessionChanges<S> {
+    /// The one session to be stored.
+    pub put: Option<Put<S>>,
+    /// The one session to be removed, and the revision it was read at: if another is stored, the
+    /// commit has [lost](Committed::Lost).
+    pub remove: Option<(SessionId, Revision)>,
+}
+
+impl<'c> SessionChanges<&'c Session> {
+    /// Those among the changes of one commit.
+    #[must_use]
+    pub fn of(changes: impl IntoIterator<Item = Change<'c>>) -> Self {
+        let mut these = Self { put: None, remove: None };
+        for change in changes {
+            match change {
+                Change::Put(put) => these.put = Some(put),
+                Change::Remove { id, expected } => these.remove = Some((id, expected)),
+                Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => {}
+            }
+        }
+        these
+    }
+
+    /// The same, with a session of their own.
+    #[must_use]
+    pub fn cloned(self) -> SessionChanges<Session> {
+        SessionChanges { put: self.put.map(|put| put.with(put.session.clone())), remove: self.remove }
+    }
+}
+
+impl SessionChanges<Session> {
+    /// The same, with a reference to the session.
+    #[must_use]
+    pub fn as_ref(&self) -> SessionChanges<&Session> {
+        SessionChanges { put: self.put.as_ref().map(|put| put.with(&put.session)), remove: self.remove }
+    }
+}
+
+impl<'c> IntoIterator for SessionChanges<&'c Session> {
+    type Item = Change<'c>;
+    type IntoIter = core::iter::Flatten<core::array::IntoIter<Option<Change<'c>>, 2>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let remove = self.remove.map(|(id, expected)| Change::Remove { id, expected });
+        [remove, self.put.map(Change::Put)].into_iter().flatten()
+    }
+}
+
+impl<S> SessionChanges<S> {
+    /// Whether no session is written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.put.is_none() && self.remove.is_none()
+    }
+}
+
+impl<S> Put<S> {
+    const fn with<T>(&self, session: T) -> Put<T> {
+        let Self { id, expected, session: _, keep } = *self;
+        Put { id, expected, session, keep }
+    }
 }
 
 /// A [`Change`] that is about something else than sessions: what is left to a host whose
@@ -146,7 +221,12 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
         REMOVE => {
             let leaving = work.leaving.as_ref()?;
             if let Some(session) = work.tombstone.session() {
-                return Some(Change::Put { id: leaving.id, expected: leaving.stored, session, keep: false });
+                return Some(Change::Put(Put {
+                    id: leaving.id,
+                    expected: leaving.stored,
+                    session,
+                    keep: false,
+                }));
             }
             Some(Change::Remove { id: leaving.id, expected: leaving.stored? })
         }
@@ -156,7 +236,7 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
                 Write::Replace(expected) => Some(expected),
                 Write::Insert | Write::Store | Write::Keep => None,
             };
-            Some(Change::Put { id: work.id, expected, session, keep: work.keep })
+            Some(Change::Put(Put { id: work.id, expected, session, keep: work.keep }))
         }
     }
 }

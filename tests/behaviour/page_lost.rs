@@ -2,7 +2,7 @@
 
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
-use matrix_uia::server::commit::{Change, Committed, MAX_LOST_COMMITS};
+use matrix_uia::server::commit::{Change, Committed, MAX_LOST_COMMITS, Put};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
 use matrix_uia::server::operation::Deactivate;
@@ -33,7 +33,7 @@ fn u25_a_page_whose_every_commit_is_lost_gives_back_what_it_reserved() {
     let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
     let Exchange::Admit(admit) = load.found(None, Caller::User(alice()), NOW) else { panic!("no admission") };
     let Exchange::Commit(commit) = admit.admitted() else { panic!("no challenge") };
-    let Some(Change::Put { session, .. }) = commit.changes().next() else { panic!("no session") };
+    let Some(Change::Put(Put { session, .. })) = commit.changes().next() else { panic!("no session") };
 
     let data = AuthData::Custom(Raw::parse(r#"{"type":"org.example.voucher"}"#).unwrap());
     let visit = Visit::form(id, AuthType::from(VOUCHER), Ok(data), None);

@@ -3,7 +3,7 @@
 use matrix_uia::endpoint::deactivate::DeactivateRequest;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::Refusal;
@@ -18,7 +18,7 @@ const FIRST: Timestamp = Timestamp::from_millis(1_000);
 
 fn put(commit: &Commit<'_, '_, Deactivate>) -> Session {
     let mut stored = commit.changes().filter_map(|change| match change {
-        Change::Put { session, .. } => Some(session.clone()),
+        Change::Put(Put { session, .. }) => Some(session.clone()),
         _ => None,
     });
     stored.next().expect("the session is stored")

@@ -3,7 +3,7 @@ use matrix_uia::server::commit::Change;
 fn carry_out(change: Change<'_>) {
     match change {
         Change::Undo => {}
-        Change::Put { .. } => {}
+        Change::Put(_) => {}
         Change::Remove { .. } => {}
         Change::Spend { .. } => {}
     }

@@ -7,7 +7,7 @@ use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::{Outcome, Refusal};
@@ -436,7 +436,7 @@ fn compare(question: &Question<'_>, epoch: u32) -> Verdict<'static> {
 
 fn write(change: Change<'_>) -> Option<Write> {
     match change {
-        Change::Put { id: key, expected, session, .. } => {
+        Change::Put(Put { id: key, expected, session, .. }) => {
             (key == id()).then(|| Write { expected, session: Some(session.clone()) })
         }
         Change::Remove { id: key, expected } => {
@@ -452,7 +452,7 @@ fn reservation(change: Change<'_>) -> Option<Reservation> {
     let (session, proof, reservation) = match change {
         Change::GiveBack { session, proof } => (session, proof, Reservation::GivenBack),
         Change::Spend { session, proof } => (session, proof, Reservation::Spent),
-        Change::Undo | Change::Put { .. } | Change::Remove { .. } => return None,
+        Change::Undo | Change::Put(_) | Change::Remove { .. } => return None,
     };
     assert_eq!((session, proof), (id(), Proof::Other(RESERVATION)));
     Some(reservation)

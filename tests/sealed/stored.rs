@@ -127,7 +127,7 @@ fn a_consumed_session_is_remembered_as_long_as_its_id_could_begin_it_again() {
         assert_eq!(server.change_password(ALICE, change(alice(&session))).says(), "200");
         let over = server.session(&session);
         assert!(over.ends(&server.rules) > over.made().after(server.rules.session_lifetime));
-        assert_eq!(over.worth(), Worth::Held);
+        assert_eq!(over.worth(), Worth::Over);
         // The password works no more; what could be passed again is another stage.
         server.pass_time(Millis::from_secs(6));
         let again = change(password_auth(Some(&session), "alice", NEW_PASSWORD));
@@ -145,7 +145,7 @@ fn a_session_that_ends_before_its_time_does_not_begin_again() {
         let other = policy(&[&["m.login.password", "m.login.dummy"]], None);
         let before = core::mem::replace(&mut server.policies.change, other);
         assert_eq!(server.change_password(ALICE, change(poll(&session))).says(), "401 M_UNKNOWN");
-        assert_eq!(server.session(&session).worth(), Worth::Held);
+        assert_eq!(server.session(&session).worth(), Worth::Over);
         assert!(!server.session(&session).has_passed_stage());
         // Not even when the policy is the old one again.
         server.policies.change = before;

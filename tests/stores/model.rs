@@ -37,7 +37,7 @@ impl Entry {
     }
 
     fn is_open(&self) -> bool {
-        self.session.worth() != Worth::Held
+        !self.session.worth().is_held()
     }
 
     fn gone(self) -> (SessionId, Session, u32) {
@@ -145,10 +145,10 @@ impl Model {
         let is_owner_full = self.entries.iter().filter(|entry| theirs(entry)).count() >= self.per_owner;
         if is_owner_full && owner != OwnerKey::NOBODY {
             let rank = |entry: &Entry| match entry.session.worth() {
-                Worth::Held if entry.is_consumed() => 0,
+                Worth::Over => 0,
                 Worth::Nothing => 1,
                 Worth::Proved => 2,
-                Worth::Held => 3,
+                Worth::Claimed => 3,
             };
             let gone = self.take_over(rank, theirs).or_else(|| self.take(order, of_theirs));
             return gone.map(Some).ok_or_else(|| (Bound::Owner, self.wait(theirs)));

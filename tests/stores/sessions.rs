@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::call::{Param, Params};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::digest::ParamDigest;
 use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::{Outcome, Refusal};
@@ -93,7 +93,7 @@ fn go_on(
             Exchange::Hash(hash) => hash.hashed(),
             Exchange::Commit(commit) => {
                 let put = commit.changes().find_map(|change| match change {
-                    Change::Put { session, .. } => Some(session.clone()),
+                    Change::Put(Put { session, .. }) => Some(session.clone()),
                     _ => None,
                 });
                 let _ = commit.committed(Committed::Stored);

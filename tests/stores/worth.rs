@@ -42,5 +42,7 @@ fn u16_any_other_stage_proves_something() {
 
 #[test]
 fn u16_what_proved_less_goes_first() {
-    assert!(Worth::Nothing < Worth::Proved && Worth::Proved < Worth::Held);
+    let all = [Worth::Nothing, Worth::Proved, Worth::Claimed, Worth::Over];
+    assert!(all.is_sorted() && all.map(Worth::rank) == [0, 1, 2, 3]);
+    assert_eq!(all.map(Worth::is_held), [false, false, true, true]);
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::{Future, ready};
 
 use matrix_uia::server::account::{Account, Caller};
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::drive::{
     Changes, Guarded, Host, Loaded, Recalled, Run, Step, Verified, ready as now,
 };
@@ -58,7 +58,7 @@ impl Server {
         stored: Option<String>,
         saved: Option<Saved>,
     ) -> Committed {
-        let puts = changes.clone().filter(|it| matches!(it, Change::Put { .. })).count();
+        let puts = changes.clone().filter(|it| matches!(it, Change::Put(_))).count();
         let removes = changes.clone().filter(|it| matches!(it, Change::Remove { .. })).count();
         assert!(puts <= 1 && removes <= 1, "a store has one session to write, and one to remove");
         let writes = puts + removes > 0;
@@ -69,7 +69,7 @@ impl Server {
         }
         let revision = |server: &Self, id| server.read(Some(id)).map(|session| session.revision());
         let lost = changes.clone().any(|change| match change {
-            Change::Put { id, expected, .. } => revision(self, id) != expected,
+            Change::Put(Put { id, expected, .. }) => revision(self, id) != expected,
             Change::Remove { id, expected } => revision(self, id) != Some(expected),
             _ => false,
         });
@@ -80,7 +80,7 @@ impl Server {
         for change in changes {
             match change {
                 Change::Undo => self.undo(saved.clone().unwrap_or_default()),
-                Change::Put { id, session, keep, .. } => {
+                Change::Put(Put { id, session, keep, .. }) => {
                     let text = serde_json::to_string(session).unwrap();
                     let read = serde_json::from_str(&text).ok();
                     assert_eq!(read.as_ref(), Some(session), "it is read back as it is stored");

@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use matrix_uia::server::account::{Account, Caller};
 use matrix_uia::server::call::RefusedCall;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::drive::{
     self, Changes, Guarded, Host, Loaded, Performing, Recalled, Run, Stop, Verified,
 };
@@ -267,7 +267,7 @@ impl<'r> UiaHost<'r> {
 
     /// The claim that a change makes.
     fn claimed_by(&self, change: &Change<'_>) -> Option<Claim> {
-        let Change::Put { id, expected, session, .. } = *change else { return None };
+        let Change::Put(Put { id, expected, session, .. }) = *change else { return None };
         if !session.is_claimed() {
             return None;
         }
@@ -322,7 +322,7 @@ impl<'r> UiaHost<'r> {
 
 /// Whether a change is about the session of this ID.
 fn is_about(change: &Change<'_>, session: SessionId) -> bool {
-    matches!(change, Change::Put { id, .. } | Change::Remove { id, .. } if *id == session)
+    matches!(change, Change::Put(Put { id, .. }) | Change::Remove { id, .. } if *id == session)
 }
 
 impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {

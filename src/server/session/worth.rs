@@ -17,10 +17,31 @@ pub enum Worth {
     /// A stage has proved something, such as a password, a captcha or an address. It may
     /// be evicted only for a session of the same owner.
     Proved,
-    /// It is claimed or consumed, and is never evicted: a claimant comes back to it, and
-    /// without a consumed one the same call could be carried out again. So is what is left of
-    /// a [sealed](crate::server::sealed) one that is over.
-    Held,
+    /// It is claimed, and is never evicted: its claimant comes back to it.
+    Claimed,
+    /// It is consumed, and is never evicted: without it the same call could be carried out again.
+    /// So is what is left of a [sealed](crate::server::sealed) one that is over.
+    Over,
+}
+
+impl Worth {
+    /// The number of it, for a database: 0 to 3, in the order of eviction. Numbers keep their
+    /// meaning in every version.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Proved => 1,
+            Self::Claimed => 2,
+            Self::Over => 3,
+        }
+    }
+
+    /// Whether it is never evicted.
+    #[must_use]
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Claimed | Self::Over)
+    }
 }
 
 impl Session {
@@ -28,8 +49,10 @@ impl Session {
     #[must_use]
     pub fn worth(&self) -> Worth {
         let free = [StageId::DUMMY, StageId::TERMS];
-        if self.is_claimed() || self.consumed_at().is_some() || self.has_ended() {
-            Worth::Held
+        if self.is_claimed() {
+            Worth::Claimed
+        } else if self.consumed_at().is_some() || self.has_ended() {
+            Worth::Over
         } else if self.passed.stages().iter().all(|stage| free.contains(stage)) {
             Worth::Nothing
         } else {

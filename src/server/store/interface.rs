@@ -3,7 +3,7 @@
 use super::outcome::{NotStored, Stored};
 use super::owner::OwnerKey;
 use super::record::Record;
-use crate::server::commit::Change;
+use crate::server::commit::{Change, Put, SessionChanges};
 use crate::server::session::{Proof, Revision};
 use crate::{Session, SessionId, Timestamp};
 
@@ -188,7 +188,7 @@ pub trait Store {
     /// [`NotStored`]: nothing has changed.
     fn commit<'c>(
         &mut self,
-        changes: impl Iterator<Item = Change<'c>> + Clone,
+        changes: impl IntoIterator<Item = Change<'c>>,
         kept: Option<Self::Kept>,
         owner: OwnerKey,
         now: Timestamp,
@@ -197,29 +197,21 @@ pub trait Store {
         Self: Sized,
         Self::Kept: Default,
     {
-        let mut put = None;
-        for change in changes.clone() {
-            match change {
-                Change::Remove { id, expected } if self.revision(&id) != Some(expected) => {
-                    return Err(NotStored::Conflict { kept });
-                }
-                Change::Put { id, expected, session, keep } => put = Some((id, expected, session, keep)),
-                _ => {}
-            }
+        let SessionChanges { put, remove } = SessionChanges::of(changes);
+        if remove.is_some_and(|(id, expected)| self.revision(&id) != Some(expected)) {
+            return Err(NotStored::Conflict { kept });
         }
         let mut stored = Stored::QUIETLY;
-        if let Some((id, expected, session, keep)) = put {
+        if let Some(Put { id, expected, session, keep }) = put {
             let kept = kept.filter(|_| keep);
             match expected {
                 None => stored = self.insert(id, session, kept.unwrap_or_default(), owner, now)?,
                 Some(expected) => self.replace(id, expected, session, kept, now)?,
             }
         }
-        for change in changes {
-            if let Change::Remove { id, .. } = change {
-                // The commit itself says what of it is given back.
-                let _given_back = self.remove(&id);
-            }
+        if let Some((id, _)) = remove {
+            // The commit itself says what of it is given back.
+            let _given_back = self.remove(&id);
         }
         Ok(stored)
     }

@@ -12,7 +12,8 @@
 //! Two kinds have one interface, [`Store`]: [`FixedStore`] lies wherever the host puts
 //! it and needs no heap; [`HashedStore`] grows to a limit. A host that keeps its sessions
 //! in a database needs neither: it has to replace a session only if the revision is still
-//! the one that was read, and to make room by the same rule (U16).
+//! the one that was read, and to make room by the same rule (U16): [`Limits`], [`Done`] and
+//! [`Gone`] are the words for it.
 //!
 //! - **Nothing scans.** Sessions live equally long, so they expire in the order they were
 //!   made, and consumed ones in the order they were consumed: two queues. A third has
@@ -88,6 +89,7 @@
 //! See [User-Interactive Authentication](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api).
 
 mod clock;
+mod database;
 mod delegate;
 mod end_open;
 mod expiry;
@@ -114,6 +116,7 @@ mod tree;
 #[cfg(feature = "alloc")]
 mod trees;
 
+pub use database::{Done, Gone, Limits};
 pub use fixed::FixedStore;
 #[cfg(feature = "alloc")]
 pub use hashed::HashedStore;

@@ -2,14 +2,15 @@
 
 use super::index::Index;
 use super::owner::OwnerKey;
-use super::slot::{Rank, Slots};
+use super::slot::Slots;
+use crate::server::session::Worth;
 
 /// The sessions of each owner but [`OwnerKey::NOBODY`].
 pub(super) trait Owners<S: Slots> {
     /// How many sessions the owner has.
     fn count(&self, slots: &S, owner: OwnerKey) -> u32;
     /// The owner's oldest session of that rank.
-    fn first(&self, slots: &S, owner: OwnerKey, rank: Rank) -> Option<Index>;
+    fn first(&self, slots: &S, owner: OwnerKey, rank: Worth) -> Option<Index>;
     /// Counts a session, which is in its slot by now.
     fn add(&mut self, slots: &mut S, at: Index);
     /// Counts a session no more, which is still in its slot, with its rank and serial as
@@ -38,7 +39,7 @@ impl<S: Slots> Owners<S> for Scan {
         u32::try_from(Self::of(slots, owner).count()).unwrap_or(u32::MAX)
     }
 
-    fn first(&self, slots: &S, owner: OwnerKey, rank: Rank) -> Option<Index> {
+    fn first(&self, slots: &S, owner: OwnerKey, rank: Worth) -> Option<Index> {
         // Said here, for a host without owners: its compiler leaves all of this out then.
         if owner == OwnerKey::NOBODY {
             return None;

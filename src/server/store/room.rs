@@ -12,9 +12,10 @@ use super::outcome::Bound;
 use super::owner::OwnerKey;
 use super::owners::Owners;
 use super::slab::{Gone, Slab};
-use super::slot::{Rank, Slots};
+use super::slot::Slots;
 use super::table::Table;
 use crate::Millis;
+use crate::server::session::Worth;
 
 impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     /// Takes out at most one session, so that there is room for one of the owner's; or
@@ -22,7 +23,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     pub(super) fn make_room(&mut self, owner: OwnerKey) -> Result<Option<Gone<S::Kept>>, (Bound, Millis)> {
         let (bound, gone, firsts) = if self.is_owner_full(owner) {
             let gone = self.pop_over_of(owner).or_else(|| self.evict_of(owner));
-            (Bound::Owner, gone, [Rank::Claimed, Rank::Consumed].map(|rank| self.first_of(owner, rank)))
+            (Bound::Owner, gone, [Worth::Claimed, Worth::Over].map(|rank| self.first_of(owner, rank)))
         } else if self.len() >= self.slots.limit() {
             let gone = self.pop_over().or_else(|| self.evict_any()).or_else(|| self.evict_of(owner));
             (Bound::Store, gone, [self.open.first(), self.consumed.first()])
@@ -41,7 +42,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
 
     /// Takes out one of the owner's sessions whose time is over.
     fn pop_over_of(&mut self, owner: OwnerKey) -> Option<Gone<S::Kept>> {
-        for rank in [Rank::Consumed, Rank::Nothing, Rank::Proved, Rank::Claimed] {
+        for rank in [Worth::Over, Worth::Nothing, Worth::Proved, Worth::Claimed] {
             while let Some(at) = self.first_of(owner, rank).filter(|at| self.is_over(*at)) {
                 if !self.give_overtime(at) {
                     return self.remove_at(at);
@@ -58,12 +59,12 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
 
     /// Takes out the oldest of the owner's sessions of least worth.
     fn evict_of(&mut self, owner: OwnerKey) -> Option<Gone<S::Kept>> {
-        let ranks = [Rank::Nothing, Rank::Proved].into_iter();
+        let ranks = [Worth::Nothing, Worth::Proved].into_iter();
         let at = ranks.filter_map(|rank| self.first_of(owner, rank)).next()?;
         self.remove_at(at)
     }
 
-    fn first_of(&self, owner: OwnerKey, rank: Rank) -> Option<Index> {
+    fn first_of(&self, owner: OwnerKey, rank: Worth) -> Option<Index> {
         self.owners.first(&self.slots, owner, rank)
     }
 }

@@ -9,8 +9,9 @@ use super::owner::OwnerKey;
 use super::owners::Owners;
 use super::queue::{Lane, Queue};
 use super::record::Record;
-use super::slot::{Item, Rank, Slots};
+use super::slot::{Item, Slots};
 use super::table::{Table, hash};
+use crate::server::session::Worth;
 use crate::server::session::{Form, Revision};
 use crate::{Session, SessionId, Timestamp};
 
@@ -118,8 +119,8 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         if let Some(kept) = kept {
             item.kept = kept;
         }
-        let (was, is) = (slot.rank, Rank::of(session));
-        if is != was && was != Rank::Consumed {
+        let (was, is) = (slot.rank, session.worth());
+        if is != was && was != Worth::Over {
             let due = self.clock.time().after(self.lifetimes.left(session, now));
             self.change_rank(at, is, due);
         }
@@ -150,7 +151,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     #[inline(never)]
     fn put(&mut self, id: SessionId, session: &Session, kept: S::Kept, owner: OwnerKey, now: Timestamp) {
         let Some(at) = self.vacancy() else { return };
-        let (rank, serial) = (Rank::of(session), self.next_serial());
+        let (rank, serial) = (session.worth(), self.next_serial());
         let due = self.clock.time().after(self.lifetimes.left(session, now));
         self.vacant.unlink(&mut self.slots, at);
         if let Some(slot) = self.slots.get_mut(at) {
@@ -158,7 +159,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
             (slot.due, slot.serial, slot.rank, slot.overtime) = (due, serial, rank, false);
         }
         self.turn_of(rank, |queue, slots| queue.push(slots, at));
-        if rank == Rank::Nothing {
+        if rank == Worth::Nothing {
             self.nothing.push(&mut self.slots, at);
         }
         let Self { slots, ids, owners, .. } = self;
@@ -178,19 +179,19 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
 
     /// Has the session stand where its new rank belongs. A consumed one is due then, and
     /// comes last; any other keeps its place among those that expire.
-    fn change_rank(&mut self, at: Index, is: Rank, due: Timestamp) {
+    fn change_rank(&mut self, at: Index, is: Worth, due: Timestamp) {
         let Some(was) = self.slots.get(at).map(|slot| slot.rank) else { return };
         self.owners.remove(&mut self.slots, at);
-        if was == Rank::Nothing {
+        if was == Worth::Nothing {
             self.nothing.unlink(&mut self.slots, at);
         }
         if let Some(slot) = self.slots.get_mut(at) {
             slot.rank = is;
         }
         match is {
-            Rank::Nothing => self.nothing.push(&mut self.slots, at),
-            Rank::Proved | Rank::Claimed => {}
-            Rank::Consumed => {
+            Worth::Nothing => self.nothing.push(&mut self.slots, at),
+            Worth::Proved | Worth::Claimed => {}
+            Worth::Over => {
                 self.open.unlink(&mut self.slots, at);
                 self.put_last(at, due);
             }
@@ -214,7 +215,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         let (id, item) = slot.item.take()?;
         self.ids.leave(hash(&id), at);
         self.turn_of(rank, |queue, slots| queue.unlink(slots, at));
-        if rank == Rank::Nothing {
+        if rank == Worth::Nothing {
             self.nothing.unlink(&mut self.slots, at);
         }
         self.vacant.push(&mut self.slots, at);
@@ -222,10 +223,10 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         Some((id, item.into_record()))
     }
 
-    fn turn_of(&mut self, rank: Rank, act: impl FnOnce(&mut Queue, &mut S)) {
+    fn turn_of(&mut self, rank: Worth, act: impl FnOnce(&mut Queue, &mut S)) {
         let queue = match rank {
-            Rank::Nothing | Rank::Proved | Rank::Claimed => &mut self.open,
-            Rank::Consumed => &mut self.consumed,
+            Worth::Nothing | Worth::Proved | Worth::Claimed => &mut self.open,
+            Worth::Over => &mut self.consumed,
         };
         act(queue, &mut self.slots);
     }

@@ -9,7 +9,7 @@ use super::record::Record;
 #[cfg(all(test, feature = "alloc"))]
 use crate::server::session::Compact;
 use crate::server::session::{Form, Worth};
-use crate::{Session, SessionId, Timestamp};
+use crate::{SessionId, Timestamp};
 
 /// A session as it stands in its slot.
 pub(super) struct Item<K, F> {
@@ -47,34 +47,14 @@ pub(super) struct Slot<K, F> {
     /// How many sessions its owner has; only of the root of the owner's tree.
     #[cfg(feature = "alloc")]
     pub(super) owned: u32,
-    pub(super) rank: Rank,
+    pub(super) rank: Worth,
     /// Whether it was claimed when its time was over, and has been given more.
     pub(super) overtime: bool,
 }
 
-/// What a session in a store is worth: the order of eviction among one owner's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Rank {
-    Nothing,
-    Proved,
-    Claimed,
-    Consumed,
-}
-
 /// A session's place among its owner's: by worth, then by age. No two have the same.
 #[cfg(feature = "alloc")]
-pub(super) type Place = (Rank, u64);
-
-impl Rank {
-    pub(super) fn of(session: &Session) -> Self {
-        match session.worth() {
-            Worth::Nothing => Self::Nothing,
-            Worth::Proved => Self::Proved,
-            Worth::Held if session.is_claimed() => Self::Claimed,
-            Worth::Held => Self::Consumed,
-        }
-    }
-}
+pub(super) type Place = (Worth, u64);
 
 impl<K, F> Slot<K, F> {
     /// One without a session. Not a constant: that would be as many bytes of the image as a
@@ -90,7 +70,7 @@ impl<K, F> Slot<K, F> {
             branch: Branch::NONE,
             #[cfg(feature = "alloc")]
             owned: 0,
-            rank: Rank::Nothing,
+            rank: Worth::Nothing,
             overtime: false,
         }
     }
@@ -128,6 +108,7 @@ pub(super) trait Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Session;
 
     #[test]
     fn a_slot_adds_little_to_its_session() {

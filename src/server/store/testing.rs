@@ -5,7 +5,7 @@ use super::slot::{Slot, Slots};
 #[cfg(feature = "alloc")]
 use super::{owner::OwnerKey, slot::Item};
 use crate::server::account::Caller;
-use crate::server::commit::Change;
+use crate::server::commit::{Change, Put};
 use crate::server::exchange::{Exchange, HostKind, Incoming};
 use crate::server::operation::ChangePassword;
 use crate::wire::Auth;
@@ -67,6 +67,6 @@ pub(super) fn session() -> Session {
     let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
     let Exchange::Admit(admit) = load.found(None, Caller::Nobody, now) else { panic!("it is let in") };
     let Exchange::Commit(commit) = admit.admitted() else { panic!("no auth, no success") };
-    let Some(Change::Put { session, .. }) = commit.changes().next() else { panic!("it is stored") };
+    let Some(Change::Put(Put { session, .. })) = commit.changes().next() else { panic!("it is stored") };
     session.clone()
 }

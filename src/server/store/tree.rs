@@ -14,8 +14,9 @@
 //! after it.
 
 use super::index::Index;
-use super::slot::{Place, Rank, Slot, Slots};
+use super::slot::{Place, Slot, Slots};
 use super::table::hash;
+use crate::server::session::Worth;
 
 /// The root says all of the tree; the rest is in the slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ enum Spot {
 }
 
 fn place(slots: &impl Slots, at: Index) -> Place {
-    slots.get(at).map_or((Rank::Consumed, u64::MAX), Slot::place)
+    slots.get(at).map_or((Worth::Over, u64::MAX), Slot::place)
 }
 
 fn priority(slots: &impl Slots, at: Index) -> u64 {
@@ -163,7 +164,7 @@ mod tests {
         let depth = walk(&slots, tree.root, &mut line);
         assert!(line.iter().copied().eq(0..COUNT));
         assert!(depth < 30, "{depth}");
-        assert_eq!(tree.first_from(&slots, (Rank::Nothing, 0)), Index::at(0));
+        assert_eq!(tree.first_from(&slots, (Worth::Nothing, 0)), Index::at(0));
     }
 
     #[test]
@@ -173,14 +174,14 @@ mod tests {
         for step in 0..COUNT {
             let at = Index::at(step * 7 % COUNT).unwrap();
             tree.remove(&mut slots, at);
-            slots.get_mut(at).unwrap().rank = Rank::Proved;
+            slots.get_mut(at).unwrap().rank = Worth::Proved;
             tree.insert(&mut slots, at);
             let mut line = std::vec::Vec::new();
             walk(&slots, tree.root, &mut line);
             assert_eq!(line.len(), COUNT);
             assert!(line.is_sorted_by_key(|position| place(&slots, Index::at(*position).unwrap())));
-            let proved = tree.first_from(&slots, (Rank::Proved, 0)).unwrap();
-            assert_eq!(slots.get(proved).unwrap().rank, Rank::Proved);
+            let proved = tree.first_from(&slots, (Worth::Proved, 0)).unwrap();
+            assert_eq!(slots.get(proved).unwrap().rank, Worth::Proved);
         }
     }
 

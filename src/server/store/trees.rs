@@ -9,9 +9,10 @@
 use super::index::Index;
 use super::owner::OwnerKey;
 use super::owners::Owners;
-use super::slot::{Rank, Slot, Slots};
+use super::slot::{Slot, Slots};
 use super::table::Table;
 use super::tree::Tree;
+use crate::server::session::Worth;
 
 pub(super) struct Trees<T> {
     roots: T,
@@ -28,7 +29,7 @@ impl<S: Slots, T: Table> Owners<S> for Trees<T> {
         count(slots, self.tree(slots, owner))
     }
 
-    fn first(&self, slots: &S, owner: OwnerKey, rank: Rank) -> Option<Index> {
+    fn first(&self, slots: &S, owner: OwnerKey, rank: Worth) -> Option<Index> {
         let first = self.tree(slots, owner).first_from(slots, (rank, 0));
         first.filter(|at| slots.get(*at).is_some_and(|slot| slot.rank == rank))
     }
@@ -107,14 +108,14 @@ mod tests {
         }
         let counts = |trees: &Trees<_>, slots: &_| [0, 1, 2].map(|it| trees.count(slots, owner(it)));
         assert_eq!(counts(&trees, &slots), [0, 4, 4], "nobody's are not counted");
-        assert_eq!(trees.first(&slots, owner(1), Rank::Nothing), Index::at(1));
-        assert_eq!(trees.first(&slots, owner(1), Rank::Proved), None);
+        assert_eq!(trees.first(&slots, owner(1), Worth::Nothing), Index::at(1));
+        assert_eq!(trees.first(&slots, owner(1), Worth::Proved), None);
         for (left, position) in (0..4_u32).rev().zip([4, 1, 10, 7]) {
             let at = Index::at(position).unwrap();
             trees.remove(&mut slots, at);
             slots.get_mut(at).unwrap().item = None;
             assert_eq!(counts(&trees, &slots), [0, left, 4]);
-            for rank in [Rank::Nothing, Rank::Proved] {
+            for rank in [Worth::Nothing, Worth::Proved] {
                 let scanned = Scan.first(&slots, owner(1), rank);
                 assert_eq!(trees.first(&slots, owner(1), rank), scanned);
             }

@@ -8,10 +8,10 @@ use core::fmt;
 
 use super::promise::{Breach, Promise, Report};
 use super::sessions::id;
-use super::store::{Done, Effort, Found, Gone, TestStore};
-use crate::server::commit::{Change, Committed};
+use super::store::{Effort, Found, TestStore};
+use crate::server::commit::{Change, Committed, Put, SessionChanges};
 use crate::server::session::Revision;
-use crate::server::store::{Lifetimes, OwnerKey};
+use crate::server::store::{Done, Gone, Lifetimes, OwnerKey};
 use crate::{Millis, Session, Timestamp};
 
 /// What a scenario comes to.
@@ -27,7 +27,7 @@ pub(super) struct Bench<'k, S> {
 
 /// A new session, or one in the place of another, beside which nothing new is kept.
 pub(super) fn put(number: u64, expected: Option<Revision>, session: &Session) -> Change<'_> {
-    Change::Put { id: id(number), expected, session, keep: false }
+    Change::Put(Put { id: id(number), expected, session, keep: false })
 }
 
 pub(super) fn remove<'c>(number: u64, session: &Session) -> Change<'c> {
@@ -63,8 +63,8 @@ impl<S: TestStore> Bench<'_, S> {
         kept: Option<&str>,
         owner: u64,
     ) -> Result<Done, Breach> {
-        let owner = OwnerKey::from_u64(owner);
-        let done = self.answered(self.store.commit(changes, kept, owner, self.now()).await)?;
+        let (these, owner) = (SessionChanges::of(changes.iter().copied()), OwnerKey::from_u64(owner));
+        let done = self.answered(self.store.commit(these, kept, owner, self.now()).await)?;
         self.count(|report| report.commits = report.commits.saturating_add(1));
         let quiet = done.committed == Committed::Stored || done.evicted.is_none();
         self.must(quiet, Promise::AllOrNothing, "a session is evicted although nothing is stored")?;

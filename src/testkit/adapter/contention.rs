@@ -7,8 +7,9 @@ use super::bench::{Bench, Ran, put, remove};
 use super::join::join;
 use super::promise::{Breach, Promise};
 use super::sessions::{claimed, failed, new, proved, reopened};
-use super::store::{Done, TestStore};
+use super::store::TestStore;
 use crate::server::commit::Committed;
+use crate::server::store::Done;
 
 /// How many write at once.
 pub(super) const TASKS: u16 = 64;

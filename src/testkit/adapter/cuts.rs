@@ -7,7 +7,7 @@ use super::promise::{Breach, Promise};
 use super::sessions::{failed, id, new, proved};
 use super::store::{Found, TestStore};
 use crate::Millis;
-use crate::server::commit::{Change, Committed};
+use crate::server::commit::{Change, Committed, SessionChanges};
 use crate::server::store::OwnerKey;
 
 /// How often an answer is asked for after a cut, and how long is waited in between.
@@ -31,7 +31,8 @@ impl<S: TestStore> Bench<'_, S> {
     /// Commits while the connection is cut after so many bytes. `None`: the store says that it failed.
     async fn commit_cut(&self, changes: &[Change<'_>], bytes: usize) -> Result<Option<Committed>, Breach> {
         self.store.cut_after(Some(bytes));
-        let answer = self.store.commit(changes, Some("{}"), OwnerKey::from_u64(1), self.now()).await;
+        let these = SessionChanges::of(changes.iter().copied());
+        let answer = self.store.commit(these, Some("{}"), OwnerKey::from_u64(1), self.now()).await;
         self.store.cut_after(None);
         self.count(|report| report.commits = report.commits.saturating_add(1));
         if answer.is_err() {

@@ -31,5 +31,5 @@ mod versions;
 mod writes;
 
 pub use promise::{Breach, Broken, Promise, Report};
-pub use store::{Done, Effort, Found, Gone, Limits, TestStore};
+pub use store::{Effort, Found, TestStore};
 pub use suite::suite;

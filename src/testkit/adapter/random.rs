@@ -8,10 +8,11 @@ use super::bench::{Bench, Ran};
 use super::promise::Promise;
 use super::reference::{Expected, Put, Reference};
 use super::sessions::{claimed, consumed, dummy, failed, id, mix, new, proved, reopened};
-use super::store::{Limits, TestStore};
+use super::store::TestStore;
 use crate::Session;
-use crate::server::commit::{Change, Committed};
+use crate::server::commit::{self, Change, Committed};
 use crate::server::session::{Revision, Worth};
+use crate::server::store::Limits;
 
 /// Small, so that most sessions have to make room.
 pub(super) const LIMITS: Limits = Limits { all: 24, per_owner: 6 };
@@ -75,8 +76,8 @@ fn next<S: TestStore>(bench: &Bench<'_, S>, dice: &mut Dice, before: &Session) -
         (0, Worth::Nothing) => dummy(before),
         (1 | 2, Worth::Nothing) => proved(before, dice.below(u64::MAX)),
         (0 | 1, Worth::Proved) => claimed(before, now),
-        (0..=2, Worth::Held) if before.is_claimed() => reopened(before),
-        (3 | 4, Worth::Held) if before.is_claimed() => consumed(before, now),
+        (0..=2, Worth::Claimed) => reopened(before),
+        (3 | 4, Worth::Claimed) => consumed(before, now),
         _ => failed(before, u16::try_from(dice.below(1_000)).unwrap_or_default()),
     }
 }
@@ -118,7 +119,12 @@ async fn one<S: TestStore>(
     let mut changes: Vec<Change<'_>> = Vec::new();
     changes.extend(removal.map(|expected| Change::Remove { id: id(other), expected }));
     if puts {
-        changes.push(Change::Put { id: id(number), expected, session: &session, keep: kept.is_some() });
+        changes.push(Change::Put(commit::Put {
+            id: id(number),
+            expected,
+            session: &session,
+            keep: kept.is_some(),
+        }));
     }
     let right = reference.commit(removal.map(|at| (other, at)), puts.then_some(&put));
     let done = bench.commit_as(&changes, kept.as_deref(), owner).await?;

@@ -3,9 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::store::{Found, Limits};
+use super::store::Found;
 use crate::Session;
 use crate::server::session::{Revision, Worth};
+use crate::server::store::Limits;
 
 /// A session of the reference.
 pub(super) struct Entry {
@@ -111,7 +112,7 @@ impl Reference {
     fn oldest_of_least(&mut self, which: impl Fn(&Entry) -> bool) -> Option<(u64, Session)> {
         let worth = |entry: &Entry| entry.found.session.worth();
         let may =
-            self.entries.iter().enumerate().filter(|(_, entry)| which(entry) && worth(entry) != Worth::Held);
+            self.entries.iter().enumerate().filter(|(_, entry)| which(entry) && !worth(entry).is_held());
         let (at, _) = may.min_by_key(|(_, entry)| worth(entry))?;
         let entry = self.entries.remove(at);
         Some((entry.number, entry.found.session))

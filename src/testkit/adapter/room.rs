@@ -5,8 +5,9 @@ use alloc::format;
 use super::bench::{Bench, Ran, put};
 use super::promise::{Breach, Promise};
 use super::sessions::{claimed, consumed, dummy, new, proved};
-use super::store::{Done, TestStore};
+use super::store::TestStore;
 use crate::server::commit::Committed;
+use crate::server::store::Done;
 use crate::{Millis, Session};
 
 /// How far a session has come.

@@ -5,20 +5,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 
-use crate::server::commit::{Change, Committed};
+use crate::server::commit::SessionChanges;
 use crate::server::digest::Digest;
-use crate::server::store::OwnerKey;
+use crate::server::store::{Done, Gone, OwnerKey};
 use crate::{Millis, Session, SessionId, Timestamp};
-
-/// How many sessions a store under test may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "a bound that a store leaves out has to break its test")]
-pub struct Limits {
-    /// In all.
-    pub all: usize,
-    /// Of one owner.
-    pub per_owner: usize,
-}
 
 /// A session as it was found.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,26 +24,6 @@ impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Found").field("session", &self.session).finish_non_exhaustive()
     }
-}
-
-/// A session that left the store: it was evicted, or its time was over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "every store under test makes it")]
-pub struct Gone {
-    /// What the store knew it by: [`TestStore::key`] of its ID.
-    pub key: Digest,
-    /// The session; `None` if it can't be read, such as one of a later version.
-    pub session: Option<Session>,
-}
-
-/// What came of a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "every store under test makes it")]
-pub struct Done {
-    /// The answer for the exchange.
-    pub committed: Committed,
-    /// The session that made room.
-    pub evicted: Option<Gone>,
 }
 
 /// How much is tried.
@@ -91,11 +61,11 @@ pub trait TestStore {
     /// The session of that ID, expired or not; `None` too if its value can't be read.
     fn load(&self, id: SessionId) -> impl Future<Output = Result<Option<Found>, Self::Error>>;
 
-    /// Carries out the changes that are about sessions, all of them or none. `kept` is what
+    /// Carries out the changes, both or neither. `kept` is what
     /// is to be kept beside the session that is put, where its change says so.
     fn commit(
         &self,
-        changes: &[Change<'_>],
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         now: Timestamp,

@@ -5,10 +5,10 @@ use core::cell::Cell;
 
 use super::bench::Bench;
 use super::promise::{Broken, Report};
-use super::store::{Effort, Limits, TestStore};
+use super::store::{Effort, TestStore};
 use super::{contention, cuts, expiry, random, room, versions, writes};
 use crate::Rules;
-use crate::server::store::Lifetimes;
+use crate::server::store::{Lifetimes, Limits};
 
 const ROOMY: Limits = Limits { all: 10_000, per_owner: 1_000 };
 

@@ -5,9 +5,10 @@ use alloc::format;
 use super::bench::{Bench, Ran, put};
 use super::promise::Promise;
 use super::sessions::{id, new, proved};
-use super::store::{Gone, TestStore};
+use super::store::TestStore;
 use crate::Session;
 use crate::server::commit::Committed;
+use crate::server::store::Gone;
 
 /// A value of another version is no session, takes up its place, and is handed back unread.
 pub(super) async fn others<S: TestStore>(bench: &Bench<'_, S>) -> Ran {

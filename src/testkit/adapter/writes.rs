@@ -8,7 +8,7 @@ use super::promise::Promise;
 use super::sessions::{claimed, consumed, failed, id, new, proved, reopened};
 use super::store::TestStore;
 use crate::Session;
-use crate::server::commit::{Change, Committed};
+use crate::server::commit::{Change, Committed, Put};
 
 /// Every kind of session comes back as it was stored, and none under another ID.
 pub(super) async fn round_trip<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
@@ -37,7 +37,7 @@ pub(super) async fn round_trip<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
 pub(super) async fn kept<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
     let first = new(1, bench.now());
     let mut before = first.clone();
-    bench.commit_as(&[put(1, None, &first)], Some("not to be kept"), 1).await?;
+    let _no_eviction = bench.commit_as(&[put(1, None, &first)], Some("not to be kept"), 1).await?;
     for (kept, keep, there) in [
         (Some("[\"first\"]"), true, "[\"first\"]"),
         (Some("not to be kept"), false, "[\"first\"]"),
@@ -50,7 +50,7 @@ pub(super) async fn kept<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
             bench.must(nothing, Promise::KeepWhatIsKept, "something is kept that should not be")?;
         }
         let next = failed(&before, before.failures.saturating_add(1));
-        let change = Change::Put { id: id(1), expected: Some(before.revision()), session: &next, keep };
+        let change = Change::Put(Put { id: id(1), expected: Some(before.revision()), session: &next, keep });
         let done = bench.commit_as(&[change], kept, 1).await?;
         bench.must(
             done.committed == Committed::Stored,
@@ -63,8 +63,8 @@ pub(super) async fn kept<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
         before = next;
     }
     let new_one = new(2, bench.now());
-    let change = Change::Put { id: id(2), expected: None, session: &new_one, keep: true };
-    bench.commit_as(&[change], Some("{}"), 1).await?;
+    let change = Change::Put(Put { id: id(2), expected: None, session: &new_one, keep: true });
+    let _no_eviction = bench.commit_as(&[change], Some("{}"), 1).await?;
     let found = bench.found(2).await?;
     bench.must(
         found.is_some_and(|found| found.kept == "{}"),

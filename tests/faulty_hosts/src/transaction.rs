@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::host::MemoryHost;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::drive::{Changes, Host, Loaded, Recalled, Verified};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::question::{Check, Question};
@@ -234,10 +234,10 @@ impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
     /// Whether the host forgets to carry this change out.
     fn forgets(&self, db: &Db, change: &Change<'_>, removes: bool) -> bool {
         match (self.host.fault, change) {
-            (Fault::ChallengeNotStored, Change::Put { expected: None, .. }) => true,
-            (Fault::ClaimNotStored, Change::Put { session, .. }) => session.is_claimed(),
-            (Fault::ConsumedNotStored, Change::Put { session, .. }) => session.consumed_at().is_some(),
-            (Fault::FailureNotStored, Change::Put { id, session, .. }) => {
+            (Fault::ChallengeNotStored, Change::Put(Put { expected: None, .. })) => true,
+            (Fault::ClaimNotStored, Change::Put(Put { session, .. })) => session.is_claimed(),
+            (Fault::ConsumedNotStored, Change::Put(Put { session, .. })) => session.consumed_at().is_some(),
+            (Fault::FailureNotStored, Change::Put(Put { id, session, .. })) => {
                 let before = db.sessions.load(id).map_or(0, |record| record.session.failures());
                 session.failures() > before
             }
@@ -250,8 +250,8 @@ impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
 
     fn forgets_what_is_kept(&self, change: &Change<'_>) -> bool {
         match (self.host.fault, change) {
-            (Fault::ParametersNotKept, Change::Put { session, .. }) => !session.is_claimed(),
-            (Fault::ParametersOfAClaimNotKept, Change::Put { session, .. }) => session.is_claimed(),
+            (Fault::ParametersNotKept, Change::Put(Put { session, .. })) => !session.is_claimed(),
+            (Fault::ParametersOfAClaimNotKept, Change::Put(Put { session, .. })) => session.is_claimed(),
             _ => false,
         }
     }

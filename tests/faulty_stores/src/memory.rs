@@ -1,11 +1,11 @@
 //! The crate's growing store behind a lock.
 
 use crate::wait::turn;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Committed, SessionChanges};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Record, Store as _};
-use matrix_uia::testkit::adapter::{Done, Found, Gone, Limits, TestStore};
-use matrix_uia::{BindingKey, Millis, SessionId, Timestamp};
+use matrix_uia::server::store::{Done, Gone, HashedStore, Lifetimes, Limits, OwnerKey, Record, Store as _};
+use matrix_uia::testkit::adapter::{Found, TestStore};
+use matrix_uia::{BindingKey, Millis, Session, SessionId, Timestamp};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,13 +59,13 @@ impl TestStore for Memory {
 
     async fn commit(
         &self,
-        changes: &[Change<'_>],
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Done, Infallible> {
         turn().await;
-        let stored = self.lock().commit(changes.iter().copied(), kept.map(str::to_owned), owner, now);
+        let stored = self.lock().commit(changes, kept.map(str::to_owned), owner, now);
         Ok(match stored {
             Ok(stored) => {
                 let evicted = stored.evicted.map(|gone| self.gone(gone));

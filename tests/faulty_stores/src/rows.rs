@@ -3,11 +3,11 @@
 use crate::fault::Fault;
 use crate::tables::{Bounds, Row, Table};
 use crate::wait::turn;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Committed, Put, SessionChanges};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::{Revision, Worth};
-use matrix_uia::server::store::{Lifetimes, OwnerKey};
-use matrix_uia::testkit::adapter::{Done, Found, Gone, Limits, TestStore};
+use matrix_uia::server::store::{Done, Gone, Lifetimes, Limits, OwnerKey};
+use matrix_uia::testkit::adapter::{Found, TestStore};
 use matrix_uia::{BindingKey, Millis, Session, SessionId, Timestamp};
 use std::cell::{Cell, RefCell};
 
@@ -52,21 +52,16 @@ impl Rows {
         if cut && self.was_cut.get() { Err(CUT) } else { Ok(()) }
     }
 
-    fn put(
-        &self,
-        table: &mut Table,
-        change: (SessionId, Option<Revision>, &Session),
-        kept: Option<&str>,
-        owner: OwnerKey,
-    ) -> Done {
-        let (id, expected, session) = change;
+    fn put(&self, table: &mut Table, put: Put<&Session>, kept: Option<&str>, owner: OwnerKey) -> Done {
+        let Put { id, expected, session, keep } = put;
+        let kept = kept.filter(|_| keep || self.fault == Fault::KeepsAlways);
         let (now, key) = (self.now.get(), self.key(id));
         let mut evicted = None;
         let over_another = self.fault == Fault::InsertsOverAnother && table.at(key).is_some();
         if expected.is_none() && !over_another {
             match table.room(owner, now, &self.bounds) {
                 Ok(gone) => evicted = gone.map(|row| row.gone(self.fault)),
-                Err(wait) => return Done { committed: Committed::Full(wait), evicted: None },
+                Err(wait) => return Committed::Full(wait).into(),
             }
             let due = now.after(self.bounds.lifetimes.left(session, now));
             table.0.push(Row {
@@ -95,36 +90,25 @@ impl Rows {
     }
 
     /// Whether the changes are against what is there.
-    fn as_read(&self, table: &Table, changes: &[Change<'_>]) -> [bool; 2] {
-        let mut as_read = [true; 2];
-        let [removes, puts] = &mut as_read;
-        for change in changes {
-            match change {
-                Change::Remove { id, expected } => {
-                    let revision = table.revision(self.key(*id));
-                    *removes = revision == Some(expected.get())
-                        || (self.fault == Fault::RemovesAnyRevision && revision.is_some());
-                }
-                Change::Put { id, expected, .. } => {
-                    let revision = table.revision(self.key(*id));
-                    *puts = revision == expected.map(Revision::get)
-                        || (self.fault == Fault::ReplacesAnyRevision
-                            && revision.is_some()
-                            && expected.is_some())
-                        || (self.fault == Fault::InsertsOverAnother && expected.is_none());
-                }
-                _ => {}
-            }
-        }
-        as_read
+    fn as_read(&self, table: &Table, changes: SessionChanges<&Session>) -> [bool; 2] {
+        let removes = changes.remove.is_none_or(|(id, expected)| {
+            let revision = table.revision(self.key(id));
+            revision == Some(expected.get())
+                || (self.fault == Fault::RemovesAnyRevision && revision.is_some())
+        });
+        let puts = changes.put.is_none_or(|Put { id, expected, .. }| {
+            let revision = table.revision(self.key(id));
+            revision == expected.map(Revision::get)
+                || (self.fault == Fault::ReplacesAnyRevision && revision.is_some() && expected.is_some())
+                || (self.fault == Fault::InsertsOverAnother && expected.is_none())
+        });
+        [removes, puts]
     }
 
-    fn remove(&self, table: &mut Table, changes: &[Change<'_>]) {
-        for change in changes {
-            if let Change::Remove { id, .. } = change {
-                let key = self.key(*id);
-                table.0.retain(|row| row.key != key);
-            }
+    fn remove(&self, table: &mut Table, changes: SessionChanges<&Session>) {
+        if let Some((id, _)) = changes.remove {
+            let key = self.key(id);
+            table.0.retain(|row| row.key != key);
         }
     }
 }
@@ -157,7 +141,7 @@ impl TestStore for Rows {
 
     async fn commit(
         &self,
-        changes: &[Change<'_>],
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         _: Timestamp,
@@ -171,7 +155,7 @@ impl TestStore for Rows {
             self.remove(&mut self.table.borrow_mut(), changes);
         }
         if as_read.contains(&false) {
-            return Ok(Done { committed: Committed::Lost, evicted: None });
+            return Ok(Committed::Lost.into());
         }
         if self.fault == Fault::ComparesTooSoon {
             turn().await;
@@ -186,15 +170,9 @@ impl TestStore for Rows {
         if self.passes.get().is_some() {
             self.step().await.inspect_err(undo)?;
         }
-        let put = changes.iter().find_map(|change| match change {
-            Change::Put { id, expected, session, keep } => {
-                Some(((*id, *expected, *session), kept.filter(|_| *keep || self.fault == Fault::KeepsAlways)))
-            }
-            _ => None,
-        });
-        let done = match put {
-            Some((put, kept)) => self.put(&mut self.table.borrow_mut(), put, kept, owner),
-            None => Done { committed: Committed::Stored, evicted: None },
+        let done = match changes.put {
+            Some(put) => self.put(&mut self.table.borrow_mut(), put, kept, owner),
+            None => Committed::Stored.into(),
         };
         if let Committed::Full(_) = done.committed {
             self.table.replace(before.clone());

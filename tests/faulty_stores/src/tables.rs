@@ -3,8 +3,8 @@
 use crate::fault::Fault;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Worth;
+use matrix_uia::server::store::{Gone, Limits};
 use matrix_uia::server::store::{Lifetimes, OwnerKey};
-use matrix_uia::testkit::adapter::{Gone, Limits};
 use matrix_uia::{Millis, Session, Timestamp};
 
 #[derive(Clone)]
@@ -99,7 +99,7 @@ impl Table {
         let named = owner != OwnerKey::NOBODY || fault == Fault::NobodyIsAnOwner;
         let theirs = |row: &Row| named && row.owner == owner;
         let over = |row: &Row| row.ends <= now && fault != Fault::KeepsWhatHasRunOut;
-        let may = |row: &Row| row.worth != Worth::Held || fault == Fault::EvictsTheHeld;
+        let may = |row: &Row| !row.worth.is_held() || fault == Fault::EvictsTheHeld;
         let any = |row: &Row| {
             row.worth == Worth::Nothing || (row.worth == Worth::Proved && fault == Fault::EvictsForAnybody)
         };

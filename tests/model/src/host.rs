@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::exchange::OneTransaction;
 use matrix_uia::server::reference::Reference;
 use matrix_uia::server::session::Proof;
@@ -234,7 +234,7 @@ impl Host {
                 Change::GiveBack { session, proof } => self.give_back(number(session), proof),
                 _ if cut_off => {}
                 Change::Remove { id, .. } => drop(self.store.remove(&number(id)).expect("it was there")),
-                Change::Put { id, session, keep, .. } => {
+                Change::Put(Put { id, session, keep, .. }) => {
                     let put = plan.put.as_ref().expect("the model puts it too");
                     // A session that begins has nothing of the one that was named.
                     let goes_on = put.expected.is_some();

@@ -1,6 +1,6 @@
 //! What the crate did, held against the model.
 
-use matrix_uia::server::commit::Change;
+use matrix_uia::server::commit::{Change, Put};
 use matrix_uia::server::respond::Respond;
 use matrix_uia::server::session::Proof;
 use matrix_uia::wire::error::ErrorCode;
@@ -27,7 +27,7 @@ pub(crate) fn compare(changes: &[Change<'_>], plan: &Plan) {
                 assert!(seen.remove.is_none(), "one session is removed");
                 seen.remove = Some((number(id), expected.get()));
             }
-            Change::Put { id, expected, session, keep } => {
+            Change::Put(Put { id, expected, session, keep }) => {
                 assert!(seen.put.is_none(), "one session is stored");
                 let put = plan.put.as_ref().unwrap_or_else(|| panic!("{session:?} is stored, not {plan:?}"));
                 same_session(session, &put.model);

@@ -3,12 +3,12 @@
 use super::elsewhere::Order;
 use super::{Claim, Place, Sessions};
 use crate::db::records::{self, Record};
-use crate::db::sessions::{self as table, Bounds, Inserted};
+use crate::db::sessions::{self as table, Inserted};
 use crate::db::{Db, Result, Tx, registration_tokens};
 use crate::failure::Failure;
 use crate::reservations;
-use matrix_uia::server::commit::{Change, Committed};
-use matrix_uia::server::store::OwnerKey;
+use matrix_uia::server::commit::{Change, Committed, Put};
+use matrix_uia::server::store::{Limits, OwnerKey};
 use matrix_uia::{Millis, Timestamp};
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ impl Sessions {
             // Without a transaction there is nothing to undo.
             Change::Undo => false,
             Change::GiveBack { .. } | Change::Spend { .. } | Change::Remove { .. } => true,
-            Change::Put { session, .. } => session.outcome().is_some() || self.are_in_the_database(),
+            Change::Put(Put { session, .. }) => session.outcome().is_some() || self.are_in_the_database(),
         }
     }
 
@@ -101,7 +101,7 @@ impl Sessions {
                         return Ok(false);
                     }
                 }
-                Change::Put { id, session, expected: _, keep: _ } => {
+                Change::Put(Put { id, session, expected: _, keep: _ }) => {
                     if let Some(outcome) = session.outcome() {
                         let record =
                             Record { outcome, account: session.account(), result: result.to_owned() };
@@ -124,12 +124,12 @@ impl Sessions {
         changes: impl Iterator<Item = Change<'c>>,
         kept: Option<&str>,
         owner: OwnerKey,
-        bounds: Bounds,
+        bounds: Limits,
         now: Timestamp,
     ) -> Result<Committed> {
         for change in changes {
             let done = match change {
-                Change::Put { id, expected: None, session, keep } => {
+                Change::Put(Put { id, expected: None, session, keep }) => {
                     let row = self.row(&id, session, owner, kept.filter(|_| keep))?;
                     match table::insert(tx, &row, bounds)? {
                         Inserted::Stored(evicted) => {
@@ -143,7 +143,7 @@ impl Sessions {
                         }
                     }
                 }
-                Change::Put { id, expected: Some(expected), session, keep } => {
+                Change::Put(Put { id, expected: Some(expected), session, keep }) => {
                     let row = self.row(&id, session, owner, kept.filter(|_| keep))?;
                     table::replace(tx, &row, u64::from(expected.get()), keep)?
                 }

@@ -3,10 +3,10 @@
 use super::Found;
 use crate::args;
 use crate::store_url::StoreUrl;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put, SessionChanges};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Revision;
-use matrix_uia::server::store::{Lifetimes, OwnerKey};
+use matrix_uia::server::store::{self, Lifetimes, Limits, OwnerKey};
 use matrix_uia::{BindingKey, Session, SessionId, Timestamp};
 use matrix_uia_store_postgres as postgres;
 use matrix_uia_store_redis as redis;
@@ -35,20 +35,10 @@ pub type Trouble = String;
 /// What a request wants written, as a value that outlives it.
 #[derive(Debug)]
 pub(super) struct Order {
-    put: Option<Put>,
-    leaving: Option<(SessionId, Revision)>,
+    changes: SessionChanges<Session>,
     kept: Option<String>,
     owner: OwnerKey,
     now: Timestamp,
-}
-
-#[derive(Debug)]
-pub(super) struct Put {
-    pub id: SessionId,
-    /// `None`: it is a new one, whose ID nobody has been told.
-    pub expected: Option<Revision>,
-    pub session: Session,
-    keep: bool,
 }
 
 /// A session that left the database: what is reserved under this key is to be given back.
@@ -62,37 +52,19 @@ impl Order {
         owner: OwnerKey,
         now: Timestamp,
     ) -> Option<Self> {
-        let (mut put, mut leaving) = (None, None);
-        for change in changes {
-            match change {
-                Change::Put { id, expected, session, keep } => {
-                    put = Some(Put { id, expected, session: session.clone(), keep });
-                }
-                Change::Remove { id, expected } => leaving = Some((id, expected)),
-                Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => {}
-            }
-        }
-        (put.is_some() || leaving.is_some()).then_some(Self { put, leaving, kept, owner, now })
+        let changes = SessionChanges::of(changes);
+        (!changes.is_empty()).then(|| Self { changes: changes.cloned(), kept, owner, now })
     }
 
     /// The same session in the place of what is stored at that revision; `None` removes it.
     pub(super) fn restore(id: SessionId, at: Revision, before: Option<Session>, now: Timestamp) -> Self {
-        let leaving = before.is_none().then_some((id, at));
+        let remove = before.is_none().then_some((id, at));
         let put = before.map(|session| Put { id, expected: Some(at), session, keep: false });
-        Self { put, leaving, kept: None, owner: OwnerKey::NOBODY, now }
+        Self { changes: SessionChanges { put, remove }, kept: None, owner: OwnerKey::NOBODY, now }
     }
 
-    pub(super) const fn put(&self) -> Option<&Put> {
-        self.put.as_ref()
-    }
-
-    fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        let leaving = self.leaving.map(|(id, expected)| Change::Remove { id, expected });
-        let put = self.put.as_ref().map(|put| {
-            let Put { id, expected, ref session, keep } = *put;
-            Change::Put { id, expected, session, keep }
-        });
-        leaving.into_iter().chain(put)
+    pub(super) const fn put(&self) -> Option<&Put<Session>> {
+        self.changes.put.as_ref()
     }
 }
 
@@ -106,10 +78,9 @@ impl Elsewhere {
         place: &args::Sessions,
         server_name: &str,
         key: BindingKey,
-        bounds: crate::db::sessions::Bounds,
+        limits: Limits,
         lifetimes: Lifetimes,
     ) -> Result<Option<Self>, String> {
-        let (all, per_owner) = (bounds.all, bounds.per_owner);
         let unreachable = |url: &StoreUrl, trouble: &dyn fmt::Display| {
             let trouble = trouble.to_string().replace('\n', " ");
             format!("--sessions: {url}: can't be used ({trouble}); start it, or give another address")
@@ -120,7 +91,6 @@ impl Elsewhere {
             args::Sessions::Redis(url) => {
                 // Each server has sessions of its own there; the braces keep them in one slot of a cluster.
                 let prefix = format!("{{uia:{server_name}}}");
-                let limits = redis::Limits { all, per_owner };
                 let connected = redis::Sessions::connect(url.expose(), &prefix, key, limits, lifetimes);
                 let connected =
                     timeout(PATIENCE, connected).await.map_err(|_| unreachable(url, &too_late))?;
@@ -128,7 +98,6 @@ impl Elsewhere {
             }
             args::Sessions::Postgres(url) => {
                 let config = url.expose().parse().map_err(|error| unreachable(url, &error))?;
-                let limits = postgres::Limits { all, per_owner };
                 let connected = postgres::Sessions::connect(config, CONNECTIONS, key, limits, lifetimes);
                 let connected =
                     timeout(PATIENCE, connected).await.map_err(|_| unreachable(url, &too_late))?;
@@ -162,17 +131,17 @@ impl Elsewhere {
     /// All of it or nothing; and the session that made room. After an error, either may be.
     pub(super) async fn commit(&self, order: Arc<Order>) -> Result<(Committed, Option<Gone>), Trouble> {
         self.ask(move |database| async move {
-            let (kept, owner, now) = (order.kept.as_deref(), order.owner, order.now);
-            Ok(match &*database {
+            let Order { changes, kept, owner, now } = &*order;
+            let (changes, kept) = (changes.as_ref(), kept.as_deref());
+            let done = match &*database {
                 Database::Redis(sessions) => {
-                    let done = sessions.commit(order.changes(), kept, owner, now).await.map_err(trouble)?;
-                    (done.committed, done.evicted.and_then(|gone| Some((gone.key, gone.session?))))
+                    sessions.commit(changes, kept, *owner, *now).await.map_err(trouble)?
                 }
                 Database::Postgres(sessions) => {
-                    let done = sessions.commit(order.changes(), kept, owner, now).await.map_err(trouble)?;
-                    (done.committed, done.evicted.and_then(|gone| Some((gone.key, gone.session?))))
+                    sessions.commit(changes, kept, *owner, *now).await.map_err(trouble)?
                 }
-            })
+            };
+            Ok((done.committed, done.evicted.and_then(readable)))
         })
         .await
     }
@@ -180,16 +149,11 @@ impl Elsewhere {
     /// Removes some of those whose time is over; each is one process's to give back.
     pub(super) async fn sweep(&self, at_most: usize) -> Result<Vec<Gone>, Trouble> {
         self.ask(move |database| async move {
-            Ok(match &*database {
-                Database::Redis(sessions) => {
-                    let gone = sessions.sweep(at_most).await.map_err(trouble)?.into_iter();
-                    gone.filter_map(|gone| Some((gone.key, gone.session?))).collect()
-                }
-                Database::Postgres(sessions) => {
-                    let gone = sessions.sweep(at_most).await.map_err(trouble)?.into_iter();
-                    gone.filter_map(|gone| Some((gone.key, gone.session?))).collect()
-                }
-            })
+            let gone = match &*database {
+                Database::Redis(sessions) => sessions.sweep(at_most).await.map_err(trouble)?,
+                Database::Postgres(sessions) => sessions.sweep(at_most).await.map_err(trouble)?,
+            };
+            Ok(gone.into_iter().filter_map(readable).collect())
         })
         .await
     }
@@ -205,6 +169,11 @@ impl Elsewhere {
             Err(_) => Err("no answer in time".to_owned()),
         }
     }
+}
+
+/// What there is to give back for; nothing is known of a session of another version.
+fn readable(gone: store::Gone) -> Option<Gone> {
+    Some((gone.key, gone.session?))
 }
 
 fn trouble(error: impl fmt::Display) -> Trouble {

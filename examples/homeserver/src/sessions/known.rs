@@ -5,7 +5,7 @@
 //! and is lost, and then it is loaded again. What is answered without a commit is true of the moment of the load.
 
 use super::Found;
-use matrix_uia::server::commit::Change;
+use matrix_uia::server::commit::{Change, Put};
 use matrix_uia::{Session, SessionId};
 
 /// A session as it was loaded, or written since. `None` inside: there is none.
@@ -30,7 +30,7 @@ impl Known {
     ) -> Self {
         let before = self.0.take();
         let put = changes.into_iter().find_map(|change| match change {
-            Change::Put { id, expected, session, keep } => Some((id, expected.is_some(), session, keep)),
+            Change::Put(Put { id, expected, session, keep }) => Some((id, expected.is_some(), session, keep)),
             _ => None,
         });
         Self(put.and_then(|(id, was_there, session, keep)| {

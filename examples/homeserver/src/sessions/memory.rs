@@ -2,7 +2,7 @@
 
 use super::{Claim, ClaimOf, EXPIRE_AT_ONCE, Found, Sessions};
 use crate::db::{Db, Result, Tx};
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Proof;
 use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Record, Store as _};
@@ -96,7 +96,7 @@ impl Memory {
         let unclaimed = changes.clone().any(|change| was_unclaimed(store, &change));
         let kept = kept.map(|kept| Beside { kept, unclaimed });
         let made = changes.clone().find_map(|change| match change {
-            Change::Put { id, expected: None, .. } => Some(id),
+            Change::Put(Put { id, expected: None, .. }) => Some(id),
             _ => None,
         });
         let Some(made) = made else {
@@ -174,13 +174,14 @@ fn may_have_reserved(beside: &Beside, session: &Session) -> bool {
 
 /// Whether a change is about a session a claim of which was taken back.
 fn was_unclaimed(store: &HashedStore<Beside>, change: &Change<'_>) -> bool {
-    let Change::Put { id, expected: Some(_), .. } = change else { return false };
+    let Change::Put(Put { id, expected: Some(_), .. }) = change else { return false };
     store.load(id).is_some_and(|record| record.kept.unclaimed)
 }
 
 /// Whether the session that a change is about is the one that was read.
 fn as_read(store: &HashedStore<Beside>, change: &Change<'_>) -> bool {
-    let (Change::Put { id, expected: Some(expected), .. } | Change::Remove { id, expected }) = change else {
+    let (Change::Put(Put { id, expected: Some(expected), .. }) | Change::Remove { id, expected }) = change
+    else {
         return true;
     };
     store.revision(id) == Some(*expected)

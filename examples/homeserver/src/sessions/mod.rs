@@ -18,7 +18,7 @@ use memory::Memory;
 use crate::args;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::sessions::{self as table, Bounds};
+use crate::db::sessions as table;
 use crate::db::{Db, Result, Tx, UserKey, registration_tokens};
 use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
@@ -28,7 +28,7 @@ use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::{Reference, UserRef};
 use matrix_uia::server::sealed::IdKeys;
 use matrix_uia::server::session::Revision;
-use matrix_uia::server::store::{Lifetimes, OwnerKey};
+use matrix_uia::server::store::{Lifetimes, Limits, OwnerKey};
 use matrix_uia::{BindingKey, CLOCK_TOLERANCE, Rules, Session, SessionId, Timestamp};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub struct Sessions {
 #[derive(Debug)]
 enum Place {
     Memory(Memory),
-    Database(Bounds),
+    Database(Limits),
     Elsewhere(Elsewhere),
 }
 
@@ -105,7 +105,7 @@ impl Sessions {
         ids: IdKeys,
         clock: Clock,
     ) -> std::result::Result<Arc<Self>, String> {
-        let bounds = Bounds { all: config.uia.session_limit, per_owner: config.uia.sessions_per_owner };
+        let bounds = Limits { all: config.uia.session_limit, per_owner: config.uia.sessions_per_owner };
         let lifetimes = Lifetimes::of(rules);
         let elsewhere = Elsewhere::connect(place, &config.server_name, keys(), bounds, lifetimes).await?;
         let place = match (elsewhere, place) {

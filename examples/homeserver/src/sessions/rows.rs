@@ -25,18 +25,14 @@ impl Sessions {
         kept: Option<&str>,
     ) -> Result<StoredSession> {
         let json = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
-        let over = session.worth() == Worth::Held && !session.is_claimed();
+        let over = session.worth() == Worth::Over;
         Ok(StoredSession {
             id: self.digest(id).as_bytes().to_vec(),
             revision: u64::from(session.revision().get()),
             // What is left of a session that is over outlives its user's fence: the answer is found by it.
             user: session.user().filter(|_| !over).map(UserKey::from),
             owner: owner.get().cast_signed(),
-            worth: match session.worth() {
-                Worth::Nothing => table::NOTHING,
-                Worth::Proved => table::PROVED,
-                Worth::Held => table::HELD,
-            },
+            worth: session.worth().rank().min(table::HELD),
             made_at: session.made().as_millis(),
             ends_at: session.ends(&self.rules).as_millis(),
             session: serde_json::to_string(session).map_err(json)?,

@@ -5,18 +5,14 @@
 //! the call is carried out in; else the host is of the kind
 //! [`HostKind::CLAIMS`](matrix_uia::server::exchange::HostKind).
 
-mod answer;
-
-pub use answer::{Done, Gone, Limits};
-
 use deadpool_postgres::{GenericClient, Manager, Object, Pool, PoolError, Runtime};
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Committed, SessionChanges};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::session::Worth;
-use matrix_uia::server::store::{Lifetimes, OwnerKey};
+use matrix_uia::server::session::Revision;
+use matrix_uia::server::store::{Done, Gone, Lifetimes, Limits, OwnerKey};
 use matrix_uia::{BindingKey, Millis, Session, SessionId, Timestamp};
 use std::time::Duration;
-use tokio_postgres::{Config, NoTls, error::SqlState};
+use tokio_postgres::{Config, NoTls, Row, error::SqlState, types::ToSql};
 
 /// How long a request waits for a connection, and then for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -66,36 +62,28 @@ impl Sessions {
         }
     }
 
+    /// The rows of one statement.
+    async fn rows(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.ask(async |db| db.query(&db.prepare_cached(sql).await?, values).await).await
+    }
+
     /// The session, and what is kept beside it. One of another version is as good as gone: that costs its user
     /// one round trip.
     pub async fn load(&self, id: &SessionId) -> Result<Option<(Session, String)>, Error> {
-        self.ask(async |db| self.load_in(db, id).await).await
-    }
-
-    /// The same in a transaction of the host's.
-    pub async fn load_in(
-        &self,
-        db: &impl GenericClient,
-        id: &SessionId,
-    ) -> Result<Option<(Session, String)>, tokio_postgres::Error> {
-        let load = db.prepare_cached("SELECT session, kept FROM uia_sessions WHERE id = $1").await?;
-        let row = db.query_opt(&load, &[&self.key(id).as_bytes().as_slice()]).await?;
-        Ok(row.and_then(|row| Some((serde_json::from_str(row.get(0)).ok()?, row.get(1)))))
+        let load = "SELECT session, kept FROM uia_sessions WHERE id = $1";
+        let rows = self.rows(load, &[&bytes(self.key(id))]).await?;
+        Ok(rows.first().and_then(|row| Some((serde_json::from_str(row.get(0)).ok()?, row.get(1)))))
     }
 
     /// Whether there is a session under this key: one of another program's version, too.
     pub async fn holds(&self, key: Digest) -> Result<bool, Error> {
-        let rows = self.ask(async |db| {
-            let found = db.prepare_cached("SELECT 1 FROM uia_sessions WHERE id = $1").await?;
-            db.query(&found, &[&key.as_bytes().as_slice()]).await
-        });
-        Ok(!rows.await?.is_empty())
+        Ok(!self.rows("SELECT 1 FROM uia_sessions WHERE id = $1", &[&bytes(key)]).await?.is_empty())
     }
 
-    /// Carries out the changes that are about sessions, all or none. An error says nothing about which: load again.
-    pub async fn commit<'c>(
+    /// Carries out the changes, both or neither. An error says nothing about which: load again.
+    pub async fn commit(
         &self,
-        changes: impl Iterator<Item = Change<'c>>,
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         now: Timestamp,
@@ -104,67 +92,47 @@ impl Sessions {
     }
 
     /// The same in a transaction of the host's, who undoes it unless the answer is [`Committed::Stored`].
-    pub async fn commit_in<'c>(
+    pub async fn commit_in(
         &self,
         db: &impl GenericClient,
-        changes: impl Iterator<Item = Change<'c>>,
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Done, tokio_postgres::Error> {
-        let (mut put, mut leaving) = (None, None);
-        for change in changes {
-            match change {
-                Change::Put { id, expected, session, keep } => {
-                    put = Some((self.key(&id), expected, session, keep))
-                }
-                Change::Remove { id, expected } => leaving = Some((self.key(&id), i64::from(expected.get()))),
-                // The host does these, in its transaction.
-                Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => {}
-            }
+        if changes.is_empty() {
+            return Ok(Committed::Stored.into()); // the rest of them is the host's, in its transaction
         }
-        if put.is_none() && leaving.is_none() {
-            return Ok(Done { committed: Committed::Stored, evicted: None });
-        }
-        let commit =
-            db.prepare_cached("SELECT * FROM uia_commit($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)").await?;
-        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let millis = |time: Millis| i64::try_from(time.get()).unwrap_or(i64::MAX);
-        let rank = put.map(|(_, _, session, _)| match session.worth() {
-            Worth::Nothing => 0,
-            Worth::Proved => 1,
-            Worth::Held if session.is_claimed() => 2,
-            Worth::Held => 3,
-        });
+        let SessionChanges { put, remove } = changes;
+        let commit = "SELECT * FROM uia_commit($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)";
+        let revision = |revision: Revision| i64::from(revision.get());
         let answer = db
             .query_one(
-                &commit,
+                &db.prepare_cached(commit).await?,
                 &[
-                    &leaving.as_ref().map(|(key, _)| key.as_bytes().as_slice()),
-                    &leaving.as_ref().map(|(_, at)| *at),
-                    &put.as_ref().map(|(key, ..)| key.as_bytes().as_slice()),
-                    &put.and_then(|(_, expected, ..)| Some(i64::from(expected?.get()))),
-                    &put.map(|(_, _, session, _)| i64::from(session.revision().get())),
-                    &rank,
-                    &put.map(|(_, _, session, _)| millis(self.lifetimes.left(session, now))),
-                    &millis(self.lifetimes.session()),
-                    &put.and_then(|(_, _, session, _)| serde_json::to_string(session).ok()),
-                    &kept.filter(|_| put.is_some_and(|(.., keep)| keep)),
+                    &remove.map(|(id, _)| bytes(self.key(&id))),
+                    &remove.map(|(_, read)| revision(read)),
+                    &put.map(|put| bytes(self.key(&put.id))),
+                    &put.and_then(|put| put.expected).map(revision),
+                    &put.map(|put| revision(put.session.revision())),
+                    &put.map(|put| i32::from(put.session.worth().rank())),
+                    &put.map(|put| number(self.lifetimes.left(put.session, now).get())),
+                    &number(self.lifetimes.session().get()),
+                    &put.and_then(|put| serde_json::to_string(put.session).ok()),
+                    &kept.filter(|_| put.is_some_and(|put| put.keep)),
                     &owner.get().cast_signed(),
                     &number(self.limits.all),
                     &number(self.limits.per_owner),
                 ],
             )
             .await;
+        // Two that want each other's session: one of them has lost.
+        let lost = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
         let row = match answer {
-            Ok(row) => row,
-            Err(error) => match error.code() {
-                // Two that want each other's session: one of them has lost.
-                Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE) => {
-                    return Ok(Done { committed: Committed::Lost, evicted: None });
-                }
-                _ => return Err(error),
-            },
+            Err(error) if error.code().is_some_and(|code| lost.contains(code)) => {
+                return Ok(Committed::Lost.into());
+            }
+            answer => answer?,
         };
         let committed = match row.get("outcome") {
             "stored" => Committed::Stored,
@@ -177,21 +145,25 @@ impl Sessions {
     /// Removes at most so many sessions whose time is over, each for one caller. A timer of every process calls
     /// it again and again.
     pub async fn sweep(&self, at_most: usize) -> Result<Vec<Gone>, Error> {
-        let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-        let rows = self.ask(async |db| {
-            let sweep = "DELETE FROM uia_sessions WHERE id IN (SELECT id FROM uia_sessions WHERE ends <= clock_timestamp()
-                ORDER BY ends LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id, session";
-            db.query(&db.prepare_cached(sweep).await?, &[&at_most]).await
-        });
-        Ok(rows.await?.iter().filter_map(|row| gone(row.get(0), row.get(1))).collect())
+        let sweep = "DELETE FROM uia_sessions WHERE id IN (SELECT id FROM uia_sessions WHERE ends <= clock_timestamp()
+            ORDER BY ends LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id, session";
+        let rows = self.rows(sweep, &[&number(at_most)]).await?;
+        Ok(rows.iter().filter_map(|row| gone(row.get(0), row.get(1))).collect())
     }
 
     /// How many there are.
     pub async fn count(&self) -> Result<usize, Error> {
-        let count = "SELECT sum(n)::bigint FROM uia_count";
-        let row = self.ask(async |db| db.query_one(&db.prepare_cached(count).await?, &[]).await).await?;
-        Ok(usize::try_from(row.get::<_, i64>(0))?)
+        let rows = self.rows("SELECT sum(n)::bigint FROM uia_count", &[]).await?;
+        Ok(rows.first().map_or(Ok(0), |row| usize::try_from(row.get::<_, i64>(0)))?)
     }
+}
+
+fn bytes(key: Digest) -> Vec<u8> {
+    key.as_bytes().to_vec()
+}
+
+fn number(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }
 
 fn gone(key: Option<&[u8]>, session: Option<&str>) -> Option<Gone> {

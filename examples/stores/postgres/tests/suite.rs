@@ -1,12 +1,12 @@
 //! The suite for stores, over a real server. `POSTGRES_URL` names it; `.ci/stores` starts one.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use matrix_uia::server::commit::Change;
+use matrix_uia::server::commit::SessionChanges;
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::store::{Lifetimes, OwnerKey};
-use matrix_uia::testkit::adapter::{self, Done, Found, Limits, TestStore, suite};
-use matrix_uia::{BindingKey, Millis, SessionId, Timestamp};
-use matrix_uia_store_postgres::{Error, Gone, Sessions};
+use matrix_uia::server::store::{Done, Gone, Lifetimes, Limits, OwnerKey};
+use matrix_uia::testkit::adapter::{Found, TestStore, suite};
+use matrix_uia::{BindingKey, Millis, Session, SessionId, Timestamp};
+use matrix_uia_store_postgres::{Error, Sessions};
 use matrix_uia_store_tests::{Proxy, effort, marked, now, rounds, url};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -31,15 +31,10 @@ impl Store {
         let proxy = Proxy::before(url).await.unwrap();
         let mut config: Config = proxy.url().parse().unwrap();
         config.options(format!("-c search_path={schema}"));
-        let limits = matrix_uia_store_postgres::Limits { all: limits.all, per_owner: limits.per_owner };
         let key = BindingKey::from_entropy([7; 16]);
         let sessions = Sessions::connect(config, 8, key, limits, lifetimes).await.unwrap();
         Self { sessions, db, schema, proxy }
     }
-}
-
-fn gone(gone: Gone) -> adapter::Gone {
-    adapter::Gone { key: gone.key, session: gone.session }
 }
 
 impl TestStore for Store {
@@ -63,17 +58,16 @@ impl TestStore for Store {
 
     async fn commit(
         &self,
-        changes: &[Change<'_>],
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Done, Error> {
-        let done = self.sessions.commit(changes.iter().copied(), kept, owner, now).await?;
-        Ok(Done { committed: done.committed, evicted: done.evicted.map(gone) })
+        self.sessions.commit(changes, kept, owner, now).await
     }
 
-    async fn sweep(&self, at_most: usize) -> Result<Vec<adapter::Gone>, Error> {
-        Ok(self.sessions.sweep(at_most).await?.into_iter().map(gone).collect())
+    async fn sweep(&self, at_most: usize) -> Result<Vec<Gone>, Error> {
+        self.sessions.sweep(at_most).await
     }
 
     async fn count(&self) -> Result<usize, Error> {
@@ -142,9 +136,8 @@ async fn a_commit_in_the_host_s_transaction_ends_with_it() {
     for ends in [false, true] {
         let mut db = store.sessions.pool.get().await.unwrap();
         let transaction = db.transaction().await.unwrap();
-        let change = Change::Remove { id, expected: session.revision() };
-        let done =
-            store.sessions.commit_in(&transaction, [change].into_iter(), None, OwnerKey::NOBODY, now());
+        let removal = SessionChanges { put: None, remove: Some((id, session.revision())) };
+        let done = store.sessions.commit_in(&transaction, removal, None, OwnerKey::NOBODY, now());
         assert_eq!(done.await.unwrap().committed, matrix_uia::server::commit::Committed::Stored);
         if ends {
             transaction.commit().await.unwrap();

@@ -3,14 +3,9 @@
 //! A commit is one run of `sessions.lua`: all or nothing, whoever hangs up. The clock is the server's. Sessions
 //! lie where accounts do not, so the host is of the kind [`HostKind::CLAIMS`](matrix_uia::server::exchange::HostKind).
 
-mod answer;
-
-pub use answer::{Done, Gone, Limits};
-
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Committed, Put, SessionChanges};
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::session::Worth;
-use matrix_uia::server::store::{Lifetimes, OwnerKey};
+use matrix_uia::server::store::{Done, Gone, Lifetimes, Limits, OwnerKey};
 use matrix_uia::{BindingKey, Millis, Session, SessionId, Timestamp};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncTypedCommands as _, Client, RedisResult, Script};
@@ -70,54 +65,37 @@ impl Sessions {
         self.redis.clone().exists(format!("{}:s:{}", self.prefix, hex(key))).await
     }
 
-    /// Carries out the changes that are about sessions, all or none. An error says nothing about which: load again.
-    pub async fn commit<'c>(
+    /// Carries out the changes, both or neither. An error says nothing about which: load again.
+    pub async fn commit(
         &self,
-        changes: impl Iterator<Item = Change<'c>>,
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> RedisResult<Done> {
-        let (mut put, mut leaving) = (None, None);
-        for change in changes {
-            match change {
-                Change::Put { id, expected, session, keep } => put = Some((id, expected, session, keep)),
-                Change::Remove { id, expected } => leaving = Some((id, expected)),
-                // The accounts' database does these.
-                Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => {}
-            }
+        if changes.is_empty() {
+            return Ok(Committed::Stored.into()); // the rest of them is the accounts' database's
         }
         let mut run = self.script.key(&self.prefix);
         run.arg("commit");
-        run.arg(leaving.map_or(String::new(), |(id, _)| hex(self.key(&id))));
-        run.arg(leaving.map_or(String::new(), |(_, at)| at.get().to_string()));
-        match put {
-            Some((id, expected, session, keep)) => {
-                let rank = match session.worth() {
-                    Worth::Nothing => 0,
-                    Worth::Proved => 1,
-                    Worth::Held if session.is_claimed() => 2,
-                    Worth::Held => 3,
-                };
-                run.arg(hex(self.key(&id))).arg(expected.map_or(String::new(), |at| at.get().to_string()));
-                run.arg(session.revision().get()).arg(rank);
-                run.arg(self.lifetimes.left(session, now).get()).arg(self.lifetimes.session().get());
-                run.arg(serde_json::to_string(session).map_err(io::Error::from)?);
-                run.arg(u8::from(keep && kept.is_some())).arg(kept.filter(|_| keep).unwrap_or_default());
-                run.arg(owner.get().to_string()).arg(self.limits.all).arg(self.limits.per_owner);
-            }
-            None if leaving.is_none() => return Ok(Done { committed: Committed::Stored, evicted: None }),
-            None => drop(run.arg("")),
+        run.arg(changes.remove.map_or(String::new(), |(id, _)| hex(self.key(&id))));
+        run.arg(changes.remove.map_or(String::new(), |(_, read)| read.get().to_string()));
+        if let Some(Put { id, expected, session, keep }) = changes.put {
+            run.arg(hex(self.key(&id))).arg(expected.map_or(String::new(), |read| read.get().to_string()));
+            run.arg(session.revision().get()).arg(session.worth().rank());
+            run.arg(self.lifetimes.left(session, now).get()).arg(self.lifetimes.session().get());
+            run.arg(serde_json::to_string(session).map_err(io::Error::from)?);
+            run.arg(u8::from(keep && kept.is_some())).arg(kept.filter(|_| keep).unwrap_or_default());
+            run.arg(owner.get().to_string()).arg(self.limits.all).arg(self.limits.per_owner);
+        } else {
+            run.arg("");
         }
         let answer: Vec<String> = run.invoke_async(&mut self.redis.clone()).await?;
         Ok(match answer.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["stored", key, session] => Done { committed: Committed::Stored, evicted: gone(key, session) },
-            ["stored"] => Done { committed: Committed::Stored, evicted: None },
-            ["full", wait] => {
-                let wait = Millis::new(wait.parse().unwrap_or(1_000));
-                Done { committed: Committed::Full(wait), evicted: None }
-            }
-            _ => Done { committed: Committed::Lost, evicted: None },
+            ["stored"] => Committed::Stored.into(),
+            ["full", wait] => Committed::Full(Millis::new(wait.parse().unwrap_or(1_000))).into(),
+            _ => Committed::Lost.into(),
         })
     }
 

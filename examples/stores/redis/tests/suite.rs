@@ -1,12 +1,12 @@
 //! The suite for stores, over a real server. `REDIS_URL` names it; `.ci/stores` starts one.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use matrix_uia::server::commit::Change;
+use matrix_uia::server::commit::SessionChanges;
 use matrix_uia::server::digest::Digest;
-use matrix_uia::server::store::{Lifetimes, OwnerKey};
-use matrix_uia::testkit::adapter::{self, Done, Found, Limits, TestStore, suite};
-use matrix_uia::{BindingKey, Millis, SessionId, Timestamp};
-use matrix_uia_store_redis::{Gone, Sessions};
+use matrix_uia::server::store::{Done, Gone, Lifetimes, Limits, OwnerKey};
+use matrix_uia::testkit::adapter::{Found, TestStore, suite};
+use matrix_uia::{BindingKey, Millis, Session, SessionId, Timestamp};
+use matrix_uia_store_redis::Sessions;
 use matrix_uia_store_tests::{Proxy, effort, marked, now, rounds, url};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncTypedCommands as _, Client, RedisError, RedisResult};
@@ -26,7 +26,6 @@ impl Store {
         static STORES: AtomicUsize = AtomicUsize::new(0);
         let prefix = format!("{{test-{}-{}}}", now().as_millis(), STORES.fetch_add(1, Ordering::SeqCst));
         let proxy = Proxy::before(url).await.unwrap();
-        let limits = matrix_uia_store_redis::Limits { all: limits.all, per_owner: limits.per_owner };
         let key = BindingKey::from_entropy([7; 16]);
         let sessions = Sessions::connect(proxy.url(), &prefix, key, limits, lifetimes).await.unwrap();
         let redis = Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
@@ -38,10 +37,6 @@ impl Store {
             self.sessions.key(&id).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}:s:{key}", self.prefix)
     }
-}
-
-fn gone(gone: Gone) -> adapter::Gone {
-    adapter::Gone { key: gone.key, session: gone.session }
 }
 
 impl TestStore for Store {
@@ -65,17 +60,16 @@ impl TestStore for Store {
 
     async fn commit(
         &self,
-        changes: &[Change<'_>],
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> RedisResult<Done> {
-        let done = self.sessions.commit(changes.iter().copied(), kept, owner, now).await?;
-        Ok(Done { committed: done.committed, evicted: done.evicted.map(gone) })
+        self.sessions.commit(changes, kept, owner, now).await
     }
 
-    async fn sweep(&self, at_most: usize) -> RedisResult<Vec<adapter::Gone>> {
-        Ok(self.sessions.sweep(at_most).await?.into_iter().map(gone).collect())
+    async fn sweep(&self, at_most: usize) -> RedisResult<Vec<Gone>> {
+        self.sessions.sweep(at_most).await
     }
 
     async fn count(&self) -> RedisResult<usize> {

@@ -4,14 +4,13 @@ use crate::now;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength, StoredPasswordChange};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Committed, Put, SessionChanges};
 use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Verified, ready};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
-use matrix_uia::server::session::Revision;
 use matrix_uia::server::store::OwnerKey;
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::testkit::adapter::TestStore;
@@ -23,27 +22,22 @@ const NEW: &str = "marked-new-password";
 const WRONG: &str = "marked-wrong-password";
 const ALICE: Subject = Subject::new(UserRef::new(1), 0);
 
-/// A session that was put.
-struct Put {
-    id: SessionId,
-    expected: Option<Revision>,
-    session: Session,
-    keep: bool,
-    kept: Option<String>,
-}
+/// A session that was put, and what was to be kept beside it.
+type Written = (Put<Session>, Option<String>);
 
 /// A host that remembers every session it has put.
 #[derive(Default)]
-struct Recorder(Vec<Put>);
+struct Recorder(Vec<Written>);
 
 impl<'r, E: Endpoint> Host<'r, E> for &mut Recorder {
     type Hash = String;
     type Error = Infallible;
 
     async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<E::Stored>, Infallible> {
-        let named = |put: &&Put| Some(put.id) == id;
-        let session = self.0.iter().rev().find(named).map(|put| put.session.clone());
-        let kept = self.0.iter().filter(named).rev().find_map(|put| put.kept.as_deref().filter(|_| put.keep));
+        let named = |(put, _): &&Written| Some(put.id) == id;
+        let session = self.0.iter().rev().find(named).map(|(put, _)| put.session.clone());
+        let kept =
+            self.0.iter().filter(named).rev().find_map(|(put, kept)| kept.as_deref().filter(|_| put.keep));
         let stored = kept.and_then(|kept| serde_json::from_str(kept).ok());
         let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
         Ok(Loaded { session, stored, caller, now: now() })
@@ -73,18 +67,16 @@ impl<'r, E: Endpoint> Host<'r, E> for &mut Recorder {
         changes: Changes<'_, 'r, E::Op>,
         stored: Option<&E::Stored>,
     ) -> Result<Committed, Infallible> {
-        for change in changes.iter() {
-            if let Change::Put { id, expected, session, keep } = change {
-                let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
-                self.0.push(Put { id, expected, session: session.clone(), keep, kept });
-            }
+        if let Some(put) = SessionChanges::of(changes.iter()).cloned().put {
+            let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
+            self.0.push((put, kept));
         }
         Ok(Committed::Stored)
     }
 }
 
 /// A password change of three requests; the last leaves the new password out.
-fn password_change(id: SessionId) -> Vec<Put> {
+fn password_change(id: SessionId) -> Vec<Written> {
     let (key, rules, mut host) = (BindingKey::from_entropy([7; 16]), Rules::default(), Recorder::default());
     let Ok(flows) = Flows::new([["m.login.password"]], None) else { return Vec::new() };
     let guarded = Guarded { flows: &flows, rules: &rules, key: &key, kind: HostKind::CLAIMS };
@@ -122,11 +114,12 @@ pub async fn nothing_in_the_clear<S: TestStore>(store: &S) {
     let id = SessionId::from_entropy(*b"marked-id-of-the-session");
     let puts = password_change(id);
     assert!(puts.len() >= 4, "a challenge, a failure, a claim and a success");
-    assert!(puts.last().is_some_and(|put| put.session.consumed_at().is_some()), "it succeeded");
-    assert!(puts.iter().any(|put| put.keep && put.kept.is_some()), "something was kept");
-    for put in puts {
-        let change = Change::Put { id, expected: put.expected, session: &put.session, keep: put.keep };
-        let done = store.commit(&[change], put.kept.as_deref(), OwnerKey::from_u64(1), now()).await;
+    assert!(puts.last().is_some_and(|(put, _)| put.session.consumed_at().is_some()), "it succeeded");
+    assert!(puts.iter().any(|(put, kept)| put.keep && kept.is_some()), "something was kept");
+    for (put, kept) in puts {
+        let keep = put.keep;
+        let put = SessionChanges { put: Some(put), remove: None };
+        let done = store.commit(put.as_ref(), kept.as_deref(), OwnerKey::from_u64(1), now()).await;
         let done = done.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(done.committed, Committed::Stored);
         let contents = store.contents().await.unwrap_or_else(|error| panic!("{error}"));
@@ -136,7 +129,7 @@ pub async fn nothing_in_the_clear<S: TestStore>(store: &S) {
         for secret in ["marked-", &id.expose(), &hex] {
             assert!(!text.contains(secret), "{secret} is stored in the clear");
         }
-        if let Some(kept) = put.kept.filter(|_| put.keep) {
+        if let Some(kept) = kept.filter(|_| keep) {
             let read = serde_json::from_str::<StoredPasswordChange>(&kept);
             assert!(read.is_ok(), "what is kept can be read again");
         }

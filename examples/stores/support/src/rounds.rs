@@ -4,7 +4,7 @@ use crate::{Traffic, now};
 use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Committed, SessionChanges};
 use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::HostKind;
@@ -13,7 +13,6 @@ use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::sealed::{IdKey, IdKeys};
-use matrix_uia::server::session::Revision;
 use matrix_uia::server::store::OwnerKey;
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::testkit::adapter::{Found, TestStore};
@@ -37,32 +36,7 @@ struct Bounds {
 /// host asks over a channel.
 enum Ask {
     Load(SessionId, oneshot::Sender<Result<Option<Found>, String>>),
-    Commit(Vec<Owned>, Option<String>, oneshot::Sender<Result<Committed, String>>),
-}
-
-/// A change as a value of its own.
-enum Owned {
-    Put { id: SessionId, expected: Option<Revision>, session: Session, keep: bool },
-    Remove { id: SessionId, expected: Revision },
-}
-
-impl Owned {
-    fn of(change: Change<'_>) -> Option<Self> {
-        match change {
-            Change::Put { id, expected, session, keep } => {
-                Some(Self::Put { id, expected, session: session.clone(), keep })
-            }
-            Change::Remove { id, expected } => Some(Self::Remove { id, expected }),
-            Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => None,
-        }
-    }
-
-    const fn lend(&self) -> Change<'_> {
-        match *self {
-            Self::Put { id, expected, ref session, keep } => Change::Put { id, expected, session, keep },
-            Self::Remove { id, expected } => Change::Remove { id, expected },
-        }
-    }
+    Commit(SessionChanges<Session>, Option<String>, oneshot::Sender<Result<Committed, String>>),
 }
 
 /// Answers a host's questions until it is gone.
@@ -73,8 +47,8 @@ async fn serve<S: TestStore>(store: &S, mut asked: mpsc::Receiver<Ask>) {
                 let _gone = answer.send(store.load(id).await.map_err(|error| error.to_string()));
             }
             Ask::Commit(changes, kept, answer) => {
-                let changes: Vec<_> = changes.iter().map(Owned::lend).collect();
-                let done = store.commit(&changes, kept.as_deref(), OwnerKey::from_u64(1), now()).await;
+                let done =
+                    store.commit(changes.as_ref(), kept.as_deref(), OwnerKey::from_u64(1), now()).await;
                 let _gone = answer.send(done.map(|done| done.committed).map_err(|error| error.to_string()));
             }
         }
@@ -96,16 +70,13 @@ impl OfStore {
     /// What is known after these changes, in the place of what was known before.
     fn take_known_after(
         &mut self,
-        changes: &[Owned],
+        changes: &SessionChanges<Session>,
         kept: Option<&str>,
     ) -> Option<(SessionId, Option<Found>)> {
         let before = self.known.take().and_then(|(_, found)| found).map(|found| found.kept);
-        changes.iter().find_map(|change| {
-            let Owned::Put { id, expected, session, keep } = change else { return None };
-            let before = before.clone().filter(|_| expected.is_some());
-            let kept = kept.filter(|_| *keep).map(str::to_owned).or(before);
-            Some((*id, Some(Found { session: session.clone(), kept: kept.unwrap_or_default() })))
-        })
+        let put = changes.put.as_ref()?;
+        let kept = kept.filter(|_| put.keep).map(str::to_owned).or(before.filter(|_| put.expected.is_some()));
+        Some((put.id, Some(Found { session: put.session.clone(), kept: kept.unwrap_or_default() })))
     }
 
     async fn ask<T>(
@@ -160,7 +131,7 @@ impl<'r, E: Endpoint> Host<'r, E> for OfStore {
         changes: Changes<'_, 'r, E::Op>,
         stored: Option<&E::Stored>,
     ) -> Result<Committed, String> {
-        let changes: Vec<_> = changes.iter().filter_map(Owned::of).collect();
+        let changes = SessionChanges::of(changes.iter()).cloned();
         let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
         let known = self.take_known_after(&changes, kept.as_deref());
         let committed = self.ask(|answer| Ask::Commit(changes, kept, answer)).await?;

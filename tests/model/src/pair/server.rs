@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::call::{Param, Params};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed};
+use matrix_uia::server::commit::{Change, Committed, Put};
 use matrix_uia::server::drive::{self, Changes, Guarded, Host, Loaded, Recalled, Run, Stop, Verified};
 use matrix_uia::server::drive_page::{PageChanges, PageHost, PageLoaded, visit};
 use matrix_uia::server::endpoint::Endpoint;
@@ -224,7 +224,7 @@ impl Server {
         }
         for change in changes {
             match change {
-                Change::Put { id, session, keep, expected } => {
+                Change::Put(Put { id, session, keep, expected }) => {
                     let before = self.read(id);
                     assert_eq!(before.as_ref().map(|(session, _)| session.revision()), expected);
                     let pad = if keep { stored } else { before.and_then(|(_, pad)| pad) };

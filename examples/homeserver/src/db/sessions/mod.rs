@@ -3,7 +3,7 @@
 
 mod room;
 
-pub use room::{Bounds, HELD, Inserted, NOTHING, PROVED, insert};
+pub use room::{HELD, Inserted, insert};
 
 use super::{Result, Tx, UserKey};
 use rusqlite::{OptionalExtension as _, Row, named_params};
@@ -19,7 +19,7 @@ pub struct StoredSession {
     pub user: Option<UserKey>,
     /// Against whose bound it counts; 0: nobody's.
     pub owner: i64,
-    /// What is lost when it is evicted: [`NOTHING`], [`PROVED`] or [`HELD`].
+    /// What is lost when it is evicted: its rank, at most [`HELD`].
     pub worth: u8,
     pub made_at: u64,
     pub ends_at: u64,
@@ -127,8 +127,9 @@ impl StoredSession {
 mod testing {
     use super::*;
     use crate::db::Db;
+    use matrix_uia::server::store::Limits;
 
-    pub const ROOM: Bounds = Bounds { all: 10, per_owner: 10 };
+    pub const ROOM: Limits = Limits { all: 10, per_owner: 10 };
 
     pub fn session(id: &str, made_at: u64, proved: bool) -> StoredSession {
         StoredSession {
@@ -158,6 +159,7 @@ mod tests {
     use super::testing::{ROOM, in_transaction, session, stored};
     use super::*;
     use crate::db::users::{NewUser, create};
+    use matrix_uia::server::store::Limits;
 
     #[test]
     fn a_session_is_loaded_as_it_was_stored() {
@@ -177,7 +179,7 @@ mod tests {
         in_transaction(|tx| {
             let first = session("one", 1, false);
             let _ = insert(tx, &first, ROOM)?;
-            let mine = StoredSession { revision: 1, worth: PROVED, kept: "mine".to_owned(), ..first.clone() };
+            let mine = StoredSession { revision: 1, worth: 1, kept: "mine".to_owned(), ..first.clone() };
             let theirs = StoredSession { revision: 1, kept: "theirs".to_owned(), ..first };
             assert!(replace(tx, &mine, 0, true)?);
             assert!(!replace(tx, &theirs, 0, true)?);
@@ -218,7 +220,7 @@ mod tests {
             };
             let few = steps()?;
             for made_at in 100..600 {
-                let room = Bounds { all: 1_000, per_owner: 1_000 };
+                let room = Limits { all: 1_000, per_owner: 1_000 };
                 let _ = insert(tx, &session(&made_at.to_string(), made_at, false), room)?;
             }
             assert!(steps()? < few + 20, "{} and {few}", steps()?);
@@ -248,7 +250,7 @@ mod tests {
                 let _ = insert(
                     tx,
                     &StoredSession { user, ..session(&n.to_string(), n, false) },
-                    Bounds { all: 5, per_owner: 5 },
+                    Limits { all: 5, per_owner: 5 },
                 )?;
             }
             assert!(remove(tx, b"1", 0)?);

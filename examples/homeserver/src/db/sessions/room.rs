@@ -2,21 +2,11 @@
 
 use super::StoredSession;
 use crate::db::{Result, Tx};
+use matrix_uia::server::store::Limits;
 use rusqlite::{OptionalExtension as _, named_params};
 
-/// Its stages have proved nothing: it makes room for anybody's.
-pub const NOTHING: u8 = 0;
-/// It makes room for its owner's only.
-pub const PROVED: u8 = 1;
-/// It is claimed or consumed, and makes room for none.
+/// The [rank](matrix_uia::server::session::Worth::rank) of a session that makes room for none. Rows have no higher.
 pub const HELD: u8 = 2;
-
-/// How many sessions there may be.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    pub all: usize,
-    pub per_owner: usize,
-}
 
 /// What came of an insert.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +20,7 @@ pub enum Inserted {
 
 /// Stores a new session. At a bound another one makes room, by worth, oldest first: one of the owner's own at the
 /// owner's bound, else one that has proved nothing, else one of the owner's own. Take the expired ones first.
-pub fn insert(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Result<Inserted> {
+pub fn insert(tx: &Tx, new: &StoredSession, bounds: Limits) -> Result<Inserted> {
     let (count, owned): (usize, usize) = tx
         .prepare_cached(
             "SELECT n, ifnull((SELECT n FROM uia_session_owners WHERE owner = ?1), 0) FROM uia_session_count",
@@ -82,7 +72,7 @@ mod tests {
     use super::super::testing::{in_transaction, session, stored};
     use super::*;
 
-    fn evicted(tx: &Tx, new: &StoredSession, bounds: Bounds) -> Option<String> {
+    fn evicted(tx: &Tx, new: &StoredSession, bounds: Limits) -> Option<String> {
         let Inserted::Stored(evicted) = insert(tx, new, bounds).unwrap() else { return None };
         Some(evicted.map_or_else(String::new, |row| String::from_utf8(row.id).unwrap()))
     }
@@ -90,7 +80,7 @@ mod tests {
     #[test]
     fn at_the_limit_the_oldest_that_has_proved_nothing_goes() {
         in_transaction(|tx| {
-            let three = Bounds { all: 3, per_owner: 3 };
+            let three = Limits { all: 3, per_owner: 3 };
             for one in [session("proved", 1, true), session("old", 2, false), session("young", 3, false)] {
                 assert_eq!(insert(tx, &one, three)?, Inserted::Stored(None));
             }
@@ -103,7 +93,7 @@ mod tests {
     #[test]
     fn what_has_proved_something_makes_room_for_its_owner_only() {
         in_transaction(|tx| {
-            let two = Bounds { all: 2, per_owner: 2 };
+            let two = Limits { all: 2, per_owner: 2 };
             let of = |owner, id, made_at| StoredSession { owner, ..session(id, made_at, true) };
             for one in [of(1, "a", 1), of(2, "b", 2)] {
                 assert_eq!(insert(tx, &one, two)?, Inserted::Stored(None));
@@ -118,17 +108,17 @@ mod tests {
     #[test]
     fn at_an_owner_s_bound_one_of_the_owner_s_goes_and_none_that_is_held() {
         in_transaction(|tx| {
-            let two = Bounds { all: 10, per_owner: 2 };
+            let two = Limits { all: 10, per_owner: 2 };
             let of =
                 |owner, id, made_at, worth| StoredSession { owner, worth, ..session(id, made_at, false) };
             let _ = insert(tx, &of(1, "held", 1, HELD), two)?;
-            let _ = insert(tx, &of(1, "proved", 2, PROVED), two)?;
-            let _ = insert(tx, &of(2, "other's", 1, NOTHING), two)?;
+            let _ = insert(tx, &of(1, "proved", 2, 1), two)?;
+            let _ = insert(tx, &of(2, "other's", 1, 0), two)?;
             assert_eq!(evicted(tx, &of(1, "new", 3, HELD), two).as_deref(), Some("proved"));
-            assert_eq!(insert(tx, &of(1, "newer", 4, NOTHING), two)?, Inserted::Full { until: 101 });
+            assert_eq!(insert(tx, &of(1, "newer", 4, 0), two)?, Inserted::Full { until: 101 });
             assert!(stored(tx, "other's"));
             assert!(remove(tx, b"held", 0)?);
-            assert_eq!(evicted(tx, &of(1, "newer", 4, NOTHING), two).as_deref(), Some(""));
+            assert_eq!(evicted(tx, &of(1, "newer", 4, 0), two).as_deref(), Some(""));
             Ok(())
         });
     }
