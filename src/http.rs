@@ -151,7 +151,7 @@ impl<B: From<String>> From<ParseError> for Response<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Millis;
+    use crate::time::Millis;
 
     #[test]
     fn the_scheme_of_a_token_is_written_as_one_likes() {

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::Text;
+use crate::text::Text;
 
 /// A secret of the request, borrowed from it.
 ///

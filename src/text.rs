@@ -12,7 +12,7 @@
 
 use core::fmt;
 
-use crate::CapacityError;
+use crate::capacity::CapacityError;
 
 /// A borrowed string, decoded as it is read.
 ///

@@ -28,5 +28,6 @@ mod ruma;
 mod sealed;
 mod spec_examples;
 mod stores;
+mod structure;
 mod support;
 mod test_names;

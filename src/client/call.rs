@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::CapacityError;
+use crate::capacity::CapacityError;
 use crate::wire::Fnv;
 use crate::wire::json::Raw;
 

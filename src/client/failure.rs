@@ -5,9 +5,10 @@ use core::fmt;
 use super::choice::{self, Abilities, FlowId, Means};
 use super::meaning::SessionImpact;
 use super::printable::Printable;
+use crate::text::Text;
+use crate::time::Millis;
 use crate::wire::error::AnyCode;
 use crate::wire::{AuthType, ChallengeBody};
-use crate::{Millis, Text};
 
 /// What the server said when it said no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

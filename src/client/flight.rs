@@ -9,7 +9,7 @@ use super::options::Client;
 use super::progress::Progress;
 use super::receive::{Answer, Received};
 use super::settle::Reply;
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 /// A guard for the time that a request is on its way. It is dropped where a future is
 /// cancelled or an error returned early: then the request counts as

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Secret;
+use crate::secret::Secret;
 use crate::wire::json::Raw;
 use crate::wire::{ThreepidCreds, UserIdentifier};
 

@@ -15,10 +15,11 @@
 use core::fmt::Write;
 
 use super::recalled::Recalled;
+use crate::capacity::CapacityError;
+use crate::text::Text;
 use crate::wire::error::{AnyCode, ErrorCode};
 use crate::wire::json::{self, Raw, Span};
 use crate::wire::{ChallengeBody, Parts, Stages};
-use crate::{CapacityError, Text};
 
 /// A text of at most `N` bytes.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -9,7 +9,7 @@
 //!  anything else, a proxy's 401 too ───────────► Keep
 //! ```
 
-use crate::Millis;
+use crate::time::Millis;
 use crate::wire::ParseError;
 use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
 

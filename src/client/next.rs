@@ -12,8 +12,8 @@ use super::progress::Progress;
 use super::prompt::{Open, Prompt, TokenRequest};
 use super::request::Request;
 use super::state::{Ended, Kind, MAX_AUTOMATIC, Phase, State, WaitReason};
-use crate::Timestamp;
 use crate::endpoint::threepid::Medium;
+use crate::time::Timestamp;
 use crate::wire::{AuthData, AuthType, ChallengeBody};
 
 /// What is to be done now.

@@ -4,7 +4,7 @@
 use alloc::{string::String, vec::Vec};
 
 use super::meaning::Credential;
-use crate::Millis;
+use crate::time::Millis;
 use crate::wire::AuthType;
 
 /// The application's side of a flow: the same for every call, and kept by nobody but it.

@@ -44,7 +44,7 @@ impl OwnedFailure {
     /// The error's code, if it is one that the specification has.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
-        match crate::wire::error::AnyCode::from(crate::Text::new(self.errcode.as_deref()?)) {
+        match crate::wire::error::AnyCode::from(crate::text::Text::new(self.errcode.as_deref()?)) {
             crate::wire::error::AnyCode::Known(code) => Some(code),
             _ => None,
         }

@@ -4,8 +4,10 @@ use core::fmt::{self, Write};
 
 use super::options::Patience;
 use super::state::State;
+use crate::secret::Secret;
+use crate::text::Text;
+use crate::time::Timestamp;
 use crate::wire::AuthType;
-use crate::{Secret, Text, Timestamp};
 
 /// A page to be opened for a stage that the application can't do itself.
 ///

@@ -11,7 +11,7 @@
 //! the application can't do. Addresses are only taken if they are of the web: an
 //! application hands them to the system, which would open a file or run a script as well.
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::json::{Raw, Reader};
 use crate::wire::{AuthType, ChallengeBody, ParseError, WebUrl};
 

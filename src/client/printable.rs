@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::Text;
+use crate::text::Text;
 
 /// A text of anybody's with its control, format and direction characters escaped as JSON
 /// escapes them: nothing moves the cursor, hides a part, or turns a line round.

@@ -13,9 +13,11 @@ use super::params::{self, Terms};
 use super::request::Request;
 use super::state::{Kind, State, stage_of};
 use crate::endpoint::threepid::Medium;
+use crate::secret::Secret;
+use crate::text::Text;
+use crate::time::Timestamp;
 use crate::wire::json::Raw;
 use crate::wire::{AuthData, AuthType, ChallengeBody, ThreepidCreds, UserIdentifier};
-use crate::{Secret, Text, Timestamp};
 
 /// A stage that the application answers.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use super::meaning::{self, SessionImpact};
 use super::options::Client;
 use super::progress::Progress;
 use super::state::{Ended, Kind, MAX_SAME, MAX_STEPS, Phase, State, WaitReason};
+use crate::time::{Millis, Timestamp};
 use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
 use crate::wire::json::Span;
 use crate::wire::{AuthType, ChallengeBody, Parts};
-use crate::{Millis, Timestamp};
 
 /// What came back for a request.
 #[derive(Clone, Copy)]

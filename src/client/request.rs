@@ -3,9 +3,8 @@
 use core::fmt::{self, Write};
 
 use super::call::{Call, CallName, Owner, Ticket};
-use crate::Secret;
-use crate::wire::json;
-use crate::wire::{Auth, AuthData, AuthType};
+use crate::secret::Secret;
+use crate::wire::{Auth, AuthData, AuthType, json};
 
 /// A request to be sent now, once. While it is on its way there is no other.
 ///

@@ -8,7 +8,7 @@ use super::options::Client;
 use super::progress::Progress;
 use super::receive::Answer;
 use super::state::Phase;
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 /// What a typed client's error was, as the server sent it. The body can be written anew
 /// from a value: the challenge with whatever `serde` makes of an SDK's type.

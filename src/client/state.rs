@@ -8,8 +8,8 @@ use super::meaning::SessionImpact;
 use super::options::Client;
 use super::recalled::Recalled;
 use crate::endpoint::threepid::Medium;
+use crate::time::{Millis, Timestamp};
 use crate::wire::{AuthType, ChallengeBody, Fnv};
-use crate::{Millis, Timestamp};
 
 /// Automatic requests in a row, with nothing from the application in between: the first
 /// one, a dummy, a request that only asks how things stand. More than these is a server

@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use super::register::MAX_USER_ID_LEN;
 use super::threepid::{Medium, Threepid};
-use crate::Text;
+use crate::text::Text;
 use crate::wire::{Locality, UserIdentifier};
 
 /// Longest [canonical name](UserIdentifier::canonical), in bytes.

@@ -12,9 +12,9 @@
 
 use core::fmt::{self, Write};
 
-use crate::Text;
 use crate::server::account::{AccountStatus, Event, Lifecycle};
 use crate::server::reference::UserRef;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{Locality, UserIdentifier};

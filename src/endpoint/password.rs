@@ -13,8 +13,8 @@ use core::fmt::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::checked::Checked;
-use crate::Secret;
 use crate::decode::Version;
+use crate::secret::Secret;
 use crate::server::call::{Call, Param, Params};
 use crate::server::digest::{BindingKey, ParamDigest, ParamName};
 use crate::server::endpoint::Endpoint;

@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::{AuthData, AuthType, Malformed, Raw, ThreepidCreds, UserIdentifier};
 

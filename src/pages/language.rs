@@ -1,6 +1,6 @@
 //! Which of several languages somebody prefers.
 
-use crate::Text;
+use crate::text::Text;
 
 /// A list of languages in the form of an [`Accept-Language`] header: `de-AT, de;q=0.8`.
 ///

@@ -8,7 +8,8 @@ use super::header::Needs;
 use super::position::{InLink, InText};
 use super::stage::hidden;
 use crate::endpoint::threepid::{Authorised, SubmitTokenRequest};
-use crate::{Secret, Text};
+use crate::secret::Secret;
+use crate::text::Text;
 
 /// The page that a validation link opens: what is about to be confirmed, everything that it
 /// can authorise (rule U23), one button, and nothing changed yet, because mail scanners

@@ -5,7 +5,7 @@ use core::fmt;
 use super::Form;
 use super::frame::Frame;
 use super::position::InScript;
-use crate::Text;
+use crate::text::Text;
 
 /// The [login fallback] page.
 ///

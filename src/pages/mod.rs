@@ -61,7 +61,7 @@ pub use stage::StagePage;
 
 use core::fmt::{self, Write};
 
-use crate::MatrixError;
+use crate::wire::error::MatrixError;
 use frame::Frame;
 use header::{Needs, Policy};
 

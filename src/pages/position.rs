@@ -9,7 +9,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::{WebUrl, turns_around};
 
 /// A value between tags.

@@ -12,12 +12,14 @@ use super::frame::{FOCUS, Frame};
 use super::header::Needs;
 use super::position::{InAttribute, InText};
 use super::{Languages, terms};
+use crate::secret::Secret;
 use crate::server::flows::TermsVersion;
 use crate::server::page::{PagePolicy, Visit};
 use crate::server::page_outcome::PageRefusal;
 use crate::server::sealed::SessionName;
+use crate::text::Text;
+use crate::wire::error::MatrixError;
 use crate::wire::{AuthType, Raw};
-use crate::{MatrixError, Secret, Text};
 
 /// The [fallback page] of a stage.
 ///

@@ -7,7 +7,7 @@ use core::fmt;
 use super::Languages;
 use super::frame::Frame;
 use super::position::{InAttribute, InLink, InText};
-use crate::Text;
+use crate::text::Text;
 use crate::wire::{Raw, WebUrl};
 
 /// One policy, in one language.

@@ -7,8 +7,9 @@ use ruma_common::thirdparty::Medium;
 use ruma_common::{OwnedClientSecret, OwnedSessionId};
 
 use super::{Encoded, Unconvertible};
+use crate::secret::Secret;
+use crate::text::Text;
 use crate::wire::{self, Auth, AuthData, AuthType, ThreepidCreds, UserIdentifier};
-use crate::{Secret, Text};
 
 /// The auth dict as ruma has it; `None` if there is none.
 ///

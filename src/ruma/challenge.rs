@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Unconvertible, errors};
-use crate::Text;
 use crate::server::respond::Challenge;
+use crate::text::Text;
 use crate::wire::ChallengeBody;
 use crate::wire::error::AnyCode;
 

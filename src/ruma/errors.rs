@@ -11,8 +11,9 @@ use ruma_common::api::error as theirs;
 use serde_json::{Map, Value};
 
 use super::Unconvertible;
+use crate::text::Text;
+use crate::time::Millis;
 use crate::wire::error::{AnyCode, ErrorBody, ErrorCode, MatrixError};
-use crate::{Millis, Text};
 
 /// The longest wait, in milliseconds, that ruma can write: the largest whole number that
 /// JavaScript has.

@@ -24,9 +24,10 @@ use crate::endpoint::password::ChangePasswordRequest;
 use crate::endpoint::register::{Kind, RegisterGuestRequest, RegisterRequest};
 use crate::endpoint::signing_keys::UploadSigningKeysRequest;
 use crate::endpoint::threepid::AddThreepidRequest;
+use crate::secret::Secret;
+use crate::text::Text;
 use crate::wire::Auth;
 use crate::wire::error::MatrixError;
-use crate::{Secret, Text};
 
 /// A body with nothing but its auth dict.
 #[derive(Serialize)]

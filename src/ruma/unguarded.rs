@@ -15,11 +15,11 @@ use serde::Serialize;
 
 use super::Encoded;
 use super::body::Convert;
-use crate::Text;
 use crate::endpoint::devices::UpdateDeviceRequest;
 use crate::endpoint::login::LoginRequest;
 use crate::endpoint::refresh::RefreshRequest;
 use crate::endpoint::threepid::{DeleteThreepidRequest, Medium, RequestTokenRequest};
+use crate::text::Text;
 use crate::wire::error::MatrixError;
 
 #[derive(Serialize)]

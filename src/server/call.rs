@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use super::digest::{ParamDigest, Target};
 use super::operation::{Operation, OperationFacts};
 use super::session::{SLOTS, SessionId};
-use crate::Secret;
+use crate::secret::Secret;
 use crate::wire::Auth;
 use crate::wire::error::MatrixError;
 

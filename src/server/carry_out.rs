@@ -4,7 +4,7 @@ use super::commit::{Change, Committed, HostChange};
 use super::drive::Changes;
 use super::operation::Operation;
 use super::store::{OwnerKey, Store};
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 impl<Op: Operation> Changes<'_, '_, Op> {
     /// Carries them out in a store that is written in the same transaction as the rest: what is
@@ -54,10 +54,10 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::Secret;
     use crate::endpoint::Checked;
     use crate::endpoint::password::PasswordStrength;
     use crate::endpoint::register::{RegisterRequest, Registration, StoredRegistration};
+    use crate::secret::Secret;
     use crate::server::account::{Account, Caller};
     use crate::server::digest::BindingKey;
     use crate::server::drive::{Guarded, Host, Loaded, Run, Stop, Verified, ready};

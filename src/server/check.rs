@@ -4,8 +4,9 @@
 use super::reference::{Reference, Subject, UserRef};
 use super::session::Proof;
 use super::verdict::{Evidence, StageFailure, Verdict};
+use crate::secret::Secret;
+use crate::text::Text;
 use crate::wire::{Locality, ThreepidCreds, UserIdentifier};
-use crate::{Secret, Text};
 
 /// A password to be checked: rules U7, U20.
 ///

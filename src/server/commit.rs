@@ -253,5 +253,5 @@ pub enum Committed {
     Lost,
     /// None of them is stored, and the transaction is undone, with what a verdict reserved in
     /// it: there is no room for the session until so much later.
-    Full(crate::Millis),
+    Full(crate::time::Millis),
 }

@@ -15,7 +15,7 @@ use super::page_outcome::PageOutcome;
 use super::question::Question;
 use super::reference::UserRef;
 use super::session::{Session, SessionId};
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 /// What a host found in the transaction that it has begun.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::digest::BindingKey;
 use super::grant::{Grant, Refusal};
 use super::operation::Operation;
 use super::seal::{SealedPassword, Sealer};
-use crate::Secret;
+use crate::secret::Secret;
 
 /// A request of a guarded endpoint that has been checked: what can be bound, kept and
 /// planned. The crate's own are [`Checked`](crate::endpoint::Checked); a host's own

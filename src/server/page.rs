@@ -27,7 +27,7 @@ use super::session::{Session, SessionId};
 use super::transition::answer::Answer;
 use super::transition::work::{Answered, Input, Request, Side, Todo, Work};
 use super::verdict::{Evidence, StageFailure, Verdict};
-use crate::Timestamp;
+use crate::time::Timestamp;
 use crate::wire::{AuthData, AuthType, Malformed, Raw};
 
 /// A policy as a page sees it. Which one, the session's

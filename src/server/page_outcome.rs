@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::verdict::StageFailure;
-use crate::Millis;
+use crate::time::Millis;
 use crate::wire::Malformed;
 use crate::wire::error::{ErrorCode, MatrixError};
 

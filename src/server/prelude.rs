@@ -29,5 +29,7 @@ pub use super::session::{Proof, Session, SessionId};
 pub use super::store::HashedStore;
 pub use super::store::{FixedStore, Lifetimes, NotStored, OwnerKey, Store};
 pub use super::verdict::{Evidence, StageFailure, Verdict};
+pub use crate::secret::Secret;
+pub use crate::text::Text;
+pub use crate::time::{Millis, Timestamp};
 pub use crate::wire::error::MatrixError;
-pub use crate::{Millis, Secret, Text, Timestamp};

@@ -6,7 +6,7 @@ use super::check::{AddressCheck, PasswordCheck};
 use super::operation::OperationId;
 use super::reference::{Reference, UserRef};
 use super::session::SessionId;
-use crate::Secret;
+use crate::secret::Secret;
 use crate::wire::json::Raw;
 use crate::wire::{StageId, UserIdentifier};
 

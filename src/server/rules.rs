@@ -1,6 +1,7 @@
 //! The switches of a policy: where the spec leaves room, and deployed servers differ.
 
-use crate::{Millis, StageOrder};
+use crate::server::flows::StageOrder;
+use crate::time::Millis;
 
 /// How sessions behave. The defaults are what the spec asks for or, where it is silent,
 /// what serves deployed clients best.

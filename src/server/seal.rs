@@ -11,7 +11,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::session::{Revision, SessionId};
-use crate::Secret;
+use crate::secret::Secret;
 use crate::wire::MAX_PASSWORD_LEN;
 
 const TAG_LEN: usize = 16;

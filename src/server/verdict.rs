@@ -2,7 +2,7 @@
 
 use super::reference::{Reference, Subject};
 use super::session::Proof;
-use crate::Millis;
+use crate::time::Millis;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::Raw;

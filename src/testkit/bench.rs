@@ -11,7 +11,8 @@ use super::host::{AccountFacts, Answer, Request, TestHost};
 use super::outside::Outside;
 use super::task::Task;
 use crate::server::rules::Rules;
-use crate::{Millis, Session};
+use crate::server::session::Session;
+use crate::time::Millis;
 
 /// What a scenario comes to: whether it is to run again, with the next wait.
 pub(super) type Ran = Result<bool, Violation>;

@@ -4,8 +4,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::host::{Answer, Endpoint, Request};
+use crate::server::session::SessionId;
+use crate::text::Text;
+use crate::wire::error::MatrixError;
 use crate::wire::{AuthType, ChallengeBody};
-use crate::{MatrixError, SessionId, Text};
 
 pub(super) const USER: &str = "alice";
 pub(super) const OLD: &str = "old-password-1";

@@ -5,8 +5,8 @@ use super::body::{Challenge, NEW, OLD, Script, TOKEN, USER};
 use super::duty::{Duty, Violation};
 use super::host::{Endpoint, TestHost};
 use crate::server::account::{Event, Lifecycle};
-use crate::wire::error::ErrorCode;
-use crate::{MatrixError, Millis};
+use crate::time::Millis;
+use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Every first request begins a session of its own, which is stored.
 pub(super) fn first_requests<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {

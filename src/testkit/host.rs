@@ -5,7 +5,7 @@ use core::future::Future;
 
 use crate::server::account::{AccountStatus, Event};
 use crate::server::exchange::HostKind;
-use crate::{Session, SessionId};
+use crate::server::session::{Session, SessionId};
 
 /// The endpoints that the kit calls, all by `POST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll};
 
-use crate::{Millis, Timestamp};
+use crate::time::{Millis, Timestamp};
 
 /// The clock and the entropy of a host under test. Clones share both.
 #[derive(Clone, Debug)]

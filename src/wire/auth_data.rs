@@ -6,7 +6,8 @@ use super::auth_type::AuthType;
 use super::identifier::{UserIdentifier, bounded_identifier};
 use super::json::{self, ObjectWriter, Raw};
 use super::malformed::{MAX_FIELD_LEN, Malformed, fitting, is_within};
-use crate::{Secret, Text};
+use crate::secret::Secret;
+use crate::text::Text;
 
 /// Longest password that is looked at, in bytes.
 ///

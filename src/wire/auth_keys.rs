@@ -9,7 +9,8 @@ use super::auth_type::AuthType;
 use super::identifier::{IdentifierSpans, UserIdentifier};
 use super::json::{self, Raw, Reader, Span, Table, table};
 use super::malformed::{Malformed, fitting, required};
-use crate::{Secret, Text};
+use crate::secret::Secret;
+use crate::text::Text;
 
 /// Where each key that any known stage reads goes; `type` may come last.
 mod slot {

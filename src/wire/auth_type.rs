@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Text;
+use crate::text::Text;
 
 /// Longest name of an auth type that a policy may have, in bytes.
 pub const MAX_AUTH_TYPE_LEN: usize = 96;

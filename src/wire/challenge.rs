@@ -5,8 +5,9 @@ use core::fmt::{self, Write};
 use super::flow_list::{FLOW_KEYS, FlowList, Stages};
 use super::json::{self, ObjectWriter, Raw, Span, Table, table};
 use super::{AuthType, ParseError};
+use crate::secret::Secret;
+use crate::text::Text;
 use crate::wire::error::{AnyCode, ErrorBody};
-use crate::{Secret, Text};
 
 /// A [401 body] as it came, read tolerantly: what a server left out, sent as `null` or
 /// sent as something else counts as absent, and the rest survives.

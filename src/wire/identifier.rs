@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 
 use super::json::{ObjectWriter, Span};
 use super::malformed::{MAX_FIELD_LEN, Malformed, is_within, required};
-use crate::Text;
+use crate::text::Text;
 
 /// Length of the country that a phone number is dialled from, in bytes.
 const MAX_COUNTRY_LEN: usize = 2;

@@ -1,7 +1,7 @@
 //! What is wrong with an auth dict that is well-formed JSON.
 
 use super::json::Span;
-use crate::Text;
+use crate::text::Text;
 
 /// Which key of an auth dict is at fault: `M_MISSING_PARAM` or `M_INVALID_PARAM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

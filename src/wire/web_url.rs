@@ -1,6 +1,6 @@
 //! Links that may be shown, followed and handed to a system: those of the web.
 
-use crate::Text;
+use crate::text::Text;
 
 /// A link that leads to a web page: `http` or `https`, and nothing else.
 ///

@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use crate::Text;
 use crate::endpoint::checked::Checked;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, MAX_FIELD_LEN, ParseError};

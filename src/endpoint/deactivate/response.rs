@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::ParseError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 

@@ -2,9 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use crate::Text;
 use crate::endpoint::checked::Checked;
 use crate::endpoint::login::check_device;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};

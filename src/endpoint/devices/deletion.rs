@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::delete::{DeleteDeviceRequest, DeleteDevicesRequest, DeviceIds, missing_devices};
-use crate::Text;
 use crate::decode::Version;
 use crate::endpoint::checked::Checked;
 use crate::server::call::{Call, Param, Params};
@@ -18,6 +17,7 @@ use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::{DeleteDevice, DeleteDevices};
 use crate::server::reference::UserRef;
 use crate::server::seal::Sealer;
+use crate::text::Text;
 
 /// Devices to be signed out, with their access and refresh tokens and pushers. One that
 /// the user does not have is passed over.
@@ -43,7 +43,7 @@ pub struct StoredDevices {
 
 /// Nobody names the user of a device but the access token.
 fn user_of<Op: crate::server::operation::Operation>(grant: &Grant<Op>) -> Result<UserRef, Refusal> {
-    grant.user().ok_or(Refusal::new(crate::MatrixError::missing_token()))
+    grant.user().ok_or(Refusal::new(crate::wire::error::MatrixError::missing_token()))
 }
 
 impl Endpoint for Checked<DeleteDeviceRequest<'_>> {

@@ -2,9 +2,10 @@
 
 use core::fmt::{self, Write};
 
+use crate::text::Text;
+use crate::time::Timestamp;
 use crate::wire::ParseError;
 use crate::wire::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
-use crate::{Text, Timestamp};
 
 /// One device: the answer to [`GET /devices/{deviceId}`], and an item of
 /// [`DevicesResponse`].

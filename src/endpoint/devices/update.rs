@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use crate::Text;
 use crate::endpoint::login::{DeviceIdUse, check_device, plan_device};
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 

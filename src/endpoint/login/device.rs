@@ -1,6 +1,6 @@
 //! The device of a login or a registration: rule L3.
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Longest device ID and device display name, in bytes. The spec sets none; without one

@@ -5,6 +5,7 @@
 use core::fmt::{self, Write};
 
 use crate::endpoint::checked::Checked;
+use crate::secret::Secret;
 use crate::server::call::Call;
 use crate::server::digest::BindingKey;
 use crate::server::endpoint::Endpoint;
@@ -12,10 +13,10 @@ use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::GetLoginToken;
 use crate::server::reference::UserRef;
 use crate::server::seal::Sealer;
+use crate::time::Millis;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{Auth, ParseError};
-use crate::{Millis, Secret};
 
 /// The body of a request for a login token. It has no parameters of its own.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,6 @@
 //! The types of login, and their names.
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// The one table: each type of login and its name on the wire.

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::login_type::LoginType;
 use super::request::{Attempt, LoginRequest};
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::MatrixError;
 use crate::wire::json::ObjectWriter;
 

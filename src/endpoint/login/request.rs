@@ -4,11 +4,12 @@ use core::fmt::{self, Write};
 
 use super::device::check_device;
 use super::login_type::LoginType;
+use crate::secret::Secret;
 use crate::server::check::PasswordCheck;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, AuthSpans, Malformed, UserIdentifier};
-use crate::{Secret, Text};
 
 /// Longest login token that is looked at, in bytes.
 ///

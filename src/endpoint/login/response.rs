@@ -2,9 +2,11 @@
 
 use core::fmt::{self, Write};
 
+use crate::secret::Secret;
+use crate::text::Text;
+use crate::time::Millis;
 use crate::wire::ParseError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
-use crate::{Millis, Secret, Text};
 
 /// The answer to a registration or a login.
 #[derive(Clone, Copy, Debug)]

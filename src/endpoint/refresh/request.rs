@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::Secret;
+use crate::secret::Secret;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 

@@ -2,9 +2,10 @@
 
 use core::fmt::{self, Write};
 
+use crate::secret::Secret;
+use crate::time::Millis;
 use crate::wire::ParseError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
-use crate::{Millis, Secret};
 
 /// The answer to a refresh.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use super::request::{RegisterRequest, Registration};
 use crate::decode::Version;
 use crate::endpoint::checked::Checked;
 use crate::endpoint::login::MAX_DEVICE_TEXT_LEN;
+use crate::secret::Secret;
 use crate::server::call::{Call, Param, Params};
 use crate::server::digest::{BindingKey, ParamName};
 use crate::server::endpoint::Endpoint;
@@ -16,8 +17,8 @@ use crate::server::operation::Register;
 use crate::server::reference::Reference;
 use crate::server::seal::{SealedPassword, Sealer};
 use crate::server::session::Proof;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::{Secret, Text};
 
 /// What a client says of its device.
 pub type DeviceText = heapless::String<MAX_DEVICE_TEXT_LEN>;

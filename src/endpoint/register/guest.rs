@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use crate::Text;
 use crate::endpoint::login::check_device;
+use crate::text::Text;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::MAX_USER_ID_LEN;
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// A localpart in the form that accounts have: rule R3.

@@ -6,13 +6,14 @@ use super::name::Localpart;
 use crate::endpoint::checked::Checked;
 use crate::endpoint::login::{LoginType, check_device};
 use crate::endpoint::password::PasswordStrength;
+use crate::secret::Secret;
 use crate::server::call::RefusedCall;
 use crate::server::grant::Refusal;
 use crate::server::operation::Register;
+use crate::text::Text;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError};
-use crate::{Secret, Text};
 
 /// The body of a registration.
 #[derive(Clone, Copy, Debug, Default)]

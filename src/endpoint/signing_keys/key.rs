@@ -1,6 +1,6 @@
 //! One cross-signing key as a client uploads it.
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::Reader;
 use crate::wire::{ParseError, Raw};

@@ -18,6 +18,7 @@ use super::rules::ValidationRules;
 use super::validation::Validation;
 use crate::decode::Version;
 use crate::endpoint::checked::Checked;
+use crate::secret::Secret;
 use crate::server::call::{Call, Param, Params};
 use crate::server::digest::{BindingKey, Digest, ParamName};
 use crate::server::endpoint::Endpoint;
@@ -25,10 +26,11 @@ use crate::server::grant::{Grant, Refusal};
 use crate::server::operation::AddThreepid;
 use crate::server::reference::UserRef;
 use crate::server::seal::Sealer;
+use crate::text::Text;
+use crate::time::Timestamp;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{AUTH, AUTH_SLOTS, Auth, AuthSpans, ParseError, is_session_text};
-use crate::{Secret, Text, Timestamp};
 
 /// The body of a request to add a 3PID.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,8 +2,8 @@
 
 use super::domain::Domain;
 use super::email;
-use crate::Text;
 use crate::stored::stored_by_name;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Most digits of a number, by E.164.

@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::address::Medium;
 use super::purpose::Purpose;
-use crate::CapacityError;
+use crate::capacity::CapacityError;
 use crate::server::flows::Flows;
 use crate::server::operation::{ChangePassword, Operation, OperationId, Register};
 use crate::wire::{AuthType, Fnv};

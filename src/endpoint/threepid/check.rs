@@ -1,8 +1,9 @@
 //! The bounds and forms that the bodies about validations share.
 
+use crate::secret::Secret;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 use crate::wire::{MAX_FIELD_LEN, WebUrl, is_session_text};
-use crate::{Secret, Text};
 
 /// Longest `client_secret`, `sid` or token, in characters of
 /// `[0-9a-zA-Z.=_-]`; the spec's own bound.

@@ -6,10 +6,10 @@ use super::authority::AddressAuthority;
 use super::purpose::Purpose;
 use super::rules::ValidationRules;
 use super::validation::{Phase, Validation};
-use crate::Timestamp;
 use crate::server::digest::Digest;
 use crate::server::operation::OperationId;
 use crate::server::reference::UserRef;
+use crate::time::Timestamp;
 
 /// What a claim came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The domain of e-mail addresses.
 
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Longest domain in bytes, as DNS allows it.

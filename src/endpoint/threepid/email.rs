@@ -2,7 +2,7 @@
 
 use super::domain::Domain;
 use super::invisible::is_invisible;
-use crate::Text;
+use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// Longest e-mail address, in bytes of its canonical form: what [RFC 5321] lets a mail

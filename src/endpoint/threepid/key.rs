@@ -3,7 +3,7 @@
 use super::address::Threepid;
 use super::purpose::Purpose;
 use super::validation::Validation;
-use crate::Secret;
+use crate::secret::Secret;
 use crate::server::digest::{BindingKey, Digest};
 use crate::server::reference::UserRef;
 use crate::server::session::SessionId;

@@ -5,9 +5,10 @@
 use core::fmt::{self, Write};
 
 use super::address::{Medium, Threepid};
+use crate::text::Text;
+use crate::time::Timestamp;
 use crate::wire::ParseError;
 use crate::wire::json::{self, Items, ObjectWriter, Raw, Span, Table, table};
-use crate::{Text, Timestamp};
 
 /// A 3PID of an account, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

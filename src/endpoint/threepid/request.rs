@@ -6,10 +6,11 @@ use super::address::{Medium, Threepid};
 use super::check::{check_secret, invalid, is_web_link, missing};
 use super::domain::Domain;
 use crate::endpoint::deactivate::check_id_server;
+use crate::secret::Secret;
+use crate::text::Text;
 use crate::wire::ParseError;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
-use crate::{Secret, Text};
 
 /// Longest phone number as typed, in bytes.
 const MAX_NUMBER_LEN: usize = 255;

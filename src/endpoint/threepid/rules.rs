@@ -1,6 +1,6 @@
 //! The bounds of a validation.
 
-use crate::Millis;
+use crate::time::Millis;
 
 /// How long validations live, and how many wrong tokens they take.
 #[derive(Clone, Debug, PartialEq, Eq)]

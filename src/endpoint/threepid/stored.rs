@@ -10,7 +10,8 @@ use crate::decode::DecodeError;
 use crate::server::digest::Digest;
 use crate::server::reference::UserRef;
 use crate::stored::{stored_as, stored_by_name};
-use crate::{Text, Timestamp};
+use crate::text::Text;
+use crate::time::Timestamp;
 
 /// The form's version.
 const VERSION: u8 = 2;

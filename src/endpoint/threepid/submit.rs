@@ -3,10 +3,11 @@
 use core::fmt::{self, Write};
 
 use super::check::{MAX_SECRET_LEN, check_secret, invalid, missing};
+use crate::secret::Secret;
+use crate::text::Text;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 use crate::wire::{ParseError, is_session_text};
-use crate::{Secret, Text};
 
 /// What comes back from the message: the body of [`POST /validate/email/submitToken`] at
 /// the homeserver's own `submit_url`, and the form that a link's page posts.

@@ -6,8 +6,8 @@ use super::key::TokenRequestKey;
 use super::rules::ValidationRules;
 use super::sending::Delivery;
 use super::validation::{Phase, Validation};
-use crate::Timestamp;
 use crate::server::digest::Digest;
+use crate::time::Timestamp;
 use crate::wire::error::{ErrorCode, MatrixError};
 
 /// What a `requestToken` came to.

@@ -5,9 +5,9 @@ use super::address::Threepid;
 use super::authority::{AddressAuthority, Authorised};
 use super::purpose::Purpose;
 use super::rules::ValidationRules;
-use crate::Timestamp;
 use crate::server::digest::Digest;
 use crate::server::reference::UserRef;
+use crate::time::Timestamp;
 
 /// The validation of an address: the value a host keeps under its `sid`, and finds again
 /// by [`TokenRequestKey::identity`](super::TokenRequestKey::identity).

@@ -20,9 +20,9 @@ use zeroize::ZeroizeOnDrop;
 
 use sip::Sip;
 
-use crate::Text;
 use crate::server::operation::Operation;
 use crate::server::reference::{Reference, UserRef};
+use crate::text::Text;
 use crate::wire::Fnv;
 
 /// The secret that digests are keyed with, for all sessions of one store.

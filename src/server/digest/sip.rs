@@ -2,7 +2,7 @@
 //! image of a microcontroller a general crate takes 800 bytes more, and more instructions
 //! for short pieces on any processor. A test compares it with that crate.
 
-use crate::Text;
+use crate::text::Text;
 
 /// A keyed hash in the making.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use super::sip::Sip;
 use super::{BindingKey, Digest};
-use crate::Text;
+use crate::text::Text;
 use crate::wire::json::Reader;
 use crate::wire::{ParseError, Raw};
 

@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 
+use crate::secret::Secret;
 use crate::server::account::{Account, Caller};
 use crate::server::commit::{Change, Committed, changes};
 use crate::server::digest::BindingKey;
@@ -20,8 +21,8 @@ use crate::server::store::Record;
 use crate::server::transition::end::Recalled;
 use crate::server::transition::work::Work;
 use crate::server::verdict::Verdict;
+use crate::time::Timestamp;
 use crate::wire::error::MatrixError;
-use crate::{Secret, Timestamp};
 
 /// What a host found in the transaction that it has begun.
 #[derive(Clone, Debug)]

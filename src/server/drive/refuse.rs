@@ -3,11 +3,11 @@
 use core::future::Future;
 
 use super::host::{Changes, Guarded, Host, Loaded, Stop};
-use crate::Timestamp;
 use crate::server::call::RefusedCall;
 use crate::server::endpoint::Endpoint;
 use crate::server::exchange::{Exchange, Incoming};
 use crate::server::respond::Respond;
+use crate::time::Timestamp;
 
 /// Ends a request whose parameters are refused before it can be checked: if it belongs to
 /// a session, other parameters may be sent there (rule U14).

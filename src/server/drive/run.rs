@@ -6,7 +6,6 @@ use core::marker::PhantomData;
 
 use super::host::{Changes, Guarded, Host, Loaded, Next, Stop, Verified};
 use super::step::{Admit, Answer, Granted, Performing, Repeat, Reply, Step};
-use crate::Timestamp;
 use crate::server::account::{Account, Caller};
 use crate::server::commit::Committed;
 use crate::server::digest::BindingKey;
@@ -19,6 +18,7 @@ use crate::server::session::{Revision, Session, SessionId};
 use crate::server::transition::asked::Decision;
 use crate::server::transition::end::Recalled;
 use crate::server::transition::work::{Todo, Work, Write};
+use crate::time::Timestamp;
 use crate::wire::error::MatrixError;
 
 /// One request of a guarded endpoint on its way.

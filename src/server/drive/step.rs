@@ -3,13 +3,13 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::Timestamp;
 use crate::server::endpoint::Endpoint;
 use crate::server::grant::{Exempt, Refusal};
 use crate::server::operation::Operation;
 use crate::server::reference::{Reference, Subject, UserRef};
 use crate::server::session::SessionId;
 use crate::server::transition::asked::Decision;
+use crate::time::Timestamp;
 
 /// What a handler is asked to do.
 #[must_use = "the request goes on only when it is done"]

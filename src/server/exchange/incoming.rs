@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 
 use super::kind::HostKind;
 use super::questions::{Exchange, Performing};
+use crate::secret::Secret;
 use crate::server::call::{Call, CallFacts, RefusedCall};
 use crate::server::flows::{Flows, Policy};
 use crate::server::operation::Operation;
@@ -12,8 +13,8 @@ use crate::server::rules::Rules;
 use crate::server::sealed::Naming;
 use crate::server::session::SessionId;
 use crate::server::transition::work::{Input, Request, Side, Todo, Work};
+use crate::time::Timestamp;
 use crate::wire::Auth;
-use crate::{Secret, Timestamp};
 
 /// A request that has come in, and all that its exchange works with.
 ///

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use crate::Text;
 use crate::server::sealed::{Sealing, SessionName};
+use crate::text::Text;
 
 /// What a host keeps sessions in that one transaction writes together with its accounts, such as
 /// the transaction of its database.

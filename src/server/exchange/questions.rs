@@ -3,7 +3,6 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::Timestamp;
 use crate::server::account::{Account, Caller};
 use crate::server::commit::{Change, Committed, changes};
 use crate::server::grant::{Exempt, Grant, Outcome, Refusal};
@@ -16,6 +15,7 @@ use crate::server::transition::asked::Decision;
 use crate::server::transition::end::Recalled;
 use crate::server::transition::work::{Admission, Todo, Work};
 use crate::server::verdict::Verdict;
+use crate::time::Timestamp;
 
 /// What to do next. Every question has its answers as methods, which give the next one.
 #[must_use = "a dropped exchange answers nobody"]

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::error::{PolicyError, StageName};
-use super::{Flow, Policy, TypeEntry};
+use super::policy::{Flow, Policy, TypeEntry};
 use crate::server::operation::{OperationId, Register, UploadSigningKeys};
 use crate::wire::json::{self, Raw};
 use crate::wire::{AuthType, Fnv, MAX_AUTH_TYPE_LEN, StageId};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{MAX_FLOWS, MAX_STAGES, MAX_TYPES};
+use super::limits::{MAX_FLOWS, MAX_STAGES, MAX_TYPES};
 use crate::wire::MAX_AUTH_TYPE_LEN;
 
 /// Why a policy was refused: what the operator has to change.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Text;
+use crate::text::Text;
 
 /// Which terms a policy presents, as their page's form says it has shown them. Rule U21.
 ///

@@ -9,8 +9,8 @@ use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305};
 
 use super::keys::{IdKey, Keys};
 use super::untouched::Untouched;
-use crate::Text;
 use crate::server::session::{SLOTS, Session, SessionId};
+use crate::text::Text;
 
 /// The version of the text. Another one is not read.
 const VERSION: u8 = 1;

@@ -1,11 +1,11 @@
 //! An untouched session as bytes, as few as hold it.
 
 use super::untouched::Untouched;
-use crate::Timestamp;
 use crate::server::digest::Target;
 use crate::server::operation::OperationId;
 use crate::server::reference::{Subject, UserRef};
 use crate::server::session::SLOTS;
+use crate::time::Timestamp;
 
 // What is absent takes no room: an ID is to be short. The first byte says what there is.
 const CALLER: u8 = 1;

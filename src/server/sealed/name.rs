@@ -3,8 +3,8 @@
 use core::fmt;
 
 use super::Untouched;
-use crate::Text;
 use crate::server::session::{Session, SessionId};
+use crate::text::Text;
 
 /// A session as its client, or the address of a page, names it: its ID, and whatever else
 /// the text holds.

@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::name::{SealedName, SessionName};
 use super::{Keys, Tail, open, seal};
-use crate::Text;
 use crate::server::call::Params;
 use crate::server::session::{Session, SessionId};
+use crate::text::Text;
 
 /// What a host seals its session IDs with, if it does.
 #[derive(Clone, Copy)]

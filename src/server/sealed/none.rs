@@ -3,8 +3,8 @@
 use core::convert::Infallible;
 use core::marker::PhantomData;
 
-use crate::Text;
 use crate::server::session::{SLOTS, Session, SessionId};
+use crate::text::Text;
 
 #[derive(Clone, Copy)]
 pub(super) struct Keys<'k> {

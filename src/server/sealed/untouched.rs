@@ -1,10 +1,10 @@
 //! A session nothing has happened to: all that has to be read back of one that was not stored.
 
-use crate::Timestamp;
 use crate::server::digest::Target;
 use crate::server::operation::OperationId;
 use crate::server::reference::Subject;
 use crate::server::session::{SLOTS, Session};
+use crate::time::Timestamp;
 
 /// A session of which no stage has passed, failed or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

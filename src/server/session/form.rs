@@ -56,13 +56,13 @@ mod compact {
     use alloc::boxed::Box;
 
     use super::Form;
-    use crate::Timestamp;
     use crate::server::digest::Target;
     use crate::server::operation::OperationId;
     use crate::server::reference::UserRef;
     use crate::server::session::passed::{Passed, Place};
     use crate::server::session::revision::Revision;
     use crate::server::session::value::{Phase, SLOTS, Session};
+    use crate::time::Timestamp;
 
     /// All of a session, and a place on the heap only for each stage that has passed and for
     /// what it waits for.

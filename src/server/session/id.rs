@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Text;
+use crate::text::Text;
 
 /// A session ID. Whoever holds it holds the session: it is redacted in `Debug` and
 /// leaves only through [`expose`](Self::expose).

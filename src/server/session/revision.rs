@@ -1,7 +1,7 @@
 //! How often a session has been changed.
 
 use super::id::SessionId;
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 /// How often a session has been changed, counted from where its store had it first. A change is
 /// stored only against the revision it was computed from.

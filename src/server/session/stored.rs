@@ -1,17 +1,17 @@
 //! The serialised form of a session: versioned, and checked as a whole when read back.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::passed::Passed;
 use super::proof::Proof;
 use super::revision::Revision;
 use super::value::{Phase, SLOTS, Session};
-use crate::Timestamp;
 use crate::decode::DecodeError;
 use crate::server::digest::Target;
 use crate::server::flows::MAX_STAGES;
 use crate::server::operation::OperationId;
 use crate::server::reference::{Reference, Subject, UserRef};
+use crate::time::Timestamp;
 use crate::wire::StageId;
 
 /// The form's version. Another one is refused: a session read wrongly is worse than a
@@ -20,7 +20,7 @@ const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Session", deny_unknown_fields)]
-pub(super) struct Stored {
+struct Stored {
     version: u8,
     revision: Revision,
     operation: OperationId,
@@ -54,19 +54,31 @@ enum StoredPhase {
     Ended,
 }
 
+impl Serialize for Session {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Stored::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Session {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Stored::deserialize(deserializer)?.try_into().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(all(feature = "testkit", target_has_atomic = "64"))]
 impl Session {
     /// Its serialised form, said to be of that version.
     pub(crate) fn of_version(&self, version: u8) -> impl Serialize {
-        Stored { version, ..Stored::from(self.clone()) }
+        Stored { version, ..Stored::from(self) }
     }
 
     /// The version after today's.
     pub(crate) const LATER: u8 = VERSION.saturating_add(1);
 }
 
-impl From<Session> for Stored {
-    fn from(session: Session) -> Self {
+impl From<&Session> for Stored {
+    fn from(session: &Session) -> Self {
         let stages = session.passed.stages().iter().copied();
         let (stage, reference) = session.passed.next().unwrap_or_default();
         Self {

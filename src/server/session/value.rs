@@ -9,8 +9,8 @@ use crate::server::digest::Target;
 use crate::server::operation::OperationId;
 use crate::server::reference::{Reference, Subject, UserRef};
 use crate::server::rules::Rules;
+use crate::time::{CLOCK_TOLERANCE, Millis, Timestamp};
 use crate::wire::StageId;
-use crate::{CLOCK_TOLERANCE, Millis, Timestamp};
 
 /// How many parameters of a call a session can bind.
 pub(crate) const SLOTS: usize = 3;
@@ -22,8 +22,7 @@ pub(crate) const SLOTS: usize = 3;
 /// It serialises with `serde`, names its format's version, and is checked when read back.
 /// It does not hold its own [`SessionId`](super::SessionId); that is the key it is stored
 /// under.
-#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(into = "super::stored::Stored", try_from = "super::stored::Stored")]
+#[derive(Clone, PartialEq, Eq)]
 // In this order: the short instructions of a small processor reach a few bytes from where a
 // value begins, and the flags are looked at most.
 #[repr(C)]

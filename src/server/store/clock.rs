@@ -20,7 +20,7 @@
 //! A time that is late by up to a minute is taken for what it is wherever it comes. One
 //! that is later adds nothing either, and no span is counted twice for it.
 
-use crate::{Millis, Timestamp};
+use crate::time::{Millis, Timestamp};
 
 #[derive(Debug)]
 pub(super) struct Clock {

@@ -1,8 +1,8 @@
 //! What goes in and comes out where a database keeps the sessions.
 
-use crate::Session;
 use crate::server::commit::Committed;
 use crate::server::digest::Digest;
+use crate::server::session::Session;
 
 /// How many sessions there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,7 @@ use super::record::Record;
 use super::slab::{Gone, Slab};
 use super::slot::Slots;
 use super::table::Table;
-use crate::SessionId;
-use crate::server::session::Form;
+use crate::server::session::{Form, SessionId};
 
 /// See [`Store::end_open`](super::Store::end_open).
 pub(super) struct EndOpen<'s, S, T, O, F> {

@@ -6,8 +6,8 @@ use super::queue::Queue;
 use super::slab::{Gone, Slab};
 use super::slot::Slots;
 use super::table::Table;
-use crate::Timestamp;
 use crate::server::session::Form as _;
+use crate::time::Timestamp;
 
 impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Gone<S::Kept>> {

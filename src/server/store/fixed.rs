@@ -20,8 +20,8 @@ use super::record::Record;
 use super::slab::Slab;
 use super::slot::{Slot, Slots};
 use super::table::Table;
-use crate::server::session::Revision;
-use crate::{Session, SessionId, Timestamp};
+use crate::server::session::{Revision, Session, SessionId};
+use crate::time::Timestamp;
 
 /// A store of at most `N` sessions that needs no heap.
 ///
@@ -149,9 +149,10 @@ impl<const N: usize> Table for Buckets<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::rules::Rules;
     use crate::server::store::interface::Store;
     use crate::server::store::testing::session;
-    use crate::{Millis, Rules};
+    use crate::time::Millis;
 
     const LIFETIMES: Lifetimes = Lifetimes::new(Millis::from_secs(900), Millis::from_secs(60));
 

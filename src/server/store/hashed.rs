@@ -25,8 +25,8 @@ use super::slab::Slab;
 use super::slot::{Slot, Slots};
 use super::table::Table;
 use super::trees::Trees;
-use crate::server::session::{Compact, Revision};
-use crate::{Session, SessionId, Timestamp};
+use crate::server::session::{Compact, Revision, Session, SessionId};
+use crate::time::Timestamp;
 
 /// A store on the heap that grows to a limit.
 ///

@@ -4,8 +4,8 @@ use super::outcome::{NotStored, Stored};
 use super::owner::OwnerKey;
 use super::record::Record;
 use crate::server::commit::{Change, Put, SessionChanges};
-use crate::server::session::{Proof, Revision};
-use crate::{Session, SessionId, Timestamp};
+use crate::server::session::{Proof, Revision, Session, SessionId};
+use crate::time::Timestamp;
 
 /// Where sessions are kept between two requests.
 ///

@@ -1,6 +1,8 @@
 //! How long a store keeps sessions.
 
-use crate::{CLOCK_TOLERANCE, Millis, Rules, Session, Timestamp};
+use crate::server::rules::Rules;
+use crate::server::session::Session;
+use crate::time::{CLOCK_TOLERANCE, Millis, Timestamp};
 
 /// How long a store keeps sessions.
 ///

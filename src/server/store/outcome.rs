@@ -4,7 +4,8 @@ use core::fmt;
 
 use super::record::Record;
 use crate::server::commit::Committed;
-use crate::{Millis, SessionId};
+use crate::server::session::SessionId;
+use crate::time::Millis;
 
 /// A session was stored.
 #[derive(PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::owner::OwnerKey;
-use crate::Session;
+use crate::server::session::Session;
 
 /// A session and what the host keeps beside it.
 #[derive(Clone, PartialEq, Eq)]

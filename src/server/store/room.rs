@@ -14,8 +14,8 @@ use super::owners::Owners;
 use super::slab::{Gone, Slab};
 use super::slot::Slots;
 use super::table::Table;
-use crate::Millis;
 use crate::server::session::Worth;
+use crate::time::Millis;
 
 impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     /// Takes out at most one session, so that there is room for one of the owner's; or

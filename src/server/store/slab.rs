@@ -11,9 +11,8 @@ use super::queue::{Lane, Queue};
 use super::record::Record;
 use super::slot::{Item, Slots};
 use super::table::{Table, hash};
-use crate::server::session::Worth;
-use crate::server::session::{Form, Revision};
-use crate::{Session, SessionId, Timestamp};
+use crate::server::session::{Form, Revision, Session, SessionId, Worth};
+use crate::time::Timestamp;
 
 /// What left a store, under the ID it had.
 pub(super) type Gone<K> = (SessionId, Record<K>);
@@ -240,7 +239,7 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Rules;
+    use crate::server::rules::Rules;
     use crate::server::store::testing::session;
 
     #[test]

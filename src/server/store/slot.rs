@@ -8,8 +8,8 @@ use super::owner::OwnerKey;
 use super::record::Record;
 #[cfg(all(test, feature = "alloc"))]
 use crate::server::session::Compact;
-use crate::server::session::{Form, Worth};
-use crate::{SessionId, Timestamp};
+use crate::server::session::{Form, SessionId, Worth};
+use crate::time::Timestamp;
 
 /// A session as it stands in its slot.
 pub(super) struct Item<K, F> {
@@ -108,7 +108,7 @@ pub(super) trait Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Session;
+    use crate::server::session::Session;
 
     #[test]
     fn a_slot_adds_little_to_its_session() {

@@ -1,7 +1,7 @@
 //! How a slot is found by a hash: by its session's ID, or by its owner's key.
 
 use super::index::Index;
-use crate::SessionId;
+use crate::server::session::SessionId;
 
 /// Slots by 64 bits each that are spread evenly.
 pub(super) trait Table {

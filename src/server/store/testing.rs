@@ -5,11 +5,15 @@ use super::slot::{Slot, Slots};
 #[cfg(feature = "alloc")]
 use super::{owner::OwnerKey, slot::Item};
 use crate::server::account::Caller;
+use crate::server::call::Call;
 use crate::server::commit::{Change, Put};
 use crate::server::exchange::{Exchange, HostKind, Incoming};
+use crate::server::flows::Flows;
 use crate::server::operation::ChangePassword;
+use crate::server::rules::Rules;
+use crate::server::session::{Session, SessionId};
+use crate::time::Timestamp;
 use crate::wire::Auth;
-use crate::{Call, Flows, Rules, Session, SessionId, Timestamp};
 
 /// At most `N` slots.
 pub(super) struct Few<const N: usize>(heapless::Vec<Slot<(), Session>, N>);

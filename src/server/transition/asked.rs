@@ -4,12 +4,12 @@
 use super::answer::Answer;
 use super::end::Recalled;
 use super::work::{Admission, Answered, Todo, Work};
-use crate::Timestamp;
 use crate::server::commit::Committed;
 use crate::server::grant::{Exempt, Outcome, Refusal};
 use crate::server::operation::UploadSigningKeys;
 use crate::server::reference::Subject;
 use crate::server::verdict::Verdict;
+use crate::time::Timestamp;
 
 /// Whether a call is let in.
 #[derive(Clone, Copy)]
@@ -115,11 +115,14 @@ mod tests {
     use crate::server::call::Call;
     use crate::server::commit::MAX_LOST_COMMITS;
     use crate::server::exchange::{Exchange, HostKind, Incoming};
+    use crate::server::flows::Flows;
     use crate::server::operation::ChangePassword;
     use crate::server::reference::{Subject, UserRef};
     use crate::server::respond::Respond;
+    use crate::server::rules::Rules;
+    use crate::server::session::SessionId;
+    use crate::time::Timestamp;
     use crate::wire::Auth;
-    use crate::{Flows, Rules, SessionId, Timestamp};
 
     /// Rule U25: the call fails. Every commit is lost, as with an ID that is taken each time.
     #[test]

@@ -4,9 +4,9 @@ use super::answer::Answer;
 use super::work::{Admission, Leaving, Todo, Work, Write};
 use crate::server::grant::{Outcome, Refusal};
 use crate::server::session::Phase;
+use crate::time::{Millis, Timestamp};
 use crate::wire::StageId;
 use crate::wire::error::MatrixError;
-use crate::{Millis, Timestamp};
 
 impl<'r> Work<'r> {
     /// Every stage has passed.

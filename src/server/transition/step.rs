@@ -3,13 +3,13 @@
 use super::answer::Answer;
 use super::locate::Located;
 use super::work::{Admission, Answered, Input, Side, Todo, Work, Write};
-use crate::Timestamp;
 use crate::server::account::{Account, Caller};
 use crate::server::operation::Replayable;
 use crate::server::reference::{Subject, UserRef};
 use crate::server::rules::UnknownSession;
 use crate::server::session::{Phase, Revision, Session};
 use crate::server::verdict::Verdict;
+use crate::time::Timestamp;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
 

@@ -1,7 +1,6 @@
 //! All that one request works with, from its arrival to its answer.
 
 use super::answer::Answer;
-use crate::Timestamp;
 use crate::server::call::CallFacts;
 use crate::server::flows::Policy;
 use crate::server::lost::LostCommits;
@@ -11,6 +10,7 @@ use crate::server::rules::Rules;
 use crate::server::sealed::{Naming, Tombstone};
 use crate::server::session::{Passed, Proof, Revision, SLOTS, Session, SessionId};
 use crate::server::verdict::Verdict;
+use crate::time::Timestamp;
 use crate::wire::error::MatrixError;
 use crate::wire::{AuthData, Malformed, StageId};
 

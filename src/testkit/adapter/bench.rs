@@ -10,9 +10,9 @@ use super::promise::{Breach, Promise, Report};
 use super::sessions::id;
 use super::store::{Effort, Found, TestStore};
 use crate::server::commit::{Change, Committed, Put, SessionChanges};
-use crate::server::session::Revision;
+use crate::server::session::{Revision, Session};
 use crate::server::store::{Done, Gone, Lifetimes, OwnerKey};
-use crate::{Millis, Session, Timestamp};
+use crate::time::{Millis, Timestamp};
 
 /// What a scenario comes to.
 pub(super) type Ran = Result<(), Breach>;

@@ -6,9 +6,9 @@ use super::bench::{Bench, Ran, put, remove};
 use super::promise::{Breach, Promise};
 use super::sessions::{failed, id, new, proved};
 use super::store::{Found, TestStore};
-use crate::Millis;
 use crate::server::commit::{Change, Committed, SessionChanges};
 use crate::server::store::OwnerKey;
+use crate::time::Millis;
 
 /// How often an answer is asked for after a cut, and how long is waited in between.
 const MOST_TRIES: usize = 100;

@@ -11,7 +11,7 @@ use super::sessions::{claimed, consumed, id, new, proved, reopened};
 use super::store::TestStore;
 use crate::server::commit::Committed;
 use crate::server::store::Lifetimes;
-use crate::{Millis, Timestamp};
+use crate::time::{Millis, Timestamp};
 
 /// Short enough to be waited for.
 pub(super) const SHORT: Lifetimes = Lifetimes::new(Millis::new(1_200), Millis::new(500));

@@ -9,9 +9,8 @@ use super::promise::Promise;
 use super::reference::{Expected, Put, Reference};
 use super::sessions::{claimed, consumed, dummy, failed, id, mix, new, proved, reopened};
 use super::store::TestStore;
-use crate::Session;
 use crate::server::commit::{self, Change, Committed};
-use crate::server::session::{Revision, Worth};
+use crate::server::session::{Revision, Session, Worth};
 use crate::server::store::Limits;
 
 /// Small, so that most sessions have to make room.

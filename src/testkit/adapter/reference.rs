@@ -4,8 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::store::Found;
-use crate::Session;
-use crate::server::session::{Revision, Worth};
+use crate::server::session::{Revision, Session, Worth};
 use crate::server::store::Limits;
 
 /// A session of the reference.

@@ -7,8 +7,9 @@ use super::promise::{Breach, Promise};
 use super::sessions::{claimed, consumed, dummy, new, proved};
 use super::store::TestStore;
 use crate::server::commit::Committed;
+use crate::server::session::Session;
 use crate::server::store::Done;
-use crate::{Millis, Session};
+use crate::time::Millis;
 
 /// How far a session has come.
 #[derive(Clone, Copy)]

@@ -3,9 +3,9 @@
 use crate::server::digest::Target;
 use crate::server::operation::{ChangePassword, OperationId};
 use crate::server::reference::{Reference, Subject, UserRef};
-use crate::server::session::{Phase, Proof};
+use crate::server::session::{Phase, Proof, Session, SessionId};
+use crate::time::Timestamp;
 use crate::wire::AuthType;
-use crate::{Session, SessionId, Timestamp};
 
 /// The ID of session number `number`, spread as entropy is.
 pub(super) fn id(number: u64) -> SessionId {

@@ -7,8 +7,9 @@ use core::future::Future;
 
 use crate::server::commit::SessionChanges;
 use crate::server::digest::Digest;
+use crate::server::session::{Session, SessionId};
 use crate::server::store::{Done, Gone, OwnerKey};
-use crate::{Millis, Session, SessionId, Timestamp};
+use crate::time::{Millis, Timestamp};
 
 /// A session as it was found.
 #[derive(Clone, PartialEq, Eq)]

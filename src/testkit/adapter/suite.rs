@@ -7,7 +7,7 @@ use super::bench::Bench;
 use super::promise::{Broken, Report};
 use super::store::{Effort, TestStore};
 use super::{contention, cuts, expiry, random, room, versions, writes};
-use crate::Rules;
+use crate::server::rules::Rules;
 use crate::server::store::{Lifetimes, Limits};
 
 const ROOMY: Limits = Limits { all: 10_000, per_owner: 1_000 };

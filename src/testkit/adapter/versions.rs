@@ -6,8 +6,8 @@ use super::bench::{Bench, Ran, put};
 use super::promise::Promise;
 use super::sessions::{id, new, proved};
 use super::store::TestStore;
-use crate::Session;
 use crate::server::commit::Committed;
+use crate::server::session::Session;
 use crate::server::store::Gone;
 
 /// A value of another version is no session, takes up its place, and is handed back unread.

@@ -7,8 +7,8 @@ use super::bench::{Bench, Ran, put, remove};
 use super::promise::Promise;
 use super::sessions::{claimed, consumed, failed, id, new, proved, reopened};
 use super::store::TestStore;
-use crate::Session;
 use crate::server::commit::{Change, Committed, Put};
+use crate::server::session::Session;
 
 /// Every kind of session comes back as it was stored, and none under another ID.
 pub(super) async fn round_trip<S: TestStore>(bench: &Bench<'_, S>) -> Ran {

@@ -3,9 +3,10 @@
 use core::fmt::{self, Write};
 
 use super::{AnyCode, ErrorCode};
+use crate::text::Text;
+use crate::time::Millis;
 use crate::wire::ParseError;
 use crate::wire::json::{self, Raw, Span, Table, table};
-use crate::{Millis, Text};
 
 /// A standard error body as it came, read tolerantly.
 ///

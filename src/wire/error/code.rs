@@ -2,8 +2,15 @@
 
 use core::fmt;
 
-use super::fault::CodeFacts;
-use crate::Text;
+use crate::text::Text;
+
+/// What the one table of codes says about a code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CodeFacts {
+    pub(crate) code: ErrorCode,
+    pub(crate) name: &'static str,
+    pub(crate) status: u16,
+}
 
 /// The one table: a code's variant, its name, and the status it comes with.
 macro_rules! error_codes {

@@ -1,6 +1,6 @@
 //! A code and its sentence.
 
-use super::ErrorCode;
+use super::code::{CodeFacts, ErrorCode};
 
 /// What an error says. What belongs to the code is looked up where the value is made, which
 /// is mostly when the crate is compiled: an image has the codes that it uses, and no table
@@ -9,14 +9,6 @@ use super::ErrorCode;
 pub(crate) struct Fault {
     facts: &'static CodeFacts,
     pub(crate) message: &'static str,
-}
-
-/// What the one table of codes says about a code.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CodeFacts {
-    pub(crate) code: ErrorCode,
-    pub(crate) name: &'static str,
-    pub(crate) status: u16,
 }
 
 impl Fault {

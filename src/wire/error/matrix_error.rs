@@ -4,9 +4,10 @@ use core::fmt::{self, Write};
 
 use super::ErrorCode;
 use super::fault::Fault;
+use crate::text::Text;
+use crate::time::Millis;
 use crate::wire::ParseError;
 use crate::wire::json::ObjectWriter;
-use crate::{Millis, Text};
 
 /// An answer that says no: data for the peer, complete with its HTTP status.
 ///

@@ -25,7 +25,8 @@ mod tests {
     use std::string::String;
 
     use super::*;
-    use crate::{Millis, Text};
+    use crate::text::Text;
+    use crate::time::Millis;
 
     #[test]
     fn every_code_is_read_back_by_its_name_and_no_name_occurs_twice() {

@@ -1,9 +1,10 @@
 //! The pull reader.
 
+use super::limits::{MAX_DEPTH, MAX_OPEN_KEYS};
+use super::raw::Raw;
 use super::scan::{after_scalar, after_space, string, token};
 use super::span::Span;
-use super::{MAX_DEPTH, MAX_OPEN_KEYS, Raw};
-use crate::Text;
+use crate::text::Text;
 use crate::wire::ParseError;
 
 /// The cursor. Methods leave it behind the value they read, white space skipped.

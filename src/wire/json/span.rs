@@ -1,8 +1,10 @@
 //! Where a value stands in its body.
 
-use super::Raw;
+use super::raw::Raw;
+use crate::secret::Secret;
+use crate::text::Text;
+use crate::time::Millis;
 use crate::wire::ParseError;
-use crate::{Millis, Secret, Text};
 
 /// Where a value stands in its body, or that there is none.
 ///

@@ -1,7 +1,7 @@
 //! Which keys an object has.
 
 use super::scan::{behind_strings, string};
-use crate::Text;
+use crate::text::Text;
 
 /// What the value of a key may be; `null` counts as no value, whatever it may be.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use core::fmt::{self, Write};
 
-use super::Raw;
+use super::raw::Raw;
 use super::scan::after_plain;
-use crate::{Secret, Text};
+use crate::secret::Secret;
+use crate::text::Text;
 
 /// Writes `text` as a JSON string, quotes included.
 ///
