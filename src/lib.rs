@@ -169,6 +169,8 @@
 //! - **`seal`** (default): parameters that may hold a password are sealed with the session's
 //!   ID before they are stored, by XChaCha20-Poly1305. Without it, a host that stores them
 //!   hashes the password first.
+//! - **`sealed`**: a session that nothing has happened to is held by its ID, which the host seals
+//!   with a key of its own, and takes no place in a store: see [`server::sealed`]. It brings `seal`.
 //! - **`http`**: access tokens and answers in the types of the `http` crate, which axum and hyper
 //!   share, in the module `http`. It brings `alloc`, and `std`, which that crate needs.
 //! - **`testkit`**: `testkit`, which drives a host's handlers through every question and
@@ -227,7 +229,6 @@
 //! - **Rooms, events, federation.**
 //! - **Verifying signatures** of cross-signing keys, which takes an implementation of
 //!   Ed25519: see [`endpoint::signing_keys`].
-//! - Not yet: sessions sealed into their own ID.
 //!
 //! [User-Interactive Authentication]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api
 #![cfg_attr(docsrs, feature(doc_cfg))]
