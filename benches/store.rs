@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
-use matrix_uia::server::commit::{Change, Committed, Put};
+use matrix_uia::server::commit::{Committed, Put, SessionChanges};
 use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
@@ -173,7 +173,7 @@ impl Server {
     fn insert_of(&mut self, owner: u64, begun: &Commit<'_, 'static, ChangePassword>) -> bool {
         // As even as the digest that it is. Zero is nobody.
         let (owner, now) = (OwnerKey::from_u64(scatter(owner + 1)), self.now());
-        let stored = self.store.commit(begun.changes(), None, owner, now).unwrap();
+        let stored = self.store.commit(begun.session_changes(), None, owner, now).unwrap();
         self.made += 1;
         stored.evicted.is_some()
     }
@@ -203,7 +203,7 @@ impl Server {
         let Exchange::Commit(commit) = load.found(session.as_ref(), caller(), now) else {
             panic!("a commit is due")
         };
-        let stored = self.store.commit(commit.changes(), None, OwnerKey::NOBODY, now).unwrap();
+        let stored = self.store.commit(commit.session_changes(), None, OwnerKey::NOBODY, now).unwrap();
         assert!(stored.evicted.is_none());
         let Exchange::Respond(respond) = commit.committed(Committed::Stored) else {
             panic!("a challenge is due")
@@ -274,9 +274,10 @@ fn stores(criterion: &mut Criterion) {
                 let id = id(chance.next() % size);
                 let session = server.store.load(&id).unwrap().session.clone();
                 let expected = Some(session.revision());
-                let put = Change::Put(Put { id, expected, session: &session, keep: false });
+                let put = Some(Put { id, expected, session: &session, keep: false });
+                let changes = SessionChanges { put, remove: None };
                 let now = server.now();
-                black_box(server.store.commit([put], None, OwnerKey::NOBODY, now)).unwrap()
+                black_box(server.store.commit(changes, None, OwnerKey::NOBODY, now)).unwrap()
             });
         });
 

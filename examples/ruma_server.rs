@@ -131,7 +131,8 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
         stored: Option<&StoredPasswordChange>,
     ) -> Result<Committed, MatrixError> {
         let now = self.now();
-        let committed = self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now);
+        let committed =
+            self.sessions.commit(changes.session_changes(), stored.cloned(), OwnerKey::NOBODY, now);
         Ok(committed.map_or_else(Committed::from, |_| Committed::Stored))
     }
 }

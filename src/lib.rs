@@ -114,7 +114,7 @@
 //!         }
 //!         Exchange::Repeat(repeat) => repeat.repeated(),
 //!         Exchange::Commit(commit) => {
-//!             let stored = store.commit(commit.changes(), None, OwnerKey::NOBODY, now);
+//!             let stored = store.commit(commit.session_changes(), None, OwnerKey::NOBODY, now);
 //!             commit.committed(stored.map_or_else(Committed::from, |_| Committed::Stored))
 //!         }
 //!         Exchange::Respond(respond) => break respond,

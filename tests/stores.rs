@@ -20,7 +20,7 @@ mod sessions;
 mod worth;
 
 use matrix_uia::Millis;
-use matrix_uia::server::commit::{Change, Put};
+use matrix_uia::server::commit::{Put, SessionChanges};
 use matrix_uia::server::reference::UserRef;
 use matrix_uia::server::store::{Bound, FixedStore, Lifetimes, NotStored, OwnerKey, Store};
 
@@ -152,7 +152,10 @@ fn what_is_stored_is_found<K: Kind>() {
 fn what_is_kept_beside_it_stays_until_replaced<K: Kind>() {
     let mut store = K::new::<4>();
     let first = session(id(1), at(0));
-    let put = |expected, session, keep| [Change::Put(Put { id: id(1), expected, session, keep })].into_iter();
+    let put = |expected, session, keep| SessionChanges {
+        put: Some(Put { id: id(1), expected, session, keep }),
+        remove: None,
+    };
     let owner = OwnerKey::NOBODY;
     assert_eq!(store.commit(put(None, &first, false), Some(9), owner, at(0)).unwrap().evicted, None);
     assert_eq!(store.load(&id(1)).unwrap().kept, &0, "the default");
@@ -165,7 +168,10 @@ fn what_is_kept_beside_it_stays_until_replaced<K: Kind>() {
     assert_eq!(store.load(&id(1)).unwrap().kept, &7);
     assert_eq!(store.remove(&id(1)).unwrap().kept, 7);
 
-    assert_eq!(store.commit([].into_iter(), Some(8), owner, at(0)).unwrap().evicted, None);
+    assert_eq!(
+        store.commit(SessionChanges { put: None, remove: None }, Some(8), owner, at(0)).unwrap().evicted,
+        None
+    );
     assert!(store.is_empty());
 }
 
@@ -174,8 +180,8 @@ fn a_commit_is_carried_out_as_a_whole<K: Kind>() {
     store.open(1, 0);
     let (old, fresh) = (store.session(1), session(id(2), at(1)));
     let restart = |expected| {
-        let put = Change::Put(Put { id: id(2), expected: None, session: &fresh, keep: false });
-        [Change::Remove { id: id(1), expected }, put].into_iter()
+        let put = Some(Put { id: id(2), expected: None, session: &fresh, keep: false });
+        SessionChanges { put, remove: Some((id(1), expected)) }
     };
     store.pass(1, 0);
     assert!(store.commit(restart(old.revision()), None, OwnerKey::NOBODY, at(1)).is_err());

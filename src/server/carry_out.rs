@@ -29,7 +29,7 @@ impl<Op: Operation> Changes<'_, '_, Op> {
         S: Store,
         S::Kept: Default,
     {
-        let evicted = match store.commit(self.iter(), kept, owner, now) {
+        let evicted = match store.commit(self.session_changes(), kept, owner, now) {
             Ok(stored) => stored.evicted,
             Err(not_stored) => return not_stored.into(),
         };

@@ -219,26 +219,32 @@ fn change_at<'c>(work: &'c Work<'c>, position: usize) -> Option<Change<'c>> {
             Some(Change::GiveBack { session: leaving.id, proof: reserved(&leaving.passed, BACK)? })
         }
         REMOVE => {
-            let leaving = work.leaving.as_ref()?;
-            if let Some(session) = work.tombstone.session() {
-                return Some(Change::Put(Put {
-                    id: leaving.id,
-                    expected: leaving.stored,
-                    session,
-                    keep: false,
-                }));
-            }
-            Some(Change::Remove { id: leaving.id, expected: leaving.stored? })
+            let (id, expected) = session_changes(work).remove?;
+            Some(Change::Remove { id, expected })
         }
-        _ => {
-            let session = work.session.as_ref().filter(|_| work.put)?;
-            let expected = match work.write {
-                Write::Replace(expected) => Some(expected),
-                Write::Insert | Write::Store | Write::Keep => None,
-            };
-            Some(Change::Put(Put { id: work.id, expected, session, keep: work.keep }))
+        _ => session_changes(work).put.map(Change::Put),
+    }
+}
+
+/// The part of them that is about sessions.
+pub(super) fn session_changes<'c>(work: &'c Work<'_>) -> SessionChanges<&'c Session> {
+    let mut these = SessionChanges { put: None, remove: None };
+    if let Some(session) = work.session.as_ref().filter(|_| work.put) {
+        let expected = match work.write {
+            Write::Replace(expected) => Some(expected),
+            Write::Insert | Write::Store | Write::Keep => None,
+        };
+        these.put = Some(Put { id: work.id, expected, session, keep: work.keep });
+    }
+    if let Some(leaving) = &work.leaving {
+        match work.tombstone.session() {
+            Some(session) => {
+                these.put = Some(Put { id: leaving.id, expected: leaving.stored, session, keep: false });
+            }
+            None => these.remove = leaving.stored.map(|expected| (leaving.id, expected)),
         }
     }
+    these
 }
 
 /// What came of carrying out the changes.

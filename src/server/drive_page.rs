@@ -8,7 +8,7 @@ use core::fmt;
 use core::future::Future;
 
 use super::account::Account;
-use super::commit::{Change, Committed};
+use super::commit::{Change, Committed, SessionChanges};
 use super::drive::Verified;
 use super::page::{PageCommit, PageExchange, PagePolicy, Visit};
 use super::page_outcome::PageOutcome;
@@ -69,6 +69,12 @@ pub trait PageHost<'r>: Send {
 pub struct PageChanges<'c, 'r>(&'c PageCommit<'r>);
 
 impl<'c> PageChanges<'c, '_> {
+    /// Those of them that are about sessions.
+    #[must_use]
+    pub fn session_changes(&self) -> SessionChanges<&'c Session> {
+        self.0.session_changes()
+    }
+
     /// Each of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = Change<'c>> + Clone {
         self.0.changes()

@@ -14,7 +14,7 @@ use core::fmt;
 
 use super::account::{Account, Caller};
 use super::call::{CallFacts, Params};
-use super::commit::{Change, Committed, changes};
+use super::commit::{Change, Committed, SessionChanges, changes, session_changes};
 use super::flows::{Flows, Policy, TermsVersion};
 use super::lost::LostCommits;
 use super::operation::{Operation, OperationFacts, OperationId};
@@ -416,6 +416,15 @@ enum Ends<'r> {
 }
 
 impl PageCommit<'_> {
+    /// Those of the changes that are about sessions.
+    #[must_use]
+    pub fn session_changes(&self) -> SessionChanges<&Session> {
+        match &self.kind {
+            Ends::Here(work) | Ends::Said(work, _) => session_changes(work),
+            Ends::Gone(..) => SessionChanges { put: None, remove: None },
+        }
+    }
+
     /// Everything that is to be written, all of it or nothing, in this order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> + Clone {
         let (work, gone) = match &self.kind {

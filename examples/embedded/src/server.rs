@@ -183,7 +183,7 @@ impl Device {
         stored: Option<&StoredPasswordChange>,
     ) -> Committed {
         let now = self.now;
-        match self.sessions.commit(changes.iter(), stored.cloned(), OwnerKey::NOBODY, now) {
+        match self.sessions.commit(changes.session_changes(), stored.cloned(), OwnerKey::NOBODY, now) {
             Ok(_) => Committed::Stored,
             Err(error) => error.into(),
         }

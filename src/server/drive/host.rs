@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 
 use crate::secret::Secret;
 use crate::server::account::{Account, Caller};
-use crate::server::commit::{Change, Committed, changes};
+use crate::server::commit::{Change, Committed, SessionChanges, changes, session_changes};
 use crate::server::digest::BindingKey;
 use crate::server::endpoint::Endpoint;
 use crate::server::exchange::HostKind;
@@ -131,6 +131,12 @@ pub struct Changes<'c, 'r, Op> {
 impl<'c, 'r, Op: Operation> Changes<'c, 'r, Op> {
     pub(super) const fn of(work: &'c Work<'r>) -> Self {
         Self { work, operation: PhantomData }
+    }
+
+    /// Those of them that are about sessions.
+    #[must_use]
+    pub fn session_changes(&self) -> SessionChanges<&'c Session> {
+        session_changes(self.work)
     }
 
     /// Each of them, in order.

@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use crate::server::account::{Account, Caller};
-use crate::server::commit::{Change, Committed, changes};
+use crate::server::commit::{Change, Committed, SessionChanges, changes, session_changes};
 use crate::server::grant::{Exempt, Grant, Outcome, Refusal};
 use crate::server::operation::Operation;
 use crate::server::question::Question;
@@ -384,6 +384,12 @@ impl<'w, 'r, Op: Operation> Commit<'w, 'r, Op> {
     /// Everything that is to be written, all of it or nothing, in this order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> + Clone {
         changes(self.state.work)
+    }
+
+    /// Those of them that are about sessions.
+    #[must_use]
+    pub fn session_changes(&self) -> SessionChanges<&Session> {
+        session_changes(self.state.work)
     }
 
     /// What came of it.

@@ -3,7 +3,7 @@
 use super::outcome::{NotStored, Stored};
 use super::owner::OwnerKey;
 use super::record::Record;
-use crate::server::commit::{Change, Put, SessionChanges};
+use crate::server::commit::{Put, SessionChanges};
 use crate::server::session::{Proof, Revision, Session, SessionId};
 use crate::time::Timestamp;
 
@@ -175,8 +175,7 @@ pub trait Store {
         self.len() == 0
     }
 
-    /// Carries out the changes of a commit that are about sessions: stores and removes all
-    /// of them or none. `kept` is what is to be kept beside a session that is put, where
+    /// Carries out the changes of a commit that are about sessions, both or neither. `kept` is what is to be kept beside a session that is put, where
     /// the change says so; a new session has the default beside it otherwise. A new
     /// session counts against the bound of `owner`.
     ///
@@ -186,9 +185,9 @@ pub trait Store {
     /// # Errors
     ///
     /// [`NotStored`]: nothing has changed.
-    fn commit<'c>(
+    fn commit(
         &mut self,
-        changes: impl IntoIterator<Item = Change<'c>>,
+        changes: SessionChanges<&Session>,
         kept: Option<Self::Kept>,
         owner: OwnerKey,
         now: Timestamp,
@@ -197,7 +196,7 @@ pub trait Store {
         Self: Sized,
         Self::Kept: Default,
     {
-        let SessionChanges { put, remove } = SessionChanges::of(changes);
+        let SessionChanges { put, remove } = changes;
         if remove.is_some_and(|(id, expected)| self.revision(&id) != Some(expected)) {
             return Err(NotStored::Conflict { kept });
         }

@@ -73,7 +73,7 @@
 //! let session = load.session_id().and_then(|id| store.load(&id)).map(|found| found.session);
 //! let Exchange::Admit(admit) = load.found(session.as_ref(), Caller::Nobody, now) else { unreachable!() };
 //! let Exchange::Commit(commit) = admit.admitted() else { unreachable!("no auth, no success") };
-//! let stored = store.commit(commit.changes(), None, OwnerKey::NOBODY, now)?;
+//! let stored = store.commit(commit.session_changes(), None, OwnerKey::NOBODY, now)?;
 //! assert!(stored.evicted.is_none(), "there was room");
 //!
 //! // Now and then: what has run out.

@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::host::MemoryHost;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed, Put};
+use matrix_uia::server::commit::{Change, Committed, Put, SessionChanges};
 use matrix_uia::server::drive::{Changes, Host, Loaded, Recalled, Verified};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::question::{Check, Question};
@@ -288,7 +288,8 @@ impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
     fn store(&mut self, changes: &[Change<'_>], kept: Option<String>) -> Committed {
         let mut db = self.host.db();
         let now = self.host.outside.now();
-        match db.sessions.commit(changes.iter().copied(), kept, OwnerKey::NOBODY, now) {
+        let changes = SessionChanges::of(changes.iter().copied());
+        match db.sessions.commit(changes, kept, OwnerKey::NOBODY, now) {
             Ok(stored) => {
                 if let Some((id, _)) = stored.evicted {
                     db.give_back_all(&id);

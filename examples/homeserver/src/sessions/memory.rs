@@ -2,7 +2,7 @@
 
 use super::{Claim, ClaimOf, EXPIRE_AT_ONCE, Found, Sessions};
 use crate::db::{Db, Result, Tx};
-use matrix_uia::server::commit::{Change, Committed, Put};
+use matrix_uia::server::commit::{Change, Committed, SessionChanges};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Proof;
 use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Record, Store as _};
@@ -87,20 +87,22 @@ impl Memory {
     pub(super) fn write<'c>(
         &self,
         tx: Option<Tx>,
-        changes: impl Iterator<Item = Change<'c>> + Clone,
+        changes: impl Iterator<Item = Change<'c>>,
         kept: Option<String>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Committed> {
         let store = &mut lock(&self.store);
-        let unclaimed = changes.clone().any(|change| was_unclaimed(store, &change));
+        let changes = SessionChanges::of(changes);
+        let replaced = changes.put.and_then(|put| Some((put.id, put.expected?)));
+        // A claim of it may have been taken back.
+        let unclaimed =
+            replaced.is_some_and(|(id, _)| store.load(&id).is_some_and(|record| record.kept.unclaimed));
         let kept = kept.map(|kept| Beside { kept, unclaimed });
-        let made = changes.clone().find_map(|change| match change {
-            Change::Put(Put { id, expected: None, .. }) => Some(id),
-            _ => None,
-        });
+        let made = changes.put.filter(|put| put.expected.is_none()).map(|put| put.id);
         let Some(made) = made else {
-            if !changes.clone().all(|change| as_read(store, &change)) {
+            let mut read = replaced.into_iter().chain(changes.remove);
+            if !read.all(|(id, expected)| store.revision(&id) == Some(expected)) {
                 return Ok(Committed::Lost);
             }
             tx.map_or(Ok(()), Tx::commit)?;
@@ -170,21 +172,6 @@ impl Sessions {
 
 fn may_have_reserved(beside: &Beside, session: &Session) -> bool {
     beside.unclaimed || session.proofs().any(Proof::is_reservation)
-}
-
-/// Whether a change is about a session a claim of which was taken back.
-fn was_unclaimed(store: &HashedStore<Beside>, change: &Change<'_>) -> bool {
-    let Change::Put(Put { id, expected: Some(_), .. }) = change else { return false };
-    store.load(id).is_some_and(|record| record.kept.unclaimed)
-}
-
-/// Whether the session that a change is about is the one that was read.
-fn as_read(store: &HashedStore<Beside>, change: &Change<'_>) -> bool {
-    let (Change::Put(Put { id, expected: Some(expected), .. }) | Change::Remove { id, expected }) = change
-    else {
-        return true;
-    };
-    store.revision(id) == Some(*expected)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -67,7 +67,7 @@ impl<'r, E: Endpoint> Host<'r, E> for &mut Recorder {
         changes: Changes<'_, 'r, E::Op>,
         stored: Option<&E::Stored>,
     ) -> Result<Committed, Infallible> {
-        if let Some(put) = SessionChanges::of(changes.iter()).cloned().put {
+        if let Some(put) = changes.session_changes().cloned().put {
             let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
             self.0.push((put, kept));
         }

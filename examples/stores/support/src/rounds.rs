@@ -131,7 +131,7 @@ impl<'r, E: Endpoint> Host<'r, E> for OfStore {
         changes: Changes<'_, 'r, E::Op>,
         stored: Option<&E::Stored>,
     ) -> Result<Committed, String> {
-        let changes = SessionChanges::of(changes.iter()).cloned();
+        let changes = changes.session_changes().cloned();
         let kept = stored.and_then(|stored| serde_json::to_string(stored).ok());
         let known = self.take_known_after(&changes, kept.as_deref());
         let committed = self.ask(|answer| Ask::Commit(changes, kept, answer)).await?;
