@@ -6,7 +6,7 @@ use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
-use matrix_uia::server::commit::{Change, Committed, Put};
+use matrix_uia::server::commit::Committed;
 use matrix_uia::server::endpoint::Endpoint as _;
 use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::operation::ChangePassword;
@@ -38,11 +38,8 @@ pub fn session() -> String {
 
 /// The session that a commit stores, and the revision it replaces.
 fn put<'c>(commit: &'c Commit<'_, '_, ChangePassword>) -> (Option<Revision>, &'c Session) {
-    let put = commit.changes().find_map(|change| match change {
-        Change::Put(Put { expected, session, .. }) => Some((expected, session)),
-        _ => None,
-    });
-    put.expect("a session is stored")
+    let put = commit.session_changes().put;
+    put.map(|put| (put.expected, put.session)).expect("a session is stored")
 }
 
 /// Where the store keeps what is committed.
