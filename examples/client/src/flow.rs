@@ -89,7 +89,8 @@ impl Flow<'_> {
         let client = Client::new(&stages).with_patience(self.patience(RETRIES));
         let client = if self.somebody { client.with_browser() } else { client.unattended() };
         let client = client.with_credential(call.credential);
-        let mut kept = file.read(format!("{}{} {who}", self.http.base(), call.endpoint.path), name(call)?)?;
+        let whose = format!("{}{} {who} {}", self.http.base(), call.endpoint.path, about(call));
+        let mut kept = file.read(whose, name(call)?)?;
         if answers.email.is_some() {
             kept.progress.address_given(Medium::Email);
         }
@@ -283,9 +284,18 @@ fn next_stage(client: &Client<'_>, progress: &Progress) -> Option<String> {
     stages.find(|(_, status)| *status == StageStatus::Next).map(|(stage, _)| stage.name().to_string())
 }
 
-/// One process makes one call, so its endpoint is name enough; whose it is the file says.
+/// One process makes one call, so its endpoint is name enough; whose it is, and what it is about, the file says.
 fn name(call: &Call) -> Result<CallName<'static>, End> {
     CallName::new(call.endpoint.path).map_err(|_| unwritten())
+}
+
+/// What of a body says which call it is: all but its passwords, which stand in no file.
+fn about(call: &Call) -> Value {
+    let mut body: Value = serde_json::from_str(&call.body).unwrap_or_default();
+    if let Some(body) = body.as_object_mut() {
+        body.retain(|key, _| key != "password" && key != "new_password");
+    }
+    body
 }
 
 fn unwritten() -> End {

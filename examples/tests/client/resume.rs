@@ -253,6 +253,25 @@ fn who_gave_a_wrong_password_goes_on_with_the_right_one() {
 }
 
 #[test]
+fn a_file_of_another_body_is_left_alone() {
+    let dir = Scratch::new();
+    let file = dir.path().join("progress");
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = |devices: &str, answers: &[(u16, &str, &str)]| {
+        let scripted = Scripted::on(address, answers);
+        let line = format!("delete-devices {devices} --user alice --resume {}", file.display());
+        let run = Run::at(address, &line).json().env("MATRIX_ACCESS_TOKEN", "mua_t");
+        (run.run(), scripted.asked())
+    };
+    let offer = (401, "", r#"{"flows":[{"stages":["m.login.recaptcha"]}],"session":"s"}"#);
+    run("A", &[offer]).0.missing(&["m.login.recaptcha"]);
+    let before = std::fs::read(&file).unwrap();
+    let (ended, asked) = run("B", &[]);
+    ended.usage("of another call");
+    assert!(asked.is_empty() && std::fs::read(&file).unwrap() == before);
+}
+
+#[test]
 fn a_file_of_another_call_is_left_alone() {
     let server = registering(json!([["m.login.recaptcha"]]), json!({})).start();
     let dir = Scratch::new();
