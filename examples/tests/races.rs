@@ -231,3 +231,30 @@ fn a_login_racing_a_password_change_is_ended_or_refused() {
         assert!(client.is_live(&token));
     }
 }
+
+#[test]
+fn r09_a_guest_that_becomes_a_full_user_many_times_at_once_does_so_once() {
+    for store in STORES {
+        let server = server(store, json!({ "registration": { "guests": true } }));
+        let client = server.client();
+        let guest = client.post("register?kind=guest", None, &json!({})).ok();
+        let (token, user_id) = (text(&guest, "access_token"), text(&guest, "user_id"));
+        let name = user_id.trim_start_matches('@').split(':').next().unwrap();
+        let requests: Vec<_> = (0..8)
+            .map(|n| {
+                let body = json!({ "username": name, "password": format!("christmas-{n}"),
+                    "guest_access_token": token, "auth": { "type": "m.login.dummy" } });
+                ("register", None, body)
+            })
+            .collect();
+        let answers = at_once(&client, &requests);
+        let won: Vec<_> = (0..8).filter(|n| answers[*n].status == 200).collect();
+        let [won] = won[..] else { panic!("{won:?}") };
+        for (n, answer) in answers.iter().enumerate().filter(|(n, _)| *n != won) {
+            answer.rejected(403, "M_FORBIDDEN");
+            client.login(name, &format!("christmas-{n}")).rejected(403, "M_FORBIDDEN");
+        }
+        assert!(!client.is_live(&token) && client.is_live(&text(&answers[won].ok(), "access_token")));
+        client.login(name, &format!("christmas-{won}")).ok();
+    }
+}

@@ -141,3 +141,34 @@ fn u19_m_oauth_may_be_asked_for_here() {
     assert_eq!(asked.json()["params"]["m.oauth"]["url"], "https://example.org/");
     upload(&client, &alice, &json!({ "auth": { "session": session } })).continued(&[]);
 }
+
+#[test]
+fn an_account_that_can_authenticate_in_no_way_replaces_no_keys_and_is_not_asked_for_ever() {
+    let appservice = crate::support::bridge();
+    let (password, sso) = (json!(["m.login.password"]), json!(["m.login.sso"]));
+    for (flows, status) in [(json!([password]), 403), (json!([password, sso]), 401)] {
+        let server = Setup::new(json!({
+            "appservices": [appservice], "flows": { "device_signing": flows },
+        }))
+        .start();
+        let client = server.client();
+        // An account without a password gets in by its application service.
+        let user = json!({ "type": "m.login.application_service", "username": "_bridge_a" });
+        let made = client.post("register", Some("as-secret"), &user).ok();
+        let of = |mut key: Value| {
+            key["user_id"] = made["user_id"].clone();
+            key
+        };
+        let keys = |name: &str| json!({ "master_key": of(key("master", name)) });
+        let token = text(&made, "access_token");
+        upload(&client, &token, &keys("a")).ok();
+        let answer = upload(&client, &token, &keys("b"));
+        if status == 403 {
+            answer.rejected(403, "M_FORBIDDEN");
+        } else {
+            answer.asked();
+            assert_eq!(answer.json()["flows"], json!([{ "stages": sso }]));
+        }
+        upload(&client, &token, &keys("a")).ok();
+    }
+}

@@ -275,3 +275,32 @@ fn a_result_is_repeated_within_its_time_only() {
     std::thread::sleep(std::time::Duration::from_millis(1600));
     client.post("account/password", Some(&token), &body).failed(&[], "M_UNKNOWN");
 }
+
+#[test]
+fn lesson_88_a_registration_is_not_repeated_once_its_device_or_its_password_is_another() {
+    for store in ["memory", "sqlite"] {
+        let mut setup = Setup::new(json!({}));
+        setup.sessions = Some(store);
+        let server = setup.start();
+        let client = server.client();
+        let register = |name: &str| {
+            let body = json!({ "username": name, "password": "christmas" });
+            let session = client.post("register", None, &body).asked();
+            let body = with(&body, "auth", dummy_auth(&session));
+            let token = text(&client.post("register", None, &body).ok(), "access_token");
+            (body, token)
+        };
+        let (body, token) = register("carol");
+        client.post("logout", Some(&token), &json!({})).ok();
+        client.post("register", None, &body).failed(&[], "M_UNKNOWN");
+        let devices = client.get("devices", Some(&client.token("carol", "christmas"))).ok();
+        assert_eq!(devices["devices"].as_array().unwrap().len(), 1, "the login's alone");
+
+        let (body, token) = register("dave");
+        let auth = password_auth("dave", "christmas");
+        let change = json!({ "new_password": "looking-glass", "auth": auth });
+        client.post("account/password", Some(&token), &change).ok();
+        client.post("register", None, &body).failed(&[], "M_UNKNOWN");
+        assert!(client.is_live(&token), "nothing was replaced");
+    }
+}

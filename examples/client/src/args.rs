@@ -6,8 +6,9 @@ use std::path::PathBuf;
 /// A client for the account part of the Matrix Client-Server API.
 ///
 /// Secrets are asked for, or come from the environment: MATRIX_PASSWORD, MATRIX_NEW_PASSWORD and
-/// MATRIX_ACCESS_TOKEN. Exit status: 0 done, 1 the server said no, 2 wrong usage, 3 an answer is missing,
-/// 4 no network.
+/// MATRIX_ACCESS_TOKEN. With MATRIX_REFRESH_TOKEN too, an access token that has expired is renewed once, and the
+/// new pair printed with the answer. Exit status: 0 done, 1 the server said no, 2 wrong usage, 3 an answer is
+/// missing, 4 no network.
 #[derive(Debug, Parser)]
 #[command(name = "client", version)]
 pub struct Args {
@@ -225,6 +226,15 @@ mod tests {
         ] {
             let args = parse(line).unwrap_or_else(|kind| panic!("{line}: {kind}"));
             assert_eq!(args.homeserver(), Ok("http://h"), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_variable_of_the_environment() {
+        use crate::secrets::{ACCESS_TOKEN, NEW_PASSWORD, PASSWORD, REFRESH_TOKEN};
+        let help = <Args as clap::CommandFactory>::command().render_long_help().to_string();
+        for variable in [PASSWORD, NEW_PASSWORD, ACCESS_TOKEN, REFRESH_TOKEN] {
+            assert!(help.contains(variable), "{variable}: {help}");
         }
     }
 

@@ -4,18 +4,19 @@ use crate::addresses;
 use crate::config::{Status, User};
 use crate::db::threepids::{self, Owned};
 use crate::db::users::{self, NewUser, Phase};
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, trouble};
 use crate::password::{PasswordHash, Passwords, normal_form};
 
 /// Makes the configured accounts that the database doesn't have. One that it has is left as it is, whatever
-/// the config says of it by now: its password may have been changed, it may have been deactivated.
+/// the config says of it by now: its password may have been changed, it may have been deactivated. Its row is not even
+/// read: one that is spoilt is the trouble of that account alone.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Those of SQLite, which concern every account.
 pub async fn create_missing(db: &Db, users: &[User], passwords: &Passwords, now_ms: u64) -> Result<()> {
     for user in users {
-        if db.transaction(|tx| users::by_localpart(tx, &user.localpart)).await?.is_some() {
+        if db.transaction(|tx| users::exists(tx, &user.localpart)).await? {
             continue;
         }
         // Hashing takes its time, so it isn't done under the database's lock.
@@ -25,7 +26,12 @@ pub async fn create_missing(db: &Db, users: &[User], passwords: &Passwords, now_
             }
             _ => None,
         };
-        db.transaction(|tx| create(tx, user, password.as_ref(), now_ms)).await?;
+        match db.transaction(|tx| create(tx, user, password.as_ref(), now_ms)).await {
+            Err(error) if trouble::is_of_a_row(&error) => {
+                tracing::error!(user = user.localpart, reason = trouble::explain(&error), "it can't be made");
+            }
+            made => made?,
+        }
     }
     Ok(())
 }

@@ -3,16 +3,15 @@
 use crate::app::{App, SharedApp};
 use crate::db::{Result, login_tokens, records, registration_tokens, validations};
 use crate::deactivations;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// How much one transaction removes: those who ask get in between.
 const AT_ONCE: usize = 64;
 /// How often it looks for what has run out.
 const EXPIRE_EVERY: Duration = Duration::from_secs(10);
-/// How soon it takes up deactivations again, and how late at the most if they keep failing.
+/// How often it looks for deactivations that are to be taken up. Each that fails is left alone for longer.
 const RESUME_EVERY: Duration = Duration::from_secs(2);
-const RESUME_AT_LATEST: Duration = Duration::from_secs(300);
 
 /// Begins. It goes on until the runtime ends.
 pub fn begin(app: &SharedApp) {
@@ -25,11 +24,10 @@ pub fn begin(app: &SharedApp) {
     });
     let resuming = SharedApp::clone(app);
     tokio::spawn(async move {
-        let mut pause = RESUME_EVERY;
+        let mut back_off = deactivations::back_off();
         loop {
-            sleep(pause).await;
-            let finished = deactivations::finish_all(&resuming).await;
-            pause = if finished { RESUME_EVERY } else { RESUME_AT_LATEST.min(pause.saturating_mul(2)) };
+            sleep(RESUME_EVERY).await;
+            deactivations::finish_due(&resuming, &mut back_off, Instant::now()).await;
         }
     });
 }

@@ -4,15 +4,17 @@
 //! once do no harm: each looks again what is next.
 
 use crate::app::{App, SharedApp};
+use crate::back_off::BackOff;
 use crate::clock::Clock;
 use crate::db::belongings::{self, Belonging};
 use crate::db::threepids;
-use crate::db::{Result, Tx, UserKey, deactivations, devices, login_tokens, users, validations};
+use crate::db::{Result, Tx, UserKey, deactivations, devices, login_tokens, trouble, users, validations};
 use crate::fault;
 use crate::identity_servers::{self, Patience};
 use matrix_uia::endpoint::deactivate::{DeactivateResponse, Deactivation, Effect};
 use matrix_uia::{CLOCK_TOLERANCE, Rules};
-use std::time::Duration;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -69,13 +71,30 @@ pub async fn finish_at_start(app: &SharedApp) {
     let _the_rest_goes_on_later = timeout(AT_START, finish_all(app)).await;
 }
 
+/// How soon one that failed is taken up again, and how late at the most if it keeps failing.
+const AGAIN: Duration = Duration::from_secs(2);
+const AGAIN_AT_LATEST: Duration = Duration::from_secs(300);
+
+/// Which have failed, and when each is taken up again.
+pub fn back_off() -> BackOff<UserKey> {
+    BackOff::new(AGAIN, AGAIN_AT_LATEST)
+}
+
 /// Takes up each that is under way; whether all are finished now.
 pub async fn finish_all(app: &SharedApp) -> bool {
-    let (mut last, mut all_finished) = (None, true);
+    finish_due(app, &mut back_off(), Instant::now()).await
+}
+
+/// Takes up each that is under way and has not failed just now; whether all are finished.
+pub async fn finish_due(app: &SharedApp, back_off: &mut BackOff<UserKey>, now: Instant) -> bool {
+    let (mut last, mut all_finished, mut under_way) = (None, true, HashSet::new());
     loop {
         let users = app.db.transaction(|tx| deactivations::under_way(tx, last, AT_ONCE)).await;
         let users = match users {
-            Ok(users) if users.is_empty() => return all_finished,
+            Ok(users) if users.is_empty() => {
+                back_off.retain(|user| under_way.contains(&user));
+                return all_finished;
+            }
             Ok(users) => users,
             Err(error) => {
                 tracing::error!(%error, "unfinished deactivations can't be looked for");
@@ -85,15 +104,28 @@ pub async fn finish_all(app: &SharedApp) -> bool {
         last = users.last().copied();
         let mut tasks = JoinSet::new();
         for user in users {
+            under_way.insert(user);
+            if !back_off.is_due(user, now) {
+                all_finished = false;
+                continue;
+            }
+            // Until it is known to have succeeded: one that panics doesn't say whose it was.
+            back_off.has_failed(user, now);
             let app = SharedApp::clone(app);
-            tasks.spawn(async move { finish(&app, user).await });
+            tasks.spawn(async move { (user, finish(&app, user).await) });
         }
         while let Some(finished) = tasks.join_next().await {
-            // One that panicked has said so. One account's trouble is one account's.
-            if let Ok(Err(error)) = &finished {
-                tracing::error!(%error, "a deactivation is not finished, and will be tried again");
+            match finished {
+                Ok((user, Ok(_))) => back_off.has_succeeded(user),
+                // One account's trouble is one account's.
+                Ok((_, Err(error))) => {
+                    let reason = trouble::explain(&error);
+                    tracing::error!(reason, "a deactivation is not finished, and will be tried again");
+                    all_finished = false;
+                }
+                // It has said so.
+                Err(_panicked) => all_finished = false,
             }
-            all_finished &= matches!(finished, Ok(Ok(_)));
         }
     }
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod addresses;
 mod app;
 mod args;
+mod back_off;
 mod background;
 mod clock;
 mod config;

@@ -219,6 +219,18 @@ mod tests {
         assert!(dir.path().join("0501.json").exists());
     }
 
+    /// A directory that is listed for a message would show a number that is far ahead.
+    #[test]
+    fn lesson_107_no_file_is_counted_for_a_message() {
+        let dir = Scratch::new();
+        let outbox = open(&dir);
+        std::fs::write(dir.path().join("0900.json"), "{}").unwrap();
+        for number in 1..=20 {
+            notice(&outbox).publish().unwrap();
+            assert!(dir.path().join(format!("{number:04}.json")).exists(), "{number}: {:?}", dir.names());
+        }
+    }
+
     #[test]
     fn what_is_not_published_is_gone_and_its_number_free() {
         let dir = Scratch::new();

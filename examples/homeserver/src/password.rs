@@ -64,6 +64,9 @@ pub struct Passwords {
     nobody: PasswordHash,
     /// What a new hash costs.
     params: Params,
+    /// How many have been hashed or verified.
+    #[cfg(test)]
+    hashed: std::sync::atomic::AtomicUsize,
 }
 
 /// As many passwords wait as may. Another one may be tried in [`AGAIN_IN`].
@@ -97,6 +100,19 @@ impl Passwords {
         self.places.try_acquire().map_err(|_| Overloaded)
     }
 
+    /// All cores, so that a test has everything wait that is to be hashed.
+    #[cfg(test)]
+    pub async fn cores_for_test(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Arc::clone(&self.cores).acquire_many_owned(u32::try_from(cores).unwrap()).await.unwrap()
+    }
+
+    /// How many have been hashed or verified, for a test.
+    #[cfg(test)]
+    pub fn hashed_for_test(&self) -> usize {
+        self.hashed.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
     fn with_params(queue: usize, params: Params) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let nobody = Memory::default().hash(&params, &entropy::<32>());
@@ -107,6 +123,8 @@ impl Passwords {
             memory: Arc::default(),
             nobody,
             params,
+            #[cfg(test)]
+            hashed: std::sync::atomic::AtomicUsize::new(0),
         }
     }
 
@@ -157,6 +175,8 @@ impl Passwords {
     {
         // Acquiring fails only once a semaphore is closed, and this one never is.
         let permit = Arc::clone(&self.cores).acquire_owned().await.ok();
+        #[cfg(test)]
+        self.hashed.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let pool = Arc::clone(&self.memory);
         let task = spawn_blocking(move || {
             let _held = permit;

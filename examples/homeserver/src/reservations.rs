@@ -1,6 +1,6 @@
 //! What a passed stage has reserved for its session: given back once, or spent once with the session's call.
 
-use crate::db::{Result, Tx, registration_tokens, validations};
+use crate::db::{Result, Tx, registration_tokens, trouble, validations};
 use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Proof;
@@ -10,8 +10,15 @@ pub fn give_back(tx: &Tx, session: Digest, proof: Proof, rules: &ValidationRules
     match proof {
         Proof::Token(_) => registration_tokens::give_back(tx, session.as_bytes()),
         Proof::Threepid(reference) => {
-            let found = validations::by_reference(tx, reference)?.and_then(|found| found.validation);
-            match found.and_then(|validation| validation.give_back(session)) {
+            let found = match validations::by_reference(tx, reference) {
+                // One that can't be read serves nobody, and must not keep the session from ending.
+                Err(error) if trouble::is_of_a_row(&error) => None,
+                found => found?,
+            };
+            match found
+                .and_then(|found| found.validation)
+                .and_then(|validation| validation.give_back(session))
+            {
                 Some(free) => validations::replace(tx, reference, &free, rules),
                 None => Ok(()),
             }

@@ -5,11 +5,12 @@ use crate::args::Args;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, trouble};
-use crate::http::{BoundedListener, Ended};
+use crate::http::{BoundedListener, Ended, Stopping};
 use crate::log_writer::LogWriter;
 use crate::password::Passwords;
 use crate::secrets::ServerKey;
 use crate::{accounts, background, deactivations, descriptors, endpoints, fault, http, server_key, welcome};
+use axum::Router;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,9 +60,25 @@ fn refused(line: &str) -> ExitCode {
 
 /// Starts and serves. Whatever keeps the server from starting comes back as one line, which names what to
 /// mend and how.
+///
+/// Signals are caught before anything that may take long: one that comes while the server waits for a locked database,
+/// or finishes what a crash left, ends it like any other.
 async fn serve() -> Result<Ended, String> {
     let args = Args::from_command_line()?;
     fault::arm()?;
+    let mut signals =
+        http::signals().map_err(|error| format!("signals: {error}; run it where it may catch them"))?;
+    // A task of its own: some of a start blocks its thread.
+    let started = tokio::spawn(start(args, signals.stopping()));
+    let (listener, router) = tokio::select! {
+        started = started => started.map_err(|error| format!("start: {error}; report it"))??,
+        () = signals.first() => return Ok(Ended::Finished),
+    };
+    http::serve(listener, router, signals).await.map_err(|error| format!("--listen: {error}; start it again"))
+}
+
+/// Comes to listening, and says so.
+async fn start(args: Args, stopping: Stopping) -> Result<(BoundedListener, Router), String> {
     let config = match &args.config {
         Some(file) => Config::read(file).map_err(|error| error.to_string())?,
         None => Config::without_file(),
@@ -83,8 +100,6 @@ async fn serve() -> Result<Ended, String> {
     deactivations::finish_at_start(&app).await;
     background::begin(&app);
 
-    let signals =
-        http::signals().map_err(|error| format!("signals: {error}; run it where it may catch them"))?;
     let in_listen = |error| format!("--listen: {}: {error}; give another address, or port 0", args.listen);
     let listener = TcpListener::bind(args.listen).await.map_err(in_listen)?;
     let address = listener.local_addr().map_err(in_listen)?;
@@ -100,6 +115,6 @@ async fn serve() -> Result<Ended, String> {
     let mut edges = app.config.edges;
     edges.connections = descriptors::room_for(edges.connections);
     let listener = BoundedListener::new(listener, &edges, app.config.trusted_proxies.clone());
-    let router = http::finish(endpoints::routes(app), &edges, &signals.stopping());
-    http::serve(listener, router, signals).await.map_err(|error| format!("--listen: {error}; start it again"))
+    let router = http::finish(endpoints::routes(app), &edges, &stopping);
+    Ok((listener, router))
 }

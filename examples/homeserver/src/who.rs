@@ -138,9 +138,27 @@ impl Who {
 pub async fn maybe(app: &App, peer: &Peer, action: Action) -> Result<Option<Who>, Failure> {
     let who = maybe_guest(app, peer, action).await?;
     if who.as_ref().is_some_and(|who| who.user.guest) {
-        return Err(MatrixError::new(ErrorCode::GuestAccessForbidden, "This is not for guests.").into());
+        return Err(not_for_guests().into());
     }
     Ok(who)
+}
+
+/// Refuses a guest where everybody else may ask, with a token or without: no other token is even looked at.
+///
+/// # Errors
+///
+/// 403 `M_GUEST_ACCESS_FORBIDDEN` to a guest, and those of the database.
+pub async fn refuse_guest(app: &App, peer: &Peer) -> Result<(), Failure> {
+    match maybe_guest(app, peer, Action::WhoAmI).await {
+        Ok(Some(who)) if who.user.guest => Err(not_for_guests().into()),
+        Err(Failure::Db(error)) => Err(Failure::Db(error)),
+        // Whoever it is, or isn't any more.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+const fn not_for_guests() -> MatrixError {
+    MatrixError::new(ErrorCode::GuestAccessForbidden, "This is not for guests.")
 }
 
 /// As [`maybe`], where there has to be a token.

@@ -122,7 +122,7 @@ pub fn all() -> Vec<Odd> {
         refused(
             "403 that paints the screen",
             403,
-            r#"{"errcode":"M_FORBIDDEN","error":"\u001b[2J\u202eno\u009b\u200b"}"#,
+            r#"{"errcode":"M_FORBIDDEN","error":"\u001b[2J\u202e\u2066no\u009b\u200b\u061c\udb40\udc41"}"#,
             Taken::Forbidden,
         ),
         refused(

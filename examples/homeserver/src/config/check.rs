@@ -2,7 +2,7 @@
 
 use super::{Config, ConfigError, Status, User};
 use crate::addresses;
-use crate::password;
+use crate::password::{self, normal_form};
 use std::collections::BTreeSet;
 use tokio::sync::Semaphore;
 
@@ -196,8 +196,9 @@ fn check_localpart(field: &str, localpart: &str, server_name: &str) -> Checked {
 fn check_password(field: &str, user: &User) -> Checked {
     let Some(password) = &user.password else { return Ok(()) };
     let field = format!("{field}.password");
-    let bytes = password.expose().len();
-    ensure(bytes > 0, &field, "empty", "leave it out for an account without a password")?;
+    ensure(!password.expose().is_empty(), &field, "empty", "leave it out for an account without a password")?;
+    // It is hashed, and later compared, in this form, which may be many times as long.
+    let bytes = normal_form(password.lend()).expose().len();
     ensure(bytes <= password::MAX_BYTES, &field, "too long", "give at most 512 bytes")
 }
 
@@ -272,6 +273,18 @@ mod tests {
             let refusal = refusal(json);
             assert!(refusal.starts_with(&format!("config: {line}")), "{refusal}\n{line}");
         }
+    }
+
+    #[test]
+    fn lesson_108_a_password_is_bounded_in_the_form_that_is_hashed() {
+        let user =
+            |password: &str| format!(r#"{{"users": [{{"localpart": "a", "password": "{password}"}}]}}"#);
+        // 3 bytes as it is written, 33 in its normal form.
+        let line = refusal(&user(&"\u{fdfa}".repeat(60)));
+        assert!(line.starts_with("config: users[0].password: too long; give at most 512 bytes"), "{line}");
+        assert!(Config::parse(user(&"\u{fdfa}".repeat(15)).as_bytes()).is_ok());
+        // 3 bytes as it is written, 1 in its normal form.
+        assert!(Config::parse(user(&"\u{ff41}".repeat(512)).as_bytes()).is_ok());
     }
 
     #[test]

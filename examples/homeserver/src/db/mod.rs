@@ -79,7 +79,14 @@ impl Db {
             // In WAL mode the default only promises what was committed to survive the process. What was
             // answered with 200 shall survive a power cut too.
             connection.pragma_update(None, "synchronous", "FULL")?;
-            Self::prepare(connection)
+            // The journal is emptied when it has so many pages: a small disk has no room for SQLite's default of 4 MB.
+            connection.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES)?;
+            let db = Self::prepare(connection)?;
+            // What a migration wrote is twice on the disk. It is not waited for who is in the way.
+            if let Ok(connection) = db.connection.try_lock() {
+                tx::empty_journal(&connection);
+            }
+            Ok(db)
         };
         open().map_err(|error| format!("{NAME}: {}", trouble::explain(&error)))
     }
@@ -183,6 +190,9 @@ impl Db {
     }
 }
 
+/// An eighth of SQLite's default, so that it is emptied eight times as often: 512 KiB.
+const JOURNAL_PAGES: u32 = 128;
+
 /// How long a start waits for other processes that use the same file.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -227,6 +237,19 @@ mod tests {
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         let level: u64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
         assert_eq!((mode.as_str(), level), ("wal", 2));
+    }
+
+    #[test]
+    fn the_journal_is_emptied_at_the_start_and_stays_small() {
+        let dir = Scratch::new();
+        let db = Db::in_dir(dir.path()).unwrap();
+        let journal = || dir.path().join("homeserver.sqlite-wal").metadata().unwrap().len();
+        assert_eq!(journal(), 0, "what the migrations wrote is in the database");
+        for n in 0..200 {
+            db.blocking_transaction(|tx| create(tx, &NewUser::named(&format!("user{n}")))).unwrap();
+        }
+        // That of the last transaction before it is emptied comes on top.
+        assert!(journal() < 2 * 4096 * u64::from(JOURNAL_PAGES), "{}", journal());
     }
 
     #[test]

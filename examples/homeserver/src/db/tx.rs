@@ -1,6 +1,6 @@
 //! An open transaction, as a value that an async handler may keep across an `await`.
 
-use super::Result;
+use super::{Result, trouble};
 use matrix_uia::server::exchange::OneTransaction;
 use rusqlite::{Connection, ErrorCode};
 use std::ops::Deref;
@@ -28,6 +28,8 @@ pub struct Tx {
     connection: OwnedMutexGuard<Connection>,
     /// How many rows the connection had written before.
     written_before: u64,
+    /// It has been committed.
+    committed: bool,
 }
 
 /// Sessions, if they are in this database, are rows beside the accounts.
@@ -38,7 +40,7 @@ impl Tx {
     /// the thread.
     pub(super) async fn begin(connection: OwnedMutexGuard<Connection>) -> Result<Self> {
         let written_before = connection.total_changes();
-        let tx = Self { connection, written_before };
+        let tx = Self { connection, written_before, committed: false };
         let begun = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
@@ -58,12 +60,30 @@ impl Tx {
     /// # Errors
     ///
     /// Those of SQLite. Everything is undone then.
-    pub fn commit(self) -> Result<()> {
+    pub fn commit(mut self) -> Result<()> {
         // What was only read needs no room on the disk.
-        if self.connection.total_changes() == self.written_before {
-            return self.run("ROLLBACK");
+        let is_read = self.connection.total_changes() == self.written_before;
+        if is_read {
+            self.run("ROLLBACK")?;
+        } else if let Err(error) = block_in_place(|| self.run("COMMIT")) {
+            self.end();
+            if trouble::is_full(&error) {
+                // The journal has what room there was. Whatever of it fits into the database gives that back.
+                empty_journal(&self.connection);
+            }
+            return Err(error);
         }
-        block_in_place(|| self.run("COMMIT"))
+        self.committed = true;
+        Ok(())
+    }
+
+    /// Undoes it, unless SQLite has done so by itself: a disk that is full.
+    fn end(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.run("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction can't be undone");
+        }
     }
 
     /// Marks the point that [`undo_to_mark`](Self::undo_to_mark) goes back to. Until the first mark, that is
@@ -102,12 +122,17 @@ impl Deref for Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        // Neither where it was committed, nor where SQLite has undone it by itself: a disk that is full.
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.run("ROLLBACK")
-        {
-            tracing::error!(%error, "a transaction can't be undone");
+        if !self.committed {
+            self.end();
         }
+    }
+}
+
+/// Writes what the journal has into the database, and cuts it off, if nobody is in the way: it is tried again after
+/// some more pages, and at the next start.
+pub(super) fn empty_journal(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        tracing::warn!(reason = trouble::explain(&error), "the journal can't be emptied");
     }
 }
 

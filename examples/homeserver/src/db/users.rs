@@ -84,6 +84,12 @@ pub fn by_localpart(tx: &Tx, localpart: &str) -> Result<Option<User>> {
         .optional()
 }
 
+/// Whether there is such an account, whatever else its row says: also one that can't be read.
+pub fn exists(tx: &Tx, localpart: &str) -> Result<bool> {
+    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM users WHERE localpart = ?1)")?
+        .query_row([localpart], |row| row.get(0))
+}
+
 /// `None` if the account has no password (or doesn't exist): then no password is right.
 pub fn password_hash(tx: &Tx, user: UserKey) -> Result<Option<PasswordHash>> {
     let hash = tx

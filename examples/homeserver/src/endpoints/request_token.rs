@@ -85,6 +85,8 @@ async fn admit(app: &App, peer: &Peer, purpose: Purpose) -> Result<Option<UserRe
         }
         Purpose::Reset => {
             super::legacy(app)?;
+            // As of the call that it is for (rule R9). A registration's is open to guests, like the registration.
+            who::refuse_guest(app, peer).await?;
             if capabilities.change_password {
                 Ok(None)
             } else {

@@ -24,7 +24,7 @@ impl Signals {
     }
 
     /// Waits for the first, and tells everybody.
-    pub(super) async fn first(&mut self) {
+    pub async fn first(&mut self) {
         self.next().await;
         self.stopping.send_replace(true);
     }

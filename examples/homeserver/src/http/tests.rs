@@ -268,3 +268,29 @@ async fn e4_connections_over_the_bound_of_their_address_are_closed_and_do_not_ke
     open.remove(0);
     timeout(SOON, async { while !from("127.0.0.1").await.0 {} }).await.expect("one that ended makes room");
 }
+
+#[tokio::test]
+async fn e4_one_connection_over_the_bound_for_all_is_served_once_another_ends() {
+    let server = Server::with(&Edges { connections: 2, ..Edges::default() }).await;
+    let request = b"POST /_matrix/client/v3/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+    let ask = async || {
+        let mut connection = TcpStream::connect(server.address).await.unwrap();
+        connection.write_all(request).await.unwrap();
+        connection
+    };
+    let is_served = async |connection: &mut TcpStream, patience| {
+        let mut answer = [0; 1024];
+        matches!(timeout(patience, connection.read(&mut answer)).await, Ok(Ok(1..)))
+    };
+    let (mut first, mut second) = (ask().await, ask().await);
+    assert!(is_served(&mut first, SOON).await && is_served(&mut second, SOON).await);
+    let mut third = ask().await;
+    assert!(!is_served(&mut third, Duration::from_millis(300)).await, "two are open");
+    drop(second);
+    assert!(is_served(&mut third, SOON).await, "it waited in the queue of the system");
+    // Nothing is lost of the bound: there are two again.
+    let mut fourth = ask().await;
+    assert!(!is_served(&mut fourth, Duration::from_millis(300)).await);
+    drop(first);
+    assert!(is_served(&mut fourth, SOON).await);
+}

@@ -134,7 +134,7 @@ impl Sessions {
                     match table::insert(tx, &row, bounds)? {
                         Inserted::Stored(evicted) => {
                             if let Some(evicted) = evicted {
-                                self.give_back_row(tx, evicted)?;
+                                self.give_back_row(tx, &evicted)?;
                             }
                             true
                         }

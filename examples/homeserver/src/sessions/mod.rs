@@ -241,7 +241,7 @@ impl Sessions {
             }
             Place::Database(_) => {
                 for row in table::remove_by_user(tx, user)? {
-                    self.give_back_row(tx, row)?;
+                    self.give_back_row(tx, &row)?;
                 }
             }
         }
@@ -259,7 +259,7 @@ impl Sessions {
                 let expired = table::take_expired(tx, now.as_millis(), self.latest_end(now), EXPIRE_AT_ONCE)?;
                 let any = !expired.is_empty();
                 for row in expired {
-                    self.give_back_row(tx, row)?;
+                    self.give_back_row(tx, &row)?;
                 }
                 Ok(any)
             }

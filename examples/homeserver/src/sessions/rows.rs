@@ -1,19 +1,20 @@
 //! Sessions as rows of the database.
 
 use super::{Found, Sessions};
-use crate::db::sessions::{self as table, StoredSession};
-use crate::db::{Result, Tx, UserKey};
+use crate::db::sessions::{self as table, RemovedSession, StoredSession};
+use crate::db::{Result, Tx, UserKey, registration_tokens};
 use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Worth;
 use matrix_uia::server::store::OwnerKey;
 use matrix_uia::{Session, SessionId};
 
 impl Sessions {
-    pub(super) fn give_back_row(&self, tx: &Tx, row: StoredSession) -> Result<()> {
+    /// Gives back what a row that was removed held. What one held that can't be read is known by its ID, or runs out.
+    pub(super) fn give_back_row(&self, tx: &Tx, row: &RemovedSession) -> Result<()> {
         let Ok(digest) = row.id.as_slice().try_into().map(Digest::from_bytes) else { return Ok(()) };
-        match read(row) {
-            Some(found) => self.give_back(tx, digest, &found.session),
-            None => Ok(()),
+        match serde_json::from_str(&row.session) {
+            Ok(session) => self.give_back(tx, digest, &session),
+            Err(_) => registration_tokens::give_back(tx, digest.as_bytes()),
         }
     }
 
@@ -41,7 +42,10 @@ impl Sessions {
     }
 }
 
-/// A row as a session; one that an older program wrote and this one can't read is as good as gone.
+/// A row as a session; one that an older program wrote and this one can't read is as good as gone. So is one whose
+/// revision isn't the session's: whoever read it could never replace it.
 pub(super) fn read(row: StoredSession) -> Option<Found> {
-    Some(Found { session: serde_json::from_str(&row.session).ok()?, kept: row.kept })
+    let session: Session = serde_json::from_str(&row.session).ok()?;
+    let whole = u64::from(session.revision().get()) == row.revision;
+    whole.then_some(Found { session, kept: row.kept })
 }

@@ -7,6 +7,7 @@ use crate::db::Db;
 use crate::db::users::{self, Phase};
 use crate::deactivations;
 use crate::files::scratch::Scratch;
+use crate::threepids::SUBMIT_PATH;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -16,7 +17,8 @@ const CONFIG: &str = r#"{"registration_tokens": [{"token": "invitation", "uses_a
     "identity_servers": {"id": {}},
     "flows": {"register": [["m.login.registration_token", "m.login.dummy"]],
               "deactivate": [["m.login.dummy"]], "delete_devices": [["m.login.dummy"]],
-              "password": [["m.login.dummy"]], "get_login_token": [["m.login.dummy"]]},
+              "password": [["m.login.dummy"]], "get_login_token": [["m.login.dummy"]],
+              "add_3pid": [["m.login.dummy"]], "device_signing": [["m.login.dummy"]]},
     "access_token_lifetime_ms": 60000}"#;
 
 /// A request, by what was prepared for it.
@@ -34,6 +36,13 @@ struct Prepared {
     refresh_token: String,
     /// A session of a registration, whose token is reserved.
     session: String,
+    /// The last message that was sent, if any was.
+    message: Value,
+}
+
+/// What proves an address.
+fn three(at: &Prepared) -> Value {
+    json!({ "sid": at.message["sid"], "client_secret": at.message["client_secret"], "token": at.message["token"] })
 }
 
 fn dummy() -> Value {
@@ -125,6 +134,44 @@ const CASES: &[Case] = &[
         by_alice: true,
         body: |_| json!({ "devices": ["TABLET"], "auth": dummy() }),
     },
+    Case {
+        name: "a device that ends",
+        method: "DELETE",
+        path: "devices/TABLET",
+        by_alice: true,
+        body: |_| json!({ "auth": dummy() }),
+    },
+    Case {
+        name: "keys",
+        method: "POST",
+        path: "keys/device_signing/upload",
+        by_alice: true,
+        body: |_| {
+            let key = json!({ "user_id": "@alice:localhost", "usage": ["master"], "keys": { "ed25519:AAAA": "AAAA" } });
+            json!({ "master_key": key, "auth": dummy() })
+        },
+    },
+    Case { name: "a message's token", method: "POST", path: SUBMIT_PATH, by_alice: false, body: three },
+    Case {
+        name: "an address that is added",
+        method: "POST",
+        path: "account/3pid/add",
+        by_alice: true,
+        body: |at| {
+            let Value::Object(mut body) = three(at) else { panic!("an object") };
+            body.remove("token");
+            body.insert("auth".to_owned(), dummy());
+            body.into()
+        },
+    },
+    Case {
+        name: "a page's form",
+        method: "POST",
+        path: "auth/m.login.registration_token/fallback/web",
+        by_alice: false,
+        // A text is sent as a form.
+        body: |at| json!(format!("session={}&token=invitation", at.session)),
+    },
     Case { name: "logout", method: "POST", path: "logout", by_alice: true, body: |_| json!({}) },
     Case {
         name: "a deactivation",
@@ -151,11 +198,28 @@ async fn prepare(world: &World, case: &Case) -> Prepared {
         let passed = world.post("register", None, json!({ "auth": auth })).await.json();
         assert_eq!(passed["completed"], json!(["m.login.registration_token"]));
     }
-    Prepared { token, refresh_token, session }
+    if ["a message's token", "an address that is added"].contains(&case.name) {
+        let wanted = json!({ "client_secret": "monkeys", "email": "alice@example.com", "send_attempt": 1 });
+        world.post("account/3pid/email/requestToken", Some(&token), wanted).await.ok();
+    }
+    let message = world.messages().pop().unwrap_or_default();
+    let at = Prepared { token, refresh_token, session, message };
+    if case.name == "an address that is added" {
+        world.post(SUBMIT_PATH, None, three(&at)).await.ok();
+    }
+    at
 }
 
 async fn send(world: &World, case: &Case, at: &Prepared) -> Answer {
     let token = case.by_alice.then_some(at.token.as_str());
+    if let Value::String(form) = (case.body)(at) {
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", "http://h:8008"),
+            ("host", "h:8008"),
+        ];
+        return world.send(case.method, case.path, &headers, form).await;
+    }
     world.request(case.method, case.path, token, Some((case.body)(at))).await
 }
 

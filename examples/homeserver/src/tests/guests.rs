@@ -38,6 +38,9 @@ async fn lesson_93_a_guest_gets_at_what_is_for_guests_only() {
         ("POST", "account/3pid/add"),
         ("POST", "account/3pid/delete"),
         ("POST", "account/3pid/email/requestToken"),
+        ("POST", "account/3pid/msisdn/requestToken"),
+        ("POST", "account/password/email/requestToken"),
+        ("POST", "account/password/msisdn/requestToken"),
         ("DELETE", &format!("devices/{device}")),
         ("POST", "delete_devices"),
         ("POST", "keys/device_signing/upload"),
@@ -48,6 +51,28 @@ async fn lesson_93_a_guest_gets_at_what_is_for_guests_only() {
         world.request(method, path, token, Some(json!({}))).await.is(403, forbidden);
     }
     world.post("logout", token, json!({})).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r09_what_needs_no_token_of_anybody_is_open_to_who_sends_a_guests() {
+    let world = World::new(CONFIG).await;
+    let (_, guests) = guest(&world).await;
+    for token in [None, Some(guests.as_str()), Some("nobody's")] {
+        let wanted = json!({ "client_secret": "monkeys", "email": "a@b", "send_attempt": 1 });
+        // A guest may prove an address on the way to a full account.
+        world.post("register/email/requestToken", token, wanted).await.ok();
+        world.get("register/available?username=carol", token).await.ok();
+        world.get("login", token).await.ok();
+        world.post("login", token, password("alice", "wonderland")).await.ok();
+        assert_eq!(world.post("register", token, json!({})).await.status, 401);
+    }
+    // Any other token, be it good or not, is no reason to refuse a reset.
+    let alice = world.alice().await;
+    for token in [None, Some(alice.as_str()), Some("nobody's")] {
+        let wanted = json!({ "client_secret": "monkeys", "email": "alice@example.org", "send_attempt": 1 });
+        let answer = world.post("account/password/email/requestToken", token, wanted).await;
+        answer.is(400, "M_THREEPID_NOT_FOUND");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,6 +63,34 @@ async fn p7_the_same_attempt_sends_nothing_and_one_that_could_not_be_sent_is_sen
     assert_eq!(world.messages().len(), 1);
 }
 
+/// Whoever begins a transaction has it in turn, so that this test has one open after each of the request's.
+#[tokio::test(flavor = "multi_thread")]
+async fn lesson_107_a_message_is_written_while_another_has_the_database() {
+    let world = World::new(CONFIG).await;
+    let db = world.app.db.clone();
+    let names = || if world.outbox.path().exists() { world.outbox.names() } else { Vec::new() };
+    let first = db.begin().await.unwrap();
+    let request = ask(&world, wanted("alice@bücher.example", "monkeys", 1));
+    // Whatever it has open ends with it.
+    let watch = async {
+        let mut tx = Some(first);
+        for _ in 0..8 {
+            for _ in 0..20 {
+                if names() == [".0001.part"] {
+                    return true;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            drop(tx.take());
+            tx = Some(db.begin().await.unwrap());
+        }
+        false
+    };
+    let (_, written) = tokio::join!(request, watch);
+    assert!(written, "it is written only once the database is free");
+    assert_eq!(names(), ["0001.json"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lesson_87_a_denied_domain_is_denied_in_any_letters() {
     let world = World::new(CONFIG).await;

@@ -10,6 +10,7 @@ mod interleavings;
 mod kit;
 mod limits;
 mod messages;
+mod rows;
 mod starts;
 mod time;
 mod tokens;

@@ -9,7 +9,7 @@ use crate::db::{Db, deactivations as table};
 use crate::files::scratch::Scratch;
 use crate::{background, deactivations, server_key};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn phase(world: &World, name: &str) -> Phase {
     world.app.db.transaction(|tx| users::by_localpart(tx, name)).await.unwrap().unwrap().phase
@@ -22,6 +22,21 @@ async fn deactivate(world: &World, name: &str) -> u16 {
         .await
         .status
         .as_u16()
+}
+
+/// Begins a deactivation that fails after its fence.
+async fn interrupted(world: &World, name: &str) {
+    let token = text(&world.login(name, "wonderland").await.ok(), "access_token");
+    let body = json!({ "auth": password(name, "wonderland") });
+    for nth in 1.. {
+        world.app.db.fail_from(Some(nth)).await;
+        let answer = world.post("account/deactivate", Some(&token), body.clone()).await;
+        world.app.db.fail_from(None).await;
+        assert_ne!(answer.status, 200);
+        if phase(world, name).await == Phase::Deactivating {
+            return;
+        }
+    }
 }
 
 const USERS: &str = r#"{"users": [{"localpart": "alice", "password": "wonderland"},
@@ -50,21 +65,53 @@ async fn lesson_109_one_row_that_cannot_be_read_stops_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lesson_109_a_start_goes_on_where_the_row_of_a_configured_user_cannot_be_read() {
+    let dir = Scratch::new();
+    let start = async || World::with(USERS, Sessions::Sqlite, Db::in_dir(dir.path()).unwrap()).await;
+    drop(start().await);
+    for spoilt in ["phase = 'gar'", "epoch = -1", "admin = 7, locked = 7"] {
+        let spoiling = format!(
+            "PRAGMA ignore_check_constraints = ON;
+             UPDATE users SET phase = 'active', epoch = 0, admin = 0, locked = 0;
+             UPDATE users SET {spoilt} WHERE localpart = 'alice'"
+        );
+        let file = dir.path().join("homeserver.sqlite");
+        rusqlite::Connection::open(file).unwrap().execute_batch(&spoiling).unwrap();
+        let world = start().await;
+        world.login("bob", "wonderland").await.ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lesson_109_a_deactivation_that_never_succeeds_keeps_no_other_waiting() {
+    let world = World::new(USERS).await;
+    let alice = world.app.db.transaction(|tx| users::by_localpart(tx, "alice")).await.unwrap().unwrap().key;
+    let put = async |progress: &str| {
+        world.app.db.transaction(|tx| table::put(tx, alice, progress, None)).await.unwrap();
+    };
+    interrupted(&world, "alice").await;
+    let begun = world.app.db.transaction(|tx| table::load(tx, alice)).await.unwrap().unwrap();
+    put("no progress at all").await;
+    let (mut back_off, mut now) = (deactivations::back_off(), Instant::now());
+    // An hour of failures: alice's is left alone for five minutes at a time.
+    for _ in 0..12 {
+        now += Duration::from_secs(300);
+        assert!(!deactivations::finish_due(&world.app, &mut back_off, now).await);
+    }
+    put(&begun).await;
+    interrupted(&world, "bob").await;
+    let later = now + Duration::from_secs(2);
+    assert!(!deactivations::finish_due(&world.app, &mut back_off, later).await);
+    assert_eq!(phase(&world, "bob").await, Phase::Deactivated);
+    assert_eq!(phase(&world, "alice").await, Phase::Deactivating, "it is not tried all the time");
+    assert!(deactivations::finish_due(&world.app, &mut back_off, now + Duration::from_secs(300)).await);
+    assert_eq!(phase(&world, "alice").await, Phase::Deactivated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lesson_105_a_deactivation_that_failed_goes_on_by_itself() {
     let world = World::new(USERS).await;
-    let alice = text(&world.login("alice", "wonderland").await.ok(), "access_token");
-    let body = json!({ "auth": password("alice", "wonderland") });
-    let mut nth = 1;
-    loop {
-        world.app.db.fail_from(Some(nth)).await;
-        let answer = world.post("account/deactivate", Some(&alice), body.clone()).await;
-        world.app.db.fail_from(None).await;
-        assert_ne!(answer.status, 200);
-        if phase(&world, "alice").await == Phase::Deactivating {
-            break;
-        }
-        nth += 1;
-    }
+    interrupted(&world, "alice").await;
     background::begin(&world.app);
     let finished = async {
         while phase(&world, "alice").await != Phase::Deactivated {

@@ -5,7 +5,7 @@ mod room;
 
 pub use room::{HELD, Inserted, insert};
 
-use super::{Result, Tx, UserKey};
+use super::{Result, Tx, UserKey, trouble};
 use rusqlite::{OptionalExtension as _, Row, named_params};
 use std::fmt;
 
@@ -42,6 +42,22 @@ impl fmt::Debug for StoredSession {
     }
 }
 
+/// What is left of a session that was removed: enough to give back what it held. It is made of any row, also of one that
+/// is no [`StoredSession`]: a row that can't be read must not stay for ever, nor keep others from being removed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RemovedSession {
+    /// As in [`StoredSession`].
+    pub id: Vec<u8>,
+    /// The crate's value, or whatever else was there.
+    pub session: String,
+}
+
+impl fmt::Debug for RemovedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemovedSession").finish_non_exhaustive()
+    }
+}
+
 /// Puts `next` in the place of the same session's `revision`. `false` if that is no longer the last one. What is
 /// kept beside it is replaced only with `keep`.
 #[must_use = "the loser must not act on its step"]
@@ -61,11 +77,22 @@ pub fn replace(tx: &Tx, next: &StoredSession, revision: u64, keep: bool) -> Resu
     Ok(replaced == 1)
 }
 
-/// Loads a session, expired or not: the crate knows what that means.
+/// Loads a session, expired or not: the crate knows what that means. One that can't be read is as good as gone.
 pub fn load(tx: &Tx, id: &[u8]) -> Result<Option<StoredSession>> {
-    tx.prepare_cached("SELECT * FROM uia_sessions WHERE id = ?1")?
+    let loaded = tx
+        .prepare_cached("SELECT * FROM uia_sessions WHERE id = ?1")?
         .query_row([id], StoredSession::from_row)
-        .optional()
+        .optional();
+    match loaded {
+        Err(error) if trouble::is_of_a_row(&error) => {
+            tracing::error!(
+                reason = trouble::explain(&error),
+                "a session can't be read, and is taken for gone"
+            );
+            Ok(None)
+        }
+        loaded => loaded,
+    }
 }
 
 /// Removes a session, if its revision is still `revision`.
@@ -78,9 +105,9 @@ pub fn remove(tx: &Tx, id: &[u8], revision: u64) -> Result<bool> {
 }
 
 /// Ends the sessions of a user, and returns them.
-pub fn remove_by_user(tx: &Tx, user: UserKey) -> Result<Vec<StoredSession>> {
-    tx.prepare_cached("DELETE FROM uia_sessions WHERE user = ?1 RETURNING *")?
-        .query_map([user], StoredSession::from_row)?
+pub fn remove_by_user(tx: &Tx, user: UserKey) -> Result<Vec<RemovedSession>> {
+    tx.prepare_cached("DELETE FROM uia_sessions WHERE user = ?1 RETURNING id, session")?
+        .query_map([user], RemovedSession::from_row)?
         .collect()
 }
 
@@ -93,18 +120,29 @@ const TAKE_EXPIRED: &str = "DELETE FROM uia_sessions WHERE rowid IN (
          SELECT * FROM (SELECT rowid FROM uia_sessions WHERE ends_at <= ?1 ORDER BY ends_at LIMIT ?3)
          UNION ALL
          SELECT * FROM (SELECT rowid FROM uia_sessions WHERE ends_at > ?2 LIMIT ?3))
-     RETURNING *";
+     RETURNING id, session";
 
 /// Removes sessions whose time is over, or that were made while the clock was wrong: none ends later than `latest_ms`.
 /// At most so many of each, and returns them: what was promised to them is to be given back. Called with every insert,
 /// a small number keeps up.
-pub fn take_expired(tx: &Tx, now_ms: u64, latest_ms: u64, at_most: usize) -> Result<Vec<StoredSession>> {
+pub fn take_expired(tx: &Tx, now_ms: u64, latest_ms: u64, at_most: usize) -> Result<Vec<RemovedSession>> {
     if !tx.prepare_cached(ANY_EXPIRED)?.query_row((now_ms, latest_ms), |row| row.get(0))? {
         return Ok(Vec::new());
     }
     tx.prepare_cached(TAKE_EXPIRED)?
-        .query_map((now_ms, latest_ms, at_most), StoredSession::from_row)?
+        .query_map((now_ms, latest_ms, at_most), RemovedSession::from_row)?
         .collect()
+}
+
+impl RemovedSession {
+    /// It never fails: what isn't there in its right form is left empty.
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let text = row.get_ref("session")?.as_bytes().unwrap_or_default();
+        Ok(Self {
+            id: row.get_ref("id")?.as_bytes().unwrap_or_default().to_vec(),
+            session: String::from_utf8_lossy(text).into_owned(),
+        })
+    }
 }
 
 impl StoredSession {
@@ -145,6 +183,12 @@ mod testing {
         }
     }
 
+    /// What is left of it once it is removed.
+    pub fn removed(session: StoredSession) -> RemovedSession {
+        let StoredSession { id, session, .. } = session;
+        RemovedSession { id, session }
+    }
+
     pub fn in_transaction(test: impl FnOnce(&Tx) -> Result<()>) {
         Db::in_memory().unwrap().blocking_transaction(test).unwrap();
     }
@@ -156,7 +200,7 @@ mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{ROOM, in_transaction, session, stored};
+    use super::testing::{ROOM, in_transaction, removed, session, stored};
     use super::*;
     use crate::db::users::{NewUser, create};
     use matrix_uia::server::store::Limits;
@@ -199,10 +243,11 @@ mod tests {
                 let _ = insert(tx, &session(&made_at.to_string(), made_at, true), ROOM)?;
             }
             assert_eq!(take_expired(tx, 100, 1_000, 10)?, []);
-            assert_eq!(take_expired(tx, 102, 1_000, 1)?, [session("1", 1, true)]);
-            assert_eq!(take_expired(tx, 102, 1_000, 10)?, [session("2", 2, true)]);
+            let gone = |id, made_at| removed(session(id, made_at, true));
+            assert_eq!(take_expired(tx, 102, 1_000, 1)?, [gone("1", 1)]);
+            assert_eq!(take_expired(tx, 102, 1_000, 10)?, [gone("2", 2)]);
             assert!(stored(tx, "3"));
-            assert_eq!(take_expired(tx, 3, 102, 10)?, [session("3", 3, true)], "lesson 104: from the future");
+            assert_eq!(take_expired(tx, 3, 102, 10)?, [gone("3", 3)], "lesson 104: from the future");
             Ok(())
         });
     }
@@ -215,7 +260,7 @@ mod tests {
                 let mut any = tx.prepare(ANY_EXPIRED)?;
                 assert!(!any.query_row((100, 1_000), |row| row.get::<_, bool>(0))?);
                 let mut take = tx.prepare(TAKE_EXPIRED)?;
-                assert!(take.query_map((100, 1_000, 16), StoredSession::from_row)?.next().is_none());
+                assert!(take.query_map((100, 1_000, 16), RemovedSession::from_row)?.next().is_none());
                 Ok(any.get_status(VmStep) + take.get_status(VmStep))
             };
             let few = steps()?;
@@ -235,7 +280,7 @@ mod tests {
             let of_alice = StoredSession { user: Some(alice), ..session("a", 1, true) };
             let _ = insert(tx, &of_alice, ROOM)?;
             let _ = insert(tx, &session("b", 1, true), ROOM)?;
-            assert_eq!(remove_by_user(tx, alice)?, [of_alice]);
+            assert_eq!(remove_by_user(tx, alice)?, [removed(of_alice)]);
             assert!(stored(tx, "b"));
             Ok(())
         });
@@ -284,7 +329,9 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_the_id_nor_what_is_in_it() {
-        let shown = format!("{:?}", session("marked", 1, false));
-        assert!(!shown.contains("marked") && !shown.contains("109"), "{shown}");
+        let marked = session("marked", 1, false);
+        for shown in [format!("{marked:?}"), format!("{:?}", removed(marked))] {
+            assert!(!shown.contains("marked") && !shown.contains("109"), "{shown}");
+        }
     }
 }

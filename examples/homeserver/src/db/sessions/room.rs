@@ -1,6 +1,6 @@
 //! Room for a session: the bounds, and which other one makes way at them.
 
-use super::StoredSession;
+use super::{RemovedSession, StoredSession};
 use crate::db::{Result, Tx};
 use matrix_uia::server::store::Limits;
 use rusqlite::{OptionalExtension as _, named_params};
@@ -13,7 +13,7 @@ pub const HELD: u8 = 2;
 #[must_use = "a session that wasn't stored can't be continued"]
 pub enum Inserted {
     /// It was stored; that one made room for it.
-    Stored(Option<StoredSession>),
+    Stored(Option<RemovedSession>),
     /// None of those that are there may be evicted for it; the first of them ends then.
     Full { until: u64 },
 }
@@ -40,7 +40,9 @@ pub fn insert(tx: &Tx, new: &StoredSession, bounds: Limits) -> Result<Inserted> 
     if evicted.is_none() && (owned >= bounds.per_owner || count >= bounds.all) {
         let theirs = owned >= bounds.per_owner;
         let until = tx
-            .prepare_cached("SELECT ifnull(min(ends_at), 0) FROM uia_sessions WHERE owner = ?1 OR NOT ?2")?
+            .prepare_cached(
+                "SELECT ifnull(max(min(ends_at), 0), 0) FROM uia_sessions WHERE owner = ?1 OR NOT ?2",
+            )?
             .query_row((new.owner, theirs), |row| row.get(0))?;
         return Ok(Inserted::Full { until });
     }
@@ -56,13 +58,13 @@ pub fn insert(tx: &Tx, new: &StoredSession, bounds: Limits) -> Result<Inserted> 
 }
 
 /// Removes the first session of `which`, which is about the owner `?1`.
-fn evict(tx: &Tx, which: &str, owner: i64) -> Result<Option<StoredSession>> {
+fn evict(tx: &Tx, which: &str, owner: i64) -> Result<Option<RemovedSession>> {
     tx.prepare_cached(&format!(
         "DELETE FROM uia_sessions WHERE rowid =
              (SELECT rowid FROM uia_sessions WHERE {which}, rowid LIMIT 1)
-         RETURNING *"
+         RETURNING id, session"
     ))?
-    .query_row([owner], StoredSession::from_row)
+    .query_row([owner], RemovedSession::from_row)
     .optional()
 }
 
