@@ -87,6 +87,11 @@ impl<H: TestHost> Bench<'_, H> {
         drop(waiting);
     }
 
+    /// A commit was made to lose.
+    pub(super) fn has_lost(&self) {
+        self.count(|report| report.losses = report.losses.saturating_add(1));
+    }
+
     /// Does something else while a request waits. If that has to wait for the request, the
     /// request goes on first.
     pub(super) fn beside<T>(

@@ -30,6 +30,7 @@ mod duty;
 mod flows;
 mod host;
 mod outside;
+mod losses;
 mod races;
 mod room;
 mod suite;

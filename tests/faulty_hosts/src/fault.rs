@@ -54,6 +54,8 @@ faults! {
     FailureNotStored: StoreTheFailure;
     /// A lost commit is reported as stored.
     LossNotReported: ReportTheLostRace;
+    /// A lost commit is answered with an error, and nothing is loaded again.
+    LossNotTriedAgain: TryAgainAfterALoss;
     /// All sessions have one ID.
     ConstantEntropy: FreshEntropy;
     /// The epoch never changes.

@@ -39,6 +39,7 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
             sessions: HashedStore::new(Lifetimes::of(&rules), Outside::SESSIONS),
             last_number: 0,
             room: None,
+            loses: false,
         };
         Self {
             outside,
@@ -135,6 +136,11 @@ impl<const CLAIMS: bool> TestHost for MemoryHost<CLAIMS> {
 
     async fn set_password(&self, name: &str, password: &str) {
         self.db().set_password(self.user(name), Some(password.to_owned()));
+    }
+
+    async fn lose_next_commit(&self) -> bool {
+        self.db().loses = true;
+        true
     }
 
     async fn fail_writes(&self, nth: Option<usize>) -> bool {

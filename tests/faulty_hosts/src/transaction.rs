@@ -189,13 +189,16 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
             std::mem::take(&mut self.call)
         };
         let acts = !called.is_empty() || spends;
-        if acts && !self.host.db().takes_room() {
+        let loses = std::mem::take(&mut self.host.db().loses);
+        if acts && !loses && !self.host.db().takes_room() {
             if fault == Fault::SessionStoredFirst {
                 let _stored = self.store(&list, kept);
             }
             return Err(MatrixError::unavailable());
         }
-        let committed = if CLAIMS {
+        let committed = if loses {
+            Committed::Lost
+        } else if CLAIMS {
             if acts && !self.act(&list, called) {
                 Committed::Lost
             } else {
@@ -231,6 +234,7 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
 }
 
 impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
+            Committed::Lost if fault == Fault::LossNotTriedAgain => return Err(MatrixError::unavailable()),
     /// Whether the host forgets to carry this change out.
     fn forgets(&self, db: &Db, change: &Change<'_>, removes: bool) -> bool {
         match (self.host.fault, change) {

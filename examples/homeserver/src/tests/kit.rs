@@ -179,6 +179,11 @@ impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
         .await;
     }
 
+    async fn lose_next_commit(&self) -> bool {
+        self.app.db.loses.store(true, Ordering::SeqCst);
+        true
+    }
+
     async fn fail_writes(&self, nth: Option<usize>) -> bool {
         self.app.db.fail_from(nth.and_then(|nth| u64::try_from(nth).ok())).await;
         true
@@ -200,7 +205,7 @@ fn passes<const MEMORY: bool>() {
     let _entered = runtime.enter();
     let report = matrix_uia::testkit::suite(Homeserver::<MEMORY>::new)
         .unwrap_or_else(|forgotten| panic!("{forgotten}"));
-    assert!(report.drops > 20 && report.interleavings > 20, "{report:?}");
+    assert!(report.drops > 20 && report.interleavings > 20 && report.losses > 3, "{report:?}");
 }
 
 #[test]
