@@ -55,6 +55,11 @@ impl Script {
         }
     }
 
+    /// The same without an access token: a stage has to name the user.
+    pub(super) fn without_token(&self) -> Self {
+        Self { token: None, ..self.clone() }
+    }
+
     /// The same without parameters.
     pub(super) fn bare(&self) -> Self {
         Self { params: String::new(), ..self.clone() }

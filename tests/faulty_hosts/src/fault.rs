@@ -66,6 +66,8 @@ faults! {
     EffectSkipped: CarryOutTheEffects;
     /// The status is that of the first load of a request.
     StatusReadOnce: ReadTheStatusAnew;
+    /// The account that a stage has named is that of the first look of a request.
+    NamedAccountReadOnce: ReadTheNamedAccountAnew;
     /// What was reserved is not spent.
     ReservationNotSpent: SpendTheReservation;
     /// A full store is not reported.

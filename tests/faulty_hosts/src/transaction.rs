@@ -29,6 +29,8 @@ pub struct Transaction<'s, const CLAIMS: bool> {
     /// The account as it was at the first load and at the last one.
     first: Option<Account>,
     last: Option<Account>,
+    /// The same of the account that a stage has named.
+    named: Option<Account>,
     /// The user that must not be there yet when the call is carried out.
     pub makes: Option<UserRef>,
     /// The record that the call leaves.
@@ -48,6 +50,7 @@ impl<'s, const CLAIMS: bool> Transaction<'s, CLAIMS> {
             verified,
             first: None,
             last: None,
+            named: None,
             makes: None,
             record: None,
         }
@@ -96,7 +99,12 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
     async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
         self.host.outside.pause().await;
         let account = self.account_in(&self.host.db(), user);
-        Ok(account.map(|account| self.told(account)))
+        let account = account.map(|account| self.told(account));
+        if self.host.fault == Fault::NamedAccountReadOnce {
+            self.named = self.named.or(account);
+            return Ok(self.named);
+        }
+        Ok(account)
     }
 
     async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
@@ -226,6 +234,7 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
         };
         self.version = self.host.db().version;
         Ok(match committed {
+            Committed::Lost if fault == Fault::LossNotTriedAgain => return Err(MatrixError::unavailable()),
             Committed::Lost if fault == Fault::LossNotReported => Committed::Stored,
             Committed::Full(_) if fault == Fault::FullNotReported => Committed::Stored,
             committed => committed,
@@ -234,7 +243,6 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
 }
 
 impl<const CLAIMS: bool> Transaction<'_, CLAIMS> {
-            Committed::Lost if fault == Fault::LossNotTriedAgain => return Err(MatrixError::unavailable()),
     /// Whether the host forgets to carry this change out.
     fn forgets(&self, db: &Db, change: &Change<'_>, removes: bool) -> bool {
         match (self.host.fault, change) {

@@ -26,6 +26,7 @@ fn hosts_of_both_kinds_that_forget_nothing_pass() {
     for claims in [false, true] {
         let report = run(claims, Fault::None).unwrap_or_else(|forgotten| panic!("{claims} {forgotten}"));
         assert!(report.drops > 10 && report.interleavings > 20 && report.losses > 5, "{report:?}");
+        assert!(report.without_token > 10, "{report:?}");
     }
 }
 
