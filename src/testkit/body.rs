@@ -110,8 +110,14 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
+    /// What it is stored under: of a sealed ID, that is its beginning.
     pub(super) fn id(&self) -> Option<SessionId> {
-        SessionId::parse(Text::new(&self.session))
+        SessionId::parse(Text::new(self.session.get(..SessionId::LEN)?))
+    }
+
+    /// Whether its ID holds it: then nothing is stored before a stage has passed or failed.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.session.len() > SessionId::LEN
     }
 }
 

@@ -19,7 +19,7 @@
 //! A host needs these flows: for a registration, one of `m.login.registration_token` and, if
 //! it likes, `m.login.dummy`; for a password change and a deactivation with an access token,
 //! `m.login.password`. If `m.login.password` is a flow of theirs without a token, too, the kit
-//! goes through it. It keeps at most [`Outside::SESSIONS`] sessions, by the default
+//! goes through it. Whether its session IDs are sealed, they say themselves. It keeps at most [`Outside::SESSIONS`] sessions, by the default
 //! [`Rules`](crate::Rules).
 
 pub mod adapter;
