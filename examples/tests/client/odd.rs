@@ -81,7 +81,7 @@ fn count(asked: &[String], words: &str) -> usize {
 }
 
 #[test]
-fn c7_every_odd_answer_to_the_first_request_of_every_command() {
+fn c07_every_odd_answer_to_the_first_request_of_every_command() {
     let odd = odd_answers::all();
     assert!(odd.len() >= 40);
     let cases = odd.iter().flat_map(|odd| COMMANDS.iter().map(move |command| (odd, command))).collect();
@@ -103,7 +103,7 @@ fn c7_every_odd_answer_to_the_first_request_of_every_command() {
 }
 
 #[test]
-fn c7_every_odd_answer_in_mid_flow_gets_one_credential_and_keeps_the_progress() {
+fn c07_every_odd_answer_in_mid_flow_gets_one_credential_and_keeps_the_progress() {
     const CHALLENGE: &str = r#"{"flows":[{"stages":["m.login.password"]}],"params":{},"session":"s"}"#;
     let odd = odd_answers::all();
     let commands: Vec<_> = COMMANDS
