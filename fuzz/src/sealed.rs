@@ -41,7 +41,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
 /// What is authenticated beside the session: the version of the text and the key's number.
 fn header() -> [u8; 16] {
     let mut header = *b"matrix-uia id  \0";
-    (header[14], header[15]) = (1, NUMBER);
+    (header[14], header[15]) = (2, NUMBER);
     header
 }
 
