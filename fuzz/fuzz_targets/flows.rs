@@ -6,24 +6,30 @@
 //! come the params.
 #![no_main]
 
+use std::convert::Infallible;
 use std::fmt::Debug;
+use std::marker::PhantomData;
 
 use libfuzzer_sys::fuzz_target;
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed, Put};
+use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
+use matrix_uia::server::drive_page::{self, PageChanges, PageHost, PageLoaded};
+use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::flows::{MAX_FLOWS, MAX_STAGES, MAX_TYPES, StageOrder};
-use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::grant::{Grant, Outcome, Refusal};
 use matrix_uia::server::operation::{ChangePassword, Operation, Register, UploadSigningKeys};
-use matrix_uia::server::page::{Approval, PageExchange, PagePolicy, Visit};
+use matrix_uia::server::page::{Approval, PagePolicy, Visit};
 use matrix_uia::server::page_outcome::PageOutcome;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::respond::Respond;
+use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, MAX_AUTH_TYPE_LEN, ParseError, Raw};
-use matrix_uia::{Call, Exchange, Flows, Incoming, PolicyError, Rules, Session, SessionId, Timestamp};
+use matrix_uia::{BindingKey, Call, Flows, PolicyError, Rules, Secret, Session, SessionId, Timestamp};
 use matrix_uia_fuzz::json::{self, Node};
 use matrix_uia_fuzz::{attempt, stable};
 
@@ -118,7 +124,8 @@ fn check<Op: Operation + Debug>(policy: &Policy<'_>, operation: u8) {
 /// The encoded challenge is JSON and has those flows and the params of their stages.
 /// Returns how long what is encoded in advance is.
 fn encoded<Op: Operation>(flows: &Flows<'_, Op>, policy: &Policy<'_>) -> usize {
-    let body = Host::new(flows, policy.order).request(Auth::Absent).expect("no auth, no success");
+    let body =
+        OneSession::new(flows, &rules(policy.order)).request(Auth::Absent).expect("no auth, no success");
     let reading = json::reread(&body);
 
     let stages = |flow: &Vec<String>| {
@@ -142,88 +149,65 @@ const ID: SessionId = SessionId::from_entropy([1; 24]);
 const NOW: Timestamp = Timestamp::from_millis(0);
 const ALICE: Subject = Subject::new(UserRef::new(1), 0);
 
+const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
+
+fn alice() -> Account {
+    Account::new(ALICE, AccountStatus::default())
+}
+
 /// A host to whom every stage passes, with one session.
-struct Host<'p, Op> {
+struct OneSession<'p, Op> {
     flows: &'p Flows<'p, Op>,
-    rules: Rules,
+    rules: &'p Rules,
     session: Option<Session>,
     /// How many stages each grant was given for.
     grants: Vec<usize>,
 }
 
 /// It is one value.
-impl<Op> OneTransaction for Host<'_, Op> {}
+impl<Op> OneTransaction for OneSession<'_, Op> {}
 
-impl<'p, Op: Operation> Host<'p, Op> {
-    fn new(flows: &'p Flows<'p, Op>, order: StageOrder) -> Self {
-        let mut rules = Rules::default();
-        rules.stage_order = order;
+fn rules(order: StageOrder) -> Rules {
+    let mut rules = Rules::default();
+    rules.stage_order = order;
+    rules
+}
+
+impl<'p, Op: Operation> OneSession<'p, Op> {
+    fn new(flows: &'p Flows<'p, Op>, rules: &'p Rules) -> Self {
         Self { flows, rules, session: None, grants: Vec::new() }
     }
 
     /// Takes one request through: the body of the challenge, or none if the call happened.
     fn request(&mut self, auth: Auth<'_>) -> Option<String> {
-        let rules = self.rules.clone();
         let kind = HostKind::assume_one_transaction::<Self>();
-        let mut incoming = Incoming::new(self.flows, &rules, kind, Call::new(&auth), ID, NOW);
-        let mut exchange = incoming.exchange();
+        let guarded = Guarded { flows: self.flows, rules: self.rules, key: &KEY, kind };
+        let request = Authenticated::<Op>(auth, PhantomData);
+        let mut run = Run::new(self, &request, guarded, ID, NOW);
         loop {
-            exchange = match exchange {
-                Exchange::Load(load) => {
-                    let caller = Caller::User(Account::new(ALICE, AccountStatus::default()));
-                    load.found(self.session.as_ref(), caller, NOW)
+            match ready(run.granted()).expect("nothing waits here") {
+                Ok(Some(granted)) => {
+                    let (stages, performing) = granted.into_parts();
+                    run.host.grants.push(stages);
+                    run.done(performing, Ok(Outcome::NOTHING), NOW);
                 }
-                Exchange::Admit(admit) => admit.admitted(),
-                Exchange::Verify(verify) => {
-                    let verdict = passed(verify.question());
-                    verify.verdict(verdict)
-                }
-                Exchange::Hash(hash) => hash.hashed(),
-                Exchange::Perform(perform) => {
-                    let (grant, performing) = perform.grant();
-                    assert_eq!((grant.user(), grant.has_token()), (Some(ALICE.user), true));
-                    self.grants.push(grant.proofs().count());
-                    performing.succeeded(Outcome::NOTHING, NOW)
-                }
-                Exchange::Commit(commit) => {
-                    commit.changes().for_each(|change| self.write(change));
-                    commit.committed(Committed::Stored)
-                }
-                Exchange::Respond(Respond::Performed) => return None,
-                Exchange::Respond(Respond::Challenge(challenge)) => {
+                Ok(None) => return None,
+                Err(Stop::Respond(Respond::Challenge(challenge))) => {
                     assert_eq!(challenge.error_code(), None, "every stage passes");
                     let mut body = String::new();
                     challenge.write_body(&mut body).unwrap();
                     return Some(body);
                 }
-                other => panic!("{other:?}"),
-            };
+                Err(other) => panic!("{other:?}"),
+            }
         }
     }
 
     /// A stage is completed elsewhere.
     fn completed(&mut self, auth_type: AuthType<'_>) {
-        let rules = self.rules.clone();
         let visit = Visit::assume_approved(ID, auth_type, Approval::SessionUser);
-        let mut exchange = PageExchange::begin(visit, NOW);
-        loop {
-            exchange = match exchange {
-                PageExchange::Load(load) => load.found(self.session.clone(), NOW),
-                PageExchange::Policy(guard) => guard.found(Some(PagePolicy::new(self.flows, &rules))),
-                PageExchange::Account(account) => {
-                    account.found(Some(Account::new(ALICE, AccountStatus::default())))
-                }
-                PageExchange::Verify(_) => panic!("nothing is asked about an approval"),
-                PageExchange::Commit(commit) => {
-                    commit.changes().for_each(|change| self.write(change));
-                    commit.committed(Committed::Stored)
-                }
-                PageExchange::Respond(outcome) => {
-                    assert!(matches!(outcome, PageOutcome::Passed), "{outcome:?}");
-                    return;
-                }
-            };
-        }
+        let outcome = ready(drive_page::visit(self, visit, NOW)).expect("nothing waits here");
+        assert!(matches!(outcome, Ok(PageOutcome::Passed)), "{outcome:?}");
     }
 
     fn write(&mut self, change: Change<'_>) {
@@ -235,6 +219,90 @@ impl<'p, Op: Operation> Host<'p, Op> {
             Change::Spend { .. } => assert!(!self.grants.is_empty(), "spent by no call"),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+impl<'r, Op: Operation> Host<'r, Authenticated<'_, Op>> for &mut OneSession<'_, Op> {
+    type Hash = ();
+    type Error = Infallible;
+
+    async fn load(&mut self, _: Option<SessionId>) -> Result<Loaded<()>, Infallible> {
+        Ok(Loaded { session: self.session.clone(), stored: None, caller: Caller::User(alice()), now: NOW })
+    }
+
+    async fn account(&mut self, _: UserRef) -> Result<Option<Account>, Infallible> {
+        panic!("the token names the user")
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Infallible> {
+        Ok(Verified::Outside(passed(question)))
+    }
+
+    async fn release(&mut self) {}
+
+    async fn hash(&mut self, _: Secret<'_>) -> Result<(), Infallible> {
+        panic!("there is no password")
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, Op>,
+        _: Option<&()>,
+    ) -> Result<Committed, Infallible> {
+        changes.iter().for_each(|change| self.write(change));
+        Ok(Committed::Stored)
+    }
+}
+
+impl<'r, 'p: 'r, Op: Operation> PageHost<'r> for OneSession<'p, Op> {
+    type Error = Infallible;
+
+    async fn load_page(&mut self, _: SessionId) -> Result<PageLoaded, Infallible> {
+        Ok(PageLoaded { session: self.session.clone(), now: NOW })
+    }
+
+    async fn page_policy(&mut self, _: &Session) -> Result<Option<PagePolicy<'r>>, Infallible> {
+        Ok(Some(PagePolicy::new(self.flows, self.rules)))
+    }
+
+    async fn page_account(&mut self, _: UserRef) -> Result<Option<Account>, Infallible> {
+        Ok(Some(alice()))
+    }
+
+    async fn verify_page(&mut self, _: &Question<'r>) -> Result<Verified<'r>, Infallible> {
+        panic!("nothing is asked about an approval")
+    }
+
+    async fn commit_page(&mut self, changes: PageChanges<'_, 'r>) -> Result<Committed, Infallible> {
+        changes.iter().for_each(|change| self.write(change));
+        Ok(Committed::Stored)
+    }
+}
+
+/// A request of which only its auth dict matters.
+struct Authenticated<'a, Op>(Auth<'a>, PhantomData<fn() -> Op>);
+
+impl<Op: Operation> Endpoint for Authenticated<'_, Op> {
+    type Op = Op;
+    type Stored = ();
+    /// How many stages have passed.
+    type Plan<H: Send> = usize;
+
+    fn call(&self, _: &BindingKey) -> Call<'_, Op> {
+        Call::new(&self.0)
+    }
+
+    fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}
+
+    fn plan<H: Send>(
+        &self,
+        _: &BindingKey,
+        grant: Grant<Op>,
+        _: Option<()>,
+        _: Option<H>,
+    ) -> Result<usize, Refusal> {
+        assert_eq!((grant.user(), grant.has_token()), (Some(ALICE.user), true));
+        Ok(grant.proofs().count())
     }
 }
 
@@ -250,7 +318,8 @@ fn passed<'r>(question: &Question<'r>) -> Verdict<'r> {
 
 /// Takes `flow` from its first stage to the grant.
 fn walk<Op: Operation + Debug>(flows: &Flows<'_, Op>, flow: &[String], policy: &Policy<'_>) {
-    let mut host = Host::new(flows, policy.order);
+    let rules = rules(policy.order);
+    let mut host = OneSession::new(flows, &rules);
     let named = ID.expose();
     let poll = format!(r#"{{"session":"{named}"}}"#);
     host.request(Auth::Absent).expect("no auth, no success");
@@ -274,7 +343,7 @@ fn walk<Op: Operation + Debug>(flows: &Flows<'_, Op>, flow: &[String], policy: &
     panic!("{flow:?} has passed and nothing is granted");
 }
 
-fn granted<Op>(host: &Host<'_, Op>, passed: &[String], flow: &[String], policy: &Policy<'_>) {
+fn granted<Op>(host: &OneSession<'_, Op>, passed: &[String], flow: &[String], policy: &Policy<'_>) {
     assert_eq!(host.grants, [passed.len()], "one grant, for every stage that passed");
     assert!(host.session.as_ref().expect("it is stored").consumed_at().is_some());
     match policy.order {

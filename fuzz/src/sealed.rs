@@ -1,5 +1,6 @@
 //! A server with sealed session IDs that stores nothing, and its key in another's hands.
 
+use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
@@ -9,15 +10,17 @@ use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::commit::Committed;
+use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Run, Stop, Verified, ready};
 use matrix_uia::server::endpoint::Endpoint;
-use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
+use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::respond::Respond;
 use matrix_uia::server::sealed::{IdKey, IdKeys};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::error::ErrorCode;
-use matrix_uia::{BindingKey, Flows, Rules, SessionId, Timestamp};
+use matrix_uia::{BindingKey, Flows, Rules, Secret, SessionId, Timestamp};
 
 const SECRET: [u8; 32] = [0x11; 32];
 const NUMBER: u8 = 1;
@@ -38,7 +41,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
 /// What is authenticated beside the session: the version of the text and the key's number.
 fn header() -> [u8; 16] {
     let mut header = *b"matrix-uia id  \0";
-    (header[14], header[15]) = (1, NUMBER);
+    (header[14], header[15]) = (2, NUMBER);
     header
 }
 
@@ -62,28 +65,57 @@ pub fn opened() -> Vec<u8> {
 pub fn answer(body: &str) -> (Option<ErrorCode>, Option<String>) {
     let request = ChangePasswordRequest::parse(body.as_bytes()).unwrap();
     let request: Checked<_> = request.check(&PasswordStrength::default(), true).unwrap();
-    let call = request.call(&BindingKey::from_entropy([7; 16]));
-    let kind = HostKind::CLAIMS.with_sealed_ids(&KEYS);
-    let mut incoming = Incoming::new(&FLOWS, &RULES, kind, call, FRESH, NOW);
-    let alice = Account::new(ALICE, AccountStatus::default());
-    let mut exchange = incoming.exchange();
-    loop {
-        exchange = match exchange {
-            Exchange::Load(load) => load.found(None, Caller::User(alice), NOW),
-            Exchange::Account(account) => account.found(Some(alice)),
-            Exchange::Admit(admit) => admit.admitted(),
-            Exchange::Verify(verify) => verify.verdict(Verdict::Failed(StageFailure::Credentials)),
-            Exchange::Commit(commit) => commit.committed(Committed::Stored),
-            Exchange::Respond(respond) => {
-                let body: serde_json::Value = serde_json::from_str(&respond.body().to_string()).unwrap();
-                let code = match respond {
-                    Respond::Challenge(challenge) => challenge.error_code(),
-                    Respond::Error(error) => Some(error.code()),
-                    Respond::Performed => panic!("no stage has passed"),
-                };
-                return (code, body["session"].as_str().map(str::to_owned));
-            }
-            other => panic!("{other:?} of a session that nothing has happened to"),
-        };
+    let (key, kind) = (BindingKey::from_entropy([7; 16]), HostKind::CLAIMS.with_sealed_ids(&KEYS));
+    let guarded = Guarded { flows: &FLOWS, rules: &RULES, key: &key, kind };
+    let mut run = Run::new(StoresNothing, &request, guarded, FRESH, NOW);
+    let respond = match ready(run.granted()).expect("nothing waits here") {
+        Err(Stop::Respond(respond)) => respond,
+        Err(Stop::Host(never)) => match never {},
+        Ok(_) => panic!("no stage has passed"),
+    };
+    let body: serde_json::Value = serde_json::from_str(&respond.body().to_string()).unwrap();
+    let code = match respond {
+        Respond::Challenge(challenge) => challenge.error_code(),
+        Respond::Error(error) => Some(error.code()),
+        Respond::Performed => panic!("no stage has passed"),
+    };
+    (code, body["session"].as_str().map(str::to_owned))
+}
+
+/// The host of alice, to whom no stage passes. Its store loses whatever it is given.
+struct StoresNothing;
+
+fn alice() -> Account {
+    Account::new(ALICE, AccountStatus::default())
+}
+
+impl<'r, E: Endpoint> Host<'r, E> for StoresNothing {
+    type Hash = ();
+    type Error = Infallible;
+
+    async fn load(&mut self, _: Option<SessionId>) -> Result<Loaded<E::Stored>, Infallible> {
+        Ok(Loaded { session: None, stored: None, caller: Caller::User(alice()), now: NOW })
+    }
+
+    async fn account(&mut self, _: UserRef) -> Result<Option<Account>, Infallible> {
+        Ok(Some(alice()))
+    }
+
+    async fn verify(&mut self, _: &Question<'r>) -> Result<Verified<'r>, Infallible> {
+        Ok(Verified::Outside(Verdict::Failed(StageFailure::Credentials)))
+    }
+
+    async fn release(&mut self) {}
+
+    async fn hash(&mut self, _: Secret<'_>) -> Result<(), Infallible> {
+        panic!("no stage has passed")
+    }
+
+    async fn commit(
+        &mut self,
+        _: Changes<'_, 'r, E::Op>,
+        _: Option<&E::Stored>,
+    ) -> Result<Committed, Infallible> {
+        Ok(Committed::Stored)
     }
 }

@@ -88,6 +88,16 @@ impl<H: TestHost> Bench<'_, H> {
         drop(waiting);
     }
 
+    /// A call is made without an access token.
+    pub(super) fn has_no_token(&self) {
+        self.count(|report| report.without_token = report.without_token.saturating_add(1));
+    }
+
+    /// A commit was made to lose.
+    pub(super) fn has_lost(&self) {
+        self.count(|report| report.losses = report.losses.saturating_add(1));
+    }
+
     /// Does something else while a request waits. If that has to wait for the request, the
     /// request goes on first.
     pub(super) fn beside<T>(
@@ -158,7 +168,15 @@ impl<H: TestHost> Bench<'_, H> {
 
     /// Passes every stage but the last; returns how the session stands then.
     pub(super) fn to_last(&self, script: &Script) -> Result<Challenge, Violation> {
-        let mut challenge = self.begin(script)?;
+        self.on_to_last(script, self.begin(script)?)
+    }
+
+    /// The same of a session that has begun.
+    pub(super) fn on_to_last(
+        &self,
+        script: &Script,
+        mut challenge: Challenge,
+    ) -> Result<Challenge, Violation> {
         while let Some((stage, false)) = &challenge.next {
             let request = script.attempt(stage, &challenge.session);
             let request = request.ok_or_else(|| self.unpassable())?;

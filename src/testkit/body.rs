@@ -57,6 +57,11 @@ impl Script {
         }
     }
 
+    /// The same without an access token: a stage has to name the user.
+    pub(super) fn without_token(&self) -> Self {
+        Self { token: None, ..self.clone() }
+    }
+
     /// The same without parameters.
     pub(super) fn bare(&self) -> Self {
         Self { params: String::new(), ..self.clone() }
@@ -107,8 +112,14 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
+    /// What it is stored under: of a sealed ID, that is its beginning.
     pub(super) fn id(&self) -> Option<SessionId> {
-        SessionId::parse(Text::new(&self.session))
+        SessionId::parse(Text::new(self.session.get(..SessionId::LEN)?))
+    }
+
+    /// Whether its ID holds it: then nothing is stored before a stage has passed or failed.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.session.len() > SessionId::LEN
     }
 }
 

@@ -69,6 +69,10 @@ duties! {
     SpendTheReservation = Some(20);
     /// Say that the store is full, and store nothing then.
     SayThatItIsFull = None;
+    /// Tell the account that a stage has named as it is now, at every question.
+    ReadTheNamedAccountAnew = None;
+    /// Go on after a commit that has lost: load again, and try again.
+    TryAgainAfterALoss = None;
     /// Store what a call has done and the end of its session together, or the session after it.
     StoreTheCallFirst = None;
     /// Read the time at every load, not once for a request.
@@ -145,4 +149,9 @@ pub struct Report {
     pub drops: usize,
     /// How often something else happened while a request waited.
     pub interleavings: usize,
+    /// Calls that were made without an access token, by a password alone: 0 if the host's policy
+    /// has no flow for them.
+    pub without_token: usize,
+    /// How often the host was made to lose a commit: 0 if it can't.
+    pub losses: usize,
 }

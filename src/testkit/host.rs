@@ -106,9 +106,11 @@ pub trait TestHost {
     /// deactivations that were interrupted.
     fn tidy(&self) -> impl Future<Output = ()>;
 
-    /// Makes the next commit lose its race; `false` if the host can't.
-    fn lose_next_commit(&self) -> bool {
-        false
+    /// Makes the next commit lose its race: that of a request which waits, and has loaded what it is
+    /// about before. So a host may do it by writing something that such a commit is compared with.
+    /// `false` if the host can't.
+    fn lose_next_commit(&self) -> impl Future<Output = bool> {
+        core::future::ready(false)
     }
 
     /// Makes the accounts' database fail at its `nth` write from now on and at every later one,

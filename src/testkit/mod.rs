@@ -18,7 +18,8 @@
 //!
 //! A host needs these flows: for a registration, one of `m.login.registration_token` and, if
 //! it likes, `m.login.dummy`; for a password change and a deactivation with an access token,
-//! `m.login.password`. It keeps at most [`Outside::SESSIONS`] sessions, by the default
+//! `m.login.password`. If `m.login.password` is a flow of theirs without a token, too, the kit
+//! goes through it. Whether its session IDs are sealed, they say themselves. It keeps at most [`Outside::SESSIONS`] sessions, by the default
 //! [`Rules`](crate::Rules).
 
 pub mod adapter;
@@ -29,11 +30,13 @@ mod drops;
 mod duty;
 mod flows;
 mod host;
+mod losses;
 mod outside;
 mod races;
 mod room;
 mod suite;
 mod task;
+mod tokenless;
 
 pub use duty::{Duty, Forgotten, Report, Violation};
 pub use host::{AccountFacts, Answer, Endpoint, Request, TestHost};

@@ -3,7 +3,6 @@
 use super::bench::{Bench, Ran};
 use super::body::{NEW, Script, TOKEN, USER};
 use super::duty::Duty;
-use super::flows::reserved;
 use super::host::TestHost;
 use crate::server::account::Event;
 
@@ -174,34 +173,4 @@ pub(super) fn time_passes_with_a_token<H: TestHost>(bench: &Bench<'_, H>, wait: 
     let back = bench.held(TOKEN)? == (0, 1);
     bench.must(back, Duty::GiveBackTheUnused, "what a session reserved that is over is not given back")?;
     Ok(true)
-}
-
-/// The commit loses, whatever else happens.
-pub(super) fn lost<H: TestHost>(bench: &Bench<'_, H>, _: usize) -> Ran {
-    let (script, last) = bench.password_change()?;
-    let before = bench.account(USER)?.epoch;
-    let request = bench.next_request(&script, &last)?;
-    if !bench.host.lose_next_commit() {
-        return Ok(false);
-    }
-    let answer = bench.send(request)?;
-    let once = bench.works(USER, NEW)? && bench.account(USER)?.epoch == before.saturating_add(1);
-    bench.must(
-        answer.status == 200 && once,
-        Duty::ReportTheLostRace,
-        "a commit that lost is not tried again",
-    )?;
-    let consumed = bench.session(&last)?.is_some_and(|session| session.consumed_at().is_some());
-    bench.must(consumed, Duty::ReportTheLostRace, "a commit that lost is taken for stored")?;
-    bench.ask(bench.host.add_registration_token(TOKEN, 2))?;
-    let script = Script::register("bob", NEW, TOKEN);
-    let _lost = bench.host.lose_next_commit();
-    let at = reserved(bench, &script)?;
-    let held = bench.held(TOKEN)? == (1, 1) && bench.session(&at)?.is_some();
-    bench.must(
-        held,
-        Duty::ReportTheLostRace,
-        "a session or its reservation is not stored after a lost commit",
-    )?;
-    Ok(false)
 }

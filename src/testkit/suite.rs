@@ -7,7 +7,7 @@ use super::bench::{Bench, Ran};
 use super::duty::{Forgotten, Report};
 use super::host::TestHost;
 use super::outside::Outside;
-use super::{disk, drops, flows, races, room};
+use super::{disk, drops, flows, losses, races, room, tokenless};
 use crate::server::rules::Rules;
 
 /// A request that waits more often than that is not interrupted any further.
@@ -21,7 +21,7 @@ const MOST_WAITS: usize = 200;
 /// [`Forgotten`] lists each duty that was forgotten, and what showed it.
 pub fn suite<H: TestHost>(make: impl Fn(Outside) -> H) -> Result<Report, Forgotten> {
     type Scenario<H> = fn(&Bench<'_, H>, usize) -> Ran;
-    let scenarios: [(&'static str, Scenario<H>); 26] = [
+    let scenarios: [(&'static str, Scenario<H>); 30] = [
         ("first requests", flows::first_requests),
         ("a password change", flows::password),
         ("parameters left out later", flows::password_keeps_devices),
@@ -32,7 +32,8 @@ pub fn suite<H: TestHost>(make: impl Fn(Outside) -> H) -> Result<Report, Forgott
         ("a session that is over", flows::ended),
         ("a full store", room::full),
         ("a full disk", disk::full),
-        ("a lost commit", races::lost),
+        ("a lost commit", losses::password),
+        ("a lost commit that reserves", losses::reserving),
         ("an account that is locked meanwhile", races::locked_meanwhile),
         ("a password that is replaced meanwhile", races::replaced_meanwhile),
         ("the last request twice at once", races::two_last),
@@ -42,6 +43,9 @@ pub fn suite<H: TestHost>(make: impl Fn(Outside) -> H) -> Result<Report, Forgott
         ("a name that is taken meanwhile", races::refused),
         ("time that passes meanwhile", races::time_passes),
         ("time that passes while a token is looked up", races::time_passes_with_a_token),
+        ("calls without a token", tokenless::calls),
+        ("without a token, an account that is locked meanwhile", tokenless::locked_meanwhile),
+        ("without a token, a password that is replaced meanwhile", tokenless::replaced_meanwhile),
         ("a dropped password change", drops::password),
         ("a dropped wrong password", drops::wrong_password),
         ("a dropped claim", drops::claimed),

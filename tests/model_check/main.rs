@@ -11,7 +11,8 @@
 //! Each arrow is one step that any other request may come before or after. A request may also
 //! be forgotten in the middle (its process was killed), the session may be dropped by its
 //! store, the account may be fenced, a call may fail, and so much time may pass that a claim
-//! lapses, once each and at any moment. The last stage reserves the one use of a voucher,
+//! lapses, once each and at any moment. After a kill or a lost claim so much time may pass that
+//! every session is over, and what such a request has reserved runs out. The last stage reserves the one use of a voucher,
 //! which is spent on the call or given back. Nothing of the crate is modelled: every step is
 //! an answer to the crate's own exchange.
 //!
@@ -20,15 +21,21 @@
 //! anew at each step and answers it the same.
 
 mod request;
+mod state;
 mod world;
 
+use std::io::Write as _;
+
 use request::Kind;
+use state::Host;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
-use world::{Host, World};
+use world::World;
 
 fn check(host: Host, requests: usize) {
     let checked = World::new(host, requests).checker().threads(2).spawn_bfs().join();
-    println!("{host:?}, {requests} requests: {} states", checked.unique_state_count());
+    // Not by `println`, which the test harness keeps to itself: CI's log is to show it.
+    let states = checked.unique_state_count();
+    let _ = writeln!(std::io::stderr(), "{host:?}, {requests} requests: {states} states");
     checked.assert_properties();
 }
 
@@ -82,6 +89,11 @@ fn a_store_of_claims_that_ignores_revisions_is_found_out() {
 fn a_host_that_leaves_no_record_of_a_claimed_call_is_found_out() {
     let host = Host { records: false, ..Host::CLAIMS };
     finds(host, ["a call is carried out at most once", "every state is safe to stop at"]);
+}
+
+#[test]
+fn a_host_that_never_gives_back_what_a_killed_request_has_reserved_is_found_out() {
+    finds(Host { settles: false, ..Host::CLAIMS }, ["nothing is reserved for ever"]);
 }
 
 #[test]

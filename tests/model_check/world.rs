@@ -1,196 +1,22 @@
-//! The world that is explored: one account, one session, a handful of requests.
+//! The world that is explored: how a state goes on, and what must hold of each.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
-use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use stateright::{Model, Property};
 
-use super::request::{ARRIVED, Answer, Asks, Going, KEYS, Kind, Of, Read, Reservation, Said, Write, begun};
+use super::request::{ARRIVED, Answer, Asks, Kind, Of, Read, Reservation, Said, Write, begun};
+use super::state::{EXPIRED, Host, Request, State, Use, is_over};
 
 const SUCCEEDED: u64 = 3_000;
 const REPEATED: u64 = 4_000;
-/// A claim that was made before has lapsed by now.
-const LATE: u64 = 20_000;
 const LATE_SUCCEEDED: u64 = 21_000;
 const LATE_REPEATED: u64 = 22_000;
-/// The same of every claim.
+/// Every claim has lapsed by now.
 const LAST: u64 = 40_000;
+const EXPIRED_SUCCEEDED: u64 = EXPIRED + 1_000;
 
-/// A request, and where it has got to.
-#[derive(Clone, Debug)]
-struct Request {
-    kind: Kind,
-    /// Its number: what is random in it, and the milliseconds that it comes later.
-    number: u8,
-    /// When its first question was asked.
-    arrived: Option<u64>,
-    /// Every answer so far: the exchange is taken through them again at each step.
-    said: Vec<Said>,
-    /// The same without what led to a commit that was lost. Two requests that differ in that
-    /// only count as the same state.
-    log: Vec<Said>,
-    asks: Asks,
-}
-
-impl PartialEq for Request {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Request {}
-
-impl Hash for Request {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.key().hash(hasher);
-    }
-}
-
-impl Request {
-    const fn new(kind: Kind, number: u8) -> Self {
-        Self { kind, number, arrived: None, said: Vec::new(), log: Vec::new(), asks: Asks::Load }
-    }
-
-    fn key(&self) -> (Kind, Option<u64>, &[Said], Asks) {
-        (self.kind, self.arrived, &self.log, self.asks)
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self.asks, Asks::Nothing(_) | Asks::Killed)
-    }
-
-    fn has_answered_call(&self) -> bool {
-        self.asks == Asks::Commit && matches!(self.log.last(), Some(Said::Succeeded(_)))
-    }
-
-    /// Whether the transaction that is open reserves the voucher's use.
-    fn reserves(&self) -> bool {
-        let in_transaction = self.log.iter().rev().take_while(|said| !matches!(said, Said::Loaded(..)));
-        in_transaction.into_iter().any(|said| *said == Said::Reserved)
-    }
-
-    fn going(&self, host: Host) -> Going {
-        let arrived = self.arrived.unwrap_or(ARRIVED);
-        let begin = Going::begin(self.kind, host.kind(), host.sealed, self.number, arrived);
-        self.said.iter().fold(begin, |going, said| going.say(said))
-    }
-
-    /// Takes in an answer. What was said since a load that led to a lost commit is over.
-    fn hear(&mut self, host: Host, said: Said) {
-        let lost = said == Said::Lost;
-        self.said.push(said.clone());
-        self.log.push(said);
-        self.asks = self.going(host).asks();
-        if lost {
-            assert_eq!(self.asks, Asks::Load);
-            let load = self.log.iter().rposition(|said| matches!(said, Said::Loaded(..)));
-            self.log.truncate(load.unwrap());
-        }
-        if self.is_over() {
-            self.said.clear();
-            self.log.clear();
-        }
-    }
-
-    fn end(&mut self) {
-        *self = Self { asks: Asks::Killed, ..Self::new(self.kind, self.number) };
-    }
-}
-
-/// The one use of the voucher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Use {
-    Free,
-    /// For the session.
-    Reserved,
-    Spent,
-}
-
-/// Where there is one transaction, a step changes all of it at once.
-impl OneTransaction for State {}
-
-/// Everything there is at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct State {
-    stored: Read,
-    requests: Vec<Request>,
-    voucher: Use,
-    fenced: bool,
-    dropped: bool,
-    /// The store has lost a session in the middle of a call, which none may evict. What was
-    /// reserved for it ends with its own time.
-    lost_claim: bool,
-    killed: bool,
-    late: bool,
-    /// The record of the call, where it is left when a claim is stored.
-    record: bool,
-    /// Something went wrong for a reason of its own, once.
-    failed: bool,
-    calls: u8,
-    /// Wrong passwords that were answered as such.
-    wrong: u16,
-    /// The most stages that the session ever had.
-    most: usize,
-    lost_race: bool,
-    /// A grant without a whole flow, or by a token of another epoch.
-    unearned: bool,
-}
-
-impl State {
-    pub(super) fn requests(&self) -> impl Iterator<Item = Kind> + '_ {
-        self.requests.iter().map(|request| request.kind)
-    }
-
-    fn answers(&self) -> impl Iterator<Item = Answer> + '_ {
-        self.requests.iter().filter_map(|request| match request.asks {
-            Asks::Nothing(answer) => Some(answer),
-            _ => None,
-        })
-    }
-
-    /// The call of the model does not count it up: nothing but the revisions and the record
-    /// keeps it from being made twice.
-    const fn epoch(&self) -> u32 {
-        self.fenced as u32
-    }
-}
-
-/// Whether no stage can pass any more.
-fn is_over(session: &matrix_uia::Session) -> bool {
-    session.consumed_at().is_some() || session.has_ended()
-}
-
-/// How the host keeps sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Host {
-    /// Whether the call and the session's end are one transaction.
-    pub(super) one_transaction: bool,
-    /// Whether it compares revisions; else the last write wins.
-    pub(super) compares: bool,
-    /// Whether it leaves a record of a call whose claim is stored.
-    pub(super) records: bool,
-    /// Whether its session IDs are sealed: then none is stored at first, and whoever keeps an old
-    /// ID can begin a session again that the store has dropped.
-    pub(super) sealed: bool,
-}
-
-impl Host {
-    /// Claims are stored against their revision, then the call is made.
-    pub(super) const CLAIMS: Self =
-        Self { one_transaction: false, compares: true, records: true, sealed: false };
-    /// The call and the session's end are one transaction.
-    pub(super) const ONE_TRANSACTION: Self = Self { one_transaction: true, ..Self::CLAIMS };
-
-    const fn kind(self) -> HostKind<'static> {
-        let kind =
-            if self.one_transaction { HostKind::assume_one_transaction::<State>() } else { HostKind::CLAIMS };
-        if self.sealed { kind.with_sealed_ids(&KEYS) } else { kind }
-    }
-}
-
-type Stop = (Read, Use, bool, bool, u8, usize);
+type Stop = (Read, Use, bool, bool, bool, bool, u8, usize);
 
 pub(super) struct World {
     host: Host,
@@ -213,6 +39,8 @@ pub(super) enum Action {
     Fence,
     /// So much time passes that the claim lapses.
     Lapse,
+    /// So much time passes that the session is over, and what was reserved for it.
+    Expire,
 }
 
 impl World {
@@ -235,21 +63,35 @@ impl World {
         true
     }
 
+    /// The store has lost the session. A sealed ID begins it again, without what it had: also by a
+    /// commit of a request that has loaded it before.
+    const fn forget(&self, state: &mut State) {
+        if self.host.sealed {
+            (state.wrong, state.most) = (0, 0);
+        }
+    }
+
     /// The call itself, in one act of the accounts' database: with the session's end, or with
     /// the record that it leaves.
     fn perform(&self, state: &mut State, i: usize, fails: bool) {
         let host = self.host;
         let loaded = state.requests[i].going(host);
-        let conflicts = loaded.epoch() != state.epoch();
-        let succeeded = Said::Succeeded(if state.late { LATE_SUCCEEDED } else { SUCCEEDED });
         let claims = !self.host.one_transaction;
+        // Another transaction has written the account that this one has read, or, long after, given back
+        // what is to be spent.
+        let conflicts =
+            loaded.epoch() != state.epoch() || (claims && state.ever_expired && state.voucher == Use::Free);
+        let succeeded = Said::Succeeded(match (state.ever_expired, state.late) {
+            (true, _) => EXPIRED_SUCCEEDED,
+            (false, true) => LATE_SUCCEEDED,
+            (false, false) => SUCCEEDED,
+        });
         if claims && self.host.records && state.record {
             state.requests[i].hear(host, Said::Already);
         } else if fails {
             state.failed = true;
             state.requests[i].hear(host, Said::Failed);
         } else if conflicts {
-            // Another transaction has written the account that this one has read.
             state.requests[i].hear(host, succeeded);
             state.requests[i].hear(host, Said::Lost);
             return;
@@ -315,7 +157,7 @@ impl World {
                     (Kind::Repeat, true) => LATE_REPEATED,
                     _ => ARRIVED + u64::from(request.number),
                 });
-                let now = if late { arrived.max(LATE) } else { arrived };
+                let now = arrived.max(state.now());
                 let said = Said::Loaded(state.stored.clone(), state.epoch(), now);
                 state.requests[i].hear(host, said);
             }
@@ -346,7 +188,8 @@ impl World {
 
     /// Every process stops here, and the client asks once more, later.
     fn is_safe_to_stop_at(&self, state: &State) -> bool {
-        let stop = (state.stored.clone(), state.voucher, state.record, state.fenced, state.calls, state.most);
+        let State { stored, voucher, record, fenced, dropped, ever_expired, calls, most, .. } = state;
+        let stop = (stored.clone(), *voucher, *record, *fenced, *dropped, *ever_expired, *calls, *most);
         if let Some(safe) = self.stops.lock().unwrap().get(&stop) {
             return *safe;
         }
@@ -356,7 +199,9 @@ impl World {
             self.take(&mut then, 0, false);
         }
         let ended = state.stored.session().is_some_and(matrix_uia::Session::has_ended);
-        let over = (state.stored == Read::NOTHING && !self.host.sealed) || state.fenced || ended;
+        // A request that had loaded the session before may store it afterwards, as old as it is.
+        let gone = state.ever_expired || (state.stored == Read::NOTHING && !self.host.sealed);
+        let over = gone || state.fenced || ended;
         let right = match then.requests[0].asks {
             Asks::Nothing(Answer::Replayed) => state.calls == 1,
             Asks::Nothing(Answer::Succeeded) => state.calls == 0 && !over && then.calls == 1,
@@ -406,6 +251,8 @@ impl Model for World {
                 lost_claim: false,
                 killed: false,
                 late: false,
+                expired: false,
+                ever_expired: false,
                 record: false,
                 failed: false,
                 calls: 0,
@@ -440,6 +287,9 @@ impl Model for World {
         if !state.late && state.stored.session().is_some_and(matrix_uia::Session::is_claimed) {
             actions.push(Action::Lapse);
         }
+        if state.left_something() && state.voucher == Use::Reserved {
+            actions.push(Action::Expire);
+        }
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
@@ -450,24 +300,31 @@ impl Model for World {
             Action::Kill(i) => {
                 state.requests[i].end();
                 state.killed = true;
+                state.expired = false;
             }
             Action::Drop => {
                 // What is reserved for a session is given back with it, unless it is in the
                 // middle of a call: none is evicted then, and a store that loses it says nothing.
                 let session = state.stored.session();
                 state.lost_claim = session.is_some_and(matrix_uia::Session::is_claimed);
+                state.expired &= !state.lost_claim;
                 if !state.lost_claim && state.voucher == Use::Reserved {
                     state.voucher = Use::Free;
                 }
                 state.stored = Read::NOTHING;
                 state.dropped = true;
-                if self.host.sealed {
-                    // Its ID begins it again, without what it had.
-                    (state.wrong, state.most) = (0, 0);
-                }
+                self.forget(&mut state);
             }
             Action::Fence => state.fenced = true,
             Action::Lapse => state.late = true,
+            Action::Expire => {
+                if self.host.settles {
+                    state.voucher = Use::Free;
+                }
+                state.stored = Read::NOTHING;
+                self.forget(&mut state);
+                (state.late, state.expired, state.ever_expired) = (true, true, true);
+            }
         }
         Some(state)
     }
@@ -504,7 +361,7 @@ impl Model for World {
                     state.requests.iter().all(|request| request.is_over() || request.arrived.is_none());
                 let goes_on = |session: &matrix_uia::Session| !is_over(session);
                 let is_held = state.stored.session().is_some_and(goes_on);
-                state.voucher != Use::Reserved || is_held || !idle || state.killed || state.lost_claim
+                state.voucher != Use::Reserved || is_held || !idle || state.left_something()
             }),
             Property::always("the voucher is spent on a call that took place", |_, state: &State| {
                 state.voucher != Use::Spent || state.calls == 1
@@ -522,6 +379,7 @@ impl Model for World {
                     .iter()
                     .all(|request| request.is_over() || (request.kind == Kind::Repeat && state.calls == 0))
             }),
+            Property::sometimes("what was left reserved runs out", |_, state: &State| state.expired),
             Property::sometimes("the voucher is spent", |_, state: &State| state.voucher == Use::Spent),
             Property::sometimes("a page passes a stage", |_, state: &State| {
                 state.answers().any(|answer| answer == Answer::Shown(true))

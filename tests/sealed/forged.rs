@@ -1,12 +1,17 @@
 //! IDs that no server has made: each is as an unknown one (rule U12).
 
+use matrix_uia::endpoint::login::GetLoginTokenRequest;
+use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
+use matrix_uia::endpoint::threepid::AddThreepidRequest;
+use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::operation::OperationId;
 use matrix_uia::server::sealed::{IdKey, IdKeys, IdKeysError};
 use matrix_uia::{Millis, SessionId, Text};
 use serde_json::json;
 
 use super::{ALICE, alice, begin, both_kinds, change, server};
-use crate::support::{Server, poll, stage};
+use crate::support::{Answer, Handler, Server, policy, poll, stage};
 
 fn is_known(server: &Server, text: &str) -> bool {
     server.kind.session_name(Text::new(text)).is_some()
@@ -154,23 +159,54 @@ fn keys_are_few_and_have_numbers_of_their_own() {
 }
 
 #[test]
-fn an_id_is_short_and_of_opaque_letters() {
+fn u02_an_id_of_any_operation_is_short_and_of_opaque_letters() {
     let mut server = server(HostKind::CLAIMS);
     let password = json!({"new_password": "looking-glass", "logout_devices": false});
     let registration = json!({"username": "carol", "password": "carol-secret", "inhibit_login": true,
         "device_id": "D", "initial_device_display_name": "N", "refresh_token": true});
+    let key = |usage: &str| {
+        let name = format!("ed25519:{usage}");
+        json!({"user_id": "@alice:example.org", "usage": [usage], "keys": {name: usage}})
+    };
+    let keys = json!({"master_key": key("master"), "self_signing_key": key("self_signing"),
+        "user_signing_key": key("user_signing")})
+    .to_string();
+    let upload = UploadSigningKeysRequest::parse(keys.as_bytes()).unwrap();
+    let add = AddThreepidRequest::parse(br#"{"sid":"1","client_secret":"monkeys"}"#).unwrap();
+    let token = GetLoginTokenRequest::parse(b"{}").unwrap();
     let answers = [
         server.change_password(ALICE, password),
         server.deactivate(ALICE, json!({"erase": true, "id_server": "example.org"})),
         server.register(registration),
         server.delete_devices("alice-token", json!({"devices": ["A", "B"]})),
         server.delete_device("alice-token", "LAPTOP", "{}"),
+        first(&mut server, &add.check(true).unwrap()),
+        first(&mut server, &upload.check("@alice:example.org").unwrap()),
+        first(&mut server, &token.check(true).unwrap()),
     ];
+    assert_eq!(answers.len(), OperationId::KNOWN.len(), "every operation of the spec");
     for answer in answers {
         let session = answer.session();
-        assert!(session.len() <= 128, "{} {session}", session.len());
-        assert!(session.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".=_-".contains(&byte)));
+        assert!((SessionId::LEN + 1..=128).contains(&session.len()), "{} {session}", session.len());
+        assert!(is_opaque(session), "{session}");
+        // Base64's padding is none of them.
+        assert!(!is_opaque(&format!("{session}=")));
     }
+}
+
+/// Rule U2: an opaque identifier, as <https://spec.matrix.org/v1.19/appendices/#opaque-identifiers> has it.
+fn is_opaque(session: &str) -> bool {
+    session.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte))
+}
+
+/// The answer to the first request of a call.
+fn first<E: Endpoint>(server: &mut Server, request: &E) -> Answer {
+    let handler = Handler {
+        admit: &mut |_| Ok(None),
+        perform: &mut |_, _| unreachable!("no auth, no success"),
+        repeat: &mut |_, _| unreachable!("no auth, no success"),
+    };
+    server.serve(ALICE, policy::<E::Op>(&[&["m.login.password"]], None), request, handler)
 }
 
 #[test]

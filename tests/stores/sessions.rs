@@ -1,21 +1,25 @@
 //! Real sessions, each as a guard made it of a request, and what a test does with them.
 
+use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::call::{Param, Params};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::{Change, Committed, Put};
-use matrix_uia::server::digest::ParamDigest;
-use matrix_uia::server::exchange::{Exchange, HostKind, Incoming};
-use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::digest::{BindingKey, ParamDigest};
+use matrix_uia::server::drive::{Changes, Guarded, Host, Loaded, Performing, Recalled, Run, Verified, ready};
+use matrix_uia::server::endpoint::Endpoint;
+use matrix_uia::server::exchange::HostKind;
+use matrix_uia::server::grant::{Grant, Outcome, Refusal};
 use matrix_uia::server::operation::ChangePassword;
-use matrix_uia::server::question::Check;
+use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
+use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::store::{NotStored, OwnerKey, Store, Stored};
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::Auth;
-use matrix_uia::{Call, Flows, MatrixError, Millis, Rules, Session, SessionId, Timestamp};
+use matrix_uia::{Call, Flows, MatrixError, Millis, Rules, Secret, Session, SessionId, Timestamp};
 
 /// In seconds, as every time in these tests.
 pub(super) const LIFETIME: u64 = 1_000;
@@ -56,58 +60,120 @@ fn caller(id: SessionId) -> Caller {
     Caller::User(Account::new(Subject::new(user_of(id), 0), AccountStatus::default()))
 }
 
-/// What a request has come to: the session as it is to be stored, and the rest of it.
-pub(super) struct Step {
-    session: Option<Session>,
-    rest: Incoming<'static, ChangePassword>,
+/// A password change of which only its auth dict and its parameters matter.
+pub(super) struct PasswordCall {
+    auth: Auth<'static>,
+    params: Params,
 }
 
-fn begin(id: SessionId, auth: &str, params: Params, now: Timestamp) -> Incoming<'static, ChangePassword> {
-    let auth: &'static str = String::from(auth).leak();
-    let auth: &'static Auth<'static> = Box::leak(Box::new(Auth::parse(auth.as_bytes()).unwrap()));
-    let call = Call::new(auth).with_params(params);
-    Incoming::new(&FLOWS, &RULES, HostKind::CLAIMS, call, id, now)
+impl Endpoint for PasswordCall {
+    type Op = ChangePassword;
+    type Stored = ();
+    type Plan<H: Send> = ();
+
+    fn call(&self, _: &BindingKey) -> Call<'_, ChangePassword> {
+        Call::new(&self.auth).with_params(self.params)
+    }
+
+    fn to_stored(&self, _: &BindingKey, _: Option<()>, _: Option<Sealer>) {}
+
+    fn plan<H: Send>(
+        &self,
+        _: &BindingKey,
+        _: Grant<ChangePassword>,
+        _: Option<()>,
+        _: Option<H>,
+    ) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
-/// Goes on up to the next commit. Whatever is asked, the answer is yes.
-fn go_on(
-    mut incoming: Incoming<'static, ChangePassword>,
+/// The host of one session, to whom every stage passes.
+pub(super) struct OneSession {
     id: SessionId,
-    session: Option<&Session>,
+    session: Option<Session>,
+    /// Whether the session is one that a request has made what it is.
+    is_new: bool,
     now: Timestamp,
-) -> Step {
-    let mut exchange = incoming.exchange();
-    let put = loop {
-        exchange = match exchange {
-            Exchange::Load(load) => load.found(session, caller(id), now),
-            Exchange::Admit(admit) => admit.admitted(),
-            Exchange::Verify(verify) => {
-                let verdict = match verify.question().check() {
-                    Check::Password(check) => {
-                        check.named(Named::User(Subject::new(user_of(id), 0))).verdict(true)
-                    }
-                    _ => Verdict::Passed(Evidence::nothing()),
-                };
-                verify.verdict(verdict)
+}
+
+impl<'r> Host<'r, PasswordCall> for OneSession {
+    type Hash = ();
+    type Error = Infallible;
+
+    async fn load(&mut self, _: Option<SessionId>) -> Result<Loaded<()>, Infallible> {
+        Ok(Loaded { session: self.session.clone(), stored: None, caller: caller(self.id), now: self.now })
+    }
+
+    async fn account(&mut self, _: UserRef) -> Result<Option<Account>, Infallible> {
+        unreachable!("the token names the user")
+    }
+
+    async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Infallible> {
+        Ok(Verified::Outside(match question.check() {
+            Check::Password(check) => {
+                check.named(Named::User(Subject::new(user_of(self.id), 0))).verdict(true)
             }
-            Exchange::Hash(hash) => hash.hashed(),
-            Exchange::Commit(commit) => {
-                let put = commit.changes().find_map(|change| match change {
-                    Change::Put(Put { session, .. }) => Some(session.clone()),
-                    _ => None,
-                });
-                let _ = commit.committed(Committed::Stored);
-                break put;
+            _ => Verdict::Passed(Evidence::nothing()),
+        }))
+    }
+
+    async fn release(&mut self) {}
+
+    async fn hash(&mut self, _: Secret<'_>) -> Result<(), Infallible> {
+        unreachable!("there is no password")
+    }
+
+    async fn recall(&mut self, _: SessionId) -> Result<Recalled, Infallible> {
+        Ok(Recalled::NotCarriedOut)
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Changes<'_, 'r, ChangePassword>,
+        _: Option<&()>,
+    ) -> Result<Committed, Infallible> {
+        for change in changes.iter() {
+            if let Change::Put(Put { session, .. }) = change {
+                (self.session, self.is_new) = (Some(session.clone()), true);
             }
-            _ => break None,
-        };
-    };
-    Step { session: put, rest: incoming }
+        }
+        Ok(Committed::Stored)
+    }
+}
+
+/// What a request has come to: the session as it is to be stored, and the call if it is granted.
+pub(super) struct Step {
+    run: Run<'static, OneSession, PasswordCall>,
+    granted: Option<Performing<'static, ChangePassword>>,
+}
+
+impl Step {
+    /// Goes on to the call or to the answer. Whatever is asked, the answer is yes.
+    fn of(mut run: Run<'static, OneSession, PasswordCall>) -> Self {
+        let granted = ready(run.granted()).expect("nothing waits here").ok().flatten();
+        let granted = granted.map(|granted| granted.into_parts().1);
+        Self { run, granted }
+    }
+
+    fn session(&self) -> Option<Session> {
+        let OneSession { session, is_new, .. } = &self.run.host;
+        session.clone().filter(|_| *is_new)
+    }
+}
+
+fn request(id: SessionId, auth: &str, params: Params, session: Option<&Session>, now: Timestamp) -> Step {
+    static KEY: BindingKey = BindingKey::from_entropy([7; 16]);
+    let auth: &'static str = String::from(auth).leak();
+    let change = Box::leak(Box::new(PasswordCall { auth: Auth::parse(auth.as_bytes()).unwrap(), params }));
+    let host = OneSession { id, session: session.cloned(), is_new: false, now };
+    let guarded = Guarded { flows: &FLOWS, rules: &RULES, key: &KEY, kind: HostKind::CLAIMS };
+    Step::of(Run::new(host, change, guarded, id, now))
 }
 
 /// A new session.
 pub(super) fn session(id: SessionId, now: Timestamp) -> Session {
-    go_on(begin(id, "{}", Params::NONE, now), id, None, now).session.expect("no auth, no success")
+    request(id, "{}", Params::NONE, None, now).session().expect("no auth, no success")
 }
 
 fn attempt(id: SessionId, session: &Session, stage: &str, now: Timestamp) -> Step {
@@ -116,26 +182,25 @@ fn attempt(id: SessionId, session: &Session, stage: &str, now: Timestamp) -> Ste
             "identifier":{{"type":"m.id.user","user":"u"}},"password":"p"}}"#,
         id.expose(),
     );
-    go_on(begin(id, &auth, Params::NONE, now), id, Some(session), now)
+    request(id, &auth, Params::NONE, Some(session), now)
 }
 
 /// The session if it goes on, and something of it has changed.
-fn changed(step: Step, session: &Session) -> Option<Session> {
+fn changed(step: &Step, session: &Session) -> Option<Session> {
     let next = |it: &Session| it.revision().get() == session.revision().get() + 1;
-    step.session.filter(|it| next(it) && !it.is_claimed())
+    step.session().filter(|it| next(it) && !it.is_claimed())
 }
 
 /// The session with parameters bound: changed, and nothing passed.
 pub(super) fn bound(id: SessionId, session: Session, now: Timestamp) -> Option<Session> {
     let auth = format!(r#"{{"session":"{}"}}"#, id.expose());
     let params = Params::new([Param::required(Some(ParamDigest::boolean(true)))]);
-    let step = go_on(begin(id, &auth, params, now), id, Some(&session), now);
-    changed(step, &session)
+    changed(&request(id, &auth, params, Some(&session), now), &session)
 }
 
 /// The session once a stage has proved something.
 pub(super) fn passed(id: SessionId, session: Session, now: Timestamp) -> Option<Session> {
-    changed(attempt(id, &session, "m.login.recaptcha", now), &session)
+    changed(&attempt(id, &session, "m.login.recaptcha", now), &session)
 }
 
 /// A session that is claimed, and the call that has claimed it.
@@ -148,12 +213,14 @@ pub(super) struct Claim {
 pub(super) struct Receipt {
     pub(super) id: SessionId,
     pub(super) session: Session,
-    rest: Incoming<'static, ChangePassword>,
+    run: Run<'static, OneSession, PasswordCall>,
+    performing: Performing<'static, ChangePassword>,
 }
 
 fn granted(id: SessionId, step: Step) -> Option<Claim> {
-    let session = step.session.filter(Session::is_claimed)?;
-    Some(Claim { session: session.clone(), receipt: Receipt { id, session, rest: step.rest } })
+    let session = step.session().filter(Session::is_claimed)?;
+    let receipt = Receipt { id, session: session.clone(), run: step.run, performing: step.granted? };
+    Some(Claim { session, receipt })
 }
 
 /// The session once the other stage of its flow has passed too.
@@ -169,17 +236,15 @@ pub(super) fn dummy(id: SessionId, session: Session, now: Timestamp) -> Option<C
 impl Receipt {
     /// The session once the call has ended so.
     pub(super) fn end(self, succeeded: bool, now: Timestamp) -> Session {
-        let Self { id, session, rest } = self;
-        let begun = session.claimed_at().expect("it is claimed");
-        let mut rest = go_on(rest, id, Some(&session), begun).rest;
-        let Exchange::Perform(perform) = rest.exchange() else { panic!("the claim holds") };
-        let (_grant, performing) = perform.grant();
-        let _ = if succeeded {
-            performing.succeeded(Outcome::new(Reference::new(1)), now)
+        let Self { mut run, performing, .. } = self;
+        let done = if succeeded {
+            Ok(Outcome::new(Reference::new(1)))
         } else {
-            performing.refused(Refusal::new(MatrixError::unavailable()))
+            Err(Refusal::new(MatrixError::unavailable()))
         };
-        go_on(rest, id, None, now).session.expect("its end is stored")
+        run.done(performing, done, now);
+        run.host.now = now;
+        Step::of(run).session().expect("its end is stored")
     }
 }
 

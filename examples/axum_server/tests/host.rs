@@ -78,6 +78,29 @@ impl AxumServer {
         Self { router: router(Arc::clone(&server)), server, outside, shown }
     }
 
+    /// Sends a request to a path under `/_matrix/client/v3/`.
+    pub async fn post(&self, path: &str, token: Option<&str>, body: String) -> Answer {
+        let http = axum::http::Request::post(format!("/_matrix/client/v3/{path}"));
+        let http = match token {
+            Some(token) => http.header("Authorization", format!("Bearer {token}")),
+            None => http,
+        };
+        let mut response = pin!(self.router.clone().oneshot(http.body(Body::from(body)).unwrap()));
+        let response = poll_fn(|context| {
+            self.set_clock();
+            poll_with_budget(response.as_mut(), context)
+        });
+        let response = response.await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// The devices that a user is logged in on.
+    pub async fn devices(&self, name: &str) -> Vec<String> {
+        self.user(name).await.map(|user| user.devices.into_keys().collect()).unwrap_or_default()
+    }
+
     /// Puts the server's clock where the kit's is.
     fn set_clock(&self) {
         let now = self.outside.now();
@@ -111,20 +134,7 @@ impl TestHost for AxumServer {
             Endpoint::Password => "account/password",
             Endpoint::Deactivate => "account/deactivate",
         };
-        let http = axum::http::Request::post(format!("/_matrix/client/v3/{path}"));
-        let http = match &request.token {
-            Some(token) => http.header("Authorization", format!("Bearer {token}")),
-            None => http,
-        };
-        let mut response = pin!(self.router.clone().oneshot(http.body(Body::from(request.body)).unwrap()));
-        let response = poll_fn(|context| {
-            self.set_clock();
-            poll_with_budget(response.as_mut(), context)
-        });
-        let response = response.await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: String::from_utf8(body.to_vec()).unwrap() }
+        self.post(path, request.token.as_deref(), request.body).await
     }
 
     async fn log_in(&self, name: &str, password: &str) -> String {
@@ -182,6 +192,12 @@ impl TestHost for AxumServer {
 
     async fn set_password(&self, name: &str, password: &str) {
         self.change_user(name, |user| user.set_password(hash(password))).await;
+    }
+
+    async fn lose_next_commit(&self) -> bool {
+        // What a request has loaded before is another version then.
+        self.change(|_| {}).await;
+        true
     }
 
     async fn tidy(&self) {

@@ -92,7 +92,7 @@ fn count(asked: &[String], words: &str) -> usize {
 }
 
 #[test]
-fn c7_every_odd_answer_to_the_first_request_of_every_command() {
+fn c07_every_odd_answer_to_the_first_request_of_every_command() {
     let odd = odd_answers::all();
     assert!(odd.len() >= 40);
     let cases = odd.iter().flat_map(|odd| COMMANDS.iter().map(move |command| (odd, command))).collect();
@@ -146,7 +146,7 @@ const fn by_password(line: &'static str) -> MidFlow {
 
 /// The other output mode: the same decisions, in words.
 #[test]
-fn c7_every_odd_answer_is_told_in_words_too() {
+fn c07_every_odd_answer_is_told_in_words_too() {
     let odd = odd_answers::all();
     let lines = ["register --user neo", "login --user alice", "whoami", "delete-devices A B --user alice"];
     let commands = COMMANDS.iter().filter(|(line, ..)| lines.contains(line)).collect::<Vec<_>>();
@@ -170,7 +170,7 @@ fn c7_every_odd_answer_is_told_in_words_too() {
 }
 
 #[test]
-fn c7_every_odd_answer_in_mid_flow_gets_one_credential_and_keeps_the_progress() {
+fn c07_every_odd_answer_in_mid_flow_gets_one_credential_and_keeps_the_progress() {
     let odd = odd_answers::all();
     let cases = odd.iter().flat_map(|odd| MID_FLOW.iter().map(move |command| (odd, command))).collect();
     in_parallel(cases, |(odd, MidFlow { line, with, stage, credential }): (&Odd, &MidFlow)| {

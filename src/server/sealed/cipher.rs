@@ -13,7 +13,7 @@ use crate::server::session::{SLOTS, Session, SessionId};
 use crate::text::Text;
 
 /// The version of the text. Another one is not read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const TAG: usize = 16;
 /// The key's number, the session, the tag.
 const MAX_BYTES: usize = 1 + Untouched::MAX_LEN + TAG;

@@ -41,6 +41,8 @@ pub struct Db {
     pub last_number: u64,
     /// How many more writes of accounts succeed; `None`: all of them.
     pub room: Option<usize>,
+    /// Whether the next commit loses.
+    pub loses: bool,
 }
 
 /// All of it is written under one lock.

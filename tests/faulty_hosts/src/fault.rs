@@ -54,6 +54,8 @@ faults! {
     FailureNotStored: StoreTheFailure;
     /// A lost commit is reported as stored.
     LossNotReported: ReportTheLostRace;
+    /// A lost commit is answered with an error, and nothing is loaded again.
+    LossNotTriedAgain: TryAgainAfterALoss;
     /// All sessions have one ID.
     ConstantEntropy: FreshEntropy;
     /// The epoch never changes.
@@ -64,6 +66,8 @@ faults! {
     EffectSkipped: CarryOutTheEffects;
     /// The status is that of the first load of a request.
     StatusReadOnce: ReadTheStatusAnew;
+    /// The account that a stage has named is that of the first look of a request.
+    NamedAccountReadOnce: ReadTheNamedAccountAnew;
     /// What was reserved is not spent.
     ReservationNotSpent: SpendTheReservation;
     /// A full store is not reported.

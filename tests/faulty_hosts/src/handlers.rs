@@ -77,8 +77,7 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
 
     pub async fn change_password(&self, token: Option<&str>, body: &[u8]) -> Handled {
         let request = ChangePasswordRequest::parse(body)?.check(&PasswordStrength::default(), true)?;
-        let token = token.ok_or(MatrixError::missing_token())?;
-        let mut run = self.run(&self.password, Some(token), &request);
+        let mut run = self.run(&self.password, token, &request);
         while let Some(granted) = run.granted().await? {
             run.host.record = granted.record_under.map(|session| (session, Outcome::NOTHING));
             let (change, performing) = granted.into_parts();
@@ -89,10 +88,10 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
                         let hash = hash.clone();
                         run.host.write(move |db| db.set_password(user, Some(hash)));
                     }
-                    Effect::EndDevices(Devices::Others) if fault != Fault::EffectSkipped => {
-                        let token = token.to_owned();
+                    Effect::EndDevices(Devices::Others | Devices::All) if fault != Fault::EffectSkipped => {
+                        let token = token.map(str::to_owned);
                         run.host.write(move |db| {
-                            let keep = |other: &String, _: &mut u64| *other == token;
+                            let keep = |other: &String, _: &mut u64| token.as_ref() == Some(other);
                             db.accounts.entry(user).and_modify(|account| account.devices.retain(keep));
                         });
                     }
@@ -106,16 +105,19 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
 
     pub async fn deactivate(&self, token: Option<&str>, body: &[u8]) -> Handled {
         let request = DeactivateRequest::parse(body)?.check()?;
-        let token = token.ok_or(MatrixError::missing_token())?;
-        let user = self.db().user_of(token).ok_or(MatrixError::unknown_token(false))?;
-        let mut run = self.run(&self.deactivation, Some(token), &request);
+        let of_token = |token| self.db().user_of(token).ok_or(MatrixError::unknown_token(false));
+        let mut user = token.map(of_token).transpose()?;
+        let mut run = self.run(&self.deactivation, token, &request);
         while let Some(granted) = run.granted().await? {
             run.host.record = granted.record_under.map(|session| (session, Outcome::NOTHING));
             let (deactivation, performing) = granted.into_parts();
+            user = Some(deactivation.user());
             run.host.write(move |db| db.deactivate(deactivation));
             run.done(performing, Ok(Outcome::NOTHING), self.succeeded());
         }
-        self.finish(user).await;
+        if let Some(user) = user {
+            self.finish(user).await;
+        }
         ok("{}")
     }
 

@@ -7,16 +7,21 @@ use matrix_uia::server::drive::Guarded;
 use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, Register};
 use matrix_uia::server::reference::UserRef;
+use matrix_uia::server::sealed::{IdKey, IdKeys};
 use matrix_uia::server::store::{HashedStore, Lifetimes, Store as _};
 use matrix_uia::testkit::{AccountFacts, Answer, Endpoint, Outside, Request, TestHost};
 use matrix_uia::{BindingKey, Flows, Rules, Session, SessionId};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
+static KEYS: IdKeys = IdKeys::new(IdKey::new(1, [0x11; 32]));
+
 /// A host in memory. `CLAIMS` says of which kind it is.
 pub struct MemoryHost<const CLAIMS: bool> {
     pub(crate) outside: Outside,
     pub(crate) fault: Fault,
+    /// Whether its session IDs hold their sessions.
+    sealed: bool,
     pub(crate) registration: Flows<'static, Register>,
     pub(crate) password: Flows<'static, ChangePassword>,
     pub(crate) deactivation: Flows<'static, Deactivate>,
@@ -39,10 +44,12 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
             sessions: HashedStore::new(Lifetimes::of(&rules), Outside::SESSIONS),
             last_number: 0,
             room: None,
+            loses: false,
         };
         Self {
             outside,
             fault,
+            sealed: false,
             registration: Flows::new([["m.login.registration_token", "m.login.dummy"]], None).unwrap(),
             password: Flows::new([["m.login.password"]], None).unwrap(),
             deactivation: Flows::new([["m.login.password"]], None).unwrap(),
@@ -50,6 +57,11 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
             rules,
             db: Mutex::new(db),
         }
+    }
+
+    /// The same with sealed session IDs.
+    pub fn sealed(outside: Outside, fault: Fault) -> Self {
+        Self { sealed: true, ..Self::new(outside, fault) }
     }
 
     pub(crate) fn db(&self) -> MutexGuard<'_, Db> {
@@ -66,8 +78,12 @@ impl<const CLAIMS: bool> MemoryHost<CLAIMS> {
         SessionId::from_entropy(entropy).expose().as_str().to_owned()
     }
 
+    fn kind(&self) -> HostKind<'_> {
+        if self.sealed { Self::KIND.with_sealed_ids(&KEYS) } else { Self::KIND }
+    }
+
     pub(crate) fn guarded<'r, Op: Operation>(&'r self, flows: &'r Flows<'static, Op>) -> Guarded<'r, Op> {
-        Guarded { flows, rules: &self.rules, key: &self.key, kind: Self::KIND }
+        Guarded { flows, rules: &self.rules, key: &self.key, kind: self.kind() }
     }
 }
 
@@ -135,6 +151,11 @@ impl<const CLAIMS: bool> TestHost for MemoryHost<CLAIMS> {
 
     async fn set_password(&self, name: &str, password: &str) {
         self.db().set_password(self.user(name), Some(password.to_owned()));
+    }
+
+    async fn lose_next_commit(&self) -> bool {
+        self.db().loses = true;
+        true
     }
 
     async fn fail_writes(&self, nth: Option<usize>) -> bool {

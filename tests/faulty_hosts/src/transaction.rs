@@ -29,6 +29,8 @@ pub struct Transaction<'s, const CLAIMS: bool> {
     /// The account as it was at the first load and at the last one.
     first: Option<Account>,
     last: Option<Account>,
+    /// The same of the account that a stage has named.
+    named: Option<Account>,
     /// The user that must not be there yet when the call is carried out.
     pub makes: Option<UserRef>,
     /// The record that the call leaves.
@@ -48,6 +50,7 @@ impl<'s, const CLAIMS: bool> Transaction<'s, CLAIMS> {
             verified,
             first: None,
             last: None,
+            named: None,
             makes: None,
             record: None,
         }
@@ -96,7 +99,12 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
     async fn account(&mut self, user: UserRef) -> Result<Option<Account>, MatrixError> {
         self.host.outside.pause().await;
         let account = self.account_in(&self.host.db(), user);
-        Ok(account.map(|account| self.told(account)))
+        let account = account.map(|account| self.told(account));
+        if self.host.fault == Fault::NamedAccountReadOnce {
+            self.named = self.named.or(account);
+            return Ok(self.named);
+        }
+        Ok(account)
     }
 
     async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, MatrixError> {
@@ -189,13 +197,16 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
             std::mem::take(&mut self.call)
         };
         let acts = !called.is_empty() || spends;
-        if acts && !self.host.db().takes_room() {
+        let loses = std::mem::take(&mut self.host.db().loses);
+        if acts && !loses && !self.host.db().takes_room() {
             if fault == Fault::SessionStoredFirst {
                 let _stored = self.store(&list, kept);
             }
             return Err(MatrixError::unavailable());
         }
-        let committed = if CLAIMS {
+        let committed = if loses {
+            Committed::Lost
+        } else if CLAIMS {
             if acts && !self.act(&list, called) {
                 Committed::Lost
             } else {
@@ -223,6 +234,7 @@ impl<'r, E: Endpoint, const CLAIMS: bool> Host<'r, E> for Transaction<'_, CLAIMS
         };
         self.version = self.host.db().version;
         Ok(match committed {
+            Committed::Lost if fault == Fault::LossNotTriedAgain => return Err(MatrixError::unavailable()),
             Committed::Lost if fault == Fault::LossNotReported => Committed::Stored,
             Committed::Full(_) if fault == Fault::FullNotReported => Committed::Stored,
             committed => committed,

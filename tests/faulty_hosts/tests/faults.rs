@@ -3,11 +3,12 @@
 use matrix_uia::testkit::{Duty, Forgotten, Report, suite};
 use matrix_uia_faulty_hosts::{Fault, MemoryHost};
 
-fn run(claims: bool, fault: Fault) -> Result<Report, Forgotten> {
-    if claims {
-        suite(|outside| MemoryHost::<true>::new(outside, fault))
-    } else {
-        suite(|outside| MemoryHost::<false>::new(outside, fault))
+fn run(claims: bool, sealed: bool, fault: Fault) -> Result<Report, Forgotten> {
+    match (claims, sealed) {
+        (true, false) => suite(|outside| MemoryHost::<true>::new(outside, fault)),
+        (true, true) => suite(|outside| MemoryHost::<true>::sealed(outside, fault)),
+        (false, false) => suite(|outside| MemoryHost::<false>::new(outside, fault)),
+        (false, true) => suite(|outside| MemoryHost::<false>::sealed(outside, fault)),
     }
 }
 
@@ -23,22 +24,33 @@ const OF_CLAIMS: [Fault; 6] = [
 
 #[test]
 fn hosts_of_both_kinds_that_forget_nothing_pass() {
-    for claims in [false, true] {
-        let report = run(claims, Fault::None).unwrap_or_else(|forgotten| panic!("{claims} {forgotten}"));
-        assert!(report.drops > 10 && report.interleavings > 20, "{report:?}");
+    for (claims, sealed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let report = run(claims, sealed, Fault::None)
+            .unwrap_or_else(|forgotten| panic!("claims={claims} sealed={sealed} {forgotten}"));
+        assert!(report.drops > 10 && report.interleavings > 20 && report.losses > 5, "{report:?}");
+        assert!(report.without_token > 10, "{report:?}");
     }
 }
 
 #[test]
 fn every_fault_is_named() {
+    names_every_fault(false);
+}
+
+#[test]
+fn every_fault_of_a_host_with_sealed_ids_is_named() {
+    names_every_fault(true);
+}
+
+fn names_every_fault(sealed: bool) {
     let mut unnoticed = Vec::new();
     for fault in Fault::ALL {
         let duty = fault.duty().unwrap();
         let kinds: &[bool] = if OF_CLAIMS.contains(fault) { &[true] } else { &[false, true] };
         for claims in kinds {
-            match run(*claims, *fault) {
+            match run(*claims, sealed, *fault) {
                 Err(forgotten) if forgotten.duties().any(|it| it == duty) => {}
-                other => unnoticed.push(format!("{fault:?} claims={claims}: {other:?}")),
+                other => unnoticed.push(format!("{fault:?} claims={claims} sealed={sealed}: {other:?}")),
             }
         }
     }

@@ -42,6 +42,9 @@ pub struct Db {
     /// Where a test has every transaction wait before it begins.
     #[cfg(test)]
     pub waits: Option<matrix_uia::testkit::Outside>,
+    /// Whether a test has the next commit of a session lose.
+    #[cfg(test)]
+    pub loses: Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// The database of a data directory.
@@ -104,6 +107,8 @@ impl Db {
             connection: Arc::new(Mutex::new(connection)),
             #[cfg(test)]
             waits: None,
+            #[cfg(test)]
+            loses: Arc::default(),
         })
     }
 

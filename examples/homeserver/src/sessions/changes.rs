@@ -43,6 +43,10 @@ impl Sessions {
         changes: impl Iterator<Item = Change<'c>> + Clone + Send,
         keep: Keep<'_>,
     ) -> std::result::Result<Committed, Failure> {
+        #[cfg(test)]
+        if db.loses.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            return Ok(Committed::Lost);
+        }
         let now = self.clock.now();
         let Keep { kept, result, owner, claim } = keep;
         let tx = match tx {

@@ -33,12 +33,14 @@ struct Homeserver<const MEMORY: bool> {
 }
 
 impl<const MEMORY: bool> Homeserver<MEMORY> {
-    fn new(outside: Outside) -> Self {
+    fn new(outside: Outside, sealed: bool) -> Self {
         let config = format!(
             r#"{{"users": [], "registration_tokens": [
                     {{"token": "invitation", "uses_allowed": {USES}}}, {{"token": "second-invitation", "uses_allowed": {USES}}}],
-                 "trusted_proxies": ["0.0.0.0"], "flows": {{"register": [["m.login.registration_token", "m.login.dummy"]]}},
-                 "uia": {{"session_limit": {}}}}}"#,
+                 "trusted_proxies": ["0.0.0.0"], "flows": {{
+                    "register": [["m.login.registration_token", "m.login.dummy"]],
+                    "password_reset": [["m.login.password"]], "deactivate_without_token": [["m.login.password"]]}},
+                 "uia": {{"session_limit": {}, "sealed": {sealed}}}}}"#,
             Outside::SESSIONS
         );
         let config = Config::parse(config.as_bytes()).unwrap();
@@ -179,6 +181,11 @@ impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
         .await;
     }
 
+    async fn lose_next_commit(&self) -> bool {
+        self.app.db.loses.store(true, Ordering::SeqCst);
+        true
+    }
+
     async fn fail_writes(&self, nth: Option<usize>) -> bool {
         self.app.db.fail_from(nth.and_then(|nth| u64::try_from(nth).ok())).await;
         true
@@ -194,21 +201,32 @@ impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
     }
 }
 
-fn passes<const MEMORY: bool>() {
+fn passes<const MEMORY: bool>(sealed: bool) {
     // Passwords are hashed on its threads for blocking work.
     let runtime = Runtime::new().unwrap();
     let _entered = runtime.enter();
-    let report = matrix_uia::testkit::suite(Homeserver::<MEMORY>::new)
+    let report = matrix_uia::testkit::suite(|outside| Homeserver::<MEMORY>::new(outside, sealed))
         .unwrap_or_else(|forgotten| panic!("{forgotten}"));
     assert!(report.drops > 20 && report.interleavings > 20, "{report:?}");
+    assert!(report.losses > 3 && report.without_token > 5, "{report:?}");
 }
 
 #[test]
 fn lesson_99_the_server_passes_the_test_kit_with_sessions_in_the_database() {
-    passes::<false>();
+    passes::<false>(false);
 }
 
 #[test]
 fn lesson_99_the_server_passes_the_test_kit_with_sessions_in_memory() {
-    passes::<true>();
+    passes::<true>(false);
+}
+
+#[test]
+fn lesson_99_the_server_passes_the_test_kit_with_sealed_ids_and_sessions_in_the_database() {
+    passes::<false>(true);
+}
+
+#[test]
+fn lesson_99_the_server_passes_the_test_kit_with_sealed_ids_and_sessions_in_memory() {
+    passes::<true>(true);
 }

@@ -28,10 +28,14 @@ pub enum Want {
     Deactivate,
     AddAddress,
     DeleteDevices,
+    /// One device, by its path.
+    DeleteDevice,
+    UploadKeys,
+    GetLoginToken,
 }
 
 /// Clients by number; neighbours want the same, and of some only one can have it.
-pub const WANTS: [(Want, &str); 14] = [
+pub const WANTS: [(Want, &str); 20] = [
     (Want::Register, ""),
     (Want::Register, ""),
     (Want::Register, ""),
@@ -44,6 +48,12 @@ pub const WANTS: [(Want, &str); 14] = [
     (Want::Deactivate, "carol"),
     (Want::AddAddress, "dave"),
     (Want::AddAddress, "dave"),
+    (Want::DeleteDevice, "frank"),
+    (Want::DeleteDevice, "frank"),
+    (Want::UploadKeys, "frank"),
+    (Want::UploadKeys, "frank"),
+    (Want::GetLoginToken, "frank"),
+    (Want::GetLoginToken, "frank"),
     (Want::DeleteDevices, "dave"),
     (Want::DeleteDevices, "dave"),
 ];
@@ -67,8 +77,16 @@ impl Client {
         Self { want, number, run, user: format!("{user}{run}"), password: OLD.to_owned() }
     }
 
+    pub const fn method(&self) -> &'static str {
+        if matches!(self.want, Want::DeleteDevice) { "DELETE" } else { "POST" }
+    }
+
     pub const fn path(&self) -> &'static str {
         match self.want {
+            Want::DeleteDevice if self.number.is_multiple_of(2) => "devices/D0",
+            Want::DeleteDevice => "devices/D1",
+            Want::UploadKeys => "keys/device_signing/upload",
+            Want::GetLoginToken => "/_matrix/client/v1/login/get_token",
             Want::Register => "register",
             Want::ChangePassword | Want::ResetPassword => "account/password",
             Want::Deactivate => "account/deactivate",
@@ -98,6 +116,8 @@ impl Client {
             }
             Want::Deactivate => json!({ "erase": true }),
             Want::AddAddress => json!({ "sid": format!("add{}", self.run), "client_secret": "monkeys" }),
+            Want::UploadKeys => keys(&self.user, self.number),
+            Want::DeleteDevice | Want::GetLoginToken => json!({}),
             Want::DeleteDevices => json!({ "devices": [format!("D{}", self.number % 2)] }),
         }
     }
@@ -108,8 +128,12 @@ impl Client {
             Want::Register if two_stages => &["m.login.registration_token", "m.login.dummy"],
             Want::Register => &["m.login.registration_token"],
             Want::ResetPassword => &["m.login.email.identity"],
-            Want::DeleteDevices => &["m.login.dummy", "m.login.password"],
-            Want::ChangePassword | Want::Deactivate | Want::AddAddress => &["m.login.password"],
+            Want::DeleteDevices | Want::DeleteDevice => &["m.login.dummy", "m.login.password"],
+            Want::ChangePassword
+            | Want::Deactivate
+            | Want::AddAddress
+            | Want::UploadKeys
+            | Want::GetLoginToken => &["m.login.password"],
         }
     }
 
@@ -148,4 +172,15 @@ impl Client {
     fn invitation(&self, right: bool) -> String {
         if right { format!("invitation{}", self.run) } else { "wrong".to_owned() }
     }
+}
+
+/// Cross-signing keys of a user, by number.
+pub fn keys(user: &str, number: usize) -> Value {
+    let key = |usage: &str| {
+        let name = format!("ed25519:{usage}{number}");
+        json!({ "user_id": format!("@{user}:localhost"), "usage": [usage], "keys": { name: format!("{usage}{number}") } })
+    };
+    json!({
+        "master_key": key("master"), "self_signing_key": key("self_signing"), "user_signing_key": key("user_signing"),
+    })
 }

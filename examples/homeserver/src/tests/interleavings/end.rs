@@ -1,16 +1,18 @@
 //! What must hold when all requests of a run are over.
 
-use super::client::{Client, OLD, Want};
+use super::client::{Client, OLD, Want, keys};
 use super::polled::finish;
 use super::scene::{LONG, Scene, USES};
 use crate::db::users::{self, Phase, User};
 use crate::db::{devices, registration_tokens, threepids};
+use crate::signing_keys;
 use crate::tests::world::Answer;
+use matrix_uia::endpoint::signing_keys::SigningKeyKind;
 use proptest::prelude::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 use serde_json::json;
 
-type Checked = Result<(), TestCaseError>;
+pub type Checked = Result<(), TestCaseError>;
 
 impl Scene<'_> {
     pub fn goes_on_and_did_nothing_twice(&self) -> Checked {
@@ -20,6 +22,8 @@ impl Scene<'_> {
         self.password("erin")?;
         self.deactivation()?;
         self.address_and_devices()?;
+        self.keys_and_login_tokens()?;
+        self.requests_without_a_session()?;
         // A leap of the clock is believed when it has lasted for a minute.
         for ms in [LONG, 61_000] {
             self.stage.world.advance(ms);
@@ -28,7 +32,9 @@ impl Scene<'_> {
         let rows = |table: &str| -> u64 {
             self.ask(|tx| tx.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)))
         };
-        for table in ["registration_token_reservations", "uia_sessions", "validations", "uia_records"] {
+        for table in
+            ["registration_token_reservations", "uia_sessions", "validations", "uia_records", "login_tokens"]
+        {
             prop_assert_eq!(rows(table), 0, "{}", table);
         }
         prop_assert_eq!(self.stage.world.app.sessions.in_memory().unwrap_or_default(), []);
@@ -153,6 +159,49 @@ impl Scene<'_> {
         }
         let left = self.ask(|tx| devices::list(tx, dave.key));
         prop_assert_eq!(left.len(), 1, "its own");
+        Ok(())
+    }
+
+    /// Frank's devices, his keys, and the tokens that he lets others log in with.
+    fn keys_and_login_tokens(&self) -> Checked {
+        let clients: Vec<_> = self.all().filter(|client| client.user.starts_with("frank")).collect();
+        let Some(frank) = self.user(&clients[0].user) else { return Ok(()) };
+        for client in clients.iter().filter(|client| client.want == Want::DeleteDevice) {
+            let answer = self.complete(client);
+            prop_assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        }
+        prop_assert_eq!(self.ask(|tx| devices::list(tx, frank.key)).len(), 1, "his own");
+        let uploads: Vec<_> = clients.iter().filter(|client| client.want == Want::UploadKeys).collect();
+        let numbers: Vec<_> = uploads.iter().map(|client| client.number).chain([1_000]).collect();
+        self.keys_are_whole(&frank, &numbers)?;
+        for client in &uploads {
+            let answer = self.complete(client);
+            prop_assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        }
+        // Which of the two was the later one is not known: an upload that has succeeded is only repeated.
+        let numbers: Vec<_> = uploads.iter().map(|client| client.number).collect();
+        self.keys_are_whole(&frank, &numbers)?;
+        for client in clients.iter().filter(|client| client.want == Want::GetLoginToken) {
+            let answer = self.complete(client);
+            prop_assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+            let token = answer.json()["login_token"].clone();
+            let login = json!({ "type": "m.login.token", "token": token });
+            let log_in = || finish(self.stage.world.post("login", None, login.clone())).status.as_u16();
+            prop_assert_eq!((log_in(), log_in()), (200, 403), "a token logs in once");
+        }
+        Ok(())
+    }
+
+    /// All keys of a user came with one upload, which is one of these.
+    fn keys_are_whole(&self, user: &User, numbers: &[usize]) -> Checked {
+        let loaded = self.ask(|tx| signing_keys::load(tx, user.key));
+        let stored = SigningKeyKind::ALL.iter().map(|kind| loaded.get(*kind).unwrap_or_default());
+        let stored: Vec<serde_json::Value> = stored.map(|key| serde_json::from_str(key).unwrap()).collect();
+        let is_of = |number: &usize| {
+            let keys = keys(&user.localpart, *number);
+            SigningKeyKind::ALL.iter().map(|kind| keys[kind.name()].clone()).eq(stored.iter().cloned())
+        };
+        prop_assert!(numbers.iter().any(is_of), "{:?} of {:?}", stored, numbers);
         Ok(())
     }
 

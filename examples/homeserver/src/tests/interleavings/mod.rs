@@ -5,10 +5,14 @@
 
 mod client;
 mod end;
+mod grace;
+mod plain;
 mod polled;
+mod proof;
 mod scene;
 
 use client::{CLIENTS, Step};
+use plain::Plain;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use scene::{Scene, Stage};
@@ -19,6 +23,8 @@ use tokio::runtime::Builder;
 enum Act {
     /// One of the clients sends a request.
     Send(usize, Step),
+    /// A request that needs no session.
+    Plain(Plain),
     /// One of the requests that wait goes on until it waits again.
     Poll(usize),
     /// One of them is dropped.
@@ -46,6 +52,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         let sender = prop::sample::select(vec![a, b, c, a ^ 1]);
         let act = prop_oneof![
             6 => (sender, step()).prop_map(|(client, step)| Act::Send(client.min(CLIENTS - 1), step)),
+            3 => prop::sample::select(Plain::ALL.to_vec()).prop_map(Act::Plain),
             24 => (0..8_usize).prop_map(Act::Poll),
             4 => (0..8_usize).prop_map(Act::Drop),
             1 => Just(Act::Tidy),
@@ -61,6 +68,7 @@ fn run(stage: &Stage, acts: &[Act]) -> Result<(), TestCaseError> {
     for act in acts {
         match act {
             Act::Send(client, step) => waiting.push(scene.send(*client, *step)),
+            Act::Plain(plain) => waiting.push(scene.send_plain(*plain)),
             Act::Poll(at) if !waiting.is_empty() => {
                 let at = at % waiting.len();
                 if polled::poll(&mut waiting[at]).is_some() {

@@ -1,23 +1,25 @@
 //! A server, the users of one run, and what must hold of them at its end.
 
-use super::client::{CLIENTS, Client, OLD, Step, Want};
+use super::client::{CLIENTS, Client, OLD, Step, Want, keys};
+use super::grace::Grace;
 use super::polled::{Waiting, finish};
-use crate::app::App;
+use super::proof::validate;
 use crate::args::Sessions;
 use crate::background;
 use crate::db::users::{self, NewUser};
-use crate::db::{Db, Result, Tx, threepids, validations};
+use crate::db::{Db, Result, Tx, threepids};
 use crate::deactivations;
 use crate::logins::{Wanted, log_in, response};
+use crate::signing_keys;
 use crate::tests::world::{Answer, World, text};
-use matrix_uia::endpoint::threepid::{
-    Delivery, Medium, Purpose, Requested, Submitted, Threepid, TokenRequestKey, Validation,
-};
+use matrix_uia::Text;
+use matrix_uia::endpoint::signing_keys::{SigningKeyKind, StoredSigningKeys};
+use matrix_uia::endpoint::threepid::{Medium, Purpose, Threepid};
 use matrix_uia::testkit::Outside;
-use matrix_uia::{Secret, Text};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use tokio::runtime::Handle;
 
 /// How many runs share a server.
@@ -46,7 +48,8 @@ impl Stage {
         let config = json!({
             "users": [], "registration_tokens": invitations, "identity_servers": { "id": {} },
             "flows": { "register": [flow], "delete_devices": [Client::new(CLIENTS - 1, 0).stages(two_stages)] },
-            "rate_limits": { "failed_auth": much, "failed_auth_per_address": much },
+            "rate_limits": { "failed_auth": much, "failed_auth_per_address": much, "request_token": much,
+                "messages_per_recipient": much },
         });
         let mut db = Db::in_memory().unwrap();
         // Every transaction is something to wait for.
@@ -68,6 +71,8 @@ pub struct Scene<'w> {
     pub sessions: RefCell<HashMap<usize, String>>,
     /// By user.
     tokens: RefCell<HashMap<String, String>>,
+    /// The user of the requests without a session, once there is one.
+    pub grace: RefCell<Option<Rc<Grace>>>,
     pub run: usize,
 }
 
@@ -75,7 +80,8 @@ impl<'w> Scene<'w> {
     pub fn begin(stage: &'w Stage) -> Self {
         let run = stage.runs.replace(stage.runs.get() + 1);
         let clients = (0..CLIENTS).map(|number| Client::new(number, run)).collect();
-        Self { stage, clients, sessions: RefCell::default(), tokens: RefCell::default(), run }
+        let (sessions, tokens, grace) = Default::default();
+        Self { stage, clients, sessions, tokens, grace, run }
     }
 
     pub fn ask<T>(&self, ask: impl FnOnce(&Tx) -> Result<T>) -> T {
@@ -110,6 +116,15 @@ impl<'w> Scene<'w> {
                 };
                 threepids::add(tx, key, &owned)?;
             }
+            if user.starts_with("frank") {
+                // Others may only be put in their place by whoever has authenticated.
+                let mut stored = StoredSigningKeys::default();
+                let before = keys(user, 1_000);
+                for kind in SigningKeyKind::ALL {
+                    stored.set(*kind, Some(before[kind.name()].to_string()));
+                }
+                signing_keys::store(tx, key, &stored)?;
+            }
             if user.starts_with("erin") {
                 validate(tx, app, &format!("reset{}", self.run), Purpose::Reset, &email)?;
             }
@@ -131,7 +146,7 @@ impl<'w> Scene<'w> {
         if let Some(auth) = auth {
             body["auth"] = auth;
         }
-        self.stage.world.post(client.path(), token.as_deref(), body).await
+        self.stage.world.request(client.method(), client.path(), token.as_deref(), Some(body)).await
     }
 
     pub fn token_of(&self, client: &Client) -> Option<String> {
@@ -178,30 +193,13 @@ impl<'w> Scene<'w> {
         };
         let mut body = client.params();
         body["auth"] = auth;
-        Box::pin(async move { world.post(client.path(), token.as_deref(), body).await })
+        Box::pin(
+            async move { world.request(client.method(), client.path(), token.as_deref(), Some(body)).await },
+        )
     }
 
     pub fn tidy(&self) {
         finish(background::expire_all(&self.stage.world.app));
         assert!(finish(deactivations::finish_all(&self.stage.world.app)));
     }
-}
-
-/// Keeps a validation of an address, whose message's token has come back.
-fn validate(tx: &Tx, app: &App, sid: &str, purpose: Purpose, email: &Threepid) -> Result<()> {
-    let (key, rules, now) = (&app.policies.key, &app.policies.validations, app.clock.now());
-    let (secret, token) = (Secret::new("monkeys"), key.validation_token(Secret::new("token")));
-    let asked = TokenRequestKey::new(key, purpose, None, email.clone(), secret, 1);
-    let addresses = &app.policies.addresses;
-    let Requested::New(sent) =
-        Validation::request(None, &asked, Delivery::Token, token, addresses, rules, now)
-    else {
-        panic!("nobody has asked before")
-    };
-    let Submitted::Validated(validated) =
-        Validation::submit(Some(sent), key.client_secret(secret), token, rules, now)
-    else {
-        panic!("the token is right")
-    };
-    validations::insert(tx, sid, asked.identity(), &validated, None, rules)
 }
