@@ -33,6 +33,7 @@ mod refresh;
 mod registration;
 mod reset;
 mod restart;
+mod rotation;
 mod schemas;
 mod secrets;
 mod signing_keys;
