@@ -7,6 +7,7 @@ mod database;
 mod message;
 pub mod mutants;
 pub mod program;
+mod round_robin;
 pub mod schema;
 mod scratch;
 mod server;
@@ -18,7 +19,7 @@ pub use counted::Counted;
 pub use database::{Database, Kind};
 pub use message::Message;
 pub use scratch::Scratch;
-pub use server::{Server, Setup, available, bare, run};
+pub use server::{Server, Setup, available, bare, run, sessions_are_elsewhere};
 pub use together::{Request, at_once, with_status};
 
 use serde_json::{Value, json};
