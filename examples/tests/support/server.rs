@@ -84,7 +84,7 @@ impl Setup {
         let config = self.dir.path().join("config.json");
         let mut text = self.config.clone();
         // All tests that don't say it themselves can be run with session IDs that are sealed.
-        if std::env::var_os("HOMESERVER_SEALED").is_some() && text["uia"]["sealed"].is_null() {
+        if ids_are_sealed() && text["uia"]["sealed"].is_null() {
             text["uia"]["sealed"] = true.into();
         }
         std::fs::write(&config, text.to_string()).unwrap();
@@ -130,6 +130,11 @@ impl Setup {
         server.address = round_robin::before(std::iter::once(server.address).chain(all).collect());
         Ok(server)
     }
+}
+
+/// Whether the tests that don't say it themselves are run with session IDs that are sealed.
+pub fn ids_are_sealed() -> bool {
+    std::env::var_os("HOMESERVER_SEALED").is_some()
 }
 
 /// Whether the tests that don't say it themselves are run with sessions in a database of their own.
