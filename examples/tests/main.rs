@@ -35,6 +35,7 @@ mod refresh;
 mod registration;
 mod reset;
 mod restart;
+mod rotation;
 mod schemas;
 mod secrets;
 mod signals;

@@ -1,6 +1,6 @@
 //! What clients keep secret reaches neither the log nor, but as a hash, the database (lessons 28 and 49).
 
-use crate::support::{Client, Setup, dummy_auth, password_auth_in, text, with};
+use crate::support::{Client, Setup, dummy_auth, kept, password_auth_in, text, with};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -78,15 +78,19 @@ fn scenario(client: &Client, marked: &mut Marked) {
     // A password change: kept over a failure, carried out without being repeated, repeated; and one left open.
     let session =
         marked.session(post("account/password", Some(&token), &json!({ "new_password": second })).asked());
-    post("account/password", Some(&token), &json!({ "auth": password_auth_in(&session, "carol", &wrong) }))
-        .failed(&[], "M_FORBIDDEN");
+    post(
+        "account/password",
+        Some(&token),
+        &kept(&json!({ "new_password": second }), password_auth_in(&session, "carol", &wrong)),
+    )
+    .failed(&[], "M_FORBIDDEN");
     let other = json!({ "new_password": third, "auth": password_auth_in(&session, "carol", &first) });
     post("account/password", Some(&token), &other).rejected(403, "M_FORBIDDEN");
     for _ in 0..2 {
         post(
             "account/password",
             Some(&token),
-            &json!({ "auth": password_auth_in(&session, "carol", &first) }),
+            &kept(&json!({ "new_password": second }), password_auth_in(&session, "carol", &first)),
         )
         .ok();
     }
@@ -94,7 +98,7 @@ fn scenario(client: &Client, marked: &mut Marked) {
     let unknown = post(
         "account/password",
         Some(&token),
-        &json!({ "auth": password_auth_in("x-MARKED-unknown", "carol", &second) }),
+        &kept(&json!({ "new_password": third }), password_auth_in("x-MARKED-unknown", "carol", &second)),
     );
     marked.sessions.push("x-MARKED-unknown".to_owned());
     marked.session(unknown.failed(&[], "M_UNKNOWN"));
@@ -102,8 +106,12 @@ fn scenario(client: &Client, marked: &mut Marked) {
     // A device, and the end.
     let device = post("delete_devices", Some(&token), &json!({ "devices": ["X"] })).asked();
     let device = marked.session(device);
-    post("delete_devices", Some(&token), &json!({ "auth": password_auth_in(&device, "carol", &second) }))
-        .ok();
+    post(
+        "delete_devices",
+        Some(&token),
+        &kept(&json!({ "devices": ["X"] }), password_auth_in(&device, "carol", &second)),
+    )
+    .ok();
     let session = marked.session(post("account/deactivate", Some(&token), &json!({})).asked());
     post("account/deactivate", Some(&token), &json!({ "auth": password_auth_in(&session, "carol", &wrong) }))
         .failed(&[], "M_FORBIDDEN");

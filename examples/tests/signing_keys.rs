@@ -1,6 +1,6 @@
 //! `keys/device_signing/upload`.
 
-use crate::support::{Client, Setup, password_auth, text, with};
+use crate::support::{Client, Setup, kept, password_auth, text, with};
 use serde_json::{Value, json};
 
 const PATH: &str = "keys/device_signing/upload";
@@ -123,7 +123,7 @@ fn keys_survive_a_restart_and_so_does_a_session_that_asks_about_them() {
     let client = server.client();
     upload(&client, &alice, &all("a")).ok();
     let auth = with(&password_auth("alice", "wonderland"), "session", session);
-    upload(&client, &alice, &json!({ "auth": auth })).ok();
+    upload(&client, &alice, &kept(&all("b"), auth)).ok();
     upload(&client, &alice, &all("b")).ok();
 }
 

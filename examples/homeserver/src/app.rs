@@ -51,7 +51,7 @@ impl App {
             &policies.rules,
             &policies.validations,
             || binding_key(key),
-            id_keys(key),
+            id_keys(key)?,
             clock.clone(),
         )
         .await?;

@@ -20,6 +20,7 @@ mod files;
 mod guard;
 mod guests;
 mod http;
+mod id_keys;
 mod identity_servers;
 mod limits;
 mod log_writer;

@@ -13,7 +13,7 @@ use matrix_uia::server::operation::{
 };
 use matrix_uia::server::page::PagePolicy;
 use matrix_uia::server::rules::{BodyBinding, UnknownSession};
-use matrix_uia::server::sealed::{IdKey, IdKeys};
+use matrix_uia::server::sealed::IdKeys;
 use matrix_uia::wire::Raw;
 use matrix_uia::{
     BindingKey, CapacityError, Flows, Millis, Rules, Session, StageOrder, endpoint::login, endpoint::register,
@@ -211,12 +211,16 @@ fn strength(policy: config::PasswordPolicy) -> PasswordStrength {
     strength
 }
 
-/// The key that parameters are bound with, and that the database knows sessions by.
-/// What session IDs are sealed with. Every process that has the server's key makes the same.
-pub fn id_keys(key: &ServerKey) -> IdKeys {
-    IdKeys::new(IdKey::new(1, key.derive("uia session ids", b"")))
+/// What session IDs are sealed with and opened with. Every process that has the server's key file makes the same.
+///
+/// # Errors
+///
+/// The lines of the key file can't be.
+pub fn id_keys(key: &ServerKey) -> Result<IdKeys, String> {
+    key.ids().keys(|| key.derive("uia session ids", b""))
 }
 
+/// The key that parameters are bound with, and that the database knows sessions by.
 pub fn binding_key(key: &ServerKey) -> BindingKey {
     let derived = key.derive("uia binding", b"");
     let (half, _) = derived.split_at(16);

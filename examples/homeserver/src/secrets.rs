@@ -1,5 +1,6 @@
 //! Chance, and what is made of it: tokens, IDs, keys, and the wrappers that keep them out of logs.
 
+use crate::id_keys::IdLines;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -139,27 +140,41 @@ impl Token {
     }
 }
 
-/// The one key that a server keeps; every other is derived from it, each for its own purpose.
+/// The key that a server keeps; every other is derived from it, each for its own purpose, but those for session IDs that
+/// are rotated.
 #[derive(Clone)]
-pub struct ServerKey([u8; 32]);
+pub struct ServerKey {
+    bytes: [u8; 32],
+    /// Keys beside it, for session IDs.
+    ids: IdLines,
+}
 
 impl ServerKey {
     pub fn generate() -> Self {
-        Self(entropy())
+        Self::from_bytes(entropy())
     }
 
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self { bytes, ids: IdLines::default() }
+    }
+
+    /// The same, with these keys for session IDs beside it.
+    pub fn with_ids(self, ids: IdLines) -> Self {
+        Self { ids, ..self }
     }
 
     pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
+    }
+
+    pub const fn ids(&self) -> &IdLines {
+        &self.ids
     }
 
     /// HMAC-SHA-256 of `input` under this key. Two purposes never give the same value.
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub fn derive(&self, purpose: &str, input: &[u8]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.bytes).expect("HMAC takes keys of any length");
         mac.update(&Sha256::digest(purpose));
         mac.update(input);
         mac.finalize().into_bytes().into()

@@ -1,7 +1,8 @@
 //! The server's own key, in `DIR/server.key`: beside the database, and not in it, so that who reads the database
-//! alone derives nothing.
+//! alone derives nothing. Below it lie the keys of session IDs, if they are rotated.
 
 use crate::files;
+use crate::id_keys::IdLines;
 use crate::secrets::{ServerKey, opaque_id};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,10 +35,16 @@ fn read(path: &Path) -> io::Result<Option<Result<ServerKey, String>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let bytes = URL_SAFE_NO_PAD.decode(text.trim_ascii()).ok().and_then(|bytes| bytes.try_into().ok());
     let damaged =
         || format!("{NAME}: it is no key; restore it from a backup, or remove it to have another made");
-    Ok(Some(bytes.map(ServerKey::from_bytes).ok_or_else(damaged)))
+    let parse = || {
+        let text = str::from_utf8(&text).map_err(|_| damaged())?;
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let bytes = URL_SAFE_NO_PAD.decode(first.trim_ascii()).ok().and_then(|bytes| bytes.try_into().ok());
+        let key = bytes.map(ServerKey::from_bytes).ok_or_else(damaged)?;
+        IdLines::parse(rest).map(|ids| key.with_ids(ids)).map_err(|error| format!("{NAME}: {error}"))
+    };
+    Ok(Some(parse()))
 }
 
 /// Writes a fresh key under a name of its own, and gives it the key's name unless somebody was faster.

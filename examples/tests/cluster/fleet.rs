@@ -7,9 +7,11 @@ use serde_json::Value;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PROCESSES: usize = 4;
+/// How long a process is tried to be started again: longer than any outage of the store.
+const RESTART: Duration = Duration::from_secs(120);
 
 pub struct Fleet<'s> {
     setup: &'s Setup,
@@ -18,10 +20,14 @@ pub struct Fleet<'s> {
     pub is_over: AtomicBool,
     pub kills: AtomicUsize,
     pub outages: AtomicUsize,
+    /// Sessions whose requests were looked at.
+    pub sessions: AtomicUsize,
+    /// When the storm has taken too long.
+    deadline: Instant,
 }
 
 impl<'s> Fleet<'s> {
-    pub fn new(setup: &'s Setup) -> Self {
+    pub fn new(setup: &'s Setup, patience: Duration) -> Self {
         Self {
             setup,
             clients: Mutex::new([None; PROCESSES]),
@@ -29,11 +35,22 @@ impl<'s> Fleet<'s> {
             is_over: AtomicBool::new(false),
             kills: AtomicUsize::new(0),
             outages: AtomicUsize::new(0),
+            sessions: AtomicUsize::new(0),
+            deadline: Instant::now() + patience,
         }
     }
 
     fn set(&self, at: usize, client: Option<Client>) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)[at] = client;
+    }
+
+    /// Whether nobody needs to begin anything any more.
+    pub fn has_ended(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst) || self.is_late()
+    }
+
+    pub fn is_late(&self) -> bool {
+        Instant::now() > self.deadline
     }
 
     pub fn start(&self) -> Vec<Server> {
@@ -47,16 +64,21 @@ impl<'s> Fleet<'s> {
 
     /// Kills one process after the other, with another started in its place, until it is over.
     pub fn kill(&self, mut servers: Vec<Server>) -> Vec<Server> {
-        while !self.is_over.load(Ordering::SeqCst) {
+        while !self.has_ended() {
             sleep(Duration::from_secs(1));
             let at = usize::try_from(chance()).unwrap_or_default() % servers.len();
             servers.swap_remove(at).kill();
             // A store that is down at the moment keeps it from starting.
+            let begun = Instant::now();
             let started = loop {
-                if let Ok(server) = self.setup.try_start() {
-                    break server;
+                match self.setup.try_start() {
+                    Ok(server) => break server,
+                    Err(ended) if begun.elapsed() > RESTART => {
+                        self.is_over.store(true, Ordering::SeqCst);
+                        panic!("a process doesn't start again: {ended:?}");
+                    }
+                    Err(_) => sleep(Duration::from_millis(200)),
                 }
-                sleep(Duration::from_millis(200));
             };
             servers.push(started);
             let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +95,7 @@ impl<'s> Fleet<'s> {
     pub fn trouble(&self, database: &mut Database) {
         for round in 0.. {
             for _ in 0..60 {
-                if self.is_over.load(Ordering::SeqCst) {
+                if self.has_ended() {
                     return;
                 }
                 sleep(Duration::from_millis(100));

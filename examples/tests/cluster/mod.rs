@@ -1,11 +1,13 @@
 //! Chaos: many operations through processes that are killed, a store that is paused and killed, and clients that hang
 //! up. No operation is done twice, none that was answered with 200 is lost, no registration token lets in two or is
-//! lost to everybody, and what the clients of an account saw can be explained by one order of its operations.
+//! lost to everybody, and what the clients of an account saw can be explained by one order of its operations; what the
+//! client of a session saw, by one order of its requests.
 //!
 //! `.ci/cluster` runs it; `CLUSTER_OPERATIONS` says how many.
 
 mod fleet;
 mod history;
+mod session;
 mod user;
 
 use crate::kill::chance;
@@ -26,6 +28,10 @@ const AT_ONCE: usize = 5;
 const ENOUGH: usize = 10;
 /// How many want to register with one token, which lets in one.
 const RIVALS: usize = 2;
+
+/// How long a storm may take in all: several times what it takes on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+const EACH: Duration = Duration::from_millis(300);
 
 /// A server that starts makes those who have an address, which takes a hash each.
 const WITH_ADDRESS: usize = 600;
@@ -117,7 +123,7 @@ fn storm(kind: Kind) {
     setup.data = true;
     setup.sessions = Some(database.url());
     drop(setup.start());
-    let fleet = Fleet::new(&setup);
+    let fleet = Fleet::new(&setup, PATIENCE + operations.try_into().map_or(PATIENCE, |n| EACH * n));
     let servers = fleet.start();
     let done = AtomicUsize::new(0);
     let slots: Vec<_> = (0..AT_ONCE).map(|number| Mutex::new(Vec::from([User::new(number)]))).collect();
@@ -135,6 +141,7 @@ fn storm(kind: Kind) {
         servers.join().unwrap()
     });
     let took = begun.elapsed();
+    assert!(!fleet.is_late(), "only {} of {operations} operations after {took:?}", done.into_inner());
     database.resume();
     let client = servers[0].client();
     // Every session is over then, and what it had reserved is given back.
@@ -159,7 +166,8 @@ fn storm(kind: Kind) {
     assert!(tally[0] > operations / 10, "done, refused, given up, in doubt: {tally:?}");
     println!(
         "{kind:?}: {operations} operations of {count} accounts in {took:?} (done, refused, given up, in doubt: {tally:?}), \
-         {} kills, {} outages; {} of {} tokens used",
+         {} sessions, {} kills, {} outages; {} of {} tokens used",
+        fleet.sessions.into_inner(),
         fleet.kills.into_inner(),
         fleet.outages.into_inner(),
         made.values().sum::<usize>(),
@@ -193,7 +201,7 @@ fn work(
     done: &AtomicUsize,
     operations: usize,
 ) {
-    while done.fetch_add(1, Ordering::SeqCst) < operations {
+    while !fleet.has_ended() && done.fetch_add(1, Ordering::SeqCst) < operations {
         let slot = &slots[usize::try_from(chance()).unwrap_or_default() % slots.len()];
         let (at, name, invitation, op, number) = {
             let mut users = slot.lock().unwrap();

@@ -2,10 +2,12 @@
 
 use super::fleet::Fleet;
 use super::history::{Op, Saw};
+use super::session::Seen;
 use crate::kill::chance;
 use crate::support::{Setup, password_auth, text, with};
 use serde_json::{Value, json};
-use std::thread::sleep;
+use std::sync::atomic::Ordering;
+use std::thread::{scope, sleep};
 use std::time::Duration;
 
 /// How often something that changes nothing is asked again, and something that may.
@@ -78,16 +80,49 @@ fn guarded(
         Some((400, error)) if error["errcode"] == "M_USER_IN_USE" => return Some(Saw::Refused),
         _ => return Some(Saw::Nothing),
     };
+    let seen = Seen::default();
+    let ask = |body: &Value| {
+        let number = seen.sent();
+        let answer = fleet.send(path, token, body);
+        if let Some((status, body)) = &answer {
+            seen.answered(number, &session, *status, body);
+        }
+        answer
+    };
+    let saw = complete(ask, &session, token, params, proofs);
+    assert!(seen.is_linearizable(), "{path}: a session's requests have no order: {seen:#?}");
+    fleet.sessions.fetch_add(1, Ordering::SeqCst);
+    saw
+}
+
+/// Passes the stages of a session with these proofs, one after the other.
+fn complete(
+    ask: impl Fn(&Value) -> Option<(u16, Value)> + Sync,
+    session: &str,
+    token: Option<&str>,
+    params: &Value,
+    proofs: &[Value],
+) -> Option<Saw> {
     let (mut at, mut unsure) = (0, false);
     for _ in 0..ATTEMPTS {
-        let auth = with(&proofs[at], "session", session.as_str());
+        let body = with(params, "auth", with(&proofs[at], "session", session));
+        // Now and then the same request is under way twice.
+        let (answer, twin) = scope(|threads| {
+            let twin = chance().is_multiple_of(8).then(|| threads.spawn(|| ask(&body)));
+            (ask(&body), twin.map(|twin| twin.join().unwrap()))
+        });
+        // What it did is in doubt, whatever it was told: it may have been told something that is past.
+        unsure |= twin.is_some();
+        if let Some(Some((200, _))) = twin {
+            return Some(Saw::Done);
+        }
         let sure = |saw: Saw| if unsure { None } else { Some(saw) };
-        match fleet.send(path, token, &with(params, "auth", auth)) {
+        match answer {
             Some((200, _)) => return Some(Saw::Done),
             // It may be under way, or have been carried out. Some clients leave it at that.
             None if chance().is_multiple_of(8) => return None,
             None => unsure = true,
-            Some((401, challenge)) if challenge["session"] == session.as_str() => {
+            Some((401, challenge)) if challenge["session"] == session => {
                 let completed = challenge["completed"].as_array().map_or(0, Vec::len);
                 match challenge["errcode"].as_str() {
                     // A stage has passed; or the call is under way.

@@ -43,6 +43,11 @@ impl Runner {
     }
 }
 
+/// What is run as Redis: `REDIS_SERVER`, such as `valkey-server`.
+fn redis_server() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
@@ -50,7 +55,8 @@ fn is_root() -> bool {
 /// Where the programs of that server are, if it is installed.
 fn find(kind: Kind) -> Option<Runner> {
     if kind == Kind::Redis {
-        return available("redis-server").then(|| Runner { bin: PathBuf::new(), as_postgres: false });
+        let found = Path::new(&redis_server()).is_file() || available(&redis_server());
+        return found.then(|| Runner { bin: PathBuf::new(), as_postgres: false });
     }
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut bins: Vec<_> = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect();
@@ -128,7 +134,7 @@ impl Database {
         let port = self.port.to_string();
         let mut command = match self.kind {
             Kind::Redis => {
-                let mut command = self.runner.command("redis-server");
+                let mut command = self.runner.command(&redis_server());
                 command.args(["--port", &port, "--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]);
                 command.arg("--dir").arg(self.dir.path());
                 command

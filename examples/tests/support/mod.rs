@@ -7,6 +7,7 @@ mod database;
 mod message;
 pub mod mutants;
 pub mod program;
+mod round_robin;
 pub mod schema;
 mod scratch;
 mod server;
@@ -18,7 +19,7 @@ pub use counted::Counted;
 pub use database::{Database, Kind};
 pub use message::Message;
 pub use scratch::Scratch;
-pub use server::{Server, Setup, available, bare, run};
+pub use server::{Server, Setup, available, bare, ids_are_sealed, run, sessions_are_elsewhere};
 pub use together::{Request, at_once, with_status};
 
 use serde_json::{Value, json};
@@ -52,6 +53,11 @@ pub fn with(object: &Value, key: &str, value: impl Into<Value>) -> Value {
     let mut object = object.clone();
     object[key] = value.into();
     object
+}
+
+/// A later request of a session, which leaves `params` out: but not where nothing is kept of the first.
+pub fn kept(params: &Value, auth: Value) -> Value {
+    if ids_are_sealed() { with(params, "auth", auth) } else { json!({ "auth": auth }) }
 }
 
 /// How often a test of chance is to be run: what the environment says, or a number that `cargo test` has time for.

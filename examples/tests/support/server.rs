@@ -1,7 +1,7 @@
 //! One server process.
 
 use super::client::Client;
-use super::{Message, Scratch, program};
+use super::{Message, Scratch, program, round_robin, times};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -80,22 +80,21 @@ impl Setup {
         self.dir.path().join("data")
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, data: bool) -> Command {
         let config = self.dir.path().join("config.json");
         let mut text = self.config.clone();
         // All tests that don't say it themselves can be run with session IDs that are sealed.
-        if std::env::var_os("HOMESERVER_SEALED").is_some() && text["uia"]["sealed"].is_null() {
+        if ids_are_sealed() && text["uia"]["sealed"].is_null() {
             text["uia"]["sealed"] = true.into();
         }
         std::fs::write(&config, text.to_string()).unwrap();
         let mut command = bare();
         command.args(["--listen", "127.0.0.1:0"]).arg("--config").arg(config);
-        if self.data {
+        if data {
             command.arg("--data").arg(self.data_dir());
         }
         // All tests that don't ask for a place themselves can be run with sessions in another.
-        let elsewhere = std::env::var("HOMESERVER_SESSIONS").ok().filter(|url| !url.is_empty());
-        if let Some(sessions) = self.sessions.map(str::to_owned).or(elsewhere) {
+        if let Some(sessions) = self.sessions.map(str::to_owned).or_else(elsewhere) {
             command.args(["--sessions", &sessions]);
         }
         if let Some(fault) = &self.fault {
@@ -115,8 +114,37 @@ impl Setup {
 
     /// Starts it; how it ended if it doesn't come to serving.
     pub fn try_start(&self) -> Result<Server, Ended> {
-        Server::spawn(self.command())
+        // All tests that don't ask for a place themselves can be run with several processes that share one.
+        let processes = times("HOMESERVER_PROCESSES", 1);
+        if processes == 1 || self.sessions.is_some() || elsewhere().is_none() {
+            return Server::spawn(self.command(self.data));
+        }
+        if !self.data {
+            // Nothing is left of a start before.
+            let _ = std::fs::remove_dir_all(self.data_dir());
+        }
+        let mut server = Server::spawn(self.command(true))?;
+        server.others =
+            (1..processes).map(|_| Server::spawn(self.command(true))).collect::<Result<_, _>>()?;
+        let all = server.others.iter().map(|other| other.address);
+        server.address = round_robin::before(std::iter::once(server.address).chain(all).collect());
+        Ok(server)
     }
+}
+
+/// Whether the tests that don't say it themselves are run with session IDs that are sealed.
+pub fn ids_are_sealed() -> bool {
+    std::env::var_os("HOMESERVER_SEALED").is_some()
+}
+
+/// Whether the tests that don't say it themselves are run with sessions in a database of their own.
+pub fn sessions_are_elsewhere() -> bool {
+    elsewhere().is_some_and(|sessions| sessions.contains("://"))
+}
+
+/// Where the sessions of all tests live that don't say it themselves.
+fn elsewhere() -> Option<String> {
+    std::env::var("HOMESERVER_SESSIONS").ok().filter(|url| !url.is_empty())
 }
 
 /// The program without any argument, and without what the environment might say.
@@ -143,6 +171,8 @@ pub struct Server {
     /// What comes on standard output after the first line.
     rest: Option<JoinHandle<String>>,
     dying: bool,
+    /// Those that serve the same data at the same address.
+    others: Vec<Self>,
 }
 
 impl Server {
@@ -180,7 +210,7 @@ impl Server {
         let address = line.strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix('\n'));
         let address = address.and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("not the line that was promised: {line:?}"));
-        Ok(Self { child, address, log, _log_dir: dir, rest: Some(rest), dying: false })
+        Ok(Self { child, address, log, _log_dir: dir, rest: Some(rest), dying: false, others: Vec::new() })
     }
 
     pub const fn address(&self) -> SocketAddr {
@@ -193,7 +223,8 @@ impl Server {
 
     /// Everything it has said on standard error.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+        let own = String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned();
+        self.others.iter().fold(own, |log, other| log + &other.log())
     }
 
     /// The memory it has now.
@@ -210,10 +241,12 @@ impl Server {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
         assert!(sent.success());
+        self.others.iter().for_each(|other| other.signal(signal));
     }
 
     /// `kill -9`.
     pub fn kill(mut self) {
+        std::mem::take(&mut self.others).into_iter().for_each(Self::kill);
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -222,6 +255,7 @@ impl Server {
     #[track_caller]
     pub fn wait(mut self) -> Ended {
         self.dying = true;
+        self.others.iter_mut().for_each(|other| other.dying = true);
         let begun = Instant::now();
         let status = loop {
             match self.child.try_wait().unwrap() {

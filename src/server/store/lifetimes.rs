@@ -40,6 +40,12 @@ impl Lifetimes {
         self.session
     }
 
+    /// That of a consumed session, from its call's success.
+    #[must_use]
+    pub const fn replay(&self) -> Millis {
+        self.replay
+    }
+
     /// The longer of the two.
     pub(crate) const fn longest(&self) -> Millis {
         if self.replay.get() > self.session.get() { self.replay } else { self.session }

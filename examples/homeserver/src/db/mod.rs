@@ -182,7 +182,13 @@ impl Db {
         written
     }
 
-    /// The same for a test that is not async.
+    /// What is committed from now on need not survive a power cut: a test that writes very often takes seconds then.
+    #[cfg(test)]
+    pub async fn do_not_sync(&self) {
+        self.connection.lock().await.pragma_update(None, "synchronous", "OFF").unwrap();
+    }
+
+    /// The same as [`transaction`](Self::transaction) for a test that is not async.
     #[cfg(test)]
     pub fn blocking_transaction<T, E: From<rusqlite::Error>>(
         &self,

@@ -1,19 +1,16 @@
 //! Carrying out what the exchange says is to change.
 
 use super::elsewhere::Order;
+use super::rows::Rows;
 use super::{Claim, Place, Sessions};
 use crate::db::records::{self, Record};
-use crate::db::sessions::{self as table, Inserted};
 use crate::db::{Db, Result, Tx, registration_tokens};
 use crate::failure::Failure;
 use crate::reservations;
-use matrix_uia::server::commit::{Change, Committed, Put};
-use matrix_uia::server::store::{Limits, OwnerKey};
-use matrix_uia::{Millis, Timestamp};
+use matrix_uia::server::commit::{Change, Committed, Put, SessionChanges};
+use matrix_uia::server::store::{Done, OwnerKey};
+use matrix_uia::{Session, Timestamp};
 use std::sync::Arc;
-
-/// The shortest wait that a full store announces.
-const SOON: Millis = Millis::from_secs(1);
 
 /// What is kept beside the changes.
 #[derive(Debug)]
@@ -59,9 +56,10 @@ impl Sessions {
             return Ok(Committed::Lost);
         }
         match &self.place {
-            Place::Database(bounds) => {
+            Place::Database(rows) => {
                 let Some(tx) = tx else { return Ok(Committed::Stored) };
-                let committed = self.write_rows(&tx, changes, kept.as_deref(), owner, *bounds, now)?;
+                let changes = SessionChanges::of(changes);
+                let committed = self.write_rows(rows, &tx, changes, kept.as_deref(), owner, now)?;
                 if committed == Committed::Stored {
                     tx.commit()?;
                 }
@@ -122,44 +120,19 @@ impl Sessions {
     }
 
     /// The part that is about sessions, where they are rows.
-    fn write_rows<'c>(
+    fn write_rows(
         &self,
+        rows: &Rows,
         tx: &Tx,
-        changes: impl Iterator<Item = Change<'c>>,
+        changes: SessionChanges<&Session>,
         kept: Option<&str>,
         owner: OwnerKey,
-        bounds: Limits,
         now: Timestamp,
     ) -> Result<Committed> {
-        for change in changes {
-            let done = match change {
-                Change::Put(Put { id, expected: None, session, keep }) => {
-                    let row = self.row(&id, session, owner, kept.filter(|_| keep))?;
-                    match table::insert(tx, &row, bounds)? {
-                        Inserted::Stored(evicted) => {
-                            if let Some(evicted) = evicted {
-                                self.give_back_row(tx, &evicted)?;
-                            }
-                            true
-                        }
-                        Inserted::Full { until } => {
-                            return Ok(Committed::Full(Timestamp::from_millis(until).since(now).max(SOON)));
-                        }
-                    }
-                }
-                Change::Put(Put { id, expected: Some(expected), session, keep }) => {
-                    let row = self.row(&id, session, owner, kept.filter(|_| keep))?;
-                    table::replace(tx, &row, u64::from(expected.get()), keep)?
-                }
-                Change::Remove { id, expected } => {
-                    table::remove(tx, self.digest(&id).as_bytes(), u64::from(expected.get()))?
-                }
-                Change::Undo | Change::GiveBack { .. } | Change::Spend { .. } => true,
-            };
-            if !done {
-                return Ok(Committed::Lost);
-            }
+        let Done { committed, evicted } = rows.commit(tx, changes, kept, owner, now)?;
+        if let Some(evicted) = evicted {
+            self.give_back_gone(tx, evicted)?;
         }
-        Ok(Committed::Stored)
+        Ok(committed)
     }
 }

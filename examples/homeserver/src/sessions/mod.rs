@@ -7,6 +7,8 @@ mod known;
 mod memory;
 mod rows;
 mod shared;
+#[cfg(test)]
+mod suite;
 
 pub use changes::Keep;
 pub use elsewhere::Trouble;
@@ -14,11 +16,11 @@ pub use known::Known;
 
 use elsewhere::Elsewhere;
 use memory::Memory;
+use rows::Rows;
 
 use crate::args;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::sessions as table;
 use crate::db::{Db, Result, Tx, UserKey, registration_tokens};
 use crate::reservations;
 use matrix_uia::endpoint::threepid::ValidationRules;
@@ -28,8 +30,8 @@ use matrix_uia::server::exchange::HostKind;
 use matrix_uia::server::reference::{Reference, UserRef};
 use matrix_uia::server::sealed::IdKeys;
 use matrix_uia::server::session::Revision;
-use matrix_uia::server::store::{Lifetimes, Limits, OwnerKey};
-use matrix_uia::{BindingKey, CLOCK_TOLERANCE, Rules, Session, SessionId, Timestamp};
+use matrix_uia::server::store::{Gone, Lifetimes, Limits, OwnerKey};
+use matrix_uia::{BindingKey, Rules, Session, SessionId, Timestamp};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -86,7 +88,7 @@ pub struct Sessions {
 #[derive(Debug)]
 enum Place {
     Memory(Memory),
-    Database(Limits),
+    Database(Rows),
     Elsewhere(Elsewhere),
 }
 
@@ -113,7 +115,7 @@ impl Sessions {
             (None, args::Sessions::Memory) => {
                 Place::Memory(Memory::new(lifetimes, bounds.all, bounds.per_owner))
             }
-            (None, _) => Place::Database(bounds),
+            (None, _) => Place::Database(Rows::new(keys(), bounds, lifetimes)),
         };
         Ok(Arc::new(Self {
             place,
@@ -205,7 +207,7 @@ impl Sessions {
             // Loaded ahead.
             Place::Elsewhere(_) => Ok(None),
             Place::Memory(memory) => Ok(memory.load(id)),
-            Place::Database(_) => Ok(table::load(tx, self.digest(id).as_bytes())?.and_then(rows::read)),
+            Place::Database(rows) => Ok(rows.load(tx, id)?.map(|(session, kept)| Found { session, kept })),
         }
     }
 
@@ -213,7 +215,7 @@ impl Sessions {
     pub fn holds(&self, tx: &Tx, digest: Digest) -> Result<Option<bool>> {
         Ok(match &self.place {
             Place::Memory(memory) => Some(memory.holds(digest, |id| self.digest(id))),
-            Place::Database(_) => Some(table::load(tx, digest.as_bytes())?.is_some()),
+            Place::Database(rows) => Some(rows.holds(tx, digest)?),
             Place::Elsewhere(_) => None,
         })
     }
@@ -239,9 +241,9 @@ impl Sessions {
                     self.give_back(tx, self.digest(&id), &session)?;
                 }
             }
-            Place::Database(_) => {
-                for row in table::remove_by_user(tx, user)? {
-                    self.give_back_row(tx, &row)?;
+            Place::Database(rows) => {
+                for gone in rows.end_of_user(tx, user)? {
+                    self.give_back_gone(tx, gone)?;
                 }
             }
         }
@@ -255,11 +257,11 @@ impl Sessions {
             Place::Elsewhere(_) => Ok(false),
             // What was reserved for them is given back when it is settled.
             Place::Memory(memory) => Ok(memory.expire(now, EXPIRE_AT_ONCE)),
-            Place::Database(_) => {
-                let expired = table::take_expired(tx, now.as_millis(), self.latest_end(now), EXPIRE_AT_ONCE)?;
+            Place::Database(rows) => {
+                let expired = rows.sweep(tx, EXPIRE_AT_ONCE, now)?;
                 let any = !expired.is_empty();
-                for row in expired {
-                    self.give_back_row(tx, &row)?;
+                for gone in expired {
+                    self.give_back_gone(tx, gone)?;
                 }
                 Ok(any)
             }
@@ -311,18 +313,18 @@ impl Sessions {
         }
     }
 
-    /// No session that is made now ends later, whatever becomes of it.
-    fn latest_end(&self, now: Timestamp) -> u64 {
-        let rules = &self.rules;
-        let lifetimes =
-            now.after(CLOCK_TOLERANCE).after(rules.session_lifetime).after(rules.session_lifetime);
-        lifetimes.after(rules.replay_for).as_millis()
-    }
-
     /// Gives back what is reserved for a session that has ended, and what a verdict reserved for it whose commit
     /// failed.
     fn give_back(&self, tx: &Tx, digest: Digest, session: &Session) -> Result<()> {
         registration_tokens::give_back(tx, digest.as_bytes())?;
         session.proofs().try_for_each(|proof| reservations::give_back(tx, digest, proof, &self.validations))
+    }
+
+    /// The same for one that has left a database. Of one that can't be read no more than its key is known.
+    fn give_back_gone(&self, tx: &Tx, gone: Gone) -> Result<()> {
+        match gone.session {
+            Some(session) => self.give_back(tx, gone.key, &session),
+            None => registration_tokens::give_back(tx, gone.key.as_bytes()),
+        }
     }
 }

@@ -5,6 +5,8 @@ SELECT pg_advisory_xact_lock(21830);
 CREATE TABLE IF NOT EXISTS uia_sessions (
     id bytea PRIMARY KEY, serial bigint GENERATED ALWAYS AS IDENTITY, revision bigint NOT NULL, owner bigint NOT NULL,
     rank int NOT NULL, due timestamptz NOT NULL, ends timestamptz NOT NULL, session text NOT NULL, kept text NOT NULL);
+-- Every session ends, and no index may ask for the time: the sweep's is of all of them. Those that say who makes room are
+-- partial: of sessions that have proved nothing, and of those that somebody owns.
 CREATE INDEX IF NOT EXISTS uia_sessions_ends ON uia_sessions (ends);
 CREATE INDEX IF NOT EXISTS uia_sessions_free ON uia_sessions (serial) WHERE rank = 0;
 CREATE INDEX IF NOT EXISTS uia_sessions_own ON uia_sessions (owner, rank, serial) WHERE owner <> 0;

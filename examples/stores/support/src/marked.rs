@@ -104,6 +104,20 @@ fn password_change(id: SessionId) -> Vec<Written> {
     host.0
 }
 
+/// Writes what must be found nowhere to the file that `STORE_MARKED` names, one a line: `.ci/stores` looks for it in the
+/// files and the log of the database.
+///
+/// # Panics
+///
+/// If it can't be written.
+#[allow(clippy::panic, reason = "it is a part of tests")]
+fn tell(secrets: &[&str]) {
+    let Some(file) = std::env::var_os("STORE_MARKED") else { return };
+    if let Err(error) = std::fs::write(&file, secrets.join("\n") + "\n") {
+        panic!("STORE_MARKED: {error}");
+    }
+}
+
 /// Stores what the password change puts, and looks for its secrets among what is stored after each step.
 ///
 /// # Panics
@@ -112,6 +126,9 @@ fn password_change(id: SessionId) -> Vec<Written> {
 #[allow(clippy::panic, reason = "it is a part of tests")]
 pub async fn nothing_in_the_clear<S: TestStore>(store: &S) {
     let id = SessionId::from_entropy(*b"marked-id-of-the-session");
+    let hex: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secrets = ["marked-", &id.expose(), &hex];
+    tell(&secrets);
     let puts = password_change(id);
     assert!(puts.len() >= 4, "a challenge, a failure, a claim and a success");
     assert!(puts.last().is_some_and(|(put, _)| put.session.consumed_at().is_some()), "it succeeded");
@@ -125,8 +142,7 @@ pub async fn nothing_in_the_clear<S: TestStore>(store: &S) {
         let contents = store.contents().await.unwrap_or_else(|error| panic!("{error}"));
         let text = String::from_utf8_lossy(&contents);
         assert!(text.contains("revision"), "the session is among them");
-        let hex: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        for secret in ["marked-", &id.expose(), &hex] {
+        for secret in secrets {
             assert!(!text.contains(secret), "{secret} is stored in the clear");
         }
         if let Some(kept) = kept.filter(|_| keep) {

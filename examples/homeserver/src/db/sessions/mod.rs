@@ -104,6 +104,12 @@ pub fn remove(tx: &Tx, id: &[u8], revision: u64) -> Result<bool> {
     Ok(removed == 1)
 }
 
+/// How many there are.
+#[cfg(test)]
+pub fn count(tx: &Tx) -> Result<usize> {
+    tx.query_one("SELECT n FROM uia_session_count", [], |row| row.get(0))
+}
+
 /// Ends the sessions of a user, and returns them.
 pub fn remove_by_user(tx: &Tx, user: UserKey) -> Result<Vec<RemovedSession>> {
     tx.prepare_cached("DELETE FROM uia_sessions WHERE user = ?1 RETURNING id, session")?
@@ -119,11 +125,12 @@ const ANY_EXPIRED: &str = "SELECT ifnull((SELECT min(ends_at) FROM uia_sessions)
 const TAKE_EXPIRED: &str = "DELETE FROM uia_sessions WHERE rowid IN (
          SELECT * FROM (SELECT rowid FROM uia_sessions WHERE ends_at <= ?1 ORDER BY ends_at LIMIT ?3)
          UNION ALL
-         SELECT * FROM (SELECT rowid FROM uia_sessions WHERE ends_at > ?2 LIMIT ?3))
+         SELECT * FROM (SELECT rowid FROM uia_sessions WHERE ends_at > ?2 LIMIT ?3)
+         LIMIT ?3)
      RETURNING id, session";
 
 /// Removes sessions whose time is over, or that were made while the clock was wrong: none ends later than `latest_ms`.
-/// At most so many of each, and returns them: what was promised to them is to be given back. Called with every insert,
+/// At most so many, and returns them: what was promised to them is to be given back. Called with every insert,
 /// a small number keeps up.
 pub fn take_expired(tx: &Tx, now_ms: u64, latest_ms: u64, at_most: usize) -> Result<Vec<RemovedSession>> {
     if !tx.prepare_cached(ANY_EXPIRED)?.query_row((now_ms, latest_ms), |row| row.get(0))? {
@@ -167,6 +174,7 @@ mod testing {
     use crate::db::Db;
     use matrix_uia::server::store::Limits;
 
+    pub const NOW: u64 = 0;
     pub const ROOM: Limits = Limits { all: 10, per_owner: 10 };
 
     pub fn session(id: &str, made_at: u64, proved: bool) -> StoredSession {
@@ -200,7 +208,7 @@ mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{ROOM, in_transaction, removed, session, stored};
+    use super::testing::{NOW, ROOM, in_transaction, removed, session, stored};
     use super::*;
     use crate::db::users::{NewUser, create};
     use matrix_uia::server::store::Limits;
@@ -209,7 +217,7 @@ mod tests {
     fn a_session_is_loaded_as_it_was_stored() {
         in_transaction(|tx| {
             let one = session("one", 1, false);
-            assert_eq!(insert(tx, &one, ROOM)?, Inserted::Stored(None));
+            assert_eq!(insert(tx, &one, ROOM, NOW)?, Inserted::Stored(None));
             assert_eq!(load(tx, b"one")?, Some(one.clone()));
             assert!(!remove(tx, b"one", 1)?, "another revision");
             assert!(remove(tx, b"one", 0)?);
@@ -222,7 +230,7 @@ mod tests {
     fn of_two_writers_one_wins() {
         in_transaction(|tx| {
             let first = session("one", 1, false);
-            let _ = insert(tx, &first, ROOM)?;
+            let _ = insert(tx, &first, ROOM, NOW)?;
             let mine = StoredSession { revision: 1, worth: 1, kept: "mine".to_owned(), ..first.clone() };
             let theirs = StoredSession { revision: 1, kept: "theirs".to_owned(), ..first };
             assert!(replace(tx, &mine, 0, true)?);
@@ -240,7 +248,7 @@ mod tests {
     fn the_expired_are_taken_oldest_first() {
         in_transaction(|tx| {
             for made_at in [1, 2, 3] {
-                let _ = insert(tx, &session(&made_at.to_string(), made_at, true), ROOM)?;
+                let _ = insert(tx, &session(&made_at.to_string(), made_at, true), ROOM, NOW)?;
             }
             assert_eq!(take_expired(tx, 100, 1_000, 10)?, []);
             let gone = |id, made_at| removed(session(id, made_at, true));
@@ -266,7 +274,7 @@ mod tests {
             let few = steps()?;
             for made_at in 100..600 {
                 let room = Limits { all: 1_000, per_owner: 1_000 };
-                let _ = insert(tx, &session(&made_at.to_string(), made_at, false), room)?;
+                let _ = insert(tx, &session(&made_at.to_string(), made_at, false), room, NOW)?;
             }
             assert!(steps()? < few + 20, "{} and {few}", steps()?);
             Ok(())
@@ -278,8 +286,8 @@ mod tests {
         in_transaction(|tx| {
             let alice = create(tx, &NewUser::named("alice"))?.unwrap();
             let of_alice = StoredSession { user: Some(alice), ..session("a", 1, true) };
-            let _ = insert(tx, &of_alice, ROOM)?;
-            let _ = insert(tx, &session("b", 1, true), ROOM)?;
+            let _ = insert(tx, &of_alice, ROOM, NOW)?;
+            let _ = insert(tx, &session("b", 1, true), ROOM, NOW)?;
             assert_eq!(remove_by_user(tx, alice)?, [removed(of_alice)]);
             assert!(stored(tx, "b"));
             Ok(())
@@ -296,6 +304,7 @@ mod tests {
                     tx,
                     &StoredSession { user, ..session(&n.to_string(), n, false) },
                     Limits { all: 5, per_owner: 5 },
+                    NOW,
                 )?;
             }
             assert!(remove(tx, b"1", 0)?);
@@ -317,7 +326,7 @@ mod tests {
                     .optional()
             };
             for (id, owner, made_at) in [("a", 1, 1), ("b", 1, 2), ("c", 2, 3), ("nobody's", 0, 4)] {
-                let _ = insert(tx, &StoredSession { owner, ..session(id, made_at, false) }, ROOM)?;
+                let _ = insert(tx, &StoredSession { owner, ..session(id, made_at, false) }, ROOM, NOW)?;
             }
             assert_eq!((count(0)?, count(1)?, count(2)?), (None, Some(2), Some(1)));
             assert!(remove(tx, b"a", 0)?);
