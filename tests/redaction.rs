@@ -346,7 +346,7 @@ fn a_stored_session_holds_no_secret_and_goes_on_elsewhere() {
 fn no_page_and_no_form_shows_what_it_carries() {
     use matrix_uia::pages::{Form, StagePage};
     use matrix_uia::server::account::Account;
-    use matrix_uia::server::page::{PageExchange, PagePolicy, Visit};
+    use matrix_uia::server::page::{PageExchange, PagePolicy, PageRequest};
     use matrix_uia::wire::AuthType;
 
     let encoded = format!("session={}&user=alice&password={}&token={}", mark(1), mark(2), mark(3));
@@ -360,7 +360,7 @@ fn no_page_and_no_form_shows_what_it_carries() {
     hides(&policy);
     let data = form.auth_data(AuthType::Password, None);
     let id = server.named(&session).id();
-    let visit = Visit::form(id, AuthType::Password, data, None);
+    let visit = PageRequest::form(id, AuthType::Password, data, None);
     hides(&visit);
     let now = Timestamp::from_millis(server.now);
     let PageExchange::Load(load) = PageExchange::begin(visit, now) else { panic!("it begins with a load") };
@@ -379,7 +379,7 @@ fn no_page_and_no_form_shows_what_it_carries() {
     hides(&verify.verdict(Verdict::Failed(StageFailure::Credentials)));
     let secret = mark(4);
     hides(&StagePage::new(&policy, visit).sent("sid".into(), Secret::new(&secret)));
-    let shown = format!("{:?}", Visit::look(SessionId::from_entropy([1; 24]), AuthType::Sso));
+    let shown = format!("{:?}", PageRequest::look(SessionId::from_entropy([1; 24]), AuthType::Sso));
     assert!(shown.contains("redacted"), "a session's ID is a capability: {shown}");
 }
 

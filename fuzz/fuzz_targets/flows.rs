@@ -21,7 +21,7 @@ use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::flows::{MAX_FLOWS, MAX_STAGES, MAX_TYPES, StageOrder};
 use matrix_uia::server::grant::{Grant, Outcome, Refusal};
 use matrix_uia::server::operation::{ChangePassword, Operation, Register, UploadSigningKeys};
-use matrix_uia::server::page::{Approval, PagePolicy, Visit};
+use matrix_uia::server::page::{Approval, PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::PageOutcome;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
@@ -205,7 +205,7 @@ impl<'p, Op: Operation> OneSession<'p, Op> {
 
     /// A stage is completed elsewhere.
     fn completed(&mut self, auth_type: AuthType<'_>) {
-        let visit = Visit::assume_approved(ID, auth_type, Approval::SessionUser);
+        let visit = PageRequest::assume_approved(ID, auth_type, Approval::SessionUser);
         let outcome = ready(drive_page::visit(self, visit, NOW)).expect("nothing waits here");
         assert!(matches!(outcome, Ok(PageOutcome::Passed)), "{outcome:?}");
     }

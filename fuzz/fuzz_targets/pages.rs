@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Document, Form, Languages, LinkPage, LoginPage, Nonce, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
-use matrix_uia::server::page::{PagePolicy, Visit};
+use matrix_uia::server::page::{PagePolicy, PageRequest};
 use matrix_uia::wire::{AuthType, Raw};
 use matrix_uia::{Flows, Rules, Secret, SessionId, Text};
 use matrix_uia_page_reader::Html;
@@ -38,7 +38,7 @@ fn shapes(a: &str, b: &str, c: &str) -> Vec<Vec<(String, Vec<String>)>> {
     let types =
         [AuthType::Terms, AuthType::Recaptcha, AuthType::Password, AuthType::Sso, AuthType::custom(a)];
     let stages = types.map(|auth_type| {
-        let visit = Visit::look(SessionId::from_entropy([1; 24]), auth_type);
+        let visit = PageRequest::look(SessionId::from_entropy([1; 24]), auth_type);
         shape(Page::Stage(StagePage::new(&policy, visit).of_user(Some(b)).in_languages(Languages::parse(c))))
     });
     let three =

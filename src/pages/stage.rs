@@ -14,7 +14,7 @@ use super::position::{InAttribute, InText};
 use super::{Languages, terms};
 use crate::secret::Secret;
 use crate::server::flows::TermsVersion;
-use crate::server::page::{PagePolicy, Visit};
+use crate::server::page::{PagePolicy, PageRequest};
 use crate::server::page_outcome::PageRefusal;
 use crate::server::sealed::SessionName;
 use crate::text::Text;
@@ -59,7 +59,7 @@ struct Sent<'a> {
 
 impl<'a> StagePage<'a> {
     /// The page of the stage that somebody visits.
-    pub fn new(policy: &PagePolicy<'a>, visit: Visit<'a>) -> Self {
+    pub fn new(policy: &PagePolicy<'a>, visit: PageRequest<'a>) -> Self {
         Self {
             session: visit.session(),
             auth_type: visit.auth_type(),

@@ -10,7 +10,7 @@ use core::future::Future;
 use super::account::Account;
 use super::commit::{Change, Committed, SessionChanges};
 use super::drive::Verified;
-use super::page::{PageCommit, PageExchange, PagePolicy, Visit};
+use super::page::{PageCommit, PageExchange, PagePolicy, PageRequest};
 use super::page_outcome::PageOutcome;
 use super::question::Question;
 use super::reference::UserRef;
@@ -95,7 +95,7 @@ impl fmt::Debug for PageChanges<'_, '_> {
 #[allow(clippy::manual_async_fn, reason = "an async fn would not say that it is `Send`")]
 pub fn visit<'r, H: PageHost<'r>>(
     host: &mut H,
-    visit: Visit<'r>,
+    visit: PageRequest<'r>,
     arrived: Timestamp,
 ) -> impl Future<Output = Result<PageOutcome, H::Error>> + Send {
     async move {

@@ -79,8 +79,8 @@ impl fmt::Debug for PagePolicy<'_> {
 
 /// Which stage of which session somebody is at, and what they bring.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "a visit does nothing by itself"]
-pub struct Visit<'v> {
+#[must_use = "a request does nothing by itself"]
+pub struct PageRequest<'v> {
     session: SessionName<'v>,
     auth_type: AuthType<'v>,
     shown: Option<TermsVersion>,
@@ -106,7 +106,7 @@ pub enum Approval {
     User(Subject),
 }
 
-impl<'v> Visit<'v> {
+impl<'v> PageRequest<'v> {
     /// A look at the page of the stage `auth_type` of a session. It changes nothing.
     pub fn look(session: impl Into<SessionName<'v>>, auth_type: AuthType<'v>) -> Self {
         Self { session: session.into(), auth_type, shown: None, brings: Brings::Nothing }
@@ -169,7 +169,7 @@ pub enum PageExchange<'r> {
 
 impl<'r> PageExchange<'r> {
     /// Begins the exchange. `arrived` is when the request came in.
-    pub const fn begin(visit: Visit<'r>, arrived: Timestamp) -> Self {
+    pub const fn begin(visit: PageRequest<'r>, arrived: Timestamp) -> Self {
         Self::Load(PageLoad { visit, arrived, answered: None, lost: LostCommits::NONE })
     }
 }
@@ -178,7 +178,7 @@ impl<'r> PageExchange<'r> {
 #[derive(Clone, Copy)]
 #[must_use = "the exchange goes on only when it is answered"]
 pub struct PageLoad<'r> {
-    visit: Visit<'r>,
+    visit: PageRequest<'r>,
     arrived: Timestamp,
     answered: Option<Answered<'r>>,
     lost: LostCommits,

@@ -4,7 +4,7 @@ use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTo
 use matrix_uia::pages::{Form, Languages, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::flows::Flows;
 use matrix_uia::server::operation::{Deactivate, Operation, Register, UploadSigningKeys};
-use matrix_uia::server::page::{Approval, PagePolicy, Visit};
+use matrix_uia::server::page::{Approval, PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::PageRefusal;
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::{AuthData, AuthType, Malformed};
@@ -361,7 +361,7 @@ fn f03_the_oauth_page_confirms_the_upload_of_keys() {
     let flows = policy::<UploadSigningKeys>(&[&["m.oauth"]], None);
     let rules = Rules::default();
     let outside = PagePolicy::new(flows, &rules);
-    let visit = Visit::look(crate::support::id(1), AuthType::OAuth);
+    let visit = PageRequest::look(crate::support::id(1), AuthType::OAuth);
     let (_, html) =
         document(Page::Stage(StagePage::new(&outside, visit).of_user(Some("@alice:example.org"))));
     assert!(

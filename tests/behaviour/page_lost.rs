@@ -8,7 +8,7 @@ use matrix_uia::server::commit::{Change, Committed, MAX_LOST_COMMITS};
 use matrix_uia::server::drive::{Verified, ready};
 use matrix_uia::server::drive_page::{self, PageChanges, PageHost, PageLoaded};
 use matrix_uia::server::operation::ChangePassword;
-use matrix_uia::server::page::{PagePolicy, Visit};
+use matrix_uia::server::page::{PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Reference, UserRef};
@@ -66,7 +66,7 @@ fn u25_a_page_whose_every_commit_is_lost_gives_back_what_it_reserved() {
     let name = server.begin(Some("alice-token"));
     let (session, now) = (server.session(&name), server.timestamp());
     let data = AuthData::Custom(Raw::parse(r#"{"type":"org.example.voucher"}"#).unwrap());
-    let visit = Visit::form(server.named(&name), AuthType::from(VOUCHER), Ok(data), None);
+    let visit = PageRequest::form(server.named(&name), AuthType::from(VOUCHER), Ok(data), None);
     let rules = &Rules::DEFAULT;
     let mut host = Loses { flows, rules, session, now, lost: 0, gives_back: false };
     let outcome = ready(drive_page::visit(&mut host, visit, now)).expect("nothing waits here");

@@ -6,7 +6,7 @@ use matrix_uia::server::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,
     UploadSigningKeys,
 };
-use matrix_uia::server::page::{Approval, PagePolicy, Visit};
+use matrix_uia::server::page::{Approval, PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::PageRefusal;
 use matrix_uia::server::verdict::StageFailure;
 use matrix_uia::wire::{Auth, AuthData, AuthType};
@@ -86,7 +86,7 @@ fn lesson_32_markup_in_a_parameter_is_text_wherever_it_stands() {
     let rules = Rules::default();
     let outside = PagePolicy::new(&flows, &rules);
     for auth_type in [AuthType::Terms, AuthType::Recaptcha, AuthType::custom("<script>")] {
-        let page = StagePage::new(&outside, Visit::look(id(1), auth_type)).of_user(Some(markup));
+        let page = StagePage::new(&outside, PageRequest::look(id(1), auth_type)).of_user(Some(markup));
         // Whatever comes out is taken apart, and each script in it must have the nonce.
         let (_, html) = document(Page::Stage(page));
         assert!(html.text().contains(markup), "it is there to read");
@@ -108,7 +108,7 @@ fn lesson_33_a_confirmation_says_what_is_confirmed_and_for_whom() {
         let flows = flows::<Op>(&[&[auth_type]], None);
         let rules = Rules::default();
         let outside = PagePolicy::new(&flows, &rules);
-        let page = StagePage::new(&outside, Visit::look(id(1), auth_type.into()));
+        let page = StagePage::new(&outside, PageRequest::look(id(1), auth_type.into()));
         let (_, html) = document(Page::Stage(page.of_user(Some("@alice:example.org"))));
         let text = html.text();
         assert!(text.contains("You are about to") && text.contains(Op::DESCRIPTION), "{text}");

@@ -12,7 +12,7 @@ use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Commit, Exchange, HostKind, Incoming};
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::ChangePassword;
-use matrix_uia::server::page::{PageExchange, PagePolicy, Visit};
+use matrix_uia::server::page::{PageExchange, PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::PageOutcome;
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
@@ -245,7 +245,7 @@ impl Going {
         let on = if kind == Kind::Page {
             let session = if sealed { named(&host) } else { id().into() };
             let stage = AuthType::Custom("org.example.voucher".into());
-            let visit = Visit::form(session, stage, Ok(voucher()), None);
+            let visit = PageRequest::form(session, stage, Ok(voucher()), None);
             On::Page(Box::new(PageExchange::begin(visit, arrived)))
         } else {
             On::Client(Box::new(Incoming::new(&FLOWS, &RULES, host, call, fresh, arrived)))

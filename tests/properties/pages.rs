@@ -3,7 +3,7 @@
 use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose, SubmitTokenRequest};
 use matrix_uia::pages::{Form, LinkPage, LoginPage, Page, StagePage, WebUrl};
 use matrix_uia::server::operation::Register;
-use matrix_uia::server::page::{PagePolicy, Visit};
+use matrix_uia::server::page::{PagePolicy, PageRequest};
 use matrix_uia::wire::AuthType;
 use matrix_uia::{Flows, Rules, Secret};
 use matrix_uia_page_reader::{Html, Tag};
@@ -70,7 +70,7 @@ fn stage_page(params: &Value, auth_type: AuthType<'_>, user: Option<&str>) -> Ht
     let flows = registration(params);
     let rules = Rules::default();
     let policy = PagePolicy::new(&flows, &rules);
-    document(Page::Stage(StagePage::new(&policy, Visit::look(id(1), auth_type)).of_user(user))).1
+    document(Page::Stage(StagePage::new(&policy, PageRequest::look(id(1), auth_type)).of_user(user))).1
 }
 
 fn percent(text: &str) -> String {

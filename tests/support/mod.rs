@@ -32,7 +32,7 @@ use matrix_uia::server::grant::{Grant, Refusal};
 use matrix_uia::server::operation::{
     ChangePassword, Deactivate, DeleteDevice, DeleteDevices, Operation, Register,
 };
-use matrix_uia::server::page::{Approval, PagePolicy, Visit};
+use matrix_uia::server::page::{Approval, PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, UserRef};
@@ -339,7 +339,7 @@ impl Server {
         auth_type: &str,
         approval: Approval,
     ) -> Result<(), PageRefusal> {
-        self.at_page(flows, Visit::assume_approved(self.named(session), auth_type.into(), approval))
+        self.at_page(flows, PageRequest::assume_approved(self.named(session), auth_type.into(), approval))
     }
 
     /// A page's form is sent; what the page says then.
@@ -350,12 +350,12 @@ impl Server {
         data: Result<AuthData<'_>, Malformed>,
     ) -> Result<(), PageRefusal> {
         let (session, auth_type, shown) = visit;
-        self.at_page(flows, Visit::form(self.named(session), auth_type.into(), data, shown))
+        self.at_page(flows, PageRequest::form(self.named(session), auth_type.into(), data, shown))
     }
 
     /// A look at the page of a stage.
-    pub(crate) fn visit<'v>(&self, session: &'v str, auth_type: &'v str) -> Visit<'v> {
-        Visit::look(self.named(session), auth_type.into())
+    pub(crate) fn visit<'v>(&self, session: &'v str, auth_type: &'v str) -> PageRequest<'v> {
+        PageRequest::look(self.named(session), auth_type.into())
     }
 
     /// The account of a user as it is now.
@@ -370,14 +370,14 @@ impl Server {
         session: &str,
         auth_type: &str,
     ) -> Result<(), PageRefusal> {
-        self.at_page(flows, Visit::look(self.named(session), auth_type.into()))
+        self.at_page(flows, PageRequest::look(self.named(session), auth_type.into()))
     }
 
     /// Takes a visit to a page through.
     pub(crate) fn at_page<'r, Op: Operation>(
         &mut self,
         flows: &'static Flows<'static, Op>,
-        visit: Visit<'r>,
+        visit: PageRequest<'r>,
     ) -> Result<(), PageRefusal> {
         let rules: &'static Rules = Box::leak(Box::new(self.rules.clone()));
         let (policy, arrived) = (PagePolicy::new(flows, rules), self.arrived());

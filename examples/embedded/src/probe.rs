@@ -181,7 +181,9 @@ fn engine() {
     let Exchange::Load(load) = verify.verdict(failed) else { return };
     let exchange = measured("Load::found, failed", || load.found(None, caller(), NOW));
     let Exchange::Commit(commit) = exchange else { return };
-    let _ = measured("Store::commit", || store.commit(commit.session_changes(), None, OwnerKey::NOBODY, NOW).is_ok());
+    let _ = measured("Store::commit", || {
+        store.commit(commit.session_changes(), None, OwnerKey::NOBODY, NOW).is_ok()
+    });
     let exchange = commit.committed(Committed::Stored);
     let Exchange::Respond(respond) = exchange else { return };
     let mut out = Body::new();

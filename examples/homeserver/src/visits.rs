@@ -9,7 +9,7 @@ use matrix_uia::server::account::Account;
 use matrix_uia::server::commit::Committed;
 use matrix_uia::server::drive::Verified;
 use matrix_uia::server::drive_page::{self, PageChanges, PageHost, PageLoaded};
-use matrix_uia::server::page::{PagePolicy, Visit};
+use matrix_uia::server::page::{PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::PageOutcome;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::UserRef;
@@ -32,7 +32,7 @@ struct PageVisit<'r> {
 pub async fn visit<'r>(
     app: &'r App,
     peer: &'r Peer,
-    visit: Visit<'r>,
+    visit: PageRequest<'r>,
 ) -> Result<(PageOutcome, Option<Seen<'r>>), Failure> {
     let mut host = PageVisit { app, host: UiaHost::new(app, peer, None), seen: None };
     let outcome = drive_page::visit(&mut host, visit, peer.arrived).await?;

@@ -1,7 +1,7 @@
 //! A visit to a page on its way: the crate's exchange, and what the model says of it.
 
 use matrix_uia::server::commit::Committed;
-use matrix_uia::server::page::{Approval, PageExchange, PagePolicy, Visit as Real};
+use matrix_uia::server::page::{Approval, PageExchange, PagePolicy, PageRequest as Real};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::wire::{Auth, AuthType};
 

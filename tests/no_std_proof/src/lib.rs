@@ -129,7 +129,8 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
         changes: Changes<'_, 'r, ChangePassword>,
         stored: Option<&StoredPasswordChange>,
     ) -> Result<Committed, MatrixError> {
-        let stored = self.sessions.commit(changes.session_changes(), stored.cloned(), OwnerKey::NOBODY, self.now);
+        let stored =
+            self.sessions.commit(changes.session_changes(), stored.cloned(), OwnerKey::NOBODY, self.now);
         Ok(stored.map_or_else(Committed::from, |_| Committed::Stored))
     }
 }

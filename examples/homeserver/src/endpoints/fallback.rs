@@ -20,7 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::threepid::{Medium, Purpose, Threepid};
 use matrix_uia::pages::{Form, Languages, LoginPage, Page, StagePage};
 use matrix_uia::server::flows::TermsVersion;
-use matrix_uia::server::page::{Approval, Visit};
+use matrix_uia::server::page::{Approval, PageRequest};
 use matrix_uia::server::page_outcome::{PageOutcome, PageRefusal};
 use matrix_uia::server::sealed::SessionName;
 use matrix_uia::wire::AuthType;
@@ -87,7 +87,7 @@ fn named<'s>(app: &App, session: &'s str) -> Result<SessionName<'s>, MatrixError
 }
 
 async fn show(app: &App, peer: &Peer, auth_type: &str, session: &str) -> Result<Response, Failure> {
-    let look = Visit::look(named(app, session)?, AuthType::from(auth_type));
+    let look = PageRequest::look(named(app, session)?, AuthType::from(auth_type));
     At { app, peer, sent: None }.visit(look).await
 }
 
@@ -104,18 +104,20 @@ async fn submit(
     match auth_type {
         // The provider says that it is they. There is none here: the page's button is what stands for it.
         AuthType::Sso | AuthType::OAuth => {
-            at.visit(Visit::assume_approved(session, auth_type, Approval::SessionUser)).await
+            at.visit(PageRequest::assume_approved(session, auth_type, Approval::SessionUser)).await
         }
-        AuthType::Custom(_) => at.visit(Visit::assume_approved(session, auth_type, Approval::Anybody)).await,
+        AuthType::Custom(_) => {
+            at.visit(PageRequest::assume_approved(session, auth_type, Approval::Anybody)).await
+        }
         AuthType::EmailIdentity | AuthType::Msisdn if at.sent.is_none() => {
-            at.send(Visit::look(session, auth_type), form).await
+            at.send(PageRequest::look(session, auth_type), form).await
         }
         _ => {
             // Who the session's user is, the form need not say.
-            let (_, seen) = visits::visit(app, peer, Visit::look(session, auth_type)).await?;
+            let (_, seen) = visits::visit(app, peer, PageRequest::look(session, auth_type)).await?;
             let user_id = seen.as_ref().and_then(|seen| seen.user_id.as_deref());
             let shown = form.get("terms").and_then(TermsVersion::parse);
-            at.visit(Visit::form(session, auth_type, form.auth_data(auth_type, user_id), shown)).await
+            at.visit(PageRequest::form(session, auth_type, form.auth_data(auth_type, user_id), shown)).await
         }
     }
 }
@@ -130,12 +132,12 @@ struct At<'a> {
 
 impl At<'_> {
     /// The page that says how a visit went: the stage's again, where another attempt makes sense.
-    async fn visit(&self, visit: Visit<'_>) -> Result<Response, Failure> {
+    async fn visit(&self, visit: PageRequest<'_>) -> Result<Response, Failure> {
         let (outcome, seen) = visits::visit(self.app, self.peer, visit).await?;
         Ok(self.answer(visit, outcome, seen.as_ref()))
     }
 
-    fn answer(&self, visit: Visit<'_>, outcome: PageOutcome, seen: Option<&Seen<'_>>) -> Response {
+    fn answer(&self, visit: PageRequest<'_>, outcome: PageOutcome, seen: Option<&Seen<'_>>) -> Response {
         let reason = match outcome {
             // The button was pressed twice, or the page opened again.
             PageOutcome::Passed | PageOutcome::Refused(PageRefusal::Already) => return page(Page::Done),
@@ -164,7 +166,7 @@ impl At<'_> {
     }
 
     /// Sends a message to the address that was typed in, and shows the page that waits for its link.
-    async fn send(&self, look: Visit<'_>, form: &Form<'_>) -> Result<Response, Failure> {
+    async fn send(&self, look: PageRequest<'_>, form: &Form<'_>) -> Result<Response, Failure> {
         let (outcome, seen) = visits::visit(self.app, self.peer, look).await?;
         let (PageOutcome::Open, Some(seen)) = (outcome, &seen) else {
             return Ok(self.answer(look, outcome, seen.as_ref()));
@@ -192,7 +194,7 @@ impl At<'_> {
         }
     }
 
-    fn stage<'p>(&'p self, visit: Visit<'p>, seen: &'p Seen<'p>) -> StagePage<'p> {
+    fn stage<'p>(&'p self, visit: PageRequest<'p>, seen: &'p Seen<'p>) -> StagePage<'p> {
         let languages = self.peer.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let languages = Languages::parse(languages.unwrap_or_default());
         StagePage::new(&seen.policy, visit).of_user(seen.user_id.as_deref()).in_languages(languages)

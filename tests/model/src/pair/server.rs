@@ -15,7 +15,7 @@ use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{HostKind, OneTransaction};
 use matrix_uia::server::grant::{Grant, Outcome, Refusal};
 use matrix_uia::server::operation::Operation;
-use matrix_uia::server::page::{Approval, PagePolicy, Visit};
+use matrix_uia::server::page::{Approval, PagePolicy, PageRequest};
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::seal::Sealer;
@@ -190,7 +190,7 @@ impl Server {
         let policy = PagePolicy::new(self.flows, &rules);
         for (stage, approval) in [(SSO, Approval::SessionUser), ("m.login.recaptcha", Approval::Anybody)] {
             let mut host = AtPage { serving: Serving { server: self, launches: None }, policy };
-            let came = Visit::assume_approved(id, stage.into(), approval);
+            let came = PageRequest::assume_approved(id, stage.into(), approval);
             let _ = drive::ready(visit(&mut host, came, now)).expect("it never waits");
         }
     }
