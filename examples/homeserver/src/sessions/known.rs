@@ -5,7 +5,7 @@
 //! and is lost, and then it is loaded again. What is answered without a commit is true of the moment of the load.
 
 use super::Found;
-use matrix_uia::server::commit::{Change, Put};
+use matrix_uia::server::commit::{Change, Put, SessionChanges};
 use matrix_uia::{Session, SessionId};
 
 /// A session as it was loaded, or written since. `None` inside: there is none.
@@ -29,14 +29,10 @@ impl Known {
         kept: Option<&str>,
     ) -> Self {
         let before = self.0.take();
-        let put = changes.into_iter().find_map(|change| match change {
-            Change::Put(Put { id, expected, session, keep }) => Some((id, expected.is_some(), session, keep)),
-            _ => None,
-        });
-        Self(put.and_then(|(id, was_there, session, keep)| {
+        Self(SessionChanges::of(changes).put.and_then(|Put { id, expected, session, keep }| {
             let kept = match kept.filter(|_| keep) {
                 Some(kept) => kept.to_owned(),
-                None if was_there => kept_before(before, id)?,
+                None if expected.is_some() => kept_before(before, id)?,
                 None => String::new(),
             };
             Some((id, Some(Found { session: Session::clone(session), kept })))
