@@ -446,7 +446,7 @@ impl<'r> PageCommit<'r> {
                 PageExchange::Respond(PageOutcome::Refused(PageRefusal::Unavailable))
             }
             (Committed::Lost, _) => {
-                let answered = self.at.answered.and_then(Answered::after_transaction);
+                let answered = self.at.answered.filter(|answered| !answered.in_transaction);
                 let lost = self.at.lost.and_one();
                 PageExchange::Load(PageLoad { answered, lost, ..self.at })
             }

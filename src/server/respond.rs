@@ -35,8 +35,8 @@ impl<'r> Respond<'r> {
             (Some(Answer::Challenge { show_completed, error, extra }), Some(session)) => {
                 let (id, passed) = (work.id, session.passed.stage_list());
                 let Request { naming, call, .. } = &work.request;
-                let named = work.to_load() == Some(id);
-                match naming.spelling(id, session, named, &call.params) {
+                let named = matches!(&call.session, Some(Some(named)) if *named == work.id);
+                match naming.spelling(&work.id, session, named, &call.params) {
                     Some(name) => {
                         Self::Challenge(Challenge { policy, id, name, passed, show_completed, error, extra })
                     }
@@ -163,13 +163,10 @@ impl Challenge<'_> {
     ///
     /// [401 body]: https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
     pub fn write_body(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        out.write_char('{')?;
-        out.write_str(self.policy.encoded())?;
-        out.write_str(",\"session\":\"")?;
-        self.name.write(out)?;
-        out.write_char('"')?;
+        out.write_str(self.policy.head())?;
+        self.name.write(&self.id, out)?;
         if self.show_completed {
-            out.write_str(",\"completed\":[")?;
+            out.write_str("\",\"completed\":[")?;
             // A claimed session may be of an older policy, which had other stages.
             let names = self.passed.as_slice().iter().filter_map(|stage| self.policy.quoted(*stage));
             for (index, name) in names.enumerate() {
@@ -178,21 +175,20 @@ impl Challenge<'_> {
                 }
                 out.write_str(name)?;
             }
-            out.write_char(']')?;
         }
         if let Some(fault) = self.error {
-            out.write_str(",\"errcode\":\"")?;
+            out.write_str(if self.show_completed { "],\"errcode\":\"" } else { "\",\"errcode\":\"" })?;
             out.write_str(fault.name())?;
             // A sentence of ours: none needs an escape, which a test looks after.
             out.write_str("\",\"error\":\"")?;
             out.write_str(fault.message)?;
-            out.write_char('"')?;
         }
-        if let Some(extra) = self.extra {
-            // The stage's own keys, but none of those that say how the session stands.
-            let ours = ["flows", "params", "session", "completed", "errcode", "error"];
-            json::write_others(out, extra, &ours)?;
-        }
+        let in_list = self.show_completed && self.error.is_none();
+        let Some(extra) = self.extra else { return out.write_str(if in_list { "]}" } else { "\"}" }) };
+        out.write_char(if in_list { ']' } else { '"' })?;
+        // The stage's own keys, but none of those that say how the session stands.
+        let ours = ["flows", "params", "session", "completed", "errcode", "error"];
+        json::write_others(out, extra, &ours)?;
         out.write_char('}')
     }
 }

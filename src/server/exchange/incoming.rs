@@ -133,13 +133,9 @@ fn request_of<'r>(
     arrived: Timestamp,
 ) -> Request<'r> {
     let one_transaction = kind.one_transaction;
-    let mut naming = Naming::of_none(kind.sealing);
-    if kind.sealing.is_on()
-        && let Some(session) = session
-    {
-        let id;
-        (naming, id) = Naming::of(kind.sealing, session.expose());
-        call.session = Some(id);
+    let mut naming = Naming::of(kind.sealing, session.map(|session| session.expose()));
+    if kind.sealing.is_on() && session.is_some() {
+        call.session = Some(naming.open());
     }
     Request { policy, rules, call, naming, input, side: Side::Client, fresh, arrived, one_transaction }
 }

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::error::{PolicyError, StageName};
-use super::policy::{Flow, Policy, TypeEntry};
+use super::policy::{Flow, Policy, SESSION, TypeEntry};
 use crate::server::operation::{OperationId, Register, UploadSigningKeys};
 use crate::wire::json::{self, Raw};
 use crate::wire::{AuthType, Fnv, MAX_AUTH_TYPE_LEN, StageId};
@@ -20,7 +20,7 @@ where
     S: AsRef<str>,
 {
     let Policy { types, flows, terms, params_at, encoded: _ } = policy;
-    sink.write_str("\"flows\":[")?;
+    sink.write_str("{\"flows\":[")?;
     for (number, stages) in (1_usize..).zip(named) {
         sink.write_str(if number == 1 { "{\"stages\":[" } else { ",{\"stages\":[" })?;
         let mut flow = Flow::new();
@@ -65,6 +65,7 @@ where
         *terms = encode_params(params, types, sink)?;
     }
     sink.write_str("}")?;
+    sink.write_str(SESSION)?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub enum StageOrder {
 
 /// [`Flows`](super::Flows) without the operation: one copy of the code for all of them.
 pub(crate) struct Policy<'p> {
-    /// `"flows":[…],"params":{…}`
+    /// The beginning of a challenge, which ends with [`SESSION`].
     pub(super) encoded: Encoded<'p>,
     pub(super) types: heapless::Vec<TypeEntry, MAX_TYPES>,
     pub(super) flows: heapless::Vec<Flow, MAX_FLOWS>,
@@ -27,6 +27,9 @@ pub(crate) struct Policy<'p> {
     /// Where the params' object stands in the encoded text.
     pub(super) params_at: usize,
 }
+
+/// The end of what all challenges of a policy begin with: behind it comes the ID.
+pub(super) const SESSION: &str = ",\"session\":\"";
 
 pub(super) type Flow = heapless::Vec<StageId, MAX_STAGES>;
 
@@ -68,7 +71,7 @@ impl Policy<'_> {
     /// The params of a stage, if the policy has any for it.
     pub(crate) fn params(&self, stage: StageId) -> Option<Raw<'_>> {
         let mut found = None;
-        let all = self.encoded().get(self.params_at..)?;
+        let all = self.head().get(self.params_at..)?.strip_suffix(SESSION)?;
         let read = Raw::parse(all).ok()?.reader().object(|reader, key| {
             let value = reader.raw()?;
             if AuthType::from_text(key).id() == stage {
@@ -79,7 +82,8 @@ impl Policy<'_> {
         read.ok().and(found)
     }
 
-    pub(crate) fn encoded(&self) -> &str {
+    /// The beginning of a challenge: `{"flows":[…],"params":{…},"session":"`
+    pub(crate) fn head(&self) -> &str {
         self.encoded.as_str()
     }
 
@@ -101,7 +105,7 @@ impl Policy<'_> {
     /// The stage's name in quotes, as `completed` shows it.
     pub(crate) fn quoted(&self, stage: StageId) -> Option<&str> {
         let entry = self.types.iter().find(|entry| entry.id == stage)?;
-        self.encoded().get(entry.start..entry.end)
+        self.head().get(entry.start..entry.end)
     }
 
     /// Whether `stage` may be attempted now.
@@ -118,10 +122,12 @@ impl Policy<'_> {
 
     /// Whether `completed` is how far some flow can have come.
     pub(crate) fn fits(&self, completed: &[StageId], order: StageOrder) -> bool {
-        self.flows.iter().any(|flow| match order {
-            StageOrder::Strict => flow.starts_with(completed),
-            StageOrder::Any => contains_all(flow, completed),
-        })
+        // Most sessions have passed no stage, and every flow begins so.
+        completed.is_empty()
+            || self.flows.iter().any(|flow| match order {
+                StageOrder::Strict => flow.starts_with(completed),
+                StageOrder::Any => contains_all(flow, completed),
+            })
     }
 
     /// Whether `completed` is a whole flow.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::name::{SealedName, SessionName};
-use super::{Keys, Tail, open, seal};
+use super::{Keys, Tail, Untouched, open, seal};
 use crate::server::call::Params;
 use crate::server::session::{Session, SessionId};
 use crate::text::Text;
@@ -41,26 +41,23 @@ impl<'k> Sealing<'k> {
 #[derive(Clone, Copy)]
 pub(crate) struct Naming<'r> {
     sealing: Sealing<'r>,
-    /// The one it names, where its name is more than its ID.
-    named: Option<SealedName<'r>>,
+    /// The text by which the request names one.
+    spelled: Option<Text<'r>>,
+    /// The one it names as it began, where the text holds it.
+    began: Option<Untouched>,
 }
 
 impl<'r> Naming<'r> {
-    /// Of a request that names a session by `text`, and what it names: `Some(None)` is what no
-    /// session can be called.
-    pub(crate) fn of(sealing: Sealing<'r>, text: Text<'r>) -> (Self, Option<SessionId>) {
-        let name = sealing.name(text);
-        (Self { sealing, named: name.and_then(|name| name.sealed_name()) }, name.map(|name| name.id()))
-    }
-
-    /// Of a request that names none.
-    pub(crate) const fn of_none(sealing: Sealing<'r>) -> Self {
-        Self { sealing, named: None }
+    /// Of a request that names a session by `spelled`, or none.
+    #[inline]
+    pub(crate) const fn of(sealing: Sealing<'r>, spelled: Option<Text<'r>>) -> Self {
+        Self { sealing, spelled, began: None }
     }
 
     /// Of a page, whose session was named so.
     pub(crate) fn of_page(name: &SessionName<'r>) -> Self {
-        Self { sealing: Sealing::NONE, named: name.sealed_name() }
+        let (spelled, began) = name.sealed_name().map(|name| (name.text, name.untouched)).unzip();
+        Self { sealing: Sealing::NONE, spelled, began }
     }
 
     /// Whether a session that begins is not stored yet.
@@ -68,54 +65,65 @@ impl<'r> Naming<'r> {
         self.sealing.is_on()
     }
 
+    /// Opens the text by which the request names a session; `None` if no session can have that
+    /// name.
+    pub(crate) fn open(&mut self) -> Option<SessionId> {
+        let name = self.sealing.name(self.spelled?)?;
+        self.began = name.sealed_name().map(|name| name.untouched);
+        Some(name.id())
+    }
+
     /// The named session as it began, if its name holds it.
     pub(crate) fn session(&self) -> Option<Session> {
-        self.named.map(|named| named.session())
+        self.began.map(|untouched| untouched.session())
     }
 
     /// How the session `id` is spelled; `named` says whether the request has named it. `None`:
     /// it can't be sealed, since the host's clock is out of range.
+    #[inline]
     pub(crate) fn spelling(
         &self,
-        id: SessionId,
+        id: &SessionId,
         session: &Session,
         named: bool,
         params: &Params,
     ) -> Option<Spelling<'r>> {
-        let behind = match (self.sealing.0, self.named) {
-            (_, Some(name)) if named => Behind::Same(name),
-            (Some(keys), _) => Behind::Tail(seal(keys, &id, session, params.slots.map(|param| param.free))?),
-            (None, _) => Behind::Nothing,
-        };
-        Some(Spelling { id, behind })
+        Some(match (self.spelled, self.sealing.0) {
+            (Some(text), _) if named => Spelling(Spelled::Same(text)),
+            (_, Some(keys)) => {
+                let free = params.slots.map(|param| param.free);
+                Spelling(Spelled::Sealed(seal(keys, id, session, free)?))
+            }
+            (_, None) => Spelling(Spelled::ById),
+        })
     }
 }
 
 /// How a session is spelled in an answer.
 #[derive(Clone, Copy)]
-pub(crate) struct Spelling<'r> {
-    id: SessionId,
-    behind: Behind<'r>,
-}
+pub(crate) struct Spelling<'r>(Spelled<'r>);
 
-/// What there is behind the ID.
 #[derive(Clone, Copy)]
 #[allow(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
-enum Behind<'r> {
-    Nothing,
-    /// All of it is spelled as the request did.
-    Same(SealedName<'r>),
-    Tail(Tail),
+enum Spelled<'r> {
+    /// As the request did.
+    Same(Text<'r>),
+    ById,
+    /// By its ID and, behind it, what holds it.
+    Sealed(Tail),
 }
 
 impl Spelling<'_> {
-    /// Writes it: letters that need no escape.
-    pub(crate) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        match &self.behind {
-            Behind::Same(name) => write!(out, "{}", name.text),
-            Behind::Nothing => out.write_str(&self.id.expose()),
-            Behind::Tail(tail) => {
-                out.write_str(&self.id.expose())?;
+    /// Writes that of the session `id`: letters that need no escape.
+    pub(crate) fn write(&self, id: &SessionId, out: &mut impl fmt::Write) -> fmt::Result {
+        match &self.0 {
+            Spelled::Same(text) => match text.as_str() {
+                Some(plain) => out.write_str(plain),
+                None => text.chars().try_for_each(|letter| out.write_char(letter)),
+            },
+            Spelled::ById => out.write_str(&id.expose()),
+            Spelled::Sealed(tail) => {
+                out.write_str(&id.expose())?;
                 out.write_str(tail.as_str())
             }
         }

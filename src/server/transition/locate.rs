@@ -39,7 +39,6 @@ impl Work<'_> {
             return Ok(());
         };
         let (Some(id), Some(session)) = (named, &self.session) else { return Err(Located::Unknown) };
-        self.id = id;
         // Whose session it is comes first: nobody learns anything about another's.
         if self.request.side == Side::Client && !session.is_for_token_of(self.caller.as_ref()) {
             return Err(Located::Unknown);

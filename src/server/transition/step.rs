@@ -52,7 +52,10 @@ impl<'r> Work<'r> {
                 }
             }
         }
-        self.id = self.to_load().unwrap_or(self.request.fresh);
+        self.id = match &self.request.call.session {
+            Some(Some(named)) => *named,
+            _ => self.request.fresh,
+        };
         match caller {
             Caller::Nobody => Ok(()),
             Caller::Ended(error) => Err(error),
@@ -171,20 +174,19 @@ impl<'r> Work<'r> {
     }
 
     fn apply(&mut self) -> Todo {
-        self.unused = self.unheld();
         let Some(answered) = &self.answered else { return self.receive() };
         let outdated = self.is_outdated(answered);
-        let Answered { stage, polled, settled, .. } = *answered;
-        match self.locate() {
+        let Answered { stage, polled, settled, verdict, .. } = *answered;
+        let located = self.locate();
+        let is_next = located.is_ok() && !outdated && self.is_next(stage);
+        if is_next && !settled {
+            return self.judge(stage, polled, verdict);
+        }
+        self.unused = self.unheld();
+        match located {
+            Ok(()) if is_next => self.challenge(None),
             // What was verified may be the old credentials: as if the request had come in now.
             Ok(()) if outdated && self.request.call.session.is_none() => self.unknown(),
-            Ok(()) if !outdated && self.is_next(stage) => match self.answered.as_ref().map(|it| it.verdict) {
-                Some(verdict) if !settled => {
-                    self.unused = None;
-                    self.judge(stage, polled, verdict)
-                }
-                _ => self.challenge(None),
-            },
             // Another request was faster.
             Ok(()) => self.go_on_or_challenge(),
             Err(located) => self.elsewhere(located),

@@ -82,11 +82,6 @@ impl<'r> Answered<'r> {
         let Question { id, stage, .. } = *question;
         Self { id, stage, polled: question.is_poll(), verdict, caller, in_transaction, settled: false }
     }
-
-    /// What is left of it once the transaction of the load has ended without a commit.
-    pub(crate) fn after_transaction(self) -> Option<Self> {
-        Some(self).filter(|answered| !answered.in_transaction)
-    }
 }
 
 /// How the session is to be written.
@@ -243,7 +238,7 @@ impl<'r> Work<'r> {
     /// In place, as it is large.
     pub(crate) fn reset(&mut self) {
         let Self {
-            request,
+            request: _,
             answered,
             hashed: _,
             refusal: _,
@@ -254,7 +249,8 @@ impl<'r> Work<'r> {
             named,
             named_asked,
             admission,
-            id,
+            // The next load sets it.
+            id: _,
             session,
             unstored,
             write,
@@ -273,10 +269,12 @@ impl<'r> Work<'r> {
             question: _,
             granted: _,
         } = self;
-        *answered = answered.and_then(Answered::after_transaction);
+        // Nothing is left of what was found in a transaction that has ended without a commit.
+        if answered.as_ref().is_some_and(|answered| answered.in_transaction) {
+            *answered = None;
+        }
         (*caller, *named, *named_asked) = (None, None, false);
         *admission = Admission::NotAsked;
-        *id = request.fresh;
         *session = None;
         (*write, *changed, *keep, *terms_seen) = (Write::Keep, false, false, true);
         *unstored = false;
