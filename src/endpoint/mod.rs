@@ -10,8 +10,12 @@
 //! ```
 //!
 //! Client and server use one type for each body. The server's direction of a request is
-//! strict: `parse` refuses what the spec or a bound refuses. A client can write what a
-//! server of another kind would take. Answers are read tolerantly: what a call doesn't need
+//! strict: `parse` refuses what the spec or a bound refuses. Of a request that needs
+//! authentication it refuses only what can't be read, with a
+//! [`ParseError`](crate::wire::ParseError), and `check` the rest: only a [`Checked`] one can
+//! be called. Any other request is read and checked at once, with a
+//! [`MatrixError`](crate::MatrixError). A client can write what a server of another kind would
+//! take. Answers are read tolerantly: what a call doesn't need
 //! may be missing, or odd.
 //!
 //! A body written without `auth` is the `original` that

@@ -175,7 +175,7 @@ impl Convert for upload_signing_keys::Request {
     }
 
     fn convert<'a>(&'a self, encoded: &'a Encoded) -> Result<UploadSigningKeysRequest<'a>, MatrixError> {
-        UploadSigningKeysRequest::parse(encoded.as_bytes())
+        Ok(UploadSigningKeysRequest::parse(encoded.as_bytes())?)
     }
 }
 

@@ -118,8 +118,11 @@ fn u01_a_key_is_the_same_however_it_is_written_and_another_with_any_difference()
 /// https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3keysdevice_signingupload
 #[test]
 fn e02_what_is_no_key_is_refused_before_any_challenge() {
-    let parse =
-        |body: &Value| UploadSigningKeysRequest::parse(body.to_string().as_bytes()).map(|_| ()).map_err(says);
+    let parse = |body: &Value| {
+        let text = body.to_string();
+        let request = UploadSigningKeysRequest::parse(text.as_bytes()).map_err(|error| says(error.into()))?;
+        request.check(ALICE).map(|_| ()).map_err(says)
+    };
     assert_eq!(parse(&json!({"master_key": null, "auth": null})), Ok(()));
     for (body, answer) in [
         (json!({"master_key": "x"}), "400 M_BAD_JSON"),

@@ -112,13 +112,9 @@ fn guarded() -> Vec<(&'static str, Value, Alike)> {
                 "user_signing_key": key("user_signing"),
             }),
             |body| {
-                both_ways!(
-                    upload_signing_keys::Request,
-                    UploadSigningKeysRequest.auth,
-                    body,
-                    &[],
-                    UploadSigningKeysRequest::parse
-                )
+                both_ways!(upload_signing_keys::Request, UploadSigningKeysRequest.auth, body, &[], |body| {
+                    UploadSigningKeysRequest::parse(body).map_err(MatrixError::from)
+                })
             },
         ),
         ("account/3pid/add", json!({"sid": "S", "client_secret": SECRET}), |body| {

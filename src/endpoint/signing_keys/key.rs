@@ -108,7 +108,8 @@ impl<'a> SigningKey<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`UploadSigningKeysRequest::parse`](super::UploadSigningKeysRequest::parse).
+    /// Those of [`UploadSigningKeysRequest::parse`](super::UploadSigningKeysRequest::parse), and of its
+    /// `check` those about a key alone.
     pub fn parse(kind: SigningKeyKind, json: &'a str) -> Result<Self, MatrixError> {
         crate::wire::json::read(json.as_bytes(), |reader| Self::read(kind, reader))?
     }

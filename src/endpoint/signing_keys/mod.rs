@@ -46,6 +46,8 @@ pub struct UploadSigningKeysRequest<'a> {
     pub keys: SigningKeys<'a>,
     /// The auth dict.
     pub auth: Auth<'a>,
+    /// Why one of the keys that came is none, and is not among them.
+    malformed: Option<MatrixError>,
 }
 
 impl<'a> UploadSigningKeysRequest<'a> {
@@ -53,26 +55,24 @@ impl<'a> UploadSigningKeysRequest<'a> {
     /// [`SigningKey::parse`] reads one, [`SigningKeys::with`] puts them together.
     #[must_use]
     pub const fn new(keys: SigningKeys<'a>) -> Self {
-        Self { keys, auth: Auth::Absent }
+        Self { keys, auth: Auth::Absent, malformed: None }
     }
 
     /// Reads the body.
     ///
     /// # Errors
     ///
-    /// 400 `M_NOT_JSON` or `M_BAD_JSON` as [`wire`](crate::wire) lists; 400
-    /// `M_INVALID_PARAM` for a key that isn't what its place says, or is longer than
-    /// [`MAX_SIGNING_KEY_LEN`] bytes.
+    /// [`ParseError`] as [`wire`](crate::wire) lists.
     #[inline(never)]
-    pub fn parse(body: &'a [u8]) -> Result<Self, MatrixError> {
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         static KEYS: Table = table![AUTH_SLOTS;
             "master_key": Any, "self_signing_key": Any, "user_signing_key": Any, "auth": Object(AUTH),
         ];
         let mut slots = [Span::NONE; AUTH_SLOTS + 4];
         let text = json::walk(body, &KEYS, &mut slots)?;
         let [keys @ .., master, self_signing, user_signing, dict] = &slots;
-        let mut request = Self { keys: SigningKeys::default(), auth: AuthSpans::of(keys, text).auth(*dict) };
-        let mut malformed = Ok(());
+        let auth = AuthSpans::of(keys, text).auth(*dict);
+        let mut request = Self { keys: SigningKeys::default(), auth, malformed: None };
         for (kind, span) in [
             (SigningKeyKind::Master, master),
             (SigningKeyKind::SelfSigning, self_signing),
@@ -84,10 +84,10 @@ impl<'a> UploadSigningKeysRequest<'a> {
             let key = span.raw(text).ok_or(ParseError::WrongType)?;
             match SigningKey::read(kind, &mut key.reader())? {
                 Ok(key) => *request.keys.slot(kind) = Some(key),
-                Err(reject) => malformed = Err(reject),
+                Err(error) => request.malformed = Some(error),
             }
         }
-        malformed.map(|()| request)
+        Ok(request)
     }
 
     /// Writes the body, as a client sends it.
@@ -108,8 +108,12 @@ impl<'a> UploadSigningKeysRequest<'a> {
     ///
     /// # Errors
     ///
-    /// 400 `M_INVALID_PARAM` for a key of another user than `user_id`.
+    /// 400 `M_INVALID_PARAM` for a key that isn't what its place says, is longer than
+    /// [`MAX_SIGNING_KEY_LEN`] bytes, or is that of another user than `user_id`.
     pub fn check(self, user_id: &str) -> Result<Checked<Self>, MatrixError> {
+        if let Some(error) = self.malformed {
+            return Err(error);
+        }
         if self.keys.iter().any(|(_, key)| key.user_id != user_id) {
             return Err(MatrixError::new(ErrorCode::InvalidParam, "A key is that of another user."));
         }
