@@ -139,7 +139,7 @@ fn change_password<'r>(
                 }
                 asked.hashed()
             }
-            Exchange::Perform(perform) => device.perform(perform, request, key, hash.take()),
+            Exchange::Perform(perform) => device.perform(perform, request, key, hash.as_ref()),
             // Its answer is always the same.
             Exchange::Repeat(repeat) => repeat.repeated(),
             Exchange::Commit(commit) => {
@@ -191,7 +191,7 @@ impl Device {
         perform: Perform<'w, 'r, ChangePassword>,
         request: &Checked<ChangePasswordRequest<'_>>,
         key: &BindingKey,
-        hash: Option<Password>,
+        hash: Option<&Password>,
     ) -> Exchange<'w, 'r, ChangePassword> {
         let (grant, performing) = perform.grant();
         let kept = grant.session_id().and_then(|id| self.kept(&id)).cloned();
@@ -221,10 +221,10 @@ impl Device {
         hash.is_some()
     }
 
-    fn carry_out(&mut self, change: &PasswordChange<Password>) {
+    fn carry_out(&mut self, change: &PasswordChange<&Password>) {
         for effect in change.effects() {
             match effect {
-                Effect::SetPassword(password) => self.password = password.clone(),
+                Effect::SetPassword(password) => self.password.clone_from(password),
                 // This device has no other devices to end.
                 Effect::EndDevices(_) | Effect::EndPushers(_) => {}
             }
