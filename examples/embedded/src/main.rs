@@ -47,7 +47,27 @@ fn main() -> bool {
             name = named;
         }
     }
-    answers == [401, 401, 200, 200] && a_crowd_takes_no_place(&mut server)
+    answers == [401, 401, 200, 200] && a_crowd_takes_no_place(&mut server) && logs_in(&mut server)
+}
+
+/// With the new password, and not with the old one.
+#[cfg(feature = "login")]
+fn logs_in(server: &mut Server<'_>) -> bool {
+    let token = SessionId::from_entropy([5; 24]);
+    let attempts = [("wonderland", 403), ("looking-glass", 200)];
+    let as_they_should = attempts.iter().all(|(password, status)| {
+        let (mut request, mut out) = (Body::new(), Body::new());
+        let parts = ["{\"type\":\"m.login.password\",\"user\":\"alice\",\"password\":\"", password, "\"}"];
+        let written = parts.iter().all(|part| request.write_str(part).is_ok());
+        let body = core::hint::black_box(request.as_bytes());
+        written && server.log_in(body, token, &mut out) == *status
+    });
+    as_they_should && server.knows(&token.expose())
+}
+
+#[cfg(not(feature = "login"))]
+const fn logs_in(_: &mut Server<'_>) -> bool {
+    true
 }
 
 #[inline(never)]

@@ -1,11 +1,14 @@
 //! One endpoint without a heap: `POST /account/password`, sessions in a [`FixedStore`].
 
+#[cfg(feature = "login")]
+mod login;
+
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{
     ChangePasswordRequest, Effect, PasswordChange, PasswordStrength, StoredPasswordChange,
 };
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
-use matrix_uia::server::check::Named;
+use matrix_uia::server::check::{Comparison, Named, PasswordCheck};
 use matrix_uia::server::commit::{Committed, SessionChanges};
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Exchange, HostKind, Incoming, Load, OneTransaction, Perform};
@@ -59,6 +62,9 @@ pub struct Server<'p> {
 struct Device {
     sessions: FixedStore<StoredPasswordChange, 8>,
     password: Password,
+    /// What the user is logged in with.
+    #[cfg(feature = "login")]
+    token: Option<SessionId>,
     now: Timestamp,
 }
 
@@ -69,7 +75,13 @@ impl<'p> Server<'p> {
     pub fn new(flows: &'p Flows<'p, ChangePassword>, key: BindingKey, password: Password) -> Self {
         let rules = Rules::default();
         let sessions = FixedStore::new(Lifetimes::of(&rules));
-        let device = Device { sessions, password, now: Timestamp::from_millis(0) };
+        let device = Device {
+            sessions,
+            password,
+            #[cfg(feature = "login")]
+            token: None,
+            now: Timestamp::from_millis(0),
+        };
         Self {
             flows,
             rules,
@@ -236,6 +248,13 @@ impl Device {
         let Check::Password(check) = question.check() else {
             return Verdict::Failed(StageFailure::Other);
         };
+        let (comparison, matches) = self.compare(check);
+        comparison.verdict(matches)
+    }
+
+    /// Whose password it is compared with, and whether it is the right one.
+    #[cfg_attr(feature = "login", inline(never))]
+    fn compare<'r>(&self, check: PasswordCheck<'r>) -> (Comparison<'r>, bool) {
         let named = match check.identifier().localpart("device.local") {
             Locality::Local(name) if name == "alice" => Named::User(ALICE),
             Locality::Remote => Named::Remote,
@@ -244,7 +263,7 @@ impl Device {
         let comparison = check.named(named);
         // A real device keeps a slow hash, and compares it in constant time.
         let matches = comparison.password().expose() == self.password.0.as_str();
-        comparison.verdict(matches)
+        (comparison, matches)
     }
 
     #[inline(never)]
