@@ -272,7 +272,7 @@ fn stores(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("load_replace", size), |b| {
             b.iter(|| {
                 let id = id(chance.next() % size);
-                let session = server.store.load(&id).unwrap().session.clone();
+                let session = server.store.load(&id).unwrap().session;
                 let expected = Some(session.revision());
                 let put = Some(Put { id, expected, session: &session, keep: false });
                 let changes = SessionChanges { put, remove: None };

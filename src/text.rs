@@ -75,7 +75,7 @@ impl<'a> Text<'a> {
         let Some(last) = least.checked_sub(1) else { return true };
         match self.as_str() {
             // Of ASCII, each byte is a character.
-            Some(plain) if plain.get(..least).is_some_and(str::is_ascii) => true,
+            Some(plain) if plain.get(..least).is_some_and(is_ascii) => true,
             _ => self.chars().nth(last).is_some(),
         }
     }
@@ -285,6 +285,12 @@ impl<'a> Iterator for Pieces<'a> {
         self.rest = rest;
         Some(Piece::Char(c))
     }
+}
+
+/// Whether a few bytes are of ASCII. The library's own function is made for long texts, and
+/// takes 100 bytes more on a microcontroller.
+fn is_ascii(few: &str) -> bool {
+    few.bytes().fold(0, |all, byte| all | byte) < 0x80
 }
 
 /// Decodes the escape at the start of `raw`. Total: what the parser would have

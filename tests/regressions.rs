@@ -272,7 +272,7 @@ fn a_full_store_still_ends_the_session_that_is_over_and_gives_back_once() {
     };
     let Exchange::Commit(commit) = asked(verify.verdict(RESERVED), None, NOW) else { panic!("it is stored") };
     let stored = commit.changes().find_map(|change| match change {
-        Change::Put(Put { session, .. }) => Some(session.clone()),
+        Change::Put(Put { session, .. }) => Some(*session),
         _ => None,
     });
     let late = Timestamp::from_millis(NOW.as_millis() + rules.session_lifetime.get());

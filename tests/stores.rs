@@ -160,7 +160,7 @@ fn what_is_kept_beside_it_stays_until_replaced<K: Kind>() {
     assert_eq!(store.commit(put(None, &first, false), Some(9), owner, at(0)).unwrap().evicted, None);
     assert_eq!(store.load(&id(1)).unwrap().kept, &0, "the default");
 
-    let second = passed(id(1), first.clone(), at(0)).unwrap();
+    let second = passed(id(1), first, at(0)).unwrap();
     let replace = || put(Some(first.revision()), &second, true);
     assert_eq!(store.commit(replace(), Some(7), owner, at(0)).unwrap().evicted, None);
     assert!(store.commit(replace(), Some(8), owner, at(0)).is_err(), "the revision has passed");
@@ -208,7 +208,7 @@ fn of_two_writers_one_wins<K: Kind>() {
     store.open(1, 0);
     store.pass(1, 0);
     let read = store.session(1);
-    let [one, two] = [0, 0].map(|_| claim(id(1), read.clone(), at(1)).unwrap());
+    let [one, two] = [0, 0].map(|_| claim(id(1), read, at(1)).unwrap());
     let expected = read.revision();
     store.replace(id(1), expected, &one.session, Some(10), at(1)).unwrap();
     let lost = store.replace(id(1), expected, &two.session, Some(20), at(1));
@@ -221,7 +221,7 @@ fn what_is_gone_is_not_replaced<K: Kind>() {
     let mut store = K::new::<1>();
     store.open(1, 0);
     let read = store.session(1);
-    let next = passed(id(1), read.clone(), at(0)).unwrap();
+    let next = passed(id(1), read, at(0)).unwrap();
     assert!(store.remove(&id(1)).is_some());
     let late = store.replace(id(1), read.revision(), &next, Some(3), at(0));
     assert_eq!(late.unwrap_err().into_kept(), Some(3));

@@ -117,7 +117,7 @@ impl Host {
         };
         let (expected, session) = put(&commit);
         assert_eq!(expected, Some(stored.revision()));
-        *slot = session.clone();
+        *slot = *session;
         let Exchange::Respond(Respond::Challenge(challenge)) = commit.committed(Committed::Stored) else {
             panic!("wrong password")
         };

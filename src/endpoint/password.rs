@@ -267,15 +267,15 @@ impl Endpoint for Checked<ChangePasswordRequest<'_>> {
         stored: Option<StoredPasswordChange>,
         hash: Option<H>,
     ) -> Result<PasswordChange<H>, Refusal> {
-        let user = grant.user().ok_or(MatrixError::new(
-            ErrorCode::Forbidden,
-            "The authentication did not say whose password to reset.",
-        ))?;
+        let Some(user) = grant.user() else {
+            let message = "The authentication did not say whose password to reset.";
+            return Err(Refusal::new(MatrixError::new(ErrorCode::Forbidden, message)));
+        };
         let lost = grant.needs_stored() && stored.is_none();
-        let hash = hash.filter(|_| !lost).ok_or(Refusal::for_params(MatrixError::new(
-            ErrorCode::MissingParam,
-            "new_password is missing.",
-        )))?;
+        let Some(hash) = hash.filter(|_| !lost) else {
+            let error = MatrixError::new(ErrorCode::MissingParam, "new_password is missing.");
+            return Err(Refusal::for_params(error));
+        };
         let kept = stored.and_then(|stored| stored.logout_devices);
         let logout_devices = self.logout_devices.or(kept).unwrap_or(true);
         let devices = if grant.has_token() { Devices::Others } else { Devices::All };

@@ -147,8 +147,8 @@ impl Params {
     pub fn new<const N: usize>(params: [Param; N]) -> Self {
         const { assert!(N <= SLOTS, "a session binds at most three parameters") };
         let mut slots = [Param::UNUSED; SLOTS];
-        for (slot, param) in slots.iter_mut().zip(params) {
-            *slot = param;
+        if let Some(first) = slots.first_chunk_mut() {
+            *first = params;
         }
         Self { slots }
     }

@@ -93,7 +93,7 @@ impl<'c> SessionChanges<&'c Session> {
     /// The same, with a session of their own.
     #[must_use]
     pub fn cloned(self) -> SessionChanges<Session> {
-        SessionChanges { put: self.put.map(|put| put.with(put.session.clone())), remove: self.remove }
+        SessionChanges { put: self.put.map(|put| put.with(*put.session)), remove: self.remove }
     }
 }
 

@@ -316,7 +316,7 @@ impl<'r> Here<'r> {
             return refused(PageRefusal::Already);
         }
         // A name that a page shows is the policy's, not one that hashes alike.
-        if !self.work.is_next(stage) || !self.work.request.policy.offers_by_name(visit.auth_type) {
+        if !self.work.is_next(stage) || !self.work.request.policy.offers_by_name(visit.auth_type, stage) {
             return refused(PageRefusal::OutOfOrder);
         }
         if let Some(answered) = self.at.answered {

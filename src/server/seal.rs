@@ -14,18 +14,15 @@ use super::session::{Revision, SessionId};
 use crate::secret::Secret;
 use crate::wire::MAX_PASSWORD_LEN;
 
-const TAG_LEN: usize = 16;
 /// Without the feature nothing is ever sealed, and nothing needs room for it.
 const ROOM: usize = if cfg!(feature = "seal") { MAX_PASSWORD_LEN } else { 0 };
 
 /// A sealed password: what a host may store.
+///
+/// Without the feature `seal` there is no value of it, and an `Option` of it takes no room.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SealedPassword {
-    revision: Revision,
-    tag: [u8; TAG_LEN],
-    text: heapless::Vec<u8, ROOM>,
-}
+#[serde(transparent)]
+pub struct SealedPassword(cipher::Sealed);
 
 impl fmt::Debug for SealedPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,13 +58,7 @@ impl Sealer {
     /// [`MAX_PASSWORD_LEN`] bytes.
     #[must_use]
     pub fn seal(&self, password: Secret<'_>) -> Option<SealedPassword> {
-        let Self { id, revision } = *self;
-        let mut text = heapless::Vec::new();
-        for piece in password.expose().pieces() {
-            text.extend_from_slice(piece.as_bytes(&mut [0; 4])).ok()?;
-        }
-        let tag = cipher::seal(&id, revision, &mut text)?;
-        Some(SealedPassword { revision, tag, text })
+        cipher::seal(&self.id, self.revision, password).map(SealedPassword)
     }
 }
 
@@ -97,13 +88,7 @@ impl SealedPassword {
     /// tampered with.
     #[must_use]
     pub fn open(&self, id: &SessionId) -> Option<OpenedPassword> {
-        let mut text = zeroize::Zeroizing::new([0; ROOM]);
-        let len = self.text.len();
-        let part = text.get_mut(..len)?;
-        part.copy_from_slice(&self.text);
-        cipher::open(id, self.revision, part, &self.tag)?;
-        core::str::from_utf8(part).ok()?;
-        Some(OpenedPassword { text, len })
+        cipher::open(&self.0, id)
     }
 }
 
@@ -111,8 +96,20 @@ impl SealedPassword {
 mod cipher {
     use chacha20poly1305::aead::AeadInPlace as _;
     use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+    use serde::{Deserialize, Serialize};
 
-    use super::{Revision, SessionId, TAG_LEN};
+    use super::{OpenedPassword, ROOM, Revision, SessionId};
+    use crate::secret::Secret;
+
+    const TAG_LEN: usize = 16;
+
+    #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Sealed {
+        pub(super) revision: Revision,
+        pub(super) tag: [u8; TAG_LEN],
+        pub(super) text: heapless::Vec<u8, ROOM>,
+    }
 
     fn cipher(id: &SessionId) -> XChaCha20Poly1305 {
         let mut key = zeroize::Zeroizing::new([0; 32]);
@@ -130,33 +127,61 @@ mod cipher {
         nonce.into()
     }
 
-    pub(super) fn seal(id: &SessionId, revision: Revision, text: &mut [u8]) -> Option<[u8; TAG_LEN]> {
-        let tag = cipher(id).encrypt_in_place_detached(&nonce(revision), b"", text).ok()?;
-        Some(tag.into())
+    pub(super) fn seal(id: &SessionId, revision: Revision, password: Secret<'_>) -> Option<Sealed> {
+        let mut text = heapless::Vec::new();
+        for piece in password.expose().pieces() {
+            text.extend_from_slice(piece.as_bytes(&mut [0; 4])).ok()?;
+        }
+        let tag = cipher(id).encrypt_in_place_detached(&nonce(revision), b"", &mut text).ok()?;
+        Some(Sealed { revision, tag: tag.into(), text })
     }
 
-    pub(super) fn open(
-        id: &SessionId,
-        revision: Revision,
-        text: &mut [u8],
-        tag: &[u8; TAG_LEN],
-    ) -> Option<()> {
+    pub(super) fn open(sealed: &Sealed, id: &SessionId) -> Option<OpenedPassword> {
+        let Sealed { revision, tag, text: given } = sealed;
+        let mut text = zeroize::Zeroizing::new([0; ROOM]);
+        let len = given.len();
+        let part = text.get_mut(..len)?;
+        part.copy_from_slice(given);
         let tag = Tag::from(*tag);
-        cipher(id).decrypt_in_place_detached(&nonce(revision), b"", text, &tag).ok()
+        cipher(id).decrypt_in_place_detached(&nonce(*revision), b"", part, &tag).ok()?;
+        core::str::from_utf8(part).ok()?;
+        Some(OpenedPassword { text, len })
     }
 }
 
-/// No [`Sealer`] can be made, and nothing is opened.
+/// No [`Sealer`] can be made, and there is nothing to open.
 #[cfg(not(feature = "seal"))]
 mod cipher {
-    use super::{Revision, SessionId, TAG_LEN};
+    use serde::{Deserialize, Serialize};
 
-    pub(super) const fn seal(_: &SessionId, _: Revision, _: &mut [u8]) -> Option<[u8; TAG_LEN]> {
+    use super::{OpenedPassword, Revision, SessionId};
+    use crate::secret::Secret;
+
+    #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub(super) enum Sealed {}
+
+    pub(super) const fn seal(_: &SessionId, _: Revision, _: Secret<'_>) -> Option<Sealed> {
         None
     }
 
-    pub(super) const fn open(_: &SessionId, _: Revision, _: &mut [u8], _: &[u8; TAG_LEN]) -> Option<()> {
-        None
+    pub(super) const fn open(sealed: &Sealed, _: &SessionId) -> Option<OpenedPassword> {
+        match *sealed {}
+    }
+}
+
+/// What is stored with a password in it was stored by a build that could seal it.
+#[cfg(all(test, not(feature = "seal")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_nothing_is_sealed_and_nothing_read() {
+        assert!(Sealer::new(SessionId::from_entropy([7; 24]), Revision::default()).is_none());
+        assert_eq!(size_of::<Option<SealedPassword>>(), 0);
+        assert!(serde_json::from_str::<Option<SealedPassword>>("null").is_ok_and(|none| none.is_none()));
+        for stored in [r#"{"revision":1,"tag":[],"text":[]}"#, "{}", "\"\"", "1", "[]"] {
+            assert!(serde_json::from_str::<Option<SealedPassword>>(stored).is_err(), "{stored}");
+        }
     }
 }
 
@@ -181,13 +206,13 @@ mod tests {
     #[test]
     fn a_changed_byte_opens_nothing() {
         let mut changed = sealed("correct horse");
-        changed.text[0] ^= 1;
+        changed.0.text[0] ^= 1;
         assert!(changed.open(&ID).is_none());
         let mut changed = sealed("correct horse");
-        changed.tag[0] ^= 1;
+        changed.0.tag[0] ^= 1;
         assert!(changed.open(&ID).is_none());
         let mut changed = sealed("correct horse");
-        changed.revision = changed.revision.next();
+        changed.0.revision = changed.0.revision.next();
         assert!(changed.open(&ID).is_none());
     }
 

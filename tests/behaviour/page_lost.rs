@@ -35,7 +35,7 @@ impl<'r> PageHost<'r> for Loses {
     type Error = Infallible;
 
     async fn load_page(&mut self, _: SessionId) -> Result<PageLoaded, Infallible> {
-        Ok(PageLoaded { session: Some(self.session.clone()), now: self.now })
+        Ok(PageLoaded { session: Some(self.session), now: self.now })
     }
 
     async fn page_policy(&mut self, _: &Session) -> Result<Option<PagePolicy<'r>>, Infallible> {

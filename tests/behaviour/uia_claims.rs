@@ -18,7 +18,7 @@ const FIRST: Timestamp = Timestamp::from_millis(1_000);
 
 fn put(commit: &Commit<'_, '_, Deactivate>) -> Session {
     let mut stored = commit.changes().filter_map(|change| match change {
-        Change::Put(Put { session, .. }) => Some(session.clone()),
+        Change::Put(Put { session, .. }) => Some(*session),
         _ => None,
     });
     stored.next().expect("the session is stored")

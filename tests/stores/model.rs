@@ -191,7 +191,7 @@ impl Model {
         let found = self.entries.iter_mut().find(|entry| entry.id == id);
         let Some(entry) = found.filter(|entry| entry.session.revision() == expected) else { return false };
         let (was_consumed, was) = (entry.is_consumed(), entry.session.worth());
-        entry.session = session.clone();
+        entry.session = *session;
         if entry.is_consumed() && !was_consumed {
             (entry.due, entry.turn, self.turns) = (time + REPLAY, turns, turns);
         }
@@ -306,20 +306,20 @@ impl<S: Store<Kept = u32>> Pair<S> {
             }
             Op::Bind(which) => {
                 let (id, read) = self.read(which)?;
-                self.replace(id, &read, bound(id, read.clone(), at(self.now))?);
+                self.replace(id, &read, bound(id, read, at(self.now))?);
             }
             Op::Pass(which) => {
                 let (id, read) = self.read(which)?;
-                self.replace(id, &read, passed(id, read.clone(), at(self.now))?);
+                self.replace(id, &read, passed(id, read, at(self.now))?);
             }
             Op::Claim(which) => {
                 let (id, read) = self.read(which)?;
-                let claim = claim(id, read.clone(), at(self.now))?;
+                let claim = claim(id, read, at(self.now))?;
                 self.claimed(id, &read, claim);
             }
             Op::Dummy(which) => {
                 let (id, read) = self.read(which)?;
-                let claim = dummy(id, read.clone(), at(self.now))?;
+                let claim = dummy(id, read, at(self.now))?;
                 self.claimed(id, &read, claim);
             }
             Op::Succeed(which) => {
@@ -331,8 +331,8 @@ impl<S: Store<Kept = u32>> Pair<S> {
                 self.end(receipt, false);
             }
             Op::Stale(which) => {
-                let (id, read) = self.reads.get(which.checked_rem(self.reads.len())?)?.clone();
-                self.replace(id, &read, read.clone());
+                let (id, read) = *self.reads.get(which.checked_rem(self.reads.len())?)?;
+                self.replace(id, &read, read);
             }
             Op::Remove(which) => {
                 let (id, _) = self.read(which)?;
@@ -372,7 +372,7 @@ impl<S: Store<Kept = u32>> Pair<S> {
         let id = line.get(which.checked_rem(line.len())?)?.id;
         let read = (id, self.store.load(&id).expect("what the model has").session);
         assert_eq!(self.store.revision(&id), Some(read.1.revision()));
-        self.reads.push(read.clone());
+        self.reads.push(read);
         Some(read)
     }
 
@@ -382,7 +382,7 @@ impl<S: Store<Kept = u32>> Pair<S> {
     }
 
     fn end(&mut self, receipt: Receipt, succeeded: bool) {
-        let (id, claimed) = (receipt.id, receipt.session.clone());
+        let (id, claimed) = (receipt.id, receipt.session);
         self.replace(id, &claimed, receipt.end(succeeded, at(self.now)));
     }
 
@@ -403,7 +403,7 @@ impl<S: Store<Kept = u32>> Pair<S> {
         assert_eq!(self.store.len() as u64, self.stored - self.left);
         let line = self.model.in_line();
         let seen = self.store.iter().map(|(id, it)| (*id, it.session, *it.kept, it.owner));
-        let expected = line.iter().map(|entry| (entry.id, entry.session.clone(), entry.kept, entry.owner));
+        let expected = line.iter().map(|entry| (entry.id, entry.session, entry.kept, entry.owner));
         assert_eq!(seen.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         for number in 1..=self.begun {
             let there = line.iter().any(|entry| entry.id == id(number));

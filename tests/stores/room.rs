@@ -23,7 +23,7 @@ pub(super) fn a_change_that_proves_nothing_keeps_the_place_in_line<K: Kind>() {
     store.open(1, 0);
     store.open(2, 1);
     let read = store.session(1);
-    let bound = bound(id(1), read.clone(), at(2)).unwrap();
+    let bound = bound(id(1), read, at(2)).unwrap();
     assert_eq!(store.replace(id(1), read.revision(), &bound, None, at(2)), Ok(()));
     assert_ne!(store.session(1), read);
     assert_eq!(evicted(store.begin(3, 3)), Some(1));

@@ -102,7 +102,7 @@ impl<'r> Host<'r, PasswordCall> for OneSession {
     type Error = Infallible;
 
     async fn load(&mut self, _: Option<SessionId>) -> Result<Loaded<()>, Infallible> {
-        Ok(Loaded { session: self.session.clone(), stored: None, caller: caller(self.id), now: self.now })
+        Ok(Loaded { session: self.session, stored: None, caller: caller(self.id), now: self.now })
     }
 
     async fn account(&mut self, _: UserRef) -> Result<Option<Account>, Infallible> {
@@ -135,7 +135,7 @@ impl<'r> Host<'r, PasswordCall> for OneSession {
     ) -> Result<Committed, Infallible> {
         for change in changes.iter() {
             if let Change::Put(Put { session, .. }) = change {
-                (self.session, self.is_new) = (Some(session.clone()), true);
+                (self.session, self.is_new) = (Some(*session), true);
             }
         }
         Ok(Committed::Stored)
@@ -158,7 +158,7 @@ impl Step {
 
     fn session(&self) -> Option<Session> {
         let OneSession { session, is_new, .. } = &self.run.host;
-        session.clone().filter(|_| *is_new)
+        session.filter(|_| *is_new)
     }
 }
 
@@ -219,7 +219,7 @@ pub(super) struct Receipt {
 
 fn granted(id: SessionId, step: Step) -> Option<Claim> {
     let session = step.session().filter(Session::is_claimed)?;
-    let receipt = Receipt { id, session: session.clone(), run: step.run, performing: step.granted? };
+    let receipt = Receipt { id, session, run: step.run, performing: step.granted? };
     Some(Claim { session, receipt })
 }
 
@@ -282,7 +282,7 @@ pub(super) trait Steps: Store<Kept = u32> + Sized {
 
     fn pass(&mut self, number: u64, now: u64) {
         let before = self.session(number);
-        let after = passed(id(number), before.clone(), at(now)).unwrap();
+        let after = passed(id(number), before, at(now)).unwrap();
         self.replace(id(number), before.revision(), &after, None, at(now)).unwrap();
     }
 
@@ -298,7 +298,7 @@ pub(super) trait Steps: Store<Kept = u32> + Sized {
 
     fn claim(&mut self, number: u64, now: u64) -> Receipt {
         let before = self.session(number);
-        let claim = claim(id(number), before.clone(), at(now)).unwrap();
+        let claim = claim(id(number), before, at(now)).unwrap();
         self.put(number, before.revision(), &claim.session, now);
         claim.receipt
     }
@@ -306,7 +306,7 @@ pub(super) trait Steps: Store<Kept = u32> + Sized {
     /// Claims it by the flow that proves nothing.
     fn claim_for_nothing(&mut self, number: u64, now: u64) -> Receipt {
         let before = self.session(number);
-        let claim = dummy(id(number), before.clone(), at(now)).unwrap();
+        let claim = dummy(id(number), before, at(now)).unwrap();
         self.put(number, before.revision(), &claim.session, now);
         claim.receipt
     }

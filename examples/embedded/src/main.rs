@@ -13,6 +13,7 @@ mod server;
 
 use core::fmt::Write;
 
+use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
 
 use crate::server::{Body, Password, Server};
@@ -20,7 +21,7 @@ use crate::server::{Body, Password, Server};
 /// Asks for the flows, gets the password wrong, gets it right, and asks again.
 fn main() -> bool {
     let mut buffer = [0; 256];
-    let Ok(flows) = Flows::in_buffer(&[["m.login.password"]], None, &mut buffer) else { return false };
+    let Some(flows) = flows(&mut buffer) else { return false };
     // From the chip's generator, as all entropy.
     let key = BindingKey::from_entropy([7; 16]);
     let Some(password) = Password::new(Secret::new("wonderland")) else { return false };
@@ -46,7 +47,32 @@ fn main() -> bool {
             name = named;
         }
     }
-    answers == [401, 401, 200, 200] && a_crowd_takes_no_place(&mut server)
+    answers == [401, 401, 200, 200] && a_crowd_takes_no_place(&mut server) && logs_in(&mut server)
+}
+
+/// With the new password, and not with the old one.
+#[cfg(feature = "login")]
+fn logs_in(server: &mut Server<'_>) -> bool {
+    let token = SessionId::from_entropy([5; 24]);
+    let attempts = [("wonderland", 403), ("looking-glass", 200)];
+    let as_they_should = attempts.iter().all(|(password, status)| {
+        let (mut request, mut out) = (Body::new(), Body::new());
+        let parts = ["{\"type\":\"m.login.password\",\"user\":\"alice\",\"password\":\"", password, "\"}"];
+        let written = parts.iter().all(|part| request.write_str(part).is_ok());
+        let body = core::hint::black_box(request.as_bytes());
+        written && server.log_in(body, token, &mut out) == *status
+    });
+    as_they_should && server.knows(&token.expose())
+}
+
+#[cfg(not(feature = "login"))]
+const fn logs_in(_: &mut Server<'_>) -> bool {
+    true
+}
+
+#[inline(never)]
+fn flows(buffer: &mut [u8]) -> Option<Flows<'_, ChangePassword>> {
+    Flows::in_buffer(&[["m.login.password"]], None, buffer).ok()
 }
 
 /// More first requests than the store has places.

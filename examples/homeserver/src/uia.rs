@@ -214,7 +214,7 @@ impl<'r> UiaHost<'r> {
                 Ahead::InDatabase => self.open_database(session).await?,
             };
         let now = app.clock.now();
-        self.loaded = session.zip(found.as_ref().map(|found| found.session.clone()));
+        self.loaded = session.zip(found.as_ref().map(|found| found.session));
         Ok((found.map(|found| (found.session, found.kept)), now))
     }
 
@@ -273,8 +273,8 @@ impl<'r> UiaHost<'r> {
         }
         let loaded = self.loaded.as_ref().filter(|(loaded, _)| expected.is_some() && *loaded == id);
         let of = match loaded {
-            Some((_, before)) => ClaimOf::Open { before: before.clone() },
-            None => ClaimOf::New { session: session.clone() },
+            Some((_, before)) => ClaimOf::Open { before: *before },
+            None => ClaimOf::New { session: *session },
         };
         Some(Claim { id, revision: session.revision(), of })
     }

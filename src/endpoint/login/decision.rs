@@ -20,13 +20,17 @@ pub fn decide(
     password_is_right: bool,
     hide_deactivated: bool,
 ) -> Result<(), MatrixError> {
-    let wrong = MatrixError::new(ErrorCode::Forbidden, "Invalid username or password.");
-    let status = account.ok_or(wrong)?;
-    match gate(status, hide_deactivated.then_some(wrong)) {
-        Err(gone) if gone.code() == ErrorCode::UserDeactivated => Err(gone),
-        _ if !password_is_right => Err(wrong),
-        gate => gate,
-    }
+    let gate = match account {
+        Some(status) => status.gate(Action::Login),
+        None => return Err(wrong_password()),
+    };
+    let gone = gate.as_ref().is_err_and(|refused| refused.code() == ErrorCode::UserDeactivated);
+    let told = gone && !hide_deactivated;
+    if told || (password_is_right && !gone) { gate } else { Err(wrong_password()) }
+}
+
+const fn wrong_password() -> MatrixError {
+    MatrixError::new(ErrorCode::Forbidden, "Invalid username or password.")
 }
 
 /// The same as [`decide`] where comparing takes its time: `compared` is whose password it was

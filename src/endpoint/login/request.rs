@@ -114,19 +114,14 @@ impl<'a> LoginRequest<'a> {
         let initial_device_display_name = display_name.text(text);
         check_device(device_id, initial_device_display_name)?;
         let keys = AuthSpans::of(keys, text);
-        let missing = MatrixError::new(ErrorCode::MissingParam, "type is missing.");
-        let login_type = LoginType::named(keys.auth_type().ok_or(missing)?).ok_or(LoginType::unknown())?;
-        let attempt = Attempt::read(login_type, keys).map_err(|malformed| match malformed {
-            Malformed::Missing(_) => {
-                MatrixError::new(ErrorCode::MissingParam, "A key that the login needs is missing.")
-            }
-            Malformed::Invalid(key) if keys.has_wrong_type(key) => {
-                MatrixError::new(ErrorCode::BadJson, "A key of the login has a value of the wrong type.")
-            }
-            Malformed::Invalid(_) => {
-                MatrixError::new(ErrorCode::InvalidParam, "A key of the login has the wrong form.")
-            }
-        })?;
+        let Some(name) = keys.auth_type() else {
+            return Err(MatrixError::new(ErrorCode::MissingParam, "type is missing."));
+        };
+        let Some(login_type) = LoginType::named(name) else { return Err(LoginType::unknown()) };
+        let attempt = match Attempt::read(login_type, keys) {
+            Ok(attempt) => attempt,
+            Err(malformed) => return Err(refused(malformed, keys)),
+        };
         let refresh_token = refresh_token.flag(text);
         Ok(Self { attempt, device_id, initial_device_display_name, refresh_token })
     }
@@ -151,6 +146,20 @@ impl<'a> LoginRequest<'a> {
         object.text_if("initial_device_display_name", self.initial_device_display_name)?;
         object.boolean_if("refresh_token", self.refresh_token)?;
         object.end()
+    }
+}
+
+fn refused(malformed: Malformed, keys: AuthSpans<'_, '_>) -> MatrixError {
+    match malformed {
+        Malformed::Missing(_) => {
+            MatrixError::new(ErrorCode::MissingParam, "A key that the login needs is missing.")
+        }
+        Malformed::Invalid(key) if keys.has_wrong_type(key) => {
+            MatrixError::new(ErrorCode::BadJson, "A key of the login has a value of the wrong type.")
+        }
+        Malformed::Invalid(_) => {
+            MatrixError::new(ErrorCode::InvalidParam, "A key of the login has the wrong form.")
+        }
     }
 }
 

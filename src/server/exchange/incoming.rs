@@ -114,7 +114,8 @@ pub(in crate::server) fn arrive<'r, Op: Operation>(
         Auth::Absent => Input::Absent,
         Auth::Poll { .. } => Input::Poll,
         Auth::Attempt { auth_type, data, .. } => {
-            Input::Attempt { stage: auth_type.id(), known: policy.offers_by_name(*auth_type), data }
+            let stage = auth_type.id();
+            Input::Attempt { stage, known: policy.offers_by_name(*auth_type, stage), data }
         }
     };
     request_of(policy, rules, kind, call.facts, call.auth.session(), input, fresh, arrived)

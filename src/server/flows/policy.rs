@@ -96,9 +96,9 @@ impl Policy<'_> {
     }
 
     /// Whether a custom stage is one of these flows' by its whole name, not only its number.
-    pub(crate) fn offers_by_name(&self, auth_type: AuthType<'_>) -> bool {
-        let AuthType::Custom(name) = auth_type else { return self.offers(auth_type.id()) };
-        let quoted = self.quoted(auth_type.id());
+    pub(crate) fn offers_by_name(&self, auth_type: AuthType<'_>, stage: StageId) -> bool {
+        let AuthType::Custom(name) = auth_type else { return self.offers(stage) };
+        let quoted = self.quoted(stage);
         quoted.and_then(|it| it.get(1..it.len().checked_sub(1)?)).is_some_and(|it| name == *it)
     }
 

@@ -24,15 +24,15 @@ pub(crate) trait Form {
 /// As it is: where there is no heap.
 impl Form for Session {
     fn of(session: &Session) -> Self {
-        session.clone()
+        *session
     }
 
     fn set(&mut self, session: &Session) {
-        self.clone_from(session);
+        *self = *session;
     }
 
     fn session(&self) -> Session {
-        self.clone()
+        *self
     }
 
     fn into_session(self) -> Session {

@@ -15,14 +15,14 @@ use crate::wire::StageId;
 /// How many parameters of a call a session can bind.
 pub(crate) const SLOTS: usize = 3;
 
-/// What the host stores between two requests: a plain value of at most 192 bytes.
+/// What the host stores between two requests: a plain value of at most 192 bytes, copied as one.
 ///
 /// It has no lifetime, no type parameter and no secret: of the request's parameters it
 /// keeps [keyed digests](crate::server::digest), of what was proved a [reference](Proof).
 /// It serialises with `serde`, names its format's version, and is checked when read back.
 /// It does not hold its own [`SessionId`](super::SessionId); that is the key it is stored
 /// under.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 // In this order: the short instructions of a small processor reach a few bytes from where a
 // value begins, and the flags are looked at most.
 #[repr(C)]
@@ -222,7 +222,7 @@ impl Session {
     /// What is left of it once it is over, at its next revision.
     #[cfg(feature = "sealed")]
     pub(crate) fn ended(&self) -> Self {
-        let mut ended = self.clone();
+        let mut ended = *self;
         ended.unbind();
         (ended.phase, ended.passed) = (Phase::Ended, Passed::new());
         ended.touch();

@@ -51,8 +51,12 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
 
     /// When a place will be free; if none ever will, a lifetime from now.
     pub(super) fn next_due(&self, firsts: [Option<Index>; 2]) -> Timestamp {
-        let dues = firsts.into_iter().flatten().filter_map(|at| Some(self.slots.get(at)?.due));
-        dues.min().unwrap_or_else(|| self.clock.time().after(self.lifetimes.session()))
+        let due = |at: Option<Index>| Some(self.slots.get(at?)?.due);
+        match firsts.map(due) {
+            [Some(one), Some(other)] => one.min(other),
+            [Some(due), None] | [None, Some(due)] => due,
+            [None, None] => self.clock.time().after(self.lifetimes.session()),
+        }
     }
 
     fn first_over(&self, queue: &Queue) -> Option<Index> {

@@ -72,5 +72,5 @@ pub(super) fn session() -> Session {
     let Exchange::Admit(admit) = load.found(None, Caller::Nobody, now) else { panic!("it is let in") };
     let Exchange::Commit(commit) = admit.admitted() else { panic!("no auth, no success") };
     let Some(Change::Put(Put { session, .. })) = commit.changes().next() else { panic!("it is stored") };
-    session.clone()
+    *session
 }

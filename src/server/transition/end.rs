@@ -85,6 +85,10 @@ impl<'r> Work<'r> {
         if let (Write::Insert | Write::Store, Some(passed)) = (self.write, passed) {
             self.leaving = Some(Leaving { id: self.id, stored: None, passed });
         }
+        self.put_nothing();
+    }
+
+    const fn put_nothing(&mut self) {
         (self.put, self.keep) = (false, false);
         self.write = Write::Keep;
     }
@@ -145,14 +149,20 @@ impl<'r> Work<'r> {
 
     /// The store is full. `false` if there is nothing more to write.
     pub(crate) fn full(&mut self, wait: Millis) -> bool {
-        let ended = self.leaving;
-        self.give_up();
-        if self.answered.is_some_and(|answered| answered.in_transaction) {
-            // What it had reserved was undone with the transaction.
-            (self.leaving, self.unused, self.answered) = (None, None, None);
-        }
+        let ended = self.leaving.is_some();
         // A new session in the place of one that is over has passed no stage yet.
-        self.leaving = ended.or(self.leaving);
+        if ended {
+            self.put_nothing()
+        } else {
+            self.give_up()
+        }
+        if self.answered.as_ref().is_some_and(|answered| answered.in_transaction) {
+            // What it had reserved was undone with the transaction.
+            (self.unused, self.answered) = (None, None);
+            if !ended {
+                self.leaving = None;
+            }
+        }
         (self.spend, self.undo) = (None, false);
         self.answer = Some(Answer::Error(MatrixError::limited(wait)));
         self.unused.is_some() || self.leaving.is_some()

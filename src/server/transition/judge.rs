@@ -120,7 +120,7 @@ impl<'r> Work<'r> {
 
     pub(crate) fn judge(&mut self, stage: StageId, polled: bool, verdict: Verdict<'r>) -> Todo {
         let (reference, extra) = match verdict {
-            Verdict::Passed(evidence) if self.accepts(stage, evidence) => return self.pass(stage, evidence),
+            Verdict::Passed(evidence) if self.accepts(stage, &evidence) => return self.pass(stage, evidence),
             Verdict::Passed(evidence) => {
                 self.unused = Some(evidence.proof).filter(|proof| proof.is_reservation());
                 return self.fail(polled, MatrixError::of(StageFailure::OtherUser.fault()));
@@ -212,11 +212,12 @@ impl<'r> Work<'r> {
     }
 
     /// Whether the evidence is of the user whom the session is for, and fits the stage.
-    fn accepts(&self, stage: StageId, evidence: Evidence) -> bool {
+    fn accepts(&self, stage: StageId, evidence: &Evidence) -> bool {
         let Some(session) = &self.session else { return false };
         let expected = session.user();
-        let same = |user| expected.is_none_or(|expected| expected == user);
-        if evidence.account.is_some_and(|account| !same(account.user)) {
+        if let (Some(expected), Some(account)) = (&expected, &evidence.account)
+            && account.user != *expected
+        {
             return false;
         }
         let by_address = stage == StageId::EMAIL_IDENTITY || stage == StageId::MSISDN;

@@ -126,7 +126,7 @@ impl<S: TestStore> Bench<'_, S> {
 
     /// Session `number` as it is handed back.
     pub(super) fn gone(&self, number: u64, session: &Session) -> Gone {
-        Gone { key: self.store.key(id(number)), session: Some(session.clone()) }
+        Gone { key: self.store.key(id(number)), session: Some(*session) }
     }
 
     pub(super) fn name(&self, seen: &str, number: u64) -> String {

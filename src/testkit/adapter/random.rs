@@ -88,7 +88,7 @@ async fn one<S: TestStore>(
     operation: usize,
 ) -> Ran {
     let (number, other, owner) = (dice.below(IDS), dice.below(IDS), dice.below(OWNERS));
-    let there = reference.get(number).map(|entry| entry.found.session.clone());
+    let there = reference.get(number).map(|entry| entry.found.session);
     let revision = there.as_ref().map(Session::revision);
     // Now and then the revision is wrong, or the ID of a new session is taken.
     let wrong = dice.below(10) == 0;

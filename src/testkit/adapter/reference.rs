@@ -80,7 +80,7 @@ impl Reference {
     }
 
     fn insert(&mut self, put: &Put<'_>) {
-        let found = Found { session: put.session.clone(), kept: String::from(put.kept.unwrap_or_default()) };
+        let found = Found { session: *put.session, kept: String::from(put.kept.unwrap_or_default()) };
         self.entries.push(Entry { number: put.number, owner: put.owner, found });
     }
 

@@ -66,7 +66,7 @@ pub(super) fn consumed(session: &Session, now: Timestamp) -> Session {
 }
 
 fn changed(session: &Session, change: impl FnOnce(&mut Session)) -> Session {
-    let mut next = session.clone();
+    let mut next = *session;
     change(&mut next);
     next.touch();
     next

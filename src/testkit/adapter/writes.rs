@@ -18,7 +18,7 @@ pub(super) async fn round_trip<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
     let held = claimed(&stages, now);
     let open = reopened(&held);
     let again = claimed(&open, now);
-    let steps = [failed(&first, 7), stages, held, open, again.clone(), consumed(&again, now)];
+    let steps = [failed(&first, 7), stages, held, open, again, consumed(&again, now)];
     bench.insert(1, &first, u64::MAX).await?;
     bench.must_be(1, Some(&first), Promise::LoadWhatWasStored).await?;
     let mut before = first;
@@ -36,7 +36,7 @@ pub(super) async fn round_trip<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
 /// What is kept beside a session stays until other things are to be kept.
 pub(super) async fn kept<S: TestStore>(bench: &Bench<'_, S>) -> Ran {
     let first = new(1, bench.now());
-    let mut before = first.clone();
+    let mut before = first;
     let _no_eviction = bench.commit_as(&[put(1, None, &first)], Some("not to be kept"), 1).await?;
     for (kept, keep, there) in [
         (Some("[\"first\"]"), true, "[\"first\"]"),

@@ -7,7 +7,7 @@ use super::code::{CodeFacts, ErrorCode};
 /// of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    facts: &'static CodeFacts,
+    pub(super) facts: &'static CodeFacts,
     pub(crate) message: &'static str,
 }
 

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::ErrorCode;
+use super::code::CodeFacts;
 use super::fault::Fault;
 use crate::text::Text;
 use crate::time::Millis;
@@ -49,6 +50,15 @@ impl MatrixError {
 
     #[inline(always)]
     pub(crate) const fn of(fault: Fault) -> Self {
+        let Fault { facts, message } = fault;
+        Self::made(facts, message)
+    }
+
+    // An error is large, and made in many places: a microcontroller has one copy of it.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    const fn made(facts: &'static CodeFacts, message: &'static str) -> Self {
+        let fault = Fault { facts, message };
         Self { fault, status: fault.status(), soft_logout: None, wait: Wait::NotTold }
     }
 
@@ -174,10 +184,10 @@ impl core::error::Error for MatrixError {}
 
 impl From<ParseError> for MatrixError {
     fn from(error: ParseError) -> Self {
-        let message = error.message();
-        match error {
-            ParseError::NotJson => Self::new(ErrorCode::NotJson, message),
-            _ => Self::new(ErrorCode::BadJson, message),
-        }
+        let facts = match error {
+            ParseError::NotJson => ErrorCode::NotJson.facts(),
+            _ => ErrorCode::BadJson.facts(),
+        };
+        Self::made(facts, error.message())
     }
 }

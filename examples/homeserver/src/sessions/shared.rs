@@ -79,7 +79,7 @@ impl Sessions {
             }
             not_stored => {
                 if let Some(put) = unborn {
-                    self.give_back_all(db, &[(self.digest(&put.id), put.session.clone())]).await;
+                    self.give_back_all(db, &[(self.digest(&put.id), put.session)]).await;
                 }
                 not_stored.map(|(committed, _)| committed)
             }

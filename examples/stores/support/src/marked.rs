@@ -35,7 +35,7 @@ impl<'r, E: Endpoint> Host<'r, E> for &mut Recorder {
 
     async fn load(&mut self, id: Option<SessionId>) -> Result<Loaded<E::Stored>, Infallible> {
         let named = |(put, _): &&Written| Some(put.id) == id;
-        let session = self.0.iter().rev().find(named).map(|(put, _)| put.session.clone());
+        let session = self.0.iter().rev().find(named).map(|(put, _)| put.session);
         let kept =
             self.0.iter().filter(named).rev().find_map(|(put, kept)| kept.as_deref().filter(|_| put.keep));
         let stored = kept.and_then(|kept| serde_json::from_str(kept).ok());

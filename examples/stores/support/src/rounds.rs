@@ -76,7 +76,7 @@ impl OfStore {
         let before = self.known.take().and_then(|(_, found)| found).map(|found| found.kept);
         let put = changes.put.as_ref()?;
         let kept = kept.filter(|_| put.keep).map(str::to_owned).or(before.filter(|_| put.expected.is_some()));
-        Some((put.id, Some(Found { session: put.session.clone(), kept: kept.unwrap_or_default() })))
+        Some((put.id, Some(Found { session: put.session, kept: kept.unwrap_or_default() })))
     }
 
     async fn ask<T>(
