@@ -437,7 +437,7 @@ fn compare(question: &Question<'_>, epoch: u32) -> Verdict<'static> {
 fn write(change: Change<'_>) -> Option<Write> {
     match change {
         Change::Put(Put { id: key, expected, session, .. }) => {
-            (key == id()).then(|| Write { expected, session: Some(*session) })
+            (key == id()).then_some(Write { expected, session: Some(*session) })
         }
         Change::Remove { id: key, expected } => {
             assert_eq!(key, id());
