@@ -152,13 +152,13 @@ fn storm(kind: Kind) {
     let count = users.len();
     let tally = tally(&users);
     let counted = passwords::counted(&setup.data_dir());
-    let (mut changes, mut most) = (0, 0);
+    let (mut set, mut least, mut most) = (0, 0, 0);
     for mut user in users {
         let explained = passwords::explained(&user.history);
         let found = counted.get(&user.name).copied().unwrap_or_default();
         let told = &user.history.told;
         assert!(explained.contains(&found), "{}: set {found} times, not {explained:?}: {told:#?}", user.name);
-        (changes, most) = (changes + found, most + explained.end());
+        (set, least, most) = (set + found, least + explained.start(), most + explained.end());
         let is_there = user.check(&client);
         if user.name.starts_with('u') {
             *made.entry(user.invitation).or_default() += usize::from(is_there);
@@ -174,7 +174,7 @@ fn storm(kind: Kind) {
     assert!(tally[0] > operations / 10, "done, refused, given up, in doubt: {tally:?}");
     println!(
         "{kind:?}: {operations} operations of {count} accounts in {took:?} (done, refused, given up, in doubt: {tally:?}), \
-         {} sessions, {} kills, {} outages; {changes} passwords set, of {most} that may have been; {} of {} tokens used",
+         {} sessions, {} kills, {} outages; {set} passwords set, from {least} to {most} explained; {} of {} tokens used",
         fleet.sessions.into_inner(),
         fleet.kills.into_inner(),
         fleet.outages.into_inner(),
