@@ -11,7 +11,8 @@ use std::path::Path;
 /// and in a deactivation with its beginning and with the removal of the password.
 pub fn counted(data: &Path) -> BTreeMap<String, u64> {
     let database =
-        Connection::open_with_flags(data.join("homeserver.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        Connection::open_with_flags(data.join("homeserver.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap();
     let sql = "SELECT localpart, epoch - (phase != 'active') - (phase != 'active' AND password_hash IS NULL) FROM users";
     let mut statement = database.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
