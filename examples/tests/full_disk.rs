@@ -2,7 +2,7 @@
 //! everything goes on once there is room.
 #![cfg(target_os = "linux")]
 
-use crate::support::{Database, Kind, Setup, password_auth_in};
+use crate::support::{Database, Kind, Setup, kept, password_auth_in};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write as _;
@@ -62,7 +62,7 @@ fn lesson_101_a_full_disk_is_no_success_wherever_sessions_live() {
         let token = client.token("alice", "wonderland");
         let change = json!({ "new_password": "looking-glass" });
         let session = client.post("account/password", Some(&token), &change).asked();
-        let change = json!({ "auth": password_auth_in(&session, "alice", "wonderland") });
+        let change = kept(&change, password_auth_in(&session, "alice", "wonderland"));
         let device = client.whoami(&token).ok()["device_id"].as_str().unwrap().to_owned();
         let rename = |name: String| {
             let path = format!("devices/{device}");

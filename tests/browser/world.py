@@ -20,6 +20,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from round_robin import RoundRobin
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 SHOTS = TARGET / "browser"
@@ -58,28 +60,44 @@ class App(http.server.BaseHTTPRequestHandler):
 
 
 class Homeserver:
+    """One process, or as many as HOMESERVER_PROCESSES says: on one `--data`, behind one address."""
+
     def __init__(self, config, program=TARGET / "debug/examples/homeserver"):
         self.dir = tempfile.TemporaryDirectory()
-        path = pathlib.Path(self.dir.name) / "config.json"
-        self.outbox = pathlib.Path(self.dir.name) / "outbox"
+        here = pathlib.Path(self.dir.name)
+        self.outbox = here / "outbox"
         if config.get("outbox"):
             config = config | {"outbox": str(self.outbox)}
         # The whole suite can be run with session IDs that are sealed, or with sessions in another place.
         if os.environ.get("HOMESERVER_SEALED"):
             config = config | {"uia": config.get("uia", {}) | {"sealed": True}}
-        path.write_text(json.dumps(config))
-        self.log = open(pathlib.Path(self.dir.name) / "log", "w+")
-        command = [program, "--listen", "127.0.0.1:0", "--config", path]
+        (here / "config.json").write_text(json.dumps(config))
+        command = [program, "--listen", "127.0.0.1:0", "--config", here / "config.json"]
         if sessions := os.environ.get("HOMESERVER_SESSIONS"):
             command += ["--sessions", sessions]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        self.origin = self.process.stdout.readline().removeprefix("listening on ").strip()
-        assert self.origin.startswith("http://"), "the homeserver doesn't start"
+        count = int(os.environ.get("HOMESERVER_PROCESSES") or 1)
+        if count > 1:
+            command += ["--data", here / "data"]
+        self.log = open(here / "log", "w+")
+        self.processes = []
+        origins = [self.start(command) for _ in range(count)]
+        self.balancer = RoundRobin([urllib.parse.urlsplit(origin).port for origin in origins]) if count > 1 else None
+        self.origin = self.balancer.origin if self.balancer else origins[0]
+
+    def start(self, command):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.processes.append(process)
+        origin = process.stdout.readline().removeprefix("listening on ").strip()
+        assert origin.startswith("http://"), "the homeserver doesn't start"
+        return origin
 
     def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        if self.balancer:
+            self.balancer.close()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            process.stdout.close()
         self.log.close()
         self.dir.cleanup()
 
@@ -105,10 +123,10 @@ class Homeserver:
         return login["access_token"]
 
     def link(self):
-        """The link of the last message."""
+        """The link of the last message. It names the process that sent it, and is followed as a proxy's users would."""
         message = json.loads(max(self.outbox.iterdir()).read_text())
         three = {name: message[name] for name in ("sid", "client_secret", "token")}
-        return message["submit_url"] + "?" + urllib.parse.urlencode(three)
+        return self.origin + urllib.parse.urlsplit(message["submit_url"]).path + "?" + urllib.parse.urlencode(three)
 
     def page(self, stage, session):
         quoted = urllib.parse.quote(stage, safe="")

@@ -6,11 +6,14 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Reads until there is `words`, or the end.
+/// Reads until there is `words` once more, or the end.
 fn until(out: &mut impl std::io::Read, seen: &mut String, words: &str) {
     let mut byte = [0];
-    while !seen.ends_with(words) && out.read(&mut byte).unwrap_or(0) == 1 {
+    while out.read(&mut byte).unwrap_or(0) == 1 {
         seen.push(char::from(byte[0]));
+        if seen.ends_with(words) {
+            break;
+        }
     }
     assert!(seen.ends_with(words), "no {words:?} in {seen}");
 }

@@ -107,6 +107,15 @@ impl History {
         self.begun
     }
 
+    /// Each operation, and how it ended.
+    pub fn ended(&self) -> impl Iterator<Item = (Op, Option<Saw>)> {
+        let begun = self.told.iter().filter(|(.., saw)| saw.is_none());
+        begun.map(|(number, op, _)| {
+            let ended = self.told.iter().find(|(of, _, saw)| of == number && saw.is_some());
+            (*op, ended.and_then(|(.., saw)| *saw))
+        })
+    }
+
     pub fn is_linearizable(&self) -> bool {
         self.tester.is_consistent()
     }

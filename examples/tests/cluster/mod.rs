@@ -1,12 +1,13 @@
 //! Chaos: many operations through processes that are killed, a store that is paused and killed, and clients that hang
-//! up. No operation is done twice, none that was answered with 200 is lost, no registration token lets in two or is
-//! lost to everybody, and what the clients of an account saw can be explained by one order of its operations; what the
+//! up. No operation is done twice, none that was answered with 200 is lost, no password is set more often than it was
+//! asked for, no registration token lets in two or is lost to everybody, and what the clients of an account saw can be explained by one order of its operations; what the
 //! client of a session saw, by one order of its requests.
 //!
 //! `.ci/cluster` runs it; `CLUSTER_OPERATIONS` says how many.
 
 mod fleet;
 mod history;
+mod passwords;
 mod session;
 mod user;
 
@@ -150,7 +151,14 @@ fn storm(kind: Kind) {
     let users: Vec<_> = slots.into_iter().flat_map(|slot| slot.into_inner().unwrap()).collect();
     let count = users.len();
     let tally = tally(&users);
+    let counted = passwords::counted(&setup.data_dir());
+    let (mut set, mut least, mut most) = (0, 0, 0);
     for mut user in users {
+        let explained = passwords::explained(&user.history);
+        let found = counted.get(&user.name).copied().unwrap_or_default();
+        let told = &user.history.told;
+        assert!(explained.contains(&found), "{}: set {found} times, not {explained:?}: {told:#?}", user.name);
+        (set, least, most) = (set + found, least + explained.start(), most + explained.end());
         let is_there = user.check(&client);
         if user.name.starts_with('u') {
             *made.entry(user.invitation).or_default() += usize::from(is_there);
@@ -166,7 +174,7 @@ fn storm(kind: Kind) {
     assert!(tally[0] > operations / 10, "done, refused, given up, in doubt: {tally:?}");
     println!(
         "{kind:?}: {operations} operations of {count} accounts in {took:?} (done, refused, given up, in doubt: {tally:?}), \
-         {} sessions, {} kills, {} outages; {} of {} tokens used",
+         {} sessions, {} kills, {} outages; {set} passwords set, from {least} to {most} explained; {} of {} tokens used",
         fleet.sessions.into_inner(),
         fleet.kills.into_inner(),
         fleet.outages.into_inner(),
@@ -178,17 +186,13 @@ fn storm(kind: Kind) {
 /// How many of the operations were carried out, refused, given up, and in doubt to the end.
 fn tally(users: &[User]) -> [usize; 4] {
     let mut tally = [0; 4];
-    for user in users {
-        let ended =
-            |number| user.history.told.iter().filter(move |told| told.0 == number).find_map(|told| told.2);
-        for number in 1..=user.history.len() {
-            tally[match ended(number) {
-                Some(Saw::Done) => 0,
-                Some(Saw::Refused) => 1,
-                Some(Saw::Nothing) => 2,
-                None => 3,
-            }] += 1;
-        }
+    for (_, saw) in users.iter().flat_map(|user| user.history.ended()) {
+        tally[match saw {
+            Some(Saw::Done) => 0,
+            Some(Saw::Refused) => 1,
+            Some(Saw::Nothing) => 2,
+            None => 3,
+        }] += 1;
     }
     tally
 }

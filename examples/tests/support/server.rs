@@ -114,9 +114,10 @@ impl Setup {
 
     /// Starts it; how it ended if it doesn't come to serving.
     pub fn try_start(&self) -> Result<Server, Ended> {
-        // All tests that don't ask for a place themselves can be run with several processes that share one.
+        // All tests that don't ask for a place themselves can be run with several processes that share one: in the
+        // data that they share, unless it is elsewhere.
         let processes = times("HOMESERVER_PROCESSES", 1);
-        if processes == 1 || self.sessions.is_some() || elsewhere().is_none() {
+        if processes == 1 || self.sessions.is_some() {
             return Server::spawn(self.command(self.data));
         }
         if !self.data {
@@ -215,6 +216,11 @@ impl Server {
 
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many processes serve there.
+    pub const fn processes(&self) -> usize {
+        1 + self.others.len()
     }
 
     pub const fn client(&self) -> Client {
