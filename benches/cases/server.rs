@@ -73,7 +73,7 @@ impl Host {
             let Exchange::Load(load) = incoming.exchange() else { panic!("it begins with a load") };
             let Exchange::Admit(admit) = load.found(None, caller(), NOW) else { panic!("the call is new") };
             let Exchange::Commit(commit) = admit.admitted() else { panic!("no auth, no success") };
-            put(&commit).1.clone()
+            *put(&commit).1
         };
         Self { flows, rules, key, strength, stored, request: bytes::request(&id.expose()) }
     }
