@@ -214,7 +214,7 @@ impl<'p, Op: Operation> OneSession<'p, Op> {
         match change {
             Change::Put(Put { id, expected, session, .. }) => {
                 assert_eq!((id, expected), (ID, self.session.as_ref().map(Session::revision)));
-                self.session = Some(session.clone());
+                self.session = Some(*session);
             }
             Change::Spend { .. } => assert!(!self.grants.is_empty(), "spent by no call"),
             other => panic!("{other:?}"),
@@ -227,7 +227,7 @@ impl<'r, Op: Operation> Host<'r, Authenticated<'_, Op>> for &mut OneSession<'_, 
     type Error = Infallible;
 
     async fn load(&mut self, _: Option<SessionId>) -> Result<Loaded<()>, Infallible> {
-        Ok(Loaded { session: self.session.clone(), stored: None, caller: Caller::User(alice()), now: NOW })
+        Ok(Loaded { session: self.session, stored: None, caller: Caller::User(alice()), now: NOW })
     }
 
     async fn account(&mut self, _: UserRef) -> Result<Option<Account>, Infallible> {
@@ -258,7 +258,7 @@ impl<'r, 'p: 'r, Op: Operation> PageHost<'r> for OneSession<'p, Op> {
     type Error = Infallible;
 
     async fn load_page(&mut self, _: SessionId) -> Result<PageLoaded, Infallible> {
-        Ok(PageLoaded { session: self.session.clone(), now: NOW })
+        Ok(PageLoaded { session: self.session, now: NOW })
     }
 
     async fn page_policy(&mut self, _: &Session) -> Result<Option<PagePolicy<'r>>, Infallible> {
@@ -336,7 +336,7 @@ fn walk<Op: Operation + Debug>(flows: &Flows<'_, Op>, flow: &[String], policy: &
         let completed = passed.iter().map(|stage| Node::Text(stage.clone())).collect();
         assert_eq!(json::reread(&body).root.get("completed"), Some(&Node::Array(completed)));
         assert!(host.grants.is_empty());
-        let before = host.session.clone();
+        let before = host.session;
         host.request(Auth::parse(poll.as_bytes()).unwrap()).expect("a poll completes nothing");
         assert_eq!(host.session, before, "a poll changes nothing");
     }

@@ -47,7 +47,10 @@ fn main() -> bool {
             name = named;
         }
     }
-    answers == [401, 401, 200, 200] && a_crowd_takes_no_place(&mut server) && logs_in(&mut server)
+    answers == [401, 401, 200, 200]
+        && a_crowd_takes_no_place(&mut server)
+        && logs_in(&mut server)
+        && deactivates(&mut server)
 }
 
 /// With the new password, and not with the old one.
@@ -67,6 +70,27 @@ fn logs_in(server: &mut Server<'_>) -> bool {
 
 #[cfg(not(feature = "login"))]
 const fn logs_in(_: &mut Server<'_>) -> bool {
+    true
+}
+
+/// Asks for the flows, gets the password wrong, gets it right, and is gone.
+#[cfg(feature = "deactivation")]
+fn deactivates(server: &mut Server<'_>) -> bool {
+    let mut buffer = [0; 256];
+    let Ok(flows) = Flows::in_buffer(&[["m.login.password"]], None, &mut buffer) else { return false };
+    let id = SessionId::from_entropy([3; 24]);
+    let name = id.expose();
+    let attempts = [(None, 401), (Some("wonderland"), 401), (Some("looking-glass"), 200), (None, 401)];
+    attempts.iter().all(|(password, status)| {
+        let (mut request, mut out) = (Body::new(), Body::new());
+        let written = write_auth(&mut request, "{\"erase\":false,\"auth\":{", *password, &name).is_ok();
+        let body = core::hint::black_box(request.as_bytes());
+        written && server.deactivate(&flows, body, id, Timestamp::from_millis(3), &mut out) == *status
+    })
+}
+
+#[cfg(not(feature = "deactivation"))]
+const fn deactivates(_: &mut Server<'_>) -> bool {
     true
 }
 
@@ -99,7 +123,12 @@ fn named(answer: &Body) -> Option<heapless::String<160>> {
 }
 
 fn write_request(out: &mut Body, password: Option<&str>, session: &str) -> core::fmt::Result {
-    out.write_str("{\"new_password\":\"looking-glass\",\"auth\":{")?;
+    write_auth(out, "{\"new_password\":\"looking-glass\",\"auth\":{", password, session)
+}
+
+/// A body, from what stands before its auth dict.
+fn write_auth(out: &mut Body, before: &str, password: Option<&str>, session: &str) -> core::fmt::Result {
+    out.write_str(before)?;
     if let Some(password) = password {
         for part in [
             "\"type\":\"m.login.password\",\"identifier\":{\"type\":\"m.id.user\",\"user\":\"alice\"}",

@@ -1,19 +1,21 @@
 //! One endpoint without a heap: `POST /account/password`, sessions in a [`FixedStore`].
 
+#[cfg(feature = "deactivation")]
+mod deactivation;
 #[cfg(feature = "login")]
 mod login;
 
 use matrix_uia::endpoint::Checked;
-use matrix_uia::endpoint::password::{
-    ChangePasswordRequest, Effect, PasswordChange, PasswordStrength, StoredPasswordChange,
-};
+use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
+use matrix_uia::server::call::Call;
 use matrix_uia::server::check::{Comparison, Named, PasswordCheck};
 use matrix_uia::server::commit::{Committed, SessionChanges};
+use matrix_uia::server::drive::Guarded;
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Exchange, HostKind, Incoming, Load, OneTransaction, Perform};
 use matrix_uia::server::grant::Outcome;
-use matrix_uia::server::operation::ChangePassword;
+use matrix_uia::server::operation::{ChangePassword, Operation};
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::respond::Respond;
@@ -62,6 +64,7 @@ pub struct Server<'p> {
 struct Device {
     sessions: FixedStore<StoredPasswordChange, 8>,
     password: Password,
+    account: Account,
     /// What the user is logged in with.
     #[cfg(feature = "login")]
     token: Option<SessionId>,
@@ -78,6 +81,7 @@ impl<'p> Server<'p> {
         let device = Device {
             sessions,
             password,
+            account: Account::new(ALICE, AccountStatus::default()),
             #[cfg(feature = "login")]
             token: None,
             now: Timestamp::from_millis(0),
@@ -109,8 +113,9 @@ impl<'p> Server<'p> {
         let kind = HostKind::assume_one_transaction::<Device>();
         #[cfg(feature = "sealed")]
         let kind = kind.with_sealed_ids(ids);
-        let mut incoming = Incoming::new(flows, rules, kind, request.call(key), fresh, now);
-        let respond = change_password(device, &request, &mut incoming, key);
+        let guarded = Guarded { flows, rules, key, kind };
+        let mut incoming = begin(guarded, request.call(key), fresh, now);
+        let respond = go_through(device, &(&request, &*key), &mut incoming);
         send(&respond, out)
     }
 }
@@ -122,14 +127,77 @@ fn read(body: &[u8]) -> Result<Checked<ChangePasswordRequest<'_>>, MatrixError> 
     ChangePasswordRequest::parse(body)?.check(&strength, true)
 }
 
+/// What a call of this device does beside what all calls do.
+trait Act<Op: Operation> {
+    /// The password to be hashed before the call happens.
+    fn password(&self) -> Option<Secret<'_>>;
+
+    /// What is kept beside the session from now on.
+    fn kept(&self, before: Option<StoredPasswordChange>, sealer: Option<Sealer>) -> StoredPasswordChange;
+
+    /// Carries the call out; `kept` is what was kept, and `hash` that of the password.
+    fn act<'w, 'r>(
+        &self,
+        device: &mut Device,
+        perform: Perform<'w, 'r, Op>,
+        hash: Option<&Password>,
+    ) -> Exchange<'w, 'r, Op>;
+}
+
+impl Act<ChangePassword> for (&Checked<ChangePasswordRequest<'_>>, &BindingKey) {
+    fn password(&self) -> Option<Secret<'_>> {
+        self.0.password()
+    }
+
+    fn kept(&self, before: Option<StoredPasswordChange>, sealer: Option<Sealer>) -> StoredPasswordChange {
+        let (request, key) = self;
+        request.to_stored(key, before, sealer)
+    }
+
+    #[inline(never)]
+    fn act<'w, 'r>(
+        &self,
+        device: &mut Device,
+        perform: Perform<'w, 'r, ChangePassword>,
+        hash: Option<&Password>,
+    ) -> Exchange<'w, 'r, ChangePassword> {
+        let (request, key) = self;
+        let (grant, performing) = perform.grant();
+        let kept = grant.session_id().and_then(|id| device.kept(&id)).cloned();
+        let change = match request.plan(key, grant, kept, hash) {
+            Ok(change) => change,
+            Err(refusal) => return performing.refused(refusal),
+        };
+        for effect in change.effects() {
+            match effect {
+                Effect::SetPassword(password) => device.password.clone_from(password),
+                // This device has no other devices to end.
+                Effect::EndDevices(_) | Effect::EndPushers(_) => {}
+            }
+        }
+        performing.succeeded(Outcome::NOTHING, device.now)
+    }
+}
+
+/// Apart from what goes on with it: it is large, and what has it in its own frame reaches little else.
+#[inline(never)]
+fn begin<'r, Op: Operation>(
+    guarded: Guarded<'r, Op>,
+    call: Call<'r, Op>,
+    fresh: SessionId,
+    now: Timestamp,
+) -> Incoming<'r, Op> {
+    let Guarded { flows, rules, kind, .. } = guarded;
+    Incoming::new(flows, rules, kind, call, fresh, now)
+}
+
 /// Goes through the questions of one request. Nothing here waits, and what is stored can be
 /// looked at whenever it is needed: nothing is kept between two questions but the new hash.
 #[inline(never)]
-fn change_password<'r>(
+fn go_through<'r, Op: Operation>(
     device: &mut Device,
-    request: &'r Checked<ChangePasswordRequest<'r>>,
-    incoming: &mut Incoming<'r, ChangePassword>,
-    key: &BindingKey,
+    act: &impl Act<Op>,
+    incoming: &mut Incoming<'r, Op>,
 ) -> Respond<'r> {
     let mut exchange = incoming.exchange();
     let mut hash = None;
@@ -137,7 +205,7 @@ fn change_password<'r>(
         exchange = match exchange {
             Exchange::Load(load) => device.load(load),
             Exchange::Account(asked) => {
-                let found = (asked.user() == ALICE.user).then(account);
+                let found = (asked.user() == ALICE.user).then_some(device.account);
                 asked.found(found)
             }
             Exchange::Admit(admit) => admit.admitted(),
@@ -146,16 +214,16 @@ fn change_password<'r>(
                 verify.verdict_in_transaction(verdict)
             }
             Exchange::Hash(asked) => {
-                if !device.new_password(request, asked.session_id(), &mut hash) {
+                if !device.new_password(act, asked.session_id(), &mut hash) {
                     return Respond::Error(MatrixError::unavailable());
                 }
                 asked.hashed()
             }
-            Exchange::Perform(perform) => device.perform(perform, request, key, hash.as_ref()),
+            Exchange::Perform(perform) => act.act(device, perform, hash.as_ref()),
             // Its answer is always the same.
             Exchange::Repeat(repeat) => repeat.repeated(),
             Exchange::Commit(commit) => {
-                let committed = device.stored(commit.session_changes(), request, key);
+                let committed = device.stored(commit.session_changes(), act);
                 commit.committed(committed)
             }
             // Nothing is claimed where all is one transaction.
@@ -181,10 +249,6 @@ impl Server<'_> {
     }
 }
 
-fn account() -> Account {
-    Account::new(ALICE, AccountStatus::default())
-}
-
 impl Device {
     /// What is kept beside a session; nothing once its parameters were refused.
     fn kept(&self, id: &SessionId) -> Option<&StoredPasswordChange> {
@@ -192,55 +256,26 @@ impl Device {
     }
 
     #[inline(never)]
-    fn load<'w, 'r>(&self, load: Load<'w, 'r, ChangePassword>) -> Exchange<'w, 'r, ChangePassword> {
+    fn load<'w, 'r, Op: Operation>(&self, load: Load<'w, 'r, Op>) -> Exchange<'w, 'r, Op> {
         let record = load.session_id().and_then(|id| self.sessions.load(&id));
-        load.found(record.as_ref().map(|record| &record.session), Caller::User(account()), self.now)
+        load.found(record.as_ref().map(|record| &record.session), Caller::User(self.account), self.now)
     }
 
+    /// Hashes the password that was sent or kept, if one was; `false` if it does not fit.
     #[inline(never)]
-    fn perform<'w, 'r>(
-        &mut self,
-        perform: Perform<'w, 'r, ChangePassword>,
-        request: &Checked<ChangePasswordRequest<'_>>,
-        key: &BindingKey,
-        hash: Option<&Password>,
-    ) -> Exchange<'w, 'r, ChangePassword> {
-        let (grant, performing) = perform.grant();
-        let kept = grant.session_id().and_then(|id| self.kept(&id)).cloned();
-        match request.plan(key, grant, kept, hash) {
-            Ok(change) => {
-                self.carry_out(&change);
-                performing.succeeded(Outcome::NOTHING, self.now)
-            }
-            Err(refusal) => performing.refused(refusal),
-        }
-    }
-
-    /// Hashes the password that is asked for, if one is; `false` if it does not fit.
-    #[inline(never)]
-    fn new_password(
+    fn new_password<Op: Operation>(
         &self,
-        request: &Checked<ChangePasswordRequest<'_>>,
+        call: &impl Act<Op>,
         id: SessionId,
         hash: &mut Option<Password>,
     ) -> bool {
         let sealed = self.kept(&id).and_then(Checked::<ChangePasswordRequest<'_>>::stored_password);
         let kept = sealed.and_then(|sealed| sealed.open(&id));
-        let Some(password) = request.password().or(kept.as_ref().map(|opened| opened.secret())) else {
+        let Some(password) = call.password().or(kept.as_ref().map(|opened| opened.secret())) else {
             return true;
         };
         *hash = Password::new(password);
         hash.is_some()
-    }
-
-    fn carry_out(&mut self, change: &PasswordChange<&Password>) {
-        for effect in change.effects() {
-            match effect {
-                Effect::SetPassword(password) => self.password.clone_from(password),
-                // This device has no other devices to end.
-                Effect::EndDevices(_) | Effect::EndPushers(_) => {}
-            }
-        }
     }
 
     #[inline(never)]
@@ -267,19 +302,18 @@ impl Device {
     }
 
     #[inline(never)]
-    fn stored(
-        &mut self,
-        changes: SessionChanges<&Session>,
-        request: &Checked<ChangePasswordRequest<'_>>,
-        key: &BindingKey,
-    ) -> Committed {
+    fn stored<Op: Operation>(&mut self, changes: SessionChanges<&Session>, call: &impl Act<Op>) -> Committed {
         let kept = changes.put.filter(|put| put.keep).map(|put| {
             // A session that begins has nothing of the one that was named.
             let before = put.expected.and_then(|_| self.kept(&put.id)).cloned();
-            request.to_stored(key, before, Sealer::new(put.id, put.session.revision()))
+            call.kept(before, Sealer::new(put.id, put.session.revision()))
         });
-        let now = self.now;
-        match self.sessions.commit(changes, kept, OwnerKey::NOBODY, now) {
+        self.commit(changes, kept)
+    }
+
+    #[cfg_attr(feature = "deactivation", inline(never))]
+    fn commit(&mut self, changes: SessionChanges<&Session>, kept: Option<StoredPasswordChange>) -> Committed {
+        match self.sessions.commit(changes, kept, OwnerKey::NOBODY, self.now) {
             Ok(_) => Committed::Stored,
             Err(error) => error.into(),
         }

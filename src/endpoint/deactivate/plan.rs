@@ -72,10 +72,10 @@ impl Endpoint for Checked<DeactivateRequest<'_>> {
         stored: Option<StoredDeactivation>,
         _: Option<H>,
     ) -> Result<Deactivation, Refusal> {
-        let user = grant.user().ok_or(MatrixError::new(
-            ErrorCode::Forbidden,
-            "The authentication did not say which account to deactivate.",
-        ))?;
+        let Some(user) = grant.user() else {
+            let message = "The authentication did not say which account to deactivate.";
+            return Err(Refusal::new(MatrixError::new(ErrorCode::Forbidden, message)));
+        };
         if grant.needs_stored() && stored.is_none() {
             return Err(Refusal::for_params(MatrixError::new(
                 ErrorCode::MissingParam,

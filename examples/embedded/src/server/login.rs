@@ -4,7 +4,7 @@ use matrix_uia::endpoint::login::{LoginRequest, LoginResponse, decide_now};
 use matrix_uia::server::respond::Respond;
 use matrix_uia::{MatrixError, Secret, SessionId, Text};
 
-use super::{Body, Device, Server, Status, account, send};
+use super::{Body, Device, Server, Status, send};
 
 impl Server<'_> {
     /// Answers one login. `token` is from fresh entropy: what was the access token before is none any more.
@@ -29,7 +29,7 @@ impl Device {
     #[inline(never)]
     fn log_in(&mut self, body: &[u8], token: SessionId) -> Result<(), MatrixError> {
         let (compared, right) = self.compare(LoginRequest::parse(body)?.attempt.password_check()?);
-        let now = compared.against().map(|_| account());
+        let now = compared.against().map(|_| self.account);
         decide_now(compared.subject(), now, right, false)?;
         self.token = Some(token);
         Ok(())

@@ -35,7 +35,7 @@ impl Known {
                 None if expected.is_some() => kept_before(before, id)?,
                 None => String::new(),
             };
-            Some((id, Some(Found { session: Session::clone(session), kept })))
+            Some((id, Some(Found { session: *session, kept })))
         }))
     }
 }
