@@ -18,7 +18,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::register::{Kind, Localpart, NewAccount, RegisterRequest};
-use matrix_uia::server::drive::Step;
+use matrix_uia::server::drive::{Granted, Step};
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::reference::Reference;
 use matrix_uia::{MatrixError, Text};
@@ -65,15 +65,9 @@ async fn with_uia(
                 Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
                 Err(failure) => return Err(failure),
             },
-            Step::Perform(granted) => {
-                let (upgrade, call) = granted.into_parts();
-                let done = make(app, run.host.tx().await?, &upgrade).map(|(outcome, answer, again)| {
-                    made = Some(answer);
-                    run.host.keep_result(again);
-                    outcome
-                });
-                uia::ended(&mut run, call, done).await?;
-            }
+            // Once in a registration, of which most requests ask for a challenge: what those need of the future has no
+            // room for a plan.
+            Step::Perform(granted) => made = Box::pin(perform(app, &mut run, Box::new(granted))).await?,
             Step::Repeat(repeat) => {
                 let again = run.host.kept_result(repeat.session_id()).await?.unwrap_or_default();
                 made = repeat_answer(app, run.host.tx().await?, repeat.outcome(), &again)?;
@@ -82,6 +76,23 @@ async fn with_uia(
         }
     }
     Ok(answer::json(StatusCode::OK, made.ok_or(MatrixError::unavailable())?))
+}
+
+/// Makes the account that is granted, and reports how that ended; the answer, if it was made.
+async fn perform<'r>(
+    app: &App,
+    run: &mut uia::Request<'r, Upgradable<'r>>,
+    granted: Box<Granted<'r, Upgradable<'r>, PasswordHash>>,
+) -> Result<Option<String>, Failure> {
+    let (upgrade, call) = granted.into_parts();
+    let (mut made, upgrade) = (None, Box::new(upgrade));
+    let done = make(app, run.host.tx().await?, &upgrade).map(|(outcome, answer, again)| {
+        made = Some(answer);
+        run.host.keep_result(again);
+        outcome
+    });
+    uia::ended(run, call, done).await?;
+    Ok(made)
 }
 
 /// What the answer to a registration is made of again.
