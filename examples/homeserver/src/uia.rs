@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::db::users::{self, Phase};
-use crate::db::{Tx, records, tokens};
+use crate::db::{self, Tx, records, tokens};
 use crate::failure::Failure;
 use crate::guests::Upgradable;
 use crate::http::answer;
@@ -25,6 +25,7 @@ use matrix_uia::server::operation::Register;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::{Flows, MatrixError, Secret, Session, SessionId, Timestamp};
+use rusqlite::Connection;
 
 /// How often one request may lose a race before it is given up. Each time somebody else has won.
 const PATIENCE: u8 = 32;
@@ -168,6 +169,19 @@ impl<'r> UiaHost<'r> {
             None => self.app.db.begin().await?,
         };
         Ok(self.tx.insert(tx))
+    }
+
+    /// Looks something up with one statement: in the transaction if there is one, which is not begun for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn look<T>(&mut self, look: impl Fn(&Connection) -> db::Result<T>) -> Result<T, Failure> {
+        if let Some(tx) = &self.tx {
+            return Ok(look(tx)?);
+        }
+        let app = self.app;
+        Ok(app.db.look(look).await?)
     }
 
     /// Keeps what the answer is made of again when the request is repeated.

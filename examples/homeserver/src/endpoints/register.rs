@@ -131,7 +131,9 @@ fn make(app: &App, tx: &Tx, upgrade: &Upgrade<PasswordHash>) -> Result<(Outcome,
 /// Makes an account that wasn't there.
 fn create(app: &App, tx: &Tx, account: &NewAccount<PasswordHash>) -> Result<(UserKey, String), Failure> {
     // Asked again: the name may have been taken since it was free, and what was kept was never asked about.
-    is_free_for_params(app, tx, account.username.as_ref())?;
+    if let Some(name) = &account.username {
+        is_free_for_params(app, name, users::exists(tx, name.as_str())?)?;
+    }
     let localpart =
         account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
     let new = NewUser { password: Some(&account.hash), ..NewUser::named(&localpart) };
@@ -159,37 +161,26 @@ fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
     response(&app.user_id(localpart), login)
 }
 
-/// Whether the name is theirs to take: that of the guest they are, or one that nobody has.
+/// Whether the name is theirs to take: that of the guest they are, or one that nobody has. It is asked again when the
+/// account is made.
 async fn may_take(app: &App, host: &mut UiaHost<'_>, request: &Upgradable<'_>) -> Result<(), Failure> {
     let name = request.registration.username.as_ref();
-    if request.guest.is_none() && name.is_none() {
-        // Nothing to look up.
-        return Ok(());
+    if let Some(token) = &request.guest {
+        let found = guests::find(host.tx().await?, token, name);
+        host.has_looked_up();
+        return found.map(drop);
     }
-    let tx = host.tx().await?;
-    let may = match (&request.guest, name) {
-        (Some(token), _) => guests::find(tx, token, name).map(drop),
-        // The session may have been told the guest's token: it is asked again when the account is made.
-        (None, Some(name))
-            if request.registration.request.auth.session().is_some() && is_guest(tx, name)? =>
-        {
-            Ok(())
-        }
-        (None, _) => is_free_for_params(app, tx, name),
-    };
-    // It is asked again when the account is made.
-    host.has_looked_up();
-    may
+    // Without a name there is nothing to look up.
+    let Some(name) = name else { return Ok(()) };
+    let has_session = request.registration.request.auth.session().is_some();
+    match host.look(|db| users::by_localpart(db, name.as_str())).await? {
+        // The session may have been told the guest's token.
+        Some(user) if user.guest && has_session => Ok(()),
+        user => is_free_for_params(app, name, user.is_some()),
+    }
 }
 
-fn is_guest(tx: &Tx, name: &Localpart) -> Result<bool, Failure> {
-    Ok(users::by_localpart(tx, name.as_str())?.is_some_and(|user| user.guest))
-}
-
-/// Whether people may have the name, if they ask for one, and nobody has it. They may ask for another.
-fn is_free_for_params(app: &App, tx: &Tx, name: Option<&Localpart>) -> Result<(), Failure> {
-    match name.map_or(Ok(()), |name| is_free(app, tx, name)) {
-        Err(Failure::Reject(error)) => Err(Refusal::for_params(error).into()),
-        free => free,
-    }
+/// Whether people may have the name. They may ask for another.
+fn is_free_for_params(app: &App, name: &Localpart, taken: bool) -> Result<(), Failure> {
+    is_free(app, name, taken).map_err(|error| Refusal::for_params(error).into())
 }
