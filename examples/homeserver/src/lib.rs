@@ -23,6 +23,7 @@ mod http;
 mod id_keys;
 mod identity_servers;
 mod limits;
+mod log_line;
 mod log_writer;
 mod logins;
 mod network;
