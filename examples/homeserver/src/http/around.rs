@@ -49,7 +49,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        arrival::stamp(&mut request);
+        arrival::stamp(&request);
         let line = log::Line::begin(&request);
         // The one that is ready.
         let next = self.endpoint.clone();

@@ -17,7 +17,6 @@ mod server;
 mod signals;
 mod token;
 
-pub use arrival::Arrived;
 pub use body::JsonBody;
 pub use forwarded::client_address;
 pub use listener::{BoundedListener, Caller};
