@@ -22,6 +22,7 @@ mod guests;
 mod http;
 mod id_keys;
 mod identity_servers;
+mod kept;
 mod limits;
 mod log_line;
 mod log_writer;

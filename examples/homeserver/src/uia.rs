@@ -7,6 +7,7 @@ use crate::db::{self, Tx, records, tokens};
 use crate::failure::Failure;
 use crate::guests::Upgradable;
 use crate::http::answer;
+use crate::kept;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
 use crate::sessions::{Ahead, Claim, ClaimOf, Found, Keep, Known};
@@ -351,7 +352,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
             Caller::Nobody | Caller::Ended(_) => None,
         };
         let (session, kept) = found.unzip();
-        let stored = kept.and_then(|kept| serde_json::from_str(&kept).ok());
+        let stored = kept.and_then(|kept| kept::read(&kept));
         Ok(Loaded { session, stored, caller, now })
     }
 
@@ -385,7 +386,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
         changes: Changes<'_, 'r, E::Op>,
         stored: Option<&E::Stored>,
     ) -> Result<Committed, Failure> {
-        let kept = stored.map(serde_json::to_string).transpose();
+        let kept = stored.map(kept::write).transpose();
         let kept = kept.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
         self.store(changes.iter(), kept).await
     }

@@ -23,7 +23,7 @@ pub(super) struct Memory {
 /// What is kept beside a session.
 #[derive(Debug, Default)]
 struct Beside {
-    /// Parameters of the request, as JSON; empty if nothing is kept.
+    /// Parameters of the request, as text; empty if nothing is kept.
     kept: String,
     /// A claim of it was taken back: what the claim had reserved, the session doesn't know of.
     unclaimed: bool,

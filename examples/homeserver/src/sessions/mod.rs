@@ -43,7 +43,7 @@ const EXPIRE_AT_ONCE: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Found {
     pub session: Session,
-    /// What is kept beside it, as JSON; empty if nothing is.
+    /// What is kept beside it, as text; empty if nothing is.
     pub kept: String,
 }
 
