@@ -361,7 +361,8 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Failure> {
-        self.answer(question).await
+        // On the heap, as all that a request for a challenge doesn't come to: its future would have room for it.
+        Box::pin(self.answer(question)).await
     }
 
     async fn release(&mut self) {
@@ -369,7 +370,8 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash, Failure> {
-        Ok(self.app.passwords.hash(normal_form(password).expose()).await?)
+        let password = normal_form(password);
+        Ok(Box::pin(self.app.passwords.hash(password.expose())).await?)
     }
 
     async fn recall(&mut self, session: SessionId) -> Result<Recalled, Failure> {

@@ -18,8 +18,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::register::{Kind, Localpart, NewAccount, RegisterRequest};
-use matrix_uia::server::drive::{Granted, Step};
+use matrix_uia::server::drive::{Admit, Granted, Repeat, Step};
 use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::operation::Register;
 use matrix_uia::server::reference::Reference;
 use matrix_uia::{MatrixError, Text};
 use serde::{Deserialize, Serialize};
@@ -58,17 +59,17 @@ async fn with_uia(
         Err(refused) => return Err(Box::pin(uia::refuse_registration(app, peer, refused)).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
-    while let Some(step) = run.next().await? {
+    while let Some(step) = run.next().await?.map(Todo::from) {
         match step {
-            Step::Admit(admit) => match may_take(app, &mut run.host, &request).await {
+            Todo::Admit(admit) => match may_take(app, &mut run.host, &request).await {
                 Ok(()) => run.go_on(admit.admitted()),
                 Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
                 Err(failure) => return Err(failure),
             },
             // Once in a registration, of which most requests ask for a challenge: what those need of the future has no
             // room for a plan.
-            Step::Perform(granted) => made = Box::pin(perform(app, &mut run, Box::new(granted))).await?,
-            Step::Repeat(repeat) => {
+            Todo::Perform(granted) => made = Box::pin(perform(app, &mut run, granted)).await?,
+            Todo::Repeat(repeat) => {
                 let again = run.host.kept_result(repeat.session_id()).await?.unwrap_or_default();
                 made = repeat_answer(app, run.host.tx().await?, repeat.outcome(), &again)?;
                 run.go_on(if made.is_some() { repeat.repeated() } else { repeat.gone() });
@@ -76,6 +77,23 @@ async fn with_uia(
         }
     }
     Ok(answer::json(StatusCode::OK, made.ok_or(MatrixError::unavailable())?))
+}
+
+/// A [`Step`] of a registration, with its plan on the heap.
+enum Todo<'r> {
+    Admit(Admit<Register>),
+    Perform(Box<Granted<'r, Upgradable<'r>, PasswordHash>>),
+    Repeat(Repeat<Register>),
+}
+
+impl<'r> From<Step<'r, Upgradable<'r>, PasswordHash>> for Todo<'r> {
+    fn from(step: Step<'r, Upgradable<'r>, PasswordHash>) -> Self {
+        match step {
+            Step::Admit(admit) => Self::Admit(admit),
+            Step::Perform(granted) => Self::Perform(Box::new(granted)),
+            Step::Repeat(repeat) => Self::Repeat(repeat),
+        }
+    }
 }
 
 /// Makes the account that is granted, and reports how that ended; the answer, if it was made.

@@ -54,8 +54,9 @@ impl<F: Handler> Future for Contained<F> {
 
 impl<F: Handler> Drop for Contained<F> {
     fn drop(&mut self) {
+        let Some(rest) = self.handler.take() else { return };
         // Outside of a runtime the process ends.
-        if let (Some(rest), Ok(runtime)) = (self.handler.take(), Handle::try_current()) {
+        if let Ok(runtime) = Handle::try_current() {
             drop(runtime.spawn(rest));
         }
     }

@@ -140,6 +140,11 @@ impl Memory {
         }
     }
 
+    /// Whether something may be reserved for a session that is gone.
+    pub(super) fn owes(&self) -> bool {
+        !lock(&self.owed).is_empty()
+    }
+
     fn some_owed(&self) -> Vec<(SessionId, Session)> {
         lock(&self.owed).iter().take(EXPIRE_AT_ONCE).cloned().collect()
     }
