@@ -1,7 +1,7 @@
 //! What is kept of a request beside its session, as text.
 //!
 //! It is Postcard in Base64. With a password in it, JSON would be four times as long, for every session in memory, and
-//! take five times as long to write.
+//! take three times as long to write.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
