@@ -9,7 +9,9 @@ use crate::http::{BoundedListener, Ended, Stopping};
 use crate::log_writer::LogWriter;
 use crate::password::Passwords;
 use crate::secrets::ServerKey;
-use crate::{accounts, background, deactivations, descriptors, endpoints, fault, http, server_key, welcome};
+use crate::{
+    accounts, background, deactivations, descriptors, endpoints, fault, http, log_line, server_key, welcome,
+};
 use axum::Router;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tracing_subscriber::fmt::format::debug_fn;
 
 /// How long the work that nobody waits for any more has to end.
 const AT_END: Duration = Duration::from_secs(2);
@@ -30,7 +33,8 @@ pub fn run() -> ExitCode {
         Ok(log) => log,
         Err(error) => return refused(&no_threads(error)),
     };
-    tracing_subscriber::fmt().with_writer(Arc::clone(&log)).with_ansi(false).with_target(false).init();
+    let lines = tracing_subscriber::fmt().with_timer(log_line::Utc).fmt_fields(debug_fn(log_line::field));
+    lines.with_writer(Arc::clone(&log)).with_ansi(false).with_target(false).init();
     let served = Runtime::new().map_err(no_threads).and_then(|runtime| {
         let served = runtime.block_on(serve());
         match served {

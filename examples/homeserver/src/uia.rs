@@ -3,10 +3,11 @@
 
 use crate::app::App;
 use crate::db::users::{self, Phase};
-use crate::db::{Tx, records, tokens};
+use crate::db::{self, Tx, records, tokens};
 use crate::failure::Failure;
 use crate::guests::Upgradable;
 use crate::http::answer;
+use crate::kept;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
 use crate::sessions::{Ahead, Claim, ClaimOf, Found, Keep, Known};
@@ -25,6 +26,7 @@ use matrix_uia::server::operation::Register;
 use matrix_uia::server::question::Question;
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::{Flows, MatrixError, Secret, Session, SessionId, Timestamp};
+use rusqlite::Connection;
 
 /// How often one request may lose a race before it is given up. Each time somebody else has won.
 const PATIENCE: u8 = 32;
@@ -168,6 +170,19 @@ impl<'r> UiaHost<'r> {
             None => self.app.db.begin().await?,
         };
         Ok(self.tx.insert(tx))
+    }
+
+    /// Looks something up with one statement: in the transaction if there is one, which is not begun for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn look<T>(&mut self, look: impl Fn(&Connection) -> db::Result<T>) -> Result<T, Failure> {
+        if let Some(tx) = &self.tx {
+            return Ok(look(tx)?);
+        }
+        let app = self.app;
+        Ok(app.db.look(look).await?)
     }
 
     /// Keeps what the answer is made of again when the request is repeated.
@@ -337,7 +352,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
             Caller::Nobody | Caller::Ended(_) => None,
         };
         let (session, kept) = found.unzip();
-        let stored = kept.and_then(|kept| serde_json::from_str(&kept).ok());
+        let stored = kept.and_then(|kept| kept::read(&kept));
         Ok(Loaded { session, stored, caller, now })
     }
 
@@ -346,7 +361,8 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn verify(&mut self, question: &Question<'r>) -> Result<Verified<'r>, Failure> {
-        self.answer(question).await
+        // On the heap, as all that a request for a challenge doesn't come to: its future would have room for it.
+        Box::pin(self.answer(question)).await
     }
 
     async fn release(&mut self) {
@@ -354,7 +370,8 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
     }
 
     async fn hash(&mut self, password: Secret<'_>) -> Result<PasswordHash, Failure> {
-        Ok(self.app.passwords.hash(normal_form(password).expose()).await?)
+        let password = normal_form(password);
+        Ok(Box::pin(self.app.passwords.hash(password.expose())).await?)
     }
 
     async fn recall(&mut self, session: SessionId) -> Result<Recalled, Failure> {
@@ -371,7 +388,7 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
         changes: Changes<'_, 'r, E::Op>,
         stored: Option<&E::Stored>,
     ) -> Result<Committed, Failure> {
-        let kept = stored.map(serde_json::to_string).transpose();
+        let kept = stored.map(kept::write).transpose();
         let kept = kept.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
         self.store(changes.iter(), kept).await
     }

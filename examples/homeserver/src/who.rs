@@ -6,7 +6,7 @@ use crate::db::users::{self, Phase, User};
 use crate::db::{devices, tokens};
 use crate::failure::Failure;
 use crate::guard;
-use crate::http::{Arrived, Caller, bearer_token, client_address, query};
+use crate::http::{Caller, bearer_token, client_address, query};
 use crate::network;
 use crate::secrets::SecretHash;
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -40,10 +40,10 @@ impl FromRequestParts<SharedApp> for Peer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
-        let connection = parts.extensions.get::<ConnectInfo<Caller>>();
-        let connection =
-            connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(caller)| caller.address.ip());
-        let arrived = parts.extensions.get::<Arrived>().map_or_else(|| app.clock.now(), |arrived| arrived.0);
+        let (connection, arrived) = match parts.extensions.get::<ConnectInfo<Caller>>() {
+            Some(ConnectInfo(caller)) => (caller.address.ip(), caller.arrived()),
+            None => (Ipv4Addr::UNSPECIFIED.into(), app.clock.now()),
+        };
         let address = client_address(connection, &parts.headers, &app.config.trusted_proxies);
         Ok(Self {
             // Nothing else asks for them: bodies and paths are read without.
@@ -95,7 +95,7 @@ impl Peer {
     ///
     /// 400 `M_INVALID_PARAM` if it can't be read.
     pub fn query(&self, name: &str) -> Result<Option<String>, MatrixError> {
-        query::parameter(self.query.as_deref().unwrap_or_default(), name)
+        self.query.as_deref().map_or(Ok(None), |query| query::parameter(query, name))
     }
 }
 

@@ -21,19 +21,23 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
     /// Takes out at most one session, so that there is room for one of the owner's; or
     /// says which bound stands in the way, and for how long.
     pub(super) fn make_room(&mut self, owner: OwnerKey) -> Result<Option<Gone<S::Kept>>, (Bound, Millis)> {
-        let (bound, gone, firsts) = if self.is_owner_full(owner) {
+        let (bound, gone) = if self.is_owner_full(owner) {
             let gone = self.pop_over_of(owner).or_else(|| self.evict_of(owner));
-            (Bound::Owner, gone, [Worth::Claimed, Worth::Over].map(|rank| self.first_of(owner, rank)))
+            (Bound::Owner, gone)
         } else if self.len() >= self.slots.limit() {
             let gone = self.pop_over().or_else(|| self.evict_any()).or_else(|| self.evict_of(owner));
-            (Bound::Store, gone, [self.open.first(), self.consumed.first()])
+            (Bound::Store, gone)
         } else {
             return Ok(None);
         };
-        match gone {
-            Some(gone) => Ok(Some(gone)),
-            None => Err((bound, self.next_due(firsts).since(self.clock.time()))),
+        if gone.is_some() {
+            return Ok(gone);
         }
+        let firsts = match bound {
+            Bound::Owner => [Worth::Claimed, Worth::Over].map(|rank| self.first_of(owner, rank)),
+            Bound::Store => [self.open.first(), self.consumed.first()],
+        };
+        Err((bound, self.next_due(firsts).since(self.clock.time())))
     }
 
     fn is_owner_full(&self, owner: OwnerKey) -> bool {

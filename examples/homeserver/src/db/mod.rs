@@ -128,6 +128,21 @@ impl Db {
         Tx::begin(Arc::clone(&self.connection).lock_owned().await).await
     }
 
+    /// Looks something up with one statement, which SQLite makes a transaction by itself: to begin one and to end it
+    /// would be three statements more. It waits as [`begin`](Self::begin) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of SQLite, and that another process is in the way for too long.
+    pub async fn look<T>(&self, look: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        #[cfg(test)]
+        if let Some(outside) = &self.waits {
+            outside.pause().await;
+        }
+        let connection = self.connection.lock().await;
+        tx::patiently(move || look(&connection)).await
+    }
+
     /// Runs `work` as one transaction: committed, and on disk, if it returns `Ok`; undone if it returns
     /// `Err` or panics.
     ///

@@ -36,21 +36,12 @@ pub struct Tx {
 impl OneTransaction for Tx {}
 
 impl Tx {
-    /// Begins. A writer in another process is waited for by the clock: SQLite's own way to wait would block
-    /// the thread.
+    /// Begins, as soon as no other process writes.
     pub(super) async fn begin(connection: OwnedMutexGuard<Connection>) -> Result<Self> {
         let written_before = connection.total_changes();
-        let tx = Self { connection, written_before, committed: false };
-        let begun = Instant::now();
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match tx.run("BEGIN IMMEDIATE") {
-                Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => sleep(pause).await,
-                Err(error) => return Err(error),
-                Ok(()) => break,
-            }
-            pause = LONGEST_PAUSE.min(pause.saturating_mul(2));
-        }
+        let mut tx = Self { connection, written_before, committed: false };
+        let beginning = &mut tx;
+        patiently(move || beginning.run("BEGIN IMMEDIATE")).await?;
         tx.run("SAVEPOINT mark")?;
         Ok(tx)
     }
@@ -109,6 +100,20 @@ impl Tx {
 
     fn run(&self, statement: &str) -> Result<()> {
         self.connection.prepare_cached(statement)?.execute([]).map(drop)
+    }
+}
+
+/// Does what another process may be in the way of, as often as it takes. A writer there is waited for by the clock:
+/// SQLite's own way to wait would block the thread.
+pub(super) async fn patiently<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => sleep(pause).await,
+            done => return done,
+        }
+        pause = LONGEST_PAUSE.min(pause.saturating_mul(2));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Result, Tx, UserKey};
 use crate::password::PasswordHash;
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 /// An account as it stands. The password is asked for apart, by who verifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,15 +78,15 @@ pub fn by_key(tx: &Tx, user: UserKey) -> Result<Option<User>> {
     tx.prepare_cached("SELECT * FROM users WHERE id = ?1")?.query_row([user], User::from_row).optional()
 }
 
-pub fn by_localpart(tx: &Tx, localpart: &str) -> Result<Option<User>> {
-    tx.prepare_cached("SELECT * FROM users WHERE localpart = ?1")?
+pub fn by_localpart(db: &Connection, localpart: &str) -> Result<Option<User>> {
+    db.prepare_cached("SELECT * FROM users WHERE localpart = ?1")?
         .query_row([localpart], User::from_row)
         .optional()
 }
 
 /// Whether there is such an account, whatever else its row says: also one that can't be read.
-pub fn exists(tx: &Tx, localpart: &str) -> Result<bool> {
-    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM users WHERE localpart = ?1)")?
+pub fn exists(db: &Connection, localpart: &str) -> Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM users WHERE localpart = ?1)")?
         .query_row([localpart], |row| row.get(0))
 }
 

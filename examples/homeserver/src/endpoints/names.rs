@@ -1,27 +1,26 @@
 //! What a client may ask before it registers: whether a name is free, whether a registration token is good.
 
 use crate::app::{App, SharedApp};
-use crate::db::{Tx, registration_tokens, users};
+use crate::db::{registration_tokens, users};
 use crate::failure::Failure;
 use crate::http::answer;
 use crate::who::Peer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use matrix_uia::Text;
 use matrix_uia::endpoint::register::{
     AvailabilityResponse, Kind, Localpart, TokenValidityResponse, missing_query,
 };
+use matrix_uia::{MatrixError, Text};
 
-/// Whether people may have that name, and nobody has it yet.
+/// Whether people may have that name, and nobody has it yet: `taken` says whether somebody has.
 ///
 /// # Errors
 ///
 /// Why not.
-pub(super) fn is_free(app: &App, tx: &Tx, name: &Localpart) -> Result<(), Failure> {
+pub(super) fn is_free(app: &App, name: &Localpart, taken: bool) -> Result<(), MatrixError> {
     let claimed = app.config.appservices.iter().any(|service| service.owns(name.as_str()));
-    let taken = users::by_localpart(tx, name.as_str())?.is_some();
-    Ok(name.available(claimed, taken)?)
+    name.available(claimed, taken)
 }
 
 /// <https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3registeravailable>
@@ -29,7 +28,8 @@ pub(super) async fn available(State(app): State<SharedApp>, peer: Peer) -> Resul
     app.policies.registration.check(Kind::User)?;
     let username = peer.query("username")?.ok_or(missing_query())?;
     let name = Localpart::parse(Text::new(&username), &app.config.server_name)?;
-    app.db.transaction(|tx| is_free(&app, tx, &name)).await?;
+    let taken = app.db.look(|db| users::exists(db, name.as_str())).await?;
+    is_free(&app, &name, taken)?;
     let mut body = String::new();
     // A `String` takes whatever is written.
     let _ = AvailabilityResponse::new(true).write(&mut body);

@@ -18,8 +18,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::register::{Kind, Localpart, NewAccount, RegisterRequest};
-use matrix_uia::server::drive::Step;
+use matrix_uia::server::drive::{Admit, Granted, Repeat, Step};
 use matrix_uia::server::grant::{Outcome, Refusal};
+use matrix_uia::server::operation::Register;
 use matrix_uia::server::reference::Reference;
 use matrix_uia::{MatrixError, Text};
 use serde::{Deserialize, Serialize};
@@ -58,23 +59,17 @@ async fn with_uia(
         Err(refused) => return Err(Box::pin(uia::refuse_registration(app, peer, refused)).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
-    while let Some(step) = run.next().await? {
+    while let Some(step) = run.next().await?.map(Todo::from) {
         match step {
-            Step::Admit(admit) => match may_take(app, &mut run.host, &request).await {
+            Todo::Admit(admit) => match may_take(app, &mut run.host, &request).await {
                 Ok(()) => run.go_on(admit.admitted()),
                 Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
                 Err(failure) => return Err(failure),
             },
-            Step::Perform(granted) => {
-                let (upgrade, call) = granted.into_parts();
-                let done = make(app, run.host.tx().await?, &upgrade).map(|(outcome, answer, again)| {
-                    made = Some(answer);
-                    run.host.keep_result(again);
-                    outcome
-                });
-                uia::ended(&mut run, call, done).await?;
-            }
-            Step::Repeat(repeat) => {
+            // Once in a registration, of which most requests ask for a challenge: what those need of the future has no
+            // room for a plan.
+            Todo::Perform(granted) => made = Box::pin(perform(app, &mut run, granted)).await?,
+            Todo::Repeat(repeat) => {
                 let again = run.host.kept_result(repeat.session_id()).await?.unwrap_or_default();
                 made = repeat_answer(app, run.host.tx().await?, repeat.outcome(), &again)?;
                 run.go_on(if made.is_some() { repeat.repeated() } else { repeat.gone() });
@@ -82,6 +77,40 @@ async fn with_uia(
         }
     }
     Ok(answer::json(StatusCode::OK, made.ok_or(MatrixError::unavailable())?))
+}
+
+/// A [`Step`] of a registration, with its plan on the heap.
+enum Todo<'r> {
+    Admit(Admit<Register>),
+    Perform(Box<Granted<'r, Upgradable<'r>, PasswordHash>>),
+    Repeat(Repeat<Register>),
+}
+
+impl<'r> From<Step<'r, Upgradable<'r>, PasswordHash>> for Todo<'r> {
+    fn from(step: Step<'r, Upgradable<'r>, PasswordHash>) -> Self {
+        match step {
+            Step::Admit(admit) => Self::Admit(admit),
+            Step::Perform(granted) => Self::Perform(Box::new(granted)),
+            Step::Repeat(repeat) => Self::Repeat(repeat),
+        }
+    }
+}
+
+/// Makes the account that is granted, and reports how that ended; the answer, if it was made.
+async fn perform<'r>(
+    app: &App,
+    run: &mut uia::Request<'r, Upgradable<'r>>,
+    granted: Box<Granted<'r, Upgradable<'r>, PasswordHash>>,
+) -> Result<Option<String>, Failure> {
+    let (upgrade, call) = granted.into_parts();
+    let (mut made, upgrade) = (None, Box::new(upgrade));
+    let done = make(app, run.host.tx().await?, &upgrade).map(|(outcome, answer, again)| {
+        made = Some(answer);
+        run.host.keep_result(again);
+        outcome
+    });
+    uia::ended(run, call, done).await?;
+    Ok(made)
 }
 
 /// What the answer to a registration is made of again.
@@ -120,7 +149,9 @@ fn make(app: &App, tx: &Tx, upgrade: &Upgrade<PasswordHash>) -> Result<(Outcome,
 /// Makes an account that wasn't there.
 fn create(app: &App, tx: &Tx, account: &NewAccount<PasswordHash>) -> Result<(UserKey, String), Failure> {
     // Asked again: the name may have been taken since it was free, and what was kept was never asked about.
-    is_free_for_params(app, tx, account.username.as_ref())?;
+    if let Some(name) = &account.username {
+        is_free_for_params(app, name, users::exists(tx, name.as_str())?)?;
+    }
     let localpart =
         account.username.as_ref().map_or_else(secrets::localpart, |name| name.as_str().to_owned());
     let new = NewUser { password: Some(&account.hash), ..NewUser::named(&localpart) };
@@ -148,37 +179,26 @@ fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
     response(&app.user_id(localpart), login)
 }
 
-/// Whether the name is theirs to take: that of the guest they are, or one that nobody has.
+/// Whether the name is theirs to take: that of the guest they are, or one that nobody has. It is asked again when the
+/// account is made.
 async fn may_take(app: &App, host: &mut UiaHost<'_>, request: &Upgradable<'_>) -> Result<(), Failure> {
     let name = request.registration.username.as_ref();
-    if request.guest.is_none() && name.is_none() {
-        // Nothing to look up.
-        return Ok(());
+    if let Some(token) = &request.guest {
+        let found = guests::find(host.tx().await?, token, name);
+        host.has_looked_up();
+        return found.map(drop);
     }
-    let tx = host.tx().await?;
-    let may = match (&request.guest, name) {
-        (Some(token), _) => guests::find(tx, token, name).map(drop),
-        // The session may have been told the guest's token: it is asked again when the account is made.
-        (None, Some(name))
-            if request.registration.request.auth.session().is_some() && is_guest(tx, name)? =>
-        {
-            Ok(())
-        }
-        (None, _) => is_free_for_params(app, tx, name),
-    };
-    // It is asked again when the account is made.
-    host.has_looked_up();
-    may
+    // Without a name there is nothing to look up.
+    let Some(name) = name else { return Ok(()) };
+    let has_session = request.registration.request.auth.session().is_some();
+    match host.look(|db| users::by_localpart(db, name.as_str())).await? {
+        // The session may have been told the guest's token.
+        Some(user) if user.guest && has_session => Ok(()),
+        user => is_free_for_params(app, name, user.is_some()),
+    }
 }
 
-fn is_guest(tx: &Tx, name: &Localpart) -> Result<bool, Failure> {
-    Ok(users::by_localpart(tx, name.as_str())?.is_some_and(|user| user.guest))
-}
-
-/// Whether people may have the name, if they ask for one, and nobody has it. They may ask for another.
-fn is_free_for_params(app: &App, tx: &Tx, name: Option<&Localpart>) -> Result<(), Failure> {
-    match name.map_or(Ok(()), |name| is_free(app, tx, name)) {
-        Err(Failure::Reject(error)) => Err(Refusal::for_params(error).into()),
-        free => free,
-    }
+/// Whether people may have the name. They may ask for another.
+fn is_free_for_params(app: &App, name: &Localpart, taken: bool) -> Result<(), Failure> {
+    is_free(app, name, taken).map_err(|error| Refusal::for_params(error).into())
 }

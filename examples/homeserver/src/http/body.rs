@@ -2,11 +2,13 @@
 
 use super::answer;
 use super::signals::Stopping;
+use axum::body::HttpBody as _;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
+use std::mem;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -23,6 +25,17 @@ enum Refused {
     Broken,
     /// It took too long.
     Late,
+}
+
+impl Refused {
+    fn into_response(self) -> Response {
+        let (status, errcode, text) = match self {
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", "the body is over 64 KiB"),
+            Self::Broken => (StatusCode::BAD_REQUEST, "M_UNKNOWN", "the body broke off"),
+            Self::Late => (StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", "the body took too long"),
+        };
+        answer::error(status, errcode, text)
+    }
 }
 
 /// How long a body is waited for.
@@ -45,14 +58,14 @@ impl Patience {
     }
 }
 
-/// A request whose body is here already. No handler can forget the limit, and none waits for the client halfway
-/// through its work. A client that sends nothing must not hold a place, nor the shutdown, for ever: it has `patience`.
+/// Reads the body of a request. No handler can forget the limit, and none waits for the client halfway through its
+/// work. A client that sends nothing must not hold a place, nor the shutdown, for ever: it has `patience`.
 ///
 /// # Errors
 ///
 /// The answer to a body that is too large, breaks off or takes too long.
-pub(super) async fn read_whole(request: Request, patience: &Patience) -> Result<Request, Response> {
-    let (head, body) = request.into_parts();
+pub(super) async fn read_whole(request: &mut Request, patience: &Patience) -> Result<(), Response> {
+    let body = mem::take(request.body_mut());
     let read = tokio::select! {
         // Most bodies have come with their heads: no clock is set for those.
         biased;
@@ -60,27 +73,26 @@ pub(super) async fn read_whole(request: Request, patience: &Patience) -> Result<
         () = patience.run_out() => Err(Refused::Late),
     };
     match read {
-        Ok(bytes) => Ok(Request::from_parts(head, Body::from(bytes))),
-        Err(Refused::TooLarge) => {
-            Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", "the body is over 64 KiB"))
+        Ok(bytes) => {
+            *request.body_mut() = Body::from(bytes);
+            Ok(())
         }
-        Err(Refused::Broken) => {
-            Err(answer::error(StatusCode::BAD_REQUEST, "M_UNKNOWN", "the body broke off"))
-        }
-        Err(Refused::Late) => {
-            Err(answer::error(StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", "the body took too long"))
-        }
+        Err(refused) => Err(refused.into_response()),
     }
 }
 
 /// What is announced is not believed: a chunked body announces nothing, so every frame is counted.
-async fn read(mut body: Body) -> Result<Vec<u8>, Refused> {
+async fn read(mut body: Body) -> Result<Bytes, Refused> {
     let mut kept = Vec::new();
     let mut drained = 0_usize;
     while let Some(frame) = body.frame().await {
         // Trailers have no data.
         let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
         let fits = drained == 0 && data.len() <= LIMIT.saturating_sub(kept.len());
+        if fits && kept.is_empty() && body.is_end_stream() {
+            // Most bodies come in one piece, which need not be copied.
+            return Ok(data);
+        }
         if fits {
             kept.extend_from_slice(&data);
         } else {
@@ -90,7 +102,7 @@ async fn read(mut body: Body) -> Result<Vec<u8>, Refused> {
             break;
         }
     }
-    if drained == 0 { Ok(kept) } else { Err(Refused::TooLarge) }
+    if drained == 0 { Ok(kept.into()) } else { Err(Refused::TooLarge) }
 }
 
 /// The body of a JSON endpoint. An empty one counts as `{}`: a `DELETE` has none, and asks for the flows.
@@ -101,11 +113,9 @@ pub struct JsonBody(pub Bytes);
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Response;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        // It fails only where the body hasn't been read whole before.
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|_| answer::error(StatusCode::INTERNAL_SERVER_ERROR, "M_UNKNOWN", "internal error"))?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        // It has been read whole before: it is here, in one piece, and nothing is wrong with it.
+        let bytes = read(request.into_body()).await.map_err(Refused::into_response)?;
         Ok(Self(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes }))
     }
 }

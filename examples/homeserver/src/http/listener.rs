@@ -10,11 +10,12 @@ use crate::config::Edges;
 use crate::network::{Network, counted};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use matrix_uia::Timestamp;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -101,10 +102,10 @@ impl Listener for BoundedListener {
             let Some(counted) = self.admit(address.ip()) else { continue };
             // Answers are small, and some are awaited by a person.
             let _best_effort = stream.set_nodelay(true);
-            let handling = Arc::new(AtomicBool::new(false));
+            let request = Arc::<InHand>::default();
             let connection = Connection {
                 stream,
-                handling: Arc::clone(&handling),
+                request: Arc::clone(&request),
                 phase: Phase::Head,
                 deadline: Deadline::after(self.header_timeout),
                 header_timeout: self.header_timeout,
@@ -112,13 +113,13 @@ impl Listener for BoundedListener {
                 _permit: permit,
                 _counted: counted,
             };
-            return (connection, Caller { address, handling });
+            return (connection, Caller { address, request });
         }
     }
 
     fn local_addr(&self) -> io::Result<Caller> {
         let address = self.listener.local_addr()?;
-        Ok(Caller { address, handling: Arc::default() })
+        Ok(Caller { address, request: Arc::default() })
     }
 }
 
@@ -126,13 +127,35 @@ impl Listener for BoundedListener {
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub address: SocketAddr,
-    handling: Arc<AtomicBool>,
+    request: Arc<InHand>,
+}
+
+/// What the connection knows of the request that it waits for the answer of. There is one at a time.
+#[derive(Debug, Default)]
+struct InHand {
+    /// Set by who handles it, cleared by its answer.
+    is_handled: AtomicBool,
+    /// When it came in, in milliseconds since 1970.
+    arrived: AtomicU64,
 }
 
 impl Caller {
     /// The head of a request is whole: the connection isn't kept waiting by its client now.
-    pub(super) fn head_is_whole(&self) {
-        self.handling.store(true, Ordering::Relaxed);
+    pub fn head_is_whole(&self, now: Timestamp) {
+        self.request.arrived.store(now.as_millis(), Ordering::Relaxed);
+        self.request.is_handled.store(true, Ordering::Relaxed);
+    }
+
+    /// When the head of the request was read. What came in before a call succeeded raced it; what came in afterwards
+    /// repeats it. To be asked before the answer: another request may come after it.
+    pub fn arrived(&self) -> Timestamp {
+        Timestamp::from_millis(self.request.arrived.load(Ordering::Relaxed))
+    }
+
+    /// Another end, for a test without a connection.
+    #[cfg(test)]
+    pub fn of_test(address: SocketAddr) -> Self {
+        Self { address, request: Arc::default() }
     }
 }
 
@@ -191,8 +214,7 @@ impl Deadline {
 /// A connection that ends when its client keeps it waiting for too long.
 pub struct Connection {
     stream: TcpStream,
-    /// Set by who handles the request, cleared by the answer.
-    handling: Arc<AtomicBool>,
+    request: Arc<InHand>,
     phase: Phase,
     deadline: Deadline,
     header_timeout: Duration,
@@ -215,7 +237,7 @@ impl Connection {
     /// What came of a write. The answer ends the wait of the request for it.
     fn written<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if done.is_ready() {
-            self.handling.store(false, Ordering::Relaxed);
+            self.request.is_handled.store(false, Ordering::Relaxed);
             self.enter(Phase::Idle);
             // hyper has found nothing to read while the request was handled, and doesn't look again unless it
             // is woken: when the time is over.
@@ -242,7 +264,7 @@ impl AsyncRead for Connection {
             }
             return Poll::Ready(done);
         }
-        if self.handling.load(Ordering::Relaxed) { Poll::Pending } else { self.out_of_patience(cx) }
+        if self.request.is_handled.load(Ordering::Relaxed) { Poll::Pending } else { self.out_of_patience(cx) }
     }
 }
 

@@ -24,7 +24,9 @@ impl Line {
     /// Logs what was asked and how it ended.
     pub(super) fn end(self, status: StatusCode) {
         let Self { begun, method, path } = self;
+        let (method, status) = (method.as_str(), status.as_str());
         let path = path.as_ref().map_or("(unknown)", MatchedPath::as_str);
-        tracing::info!(%method, path, status = status.as_u16(), took = ?begun.elapsed());
+        let took = begun.elapsed().as_micros();
+        tracing::info!("{method} {path} {status} in {took} µs");
     }
 }

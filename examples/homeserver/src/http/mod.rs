@@ -1,6 +1,7 @@
 //! HTTP itself: what holds for every request and answer, whatever the endpoint.
 
 pub mod answer;
+mod around;
 mod arrival;
 mod body;
 mod contain;
@@ -16,7 +17,6 @@ mod server;
 mod signals;
 mod token;
 
-pub use arrival::Arrived;
 pub use body::JsonBody;
 pub use forwarded::client_address;
 pub use listener::{BoundedListener, Caller};
@@ -27,13 +27,12 @@ pub use server::{Ended, serve};
 pub use signals::{Stopping, signals};
 pub use token::bearer_token;
 
-use contain::Contained;
+use around::AroundLayer;
+use body::Patience;
 
 use crate::config::Edges;
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use std::sync::Arc;
@@ -54,32 +53,11 @@ pub fn client_paths<S: Clone + Send + Sync + 'static>(
 
 /// Puts around the endpoints what every answer has in common. Nothing may be mounted afterwards.
 pub fn finish(endpoints: Router, edges: &Edges, stopping: &Stopping) -> Router {
-    let patience =
-        body::Patience { ms: Duration::from_millis(edges.body_timeout_ms), stopping: stopping.clone() };
+    let patience = Patience { ms: Duration::from_millis(edges.body_timeout_ms), stopping: stopping.clone() };
     endpoints
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(Arc::new(patience), around))
-}
-
-/// All of it is one layer: each is a future of its own, on the heap, and a copy of the services in it.
-async fn around(
-    State(patience): State<Arc<body::Patience>>,
-    mut request: Request,
-    endpoint: Next,
-) -> Response {
-    arrival::stamp(&mut request);
-    let line = log::Line::begin(&request);
-    let mut response = match cors::preflight(request.method()) {
-        Some(response) => response,
-        None => match body::read_whole(request, &patience).await {
-            Ok(request) => Contained::new(endpoint.run(request)).await,
-            Err(refused) => refused,
-        },
-    };
-    cors::allow_browsers(&mut response);
-    line.end(response.status());
-    response
+        .layer(AroundLayer { patience: Arc::new(patience) })
 }
 
 async fn unknown_path() -> Response {

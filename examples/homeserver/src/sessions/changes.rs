@@ -68,7 +68,7 @@ impl Sessions {
             Place::Memory(memory) => Ok(memory.write(tx, changes, kept, owner, now)?),
             Place::Elsewhere(elsewhere) => {
                 let order = Order::of(changes, kept, owner, now);
-                self.write_elsewhere(elsewhere, db, tx, order, claim).await
+                Box::pin(self.write_elsewhere(elsewhere, db, tx, order, claim)).await
             }
         }
     }

@@ -23,7 +23,7 @@ pub(super) struct Memory {
 /// What is kept beside a session.
 #[derive(Debug, Default)]
 struct Beside {
-    /// Parameters of the request, as JSON; empty if nothing is kept.
+    /// Parameters of the request, as text; empty if nothing is kept.
     kept: String,
     /// A claim of it was taken back: what the claim had reserved, the session doesn't know of.
     unclaimed: bool,
@@ -138,6 +138,11 @@ impl Memory {
                 owed.push((id, record.session));
             }
         }
+    }
+
+    /// Whether something may be reserved for a session that is gone.
+    pub(super) fn owes(&self) -> bool {
+        !lock(&self.owed).is_empty()
     }
 
     fn some_owed(&self) -> Vec<(SessionId, Session)> {

@@ -43,7 +43,7 @@ const EXPIRE_AT_ONCE: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Found {
     pub session: Session,
-    /// What is kept beside it, as JSON; empty if nothing is.
+    /// What is kept beside it, as text; empty if nothing is.
     pub kept: String,
 }
 
@@ -178,7 +178,7 @@ impl Sessions {
                 if let Some(found) = known.get(id) {
                     return Ok(Ahead::Found(found));
                 }
-                let found = elsewhere.load(id).await?;
+                let found = Box::pin(elsewhere.load(id)).await?;
                 known.loaded(id, found.clone());
                 Ahead::Found(found)
             }
@@ -291,8 +291,8 @@ impl Sessions {
     /// Those of the database. It is done later, then.
     pub async fn settle(&self, db: &Db) -> Result<bool> {
         match &self.place {
-            Place::Memory(memory) => self.give_back_owed(memory, db).await,
-            Place::Database(_) | Place::Elsewhere(_) => Ok(false),
+            Place::Memory(memory) if memory.owes() => Box::pin(self.give_back_owed(memory, db)).await,
+            Place::Memory(_) | Place::Database(_) | Place::Elsewhere(_) => Ok(false),
         }
     }
 

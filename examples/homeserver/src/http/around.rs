@@ -1,0 +1,71 @@
+//! What every request and answer has in common, around the endpoints.
+
+use super::body::{self, Patience};
+use super::contain::Contained;
+use super::{arrival, cors, log};
+use axum::extract::Request;
+use axum::response::Response;
+use std::convert::Infallible;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// The one layer around the endpoints: each would be a future of its own, on the heap. For the same reason it is none of
+/// axum's `from_fn`, which makes a copy of all services in it once more.
+#[derive(Clone)]
+pub(super) struct AroundLayer {
+    pub(super) patience: Arc<Patience>,
+}
+
+impl<S> Layer<S> for AroundLayer {
+    type Service = Around<S>;
+
+    fn layer(&self, endpoint: S) -> Around<S> {
+        Around { endpoint, patience: Arc::clone(&self.patience) }
+    }
+}
+
+/// An endpoint, and what is around it.
+#[derive(Clone)]
+pub(super) struct Around<S> {
+    endpoint: S,
+    patience: Arc<Patience>,
+}
+
+impl<S> Service<Request> for Around<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + Unpin + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.endpoint.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        arrival::stamp(&request);
+        let line = log::Line::begin(&request);
+        // The one that is ready.
+        let next = self.endpoint.clone();
+        let mut endpoint = mem::replace(&mut self.endpoint, next);
+        let patience = Arc::clone(&self.patience);
+        Box::pin(async move {
+            let mut response = match cors::preflight(request.method()) {
+                Some(response) => response,
+                None => match body::read_whole(&mut request, &patience).await {
+                    Ok(()) => Contained::new(endpoint.call(request)).await,
+                    Err(refused) => refused,
+                },
+            };
+            cors::allow_browsers(&mut response);
+            line.end(response.status());
+            Ok(response)
+        })
+    }
+}
