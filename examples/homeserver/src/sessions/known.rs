@@ -5,8 +5,8 @@
 //! and is lost, and then it is loaded again. What is answered without a commit is true of the moment of the load.
 
 use super::Found;
+use matrix_uia::SessionId;
 use matrix_uia::server::commit::{Change, Put, SessionChanges};
-use matrix_uia::{Session, SessionId};
 
 /// A session as it was loaded, or written since. `None` inside: there is none.
 #[derive(Debug, Default)]
