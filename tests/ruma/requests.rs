@@ -253,12 +253,7 @@ fn what_the_parser_refuses_is_refused_with_the_same_error() {
         ("login by token", json!({"type": "org.example.login"})),
         ("login by password", json!({"type": "m.login.password", "password": "p"})),
         ("PUT devices/{deviceId}", json!({"display_name": "x".repeat(513)})),
-        (
-            "keys/device_signing/upload",
-            json!({
-                "master_key": {"user_id": "@a:b", "usage": ["user_signing"], "keys": {"ed25519:K": "K"}},
-            }),
-        ),
+        ("keys/device_signing/upload", json!({"master_key": {"user_id": 1}})),
     ];
     let table: Vec<_> = guarded().into_iter().chain(unguarded()).collect();
     for (endpoint, body) in odd {
