@@ -8,6 +8,10 @@ use crate::server::call::Params;
 use crate::server::session::{Session, SessionId};
 use crate::text::Text;
 
+/// Whether an answer repeats the text by which the request names its session. An ID alone can be
+/// written again, which takes more time, and on a small processor less code.
+const REPEATS: bool = cfg!(any(feature = "sealed", target_pointer_width = "64"));
+
 /// What a host seals its session IDs with, if it does.
 #[derive(Clone, Copy)]
 pub(crate) struct Sealing<'k>(Option<Keys<'k>>);
@@ -89,7 +93,7 @@ impl<'r> Naming<'r> {
         params: &Params,
     ) -> Option<Spelling<'r>> {
         Some(match (self.spelled, self.sealing.0) {
-            (Some(text), _) if named => Spelling(Spelled::Same(text)),
+            (Some(text), _) if named && REPEATS => Spelling(Spelled::Same(text)),
             (_, Some(keys)) => {
                 let free = params.slots.map(|param| param.free);
                 Spelling(Spelled::Sealed(seal(keys, id, session, free)?))
