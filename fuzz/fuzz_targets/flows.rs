@@ -142,7 +142,7 @@ fn encoded<Op: Operation>(flows: &Flows<'_, Op>, policy: &Policy<'_>) -> usize {
     let at_a_bound = |defect: &ParseError| matches!(defect, ParseError::TooDeep | ParseError::TooManyKeys);
     assert!(reading.defects.iter().all(at_a_bound), "{:?}", reading.defects);
     assert_eq!(ChallengeBody::parse(body.as_bytes()).is_ok(), reading.defects.is_empty());
-    body.len() - format!(r#"{{,"session":"{}"}}"#, ID.expose()).len()
+    body.len() - format!(r#"{}"}}"#, ID.expose()).len()
 }
 
 const ID: SessionId = SessionId::from_entropy([1; 24]);

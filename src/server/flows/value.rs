@@ -58,8 +58,8 @@ impl<'p, Op: Operation> Flows<'p, Op> {
     ///
     /// # Errors
     ///
-    /// [`PolicyError`] names the flow and the mend; [`PolicyError::BufferFull`] if the
-    /// encoded flows and params are longer than `buffer`.
+    /// [`PolicyError`] names the flow and the mend; [`PolicyError::BufferFull`] if what every
+    /// challenge begins with, the flows and params up to the session's ID, is longer than `buffer`.
     pub fn in_buffer<F, S>(
         flows: impl IntoIterator<Item = F>,
         params: Option<Raw<'_>>,
