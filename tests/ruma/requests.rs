@@ -265,6 +265,21 @@ fn what_the_parser_refuses_is_refused_with_the_same_error() {
 }
 
 #[test]
+fn a_key_that_is_none_is_refused_with_the_same_error() {
+    let body = json!({
+        "master_key": {"user_id": "@a:b", "usage": ["user_signing"], "keys": {"ed25519:K": "K"}},
+    })
+    .to_string();
+    let request: upload_signing_keys::Request = theirs(&body, &[], "").unwrap();
+    let converted = Body::of(&request);
+    let check = |ours: UploadSigningKeysRequest<'_>| ours.check("@a:b").map(|_| ());
+    let ours = converted.read().and_then(check);
+    let parsed = UploadSigningKeysRequest::parse(body.as_bytes()).map_err(MatrixError::from).and_then(check);
+    assert!(ours.is_err(), "{body}");
+    assert_eq!(ours, parsed, "{body}");
+}
+
+#[test]
 fn a_default_spelled_out_counts_as_left_out() {
     let body = r#"{"new_password":"p","logout_devices":true}"#;
     let request: change_password::v3::Request = theirs(body, &[], "").unwrap();
