@@ -1,7 +1,7 @@
 //! Chaos: many operations through processes that are killed, a store that is paused and killed, and clients that hang
 //! up. No operation is done twice, none that was answered with 200 is lost, no password is set more often than it was
-//! asked for, no registration token lets in two or is lost to everybody, and what the clients of an account saw can be explained by one order of its operations; what the
-//! client of a session saw, by one order of its requests.
+//! asked for, no registration token lets in two or is lost to everybody, and what the clients of an account saw can be
+//! explained by one order of its operations; what the client of a session saw, by one order of its requests.
 //!
 //! `.ci/cluster` runs it; `CLUSTER_OPERATIONS` says how many.
 
