@@ -20,13 +20,13 @@ pub fn decide(
     password_is_right: bool,
     hide_deactivated: bool,
 ) -> Result<(), MatrixError> {
-    let gate = match account {
-        Some(status) => status.gate(Action::Login),
-        None => return Err(wrong_password()),
-    };
-    let gone = gate.as_ref().is_err_and(|refused| refused.code() == ErrorCode::UserDeactivated);
-    let told = gone && !hide_deactivated;
-    if told || (password_is_right && !gone) { gate } else { Err(wrong_password()) }
+    let Some(status) = account else { return Err(wrong_password()) };
+    match status.gate(Action::Login) {
+        Err(gone) if gone.code() == ErrorCode::UserDeactivated && !hide_deactivated => Err(gone),
+        Err(gone) if gone.code() == ErrorCode::UserDeactivated => Err(wrong_password()),
+        _ if !password_is_right => Err(wrong_password()),
+        gate => gate,
+    }
 }
 
 const fn wrong_password() -> MatrixError {
