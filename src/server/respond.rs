@@ -35,7 +35,7 @@ impl<'r> Respond<'r> {
             (Some(Answer::Challenge { show_completed, error, extra }), Some(session)) => {
                 let (id, passed) = (work.id, session.passed.stage_list());
                 let Request { naming, call, .. } = &work.request;
-                let named = matches!(&call.session, Some(Some(named)) if *named == work.id);
+                let named = work.to_load() == Some(&work.id);
                 match naming.spelling(&work.id, session, named, &call.params) {
                     Some(name) => {
                         Self::Challenge(Challenge { policy, id, name, passed, show_completed, error, extra })

@@ -109,7 +109,7 @@ impl<'r, H: Host<'r, E>, E: Endpoint> Run<'r, H, E> {
             let work = &self.work;
             match work.todo {
                 Todo::Load => {
-                    let loaded = self.host.load(work.to_load()).await?;
+                    let loaded = self.host.load(work.to_load().copied()).await?;
                     self.loaded(loaded);
                 }
                 Todo::Account => {

@@ -125,7 +125,7 @@ impl<'w, 'r, Op: Operation> Load<'w, 'r, Op> {
     /// The session to read, if the request names one.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
-        self.state.work.to_load()
+        self.state.work.to_load().copied()
     }
 
     /// What was found: the session under that ID, and who makes the request, both as they

@@ -52,10 +52,7 @@ impl<'r> Work<'r> {
                 }
             }
         }
-        self.id = match &self.request.call.session {
-            Some(Some(named)) => *named,
-            _ => self.request.fresh,
-        };
+        self.id = *self.to_load().unwrap_or(&self.request.fresh);
         match caller {
             Caller::Nobody => Ok(()),
             Caller::Ended(error) => Err(error),

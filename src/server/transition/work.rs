@@ -306,8 +306,12 @@ impl<'r> Work<'r> {
     }
 
     /// The session to load.
-    pub(crate) fn to_load(&self) -> Option<SessionId> {
-        self.request.call.session.flatten()
+    #[inline]
+    pub(crate) const fn to_load(&self) -> Option<&SessionId> {
+        match &self.request.call.session {
+            Some(Some(named)) => Some(named),
+            _ => None,
+        }
     }
 
     /// Whether the loaded session is held by its ID, and by no store.
