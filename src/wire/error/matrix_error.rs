@@ -5,7 +5,6 @@ use core::fmt::{self, Write};
 use super::ErrorCode;
 use super::code::CodeFacts;
 use super::fault::Fault;
-use crate::text::Text;
 use crate::time::Millis;
 use crate::wire::ParseError;
 use crate::wire::json::ObjectWriter;
@@ -161,8 +160,8 @@ impl MatrixError {
     /// The sink's own: it is full.
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         let mut object = ObjectWriter::begin(out)?;
-        object.text("errcode", Text::new(self.fault.name()))?;
-        object.text("error", Text::new(self.fault.message))?;
+        object.plain("errcode", self.fault.name())?;
+        object.plain("error", self.fault.message)?;
         if let Some(soft_logout) = self.soft_logout {
             object.boolean("soft_logout", soft_logout)?;
         }

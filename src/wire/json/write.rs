@@ -13,15 +13,19 @@ use crate::text::Text;
 ///
 /// The sink's own: it is full.
 pub(crate) fn write_text(out: &mut impl Write, text: Text<'_>) -> fmt::Result {
-    out.write_char('"')?;
-    match text.as_str() {
-        Some(plain) => write_escaped(out, plain)?,
-        None => {
-            for c in text.chars() {
-                write_escaped(out, c.encode_utf8(&mut [0; 4]))?;
-            }
+    let Some(plain) = text.as_str() else {
+        out.write_char('"')?;
+        for c in text.chars() {
+            write_escaped(out, c.encode_utf8(&mut [0; 4]))?;
         }
-    }
+        return out.write_char('"');
+    };
+    write_plain(out, plain)
+}
+
+fn write_plain(out: &mut impl Write, plain: &str) -> fmt::Result {
+    out.write_char('"')?;
+    write_escaped(out, plain)?;
     out.write_char('"')
 }
 
@@ -132,6 +136,11 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
 
     pub(crate) fn text(&mut self, key: &str, value: Text<'_>) -> fmt::Result {
         write_text(self.key(key)?, value)
+    }
+
+    /// A string that did not come as JSON.
+    pub(crate) fn plain(&mut self, key: &str, value: &str) -> fmt::Result {
+        write_plain(self.key(key)?, value)
     }
 
     pub(crate) fn text_if(&mut self, key: &str, value: Option<Text<'_>>) -> fmt::Result {
