@@ -12,6 +12,7 @@ pub mod drive;
 pub mod drive_page;
 pub mod endpoint;
 pub mod exchange;
+mod extra;
 pub mod flows;
 pub mod grant;
 mod lost;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::extra::Extra;
 use super::flows::Policy;
 use super::sealed::Spelling;
 use super::session::{SessionId, StageList};
@@ -10,7 +11,6 @@ use super::transition::work::{Request, Work};
 use crate::wire::ParseError;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::{self, Raw};
 
 /// The answer to the request: the end of the exchange.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ pub struct Challenge<'r> {
     passed: StageList,
     show_completed: bool,
     error: Option<Fault>,
-    extra: Option<Raw<'r>>,
+    extra: Option<Extra<'r>>,
 }
 
 impl Challenge<'_> {
@@ -186,9 +186,7 @@ impl Challenge<'_> {
         let in_list = self.show_completed && self.error.is_none();
         let Some(extra) = self.extra else { return out.write_str(if in_list { "]}" } else { "\"}" }) };
         out.write_char(if in_list { ']' } else { '"' })?;
-        // The stage's own keys, but none of those that say how the session stands.
-        let ours = ["flows", "params", "session", "completed", "errcode", "error"];
-        json::write_others(out, extra, &ours)?;
+        extra.write(&mut |piece| out.write_str(piece))?;
         out.write_char('}')
     }
 }

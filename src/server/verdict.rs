@@ -1,11 +1,11 @@
 //! The host's answer about a stage.
 
+pub use super::extra::Extra;
 use super::reference::{Reference, Subject};
 use super::session::Proof;
 use crate::time::Millis;
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::Raw;
 
 /// The host's answer to a [`Check`](super::question::Check).
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ pub enum Verdict<'r> {
     Pending(Reference),
     /// The stage takes another request; these keys go to the client.
     Continue {
-        /// A JSON object whose keys are added to the 401 body.
-        extra: Raw<'r>,
+        /// What is added to the 401 body.
+        extra: Extra<'r>,
         /// What the host calls the state it keeps for this stage.
         reference: Reference,
     },

@@ -197,8 +197,10 @@ fn u10_a_stage_of_several_requests_adds_its_own_keys() {
     let session = server.begin(TOKEN);
     let extra = r#"{"challenge":"9f","session":"forged","errcode":"M_FORGED","error":"forged",
         "completed":["forged"],"params":{"forged":{}},"flows":[],"nested":{"a":[1]}}"#;
-    server
-        .next_verdict(Verdict::Continue { extra: Raw::parse(extra).unwrap(), reference: Reference::new(9) });
+    server.next_verdict(Verdict::Continue {
+        extra: Raw::parse(extra).unwrap().into(),
+        reference: Reference::new(9),
+    });
     let answer = server.change_password(TOKEN, body(stage(CODE, &session)));
     assert_eq!(answer.status, 401);
     assert_eq!(answer.keys(), ["challenge", "completed", "flows", "nested", "params", "session"]);

@@ -1,8 +1,8 @@
 //! What a request comes to, before it is made an answer.
 
+use crate::server::extra::Extra;
 use crate::wire::error::MatrixError;
 use crate::wire::error::fault::Fault;
-use crate::wire::json::Raw;
 
 /// What is answered once everything is stored.
 #[derive(Clone, Copy)]
@@ -12,7 +12,7 @@ pub(crate) enum Answer<'r> {
     Challenge {
         show_completed: bool,
         error: Option<Fault>,
-        extra: Option<Raw<'r>>,
+        extra: Option<Extra<'r>>,
     },
     Error(MatrixError),
 }

@@ -3,13 +3,13 @@
 use super::answer::Answer;
 use super::work::{Side, Todo, Work, Write};
 use crate::server::check::{AddressBy, AddressCheck, PasswordCheck};
+use crate::server::extra::Extra;
 use crate::server::operation::Register;
 use crate::server::question::{Check, Question};
 use crate::server::session::{Phase, Proof};
 use crate::server::verdict::{Evidence, StageFailure, Verdict};
 use crate::wire::error::fault::Fault;
 use crate::wire::error::{ErrorCode, MatrixError};
-use crate::wire::json::Raw;
 use crate::wire::{AuthData, Malformed, StageId};
 
 const MISSING: &str = "A key that the stage needs is missing.";
@@ -194,7 +194,7 @@ impl<'r> Work<'r> {
         &mut self,
         show_completed: bool,
         error: Option<Fault>,
-        extra: Option<Raw<'r>>,
+        extra: Option<Extra<'r>>,
     ) -> Todo {
         self.put = match self.write {
             Write::Keep => false,

@@ -4,7 +4,7 @@ use matrix_uia::server::check::{AddressBy, Named};
 use matrix_uia::server::question::{Check, LimitKey, Question};
 use matrix_uia::server::reference::{Reference, Subject};
 use matrix_uia::server::session::Proof;
-use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
+use matrix_uia::server::verdict::{Evidence, Extra, StageFailure, Verdict};
 use matrix_uia::wire::Raw;
 use matrix_uia::{Millis, SessionId};
 
@@ -123,7 +123,7 @@ fn proved(subject: Subject) -> (Verdict<'static>, Heard) {
 }
 
 fn more(said: Said, reference: u64) -> (Verdict<'static>, Heard) {
-    let extra = Raw::parse(r#"{"hint":1,"session":"stolen","completed":["x"]}"#).unwrap();
+    let extra = Extra::from(Raw::parse(r#"{"hint":1,"session":"stolen","completed":["x"]}"#).unwrap());
     match said {
         Said::More => {
             (Verdict::Continue { extra, reference: Reference::new(reference) }, Heard::More(reference))
