@@ -1,13 +1,17 @@
 //! User-Interactive Authentication on a Cortex-M4 without a heap, an operating system or
 //! a runtime crate: four requests change a password, and the core stops.
 //!
-//! `.ci/bare-metal` builds it; with the feature `probe` it runs in QEMU and says what
-//! each call takes of the stack.
-#![no_std]
-#![no_main]
+//! `.ci/bare-metal` builds it, measures it and runs it in QEMU. With the feature `probe` it says
+//! what each call takes of the stack. With `answers` it prints its answers, and so does the
+//! same program on the host: they are compared.
+#![cfg_attr(target_os = "none", no_std, no_main)]
 
+#[cfg(target_os = "none")]
 mod board;
-#[cfg(feature = "probe")]
+#[cfg(not(target_os = "none"))]
+#[path = "host.rs"]
+mod board;
+#[cfg(all(feature = "probe", target_os = "none"))]
 mod probe;
 mod server;
 
@@ -16,10 +20,33 @@ use core::fmt::Write;
 use matrix_uia::server::operation::ChangePassword;
 use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
 
-use crate::server::{Body, Password, Server};
+use crate::server::{Body, Password, Server, Status};
+
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    if answers_as_it_should() { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+}
+
+/// The status of an answer, which is printed where answers are to be.
+fn shown(status: Status, body: &str) -> Status {
+    show(status, body);
+    status
+}
+
+#[cfg(feature = "answers")]
+fn show(status: Status, body: &str) {
+    let mut line: heapless::String<8> = heapless::String::new();
+    let _ = write!(line, "{status} ");
+    for part in [&line, body, "\n"] {
+        board::print(part);
+    }
+}
+
+#[cfg(not(feature = "answers"))]
+const fn show(_: Status, _: &str) {}
 
 /// Asks for the flows, gets the password wrong, gets it right, and asks again.
-fn main() -> bool {
+fn answers_as_it_should() -> bool {
     let mut buffer = [0; 256];
     let Some(flows) = flows(&mut buffer) else { return false };
     // From the chip's generator, as all entropy.
@@ -41,7 +68,7 @@ fn main() -> bool {
         }
         let body = core::hint::black_box(request.as_bytes());
         let mut out = Body::new();
-        *status = server.answer(body, id, Timestamp::from_millis(1), &mut out);
+        *status = shown(server.answer(body, id, Timestamp::from_millis(1), &mut out), &out);
         #[cfg(feature = "sealed")]
         if let Some(named) = named(&out) {
             name = named;
@@ -63,7 +90,7 @@ fn logs_in(server: &mut Server<'_>) -> bool {
         let parts = ["{\"type\":\"m.login.password\",\"user\":\"alice\",\"password\":\"", password, "\"}"];
         let written = parts.iter().all(|part| request.write_str(part).is_ok());
         let body = core::hint::black_box(request.as_bytes());
-        written && server.log_in(body, token, &mut out) == *status
+        written && shown(server.log_in(body, token, &mut out), &out) == *status
     });
     as_they_should && server.knows(&token.expose())
 }
@@ -85,7 +112,9 @@ fn deactivates(server: &mut Server<'_>) -> bool {
         let (mut request, mut out) = (Body::new(), Body::new());
         let written = write_auth(&mut request, "{\"erase\":false,\"auth\":{", *password, &name).is_ok();
         let body = core::hint::black_box(request.as_bytes());
-        written && server.deactivate(&flows, body, id, Timestamp::from_millis(3), &mut out) == *status
+        written
+            && shown(server.deactivate(&flows, body, id, Timestamp::from_millis(3), &mut out), &out)
+                == *status
     })
 }
 
@@ -105,7 +134,10 @@ fn a_crowd_takes_no_place(server: &mut Server<'_>) -> bool {
     let before = server.stored();
     for number in 0..100 {
         let (mut out, id) = (Body::new(), SessionId::from_entropy([number; 24]));
-        server.answer(b"{\"new_password\":\"rabbit-hole\"}", id, Timestamp::from_millis(2), &mut out);
+        shown(
+            server.answer(b"{\"new_password\":\"rabbit-hole\"}", id, Timestamp::from_millis(2), &mut out),
+            &out,
+        );
     }
     server.stored() == before
 }

@@ -58,10 +58,8 @@ fn call_it<T>(call: impl FnOnce() -> T) -> T {
 
 fn report(name: &str, bytes: usize) {
     let mut line: heapless::String<96> = heapless::String::new();
-    let _ = write!(line, "stack {bytes:5} {name}\n\0");
-    const WRITE: u32 = 0x04;
-    // SAFETY: semihosting reads up to the zero.
-    unsafe { asm!("bkpt 0xAB", inout("r0") WRITE => _, in("r1") line.as_ptr()) };
+    let _ = writeln!(line, "stack {bytes:5} {name}");
+    crate::board::print(&line);
 }
 
 fn measured<T>(name: &str, call: impl FnOnce() -> T) -> T {
