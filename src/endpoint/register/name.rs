@@ -32,20 +32,20 @@ impl Localpart {
     pub fn parse(username: Text<'_>, server_name: &str) -> Result<Self, MatrixError> {
         let invalid = || MatrixError::new(ErrorCode::InvalidUsername, "This is not a valid user name.");
         let given = username.to_fixed::<MAX_USER_ID_LEN>().map_err(|_| invalid())?;
-        let mut name = given.as_str();
-        if let Some(full) = name.strip_prefix('@') {
-            let (localpart, server) = full.split_once(':').ok_or_else(invalid)?;
-            if server != server_name {
-                return Err(invalid());
+        let name = match given.strip_prefix('@') {
+            // A colon before that one is none of the grammar's characters.
+            Some(full) => {
+                full.strip_suffix(server_name).and_then(|it| it.strip_suffix(':')).unwrap_or_default()
             }
-            name = localpart;
-        }
-        let in_grammar = |c: char| c.is_ascii_alphanumeric() || "._=/+-".contains(c);
+            None => &given,
+        };
         let user_id_len = name.len().saturating_add(server_name.len()).saturating_add("@:".len());
-        if name.is_empty() || user_id_len > MAX_USER_ID_LEN || !name.chars().all(in_grammar) {
+        if name.is_empty() || user_id_len > MAX_USER_ID_LEN || !name.bytes().all(is_in_grammar) {
             return Err(invalid());
         }
-        Ok(Self(name.chars().map(|c| c.to_ascii_lowercase()).collect()))
+        let mut name = heapless::String::try_from(name).map_err(|_| invalid())?;
+        name.make_ascii_lowercase();
+        Ok(Self(name))
     }
 
     /// The localpart.
@@ -69,7 +69,7 @@ impl Localpart {
                 "This user name belongs to an application service.",
             ));
         }
-        if self.0.starts_with('_') || self.0.chars().all(|c| c.is_ascii_digit()) {
+        if self.0.starts_with('_') || self.0.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(MatrixError::new(ErrorCode::InvalidUsername, "This user name is reserved."));
         }
         Ok(())
@@ -93,6 +93,11 @@ impl Localpart {
     pub const fn in_use() -> MatrixError {
         MatrixError::new(ErrorCode::UserInUse, "This user name is taken.")
     }
+}
+
+/// Whether a name may have that byte, before it is lowered.
+const fn is_in_grammar(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'=' | b'/' | b'+' | b'-')
 }
 
 impl fmt::Display for Localpart {
