@@ -143,6 +143,8 @@ impl PasswordStrength {
     ///
     /// 400 `M_INVALID_PARAM` if it is longer than [`MAX_PASSWORD_LEN`] bytes, 400
     /// `M_WEAK_PASSWORD` if it lacks something; an empty one is always too weak.
+    // Where flash is scarce, and the requirements are known, only those are linked: no table of Unicode's.
+    #[cfg_attr(target_pointer_width = "32", inline(always))]
     pub fn check(&self, password: Secret<'_>) -> Result<(), MatrixError> {
         let text = password.expose();
         if text.len() > self.maximum_bytes.min(MAX_PASSWORD_LEN) {

@@ -105,6 +105,7 @@ impl<'a> RegisterRequest<'a> {
     /// session, where other parameters may be sent (rule U14): that is why it is not the error itself
     /// that comes back, but what [`drive::checked`](crate::server::drive::checked) makes the answer of.
     #[allow(clippy::result_large_err, reason = "what was checked is larger")]
+    #[inline]
     pub fn check(
         self,
         strength: &PasswordStrength,
@@ -113,6 +114,7 @@ impl<'a> RegisterRequest<'a> {
         self.checked(strength, server_name).map_err(|error| RefusedCall::new(&self.auth, error))
     }
 
+    #[inline]
     fn checked(
         self,
         strength: &PasswordStrength,
