@@ -198,7 +198,8 @@ pub(crate) enum Todo {
 }
 
 impl<'r> Work<'r> {
-    #[inline]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn new(request: Request<'r>) -> Self {
         Self {
             request,
