@@ -53,6 +53,9 @@ fn answers_as_it_should() -> bool {
     let key = BindingKey::from_entropy([7; 16]);
     let Some(password) = Password::new(Secret::new("wonderland")) else { return false };
     let mut server = Server::new(&flows, key, password);
+    if !registers(&mut server) {
+        return false;
+    }
     let id = SessionId::from_entropy([9; 24]);
     #[cfg(not(feature = "sealed"))]
     let name = id.expose();
@@ -78,6 +81,37 @@ fn answers_as_it_should() -> bool {
         && a_crowd_takes_no_place(&mut server)
         && logs_in(&mut server)
         && deactivates(&mut server)
+}
+
+/// Asks for the flows, goes through them, repeats the request, and finds the device taken.
+#[cfg(feature = "registration")]
+fn registers(server: &mut Server<'_>) -> bool {
+    let mut buffer = [0; 256];
+    let Ok(flows) = Flows::in_buffer(&[["m.login.dummy"]], None, &mut buffer) else { return false };
+    let ids = [[4; 24], [5; 24]].map(SessionId::from_entropy);
+    let name = ids[0].expose();
+    let dummy = ["\"type\":\"m.login.dummy\",\"session\":\"", &*name, "\""];
+    let attempts = [
+        ("a b", &[][..], 400),
+        ("bob", &[], 400),
+        ("alice", &[], 401),
+        ("alice", &dummy, 200),
+        ("alice", &dummy, 200),
+        ("alice", &[], 403),
+    ];
+    attempts.iter().all(|(username, auth, status)| {
+        let (mut request, mut out) = (Body::new(), Body::new());
+        let parts = ["{\"username\":\"", username, "\",\"password\":\"wonderland\",\"auth\":{"];
+        let written = parts.iter().chain(*auth).chain(&["}}"]).all(|part| request.write_str(part).is_ok());
+        let body = core::hint::black_box(request.as_bytes());
+        let answered = server.register(&flows, body, ids, Timestamp::from_millis(1), &mut out);
+        written && shown(answered, &out) == *status
+    })
+}
+
+#[cfg(not(feature = "registration"))]
+const fn registers(_: &mut Server<'_>) -> bool {
+    true
 }
 
 /// With the new password, and not with the old one.

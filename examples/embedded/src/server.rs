@@ -4,6 +4,8 @@
 mod deactivation;
 #[cfg(feature = "login")]
 mod login;
+#[cfg(feature = "registration")]
+mod registration;
 
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
@@ -14,7 +16,7 @@ use matrix_uia::server::commit::{Committed, SessionChanges};
 use matrix_uia::server::drive::Guarded;
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Exchange, HostKind, Incoming, Load, OneTransaction, Perform};
-use matrix_uia::server::grant::Outcome;
+use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::{ChangePassword, Operation};
 use matrix_uia::server::question::{Check, Question};
 use matrix_uia::server::reference::{Subject, UserRef};
@@ -68,6 +70,9 @@ struct Device {
     /// What the user is logged in with.
     #[cfg(feature = "login")]
     token: Option<SessionId>,
+    /// The access token that the registration gave; before it the device has no owner.
+    #[cfg(feature = "registration")]
+    owner: Option<SessionId>,
     now: Timestamp,
 }
 
@@ -84,6 +89,8 @@ impl<'p> Server<'p> {
             account: Account::new(ALICE, AccountStatus::default()),
             #[cfg(feature = "login")]
             token: None,
+            #[cfg(feature = "registration")]
+            owner: None,
             now: Timestamp::from_millis(0),
         };
         Self {
@@ -129,6 +136,14 @@ fn read(body: &[u8]) -> Result<Checked<ChangePasswordRequest<'_>>, MatrixError> 
 
 /// What a call of this device does beside what all calls do.
 trait Act<Op: Operation> {
+    /// Whether its requests come with an access token.
+    const BY_TOKEN: bool = true;
+
+    /// Whether the call is let in.
+    fn admit(&self, _: &Device) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// The password to be hashed before the call happens.
     fn password(&self) -> Option<Secret<'_>>;
 
@@ -194,21 +209,24 @@ fn begin<'r, Op: Operation>(
 /// Goes through the questions of one request. Nothing here waits, and what is stored can be
 /// looked at whenever it is needed: nothing is kept between two questions but the new hash.
 #[inline(never)]
-fn go_through<'r, Op: Operation>(
+fn go_through<'r, Op: Operation, A: Act<Op>>(
     device: &mut Device,
-    act: &impl Act<Op>,
+    act: &A,
     incoming: &mut Incoming<'r, Op>,
 ) -> Respond<'r> {
     let mut exchange = incoming.exchange();
     let mut hash = None;
     loop {
         exchange = match exchange {
-            Exchange::Load(load) => device.load(load),
+            Exchange::Load(load) => device.load::<_, A>(load),
             Exchange::Account(asked) => {
                 let found = (asked.user() == ALICE.user).then_some(device.account);
                 asked.found(found)
             }
-            Exchange::Admit(admit) => admit.admitted(),
+            Exchange::Admit(admit) => match act.admit(device) {
+                Ok(()) => admit.admitted(),
+                Err(refusal) => admit.refused(refusal),
+            },
             Exchange::Verify(verify) => {
                 let verdict = device.verdict(verify.question());
                 verify.verdict_in_transaction(verdict)
@@ -256,9 +274,10 @@ impl Device {
     }
 
     #[inline(never)]
-    fn load<'w, 'r, Op: Operation>(&self, load: Load<'w, 'r, Op>) -> Exchange<'w, 'r, Op> {
+    fn load<'w, 'r, Op: Operation, A: Act<Op>>(&self, load: Load<'w, 'r, Op>) -> Exchange<'w, 'r, Op> {
+        let caller = if A::BY_TOKEN { Caller::User(self.account) } else { Caller::Nobody };
         let record = load.session_id().and_then(|id| self.sessions.load(&id));
-        load.found(record.as_ref().map(|record| &record.session), Caller::User(self.account), self.now)
+        load.found(record.as_ref().map(|record| &record.session), caller, self.now)
     }
 
     /// Hashes the password that was sent or kept, if one was; `false` if it does not fit.
