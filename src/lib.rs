@@ -52,11 +52,10 @@
 //! use matrix_uia::server::reference::{Subject, UserRef};
 //! use matrix_uia::server::respond::Respond;
 //! use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
-//! use matrix_uia::{BindingKey, Exchange, Flows, Incoming, Rules, SessionId, Timestamp};
+//! use matrix_uia::{BindingKey, Exchange, Incoming, Rules, SessionId, Timestamp, flows};
 //!
 //! // Once, at the start.
-//! let mut buffer = [0; 128];
-//! let flows = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer)?;
+//! let flows = flows!(ChangePassword: [["m.login.password"]]);
 //! let rules = Rules::default();
 //! let key = BindingKey::from_entropy([7; 16]); // from the host's generator
 //! let mut store = FixedStore::<(), 8>::new(Lifetimes::of(&rules));
@@ -293,7 +292,7 @@ pub use secret::SecretBuf;
 pub use server::call::Call;
 pub use server::digest::BindingKey;
 pub use server::exchange::{Exchange, Incoming};
-pub use server::flows::{Flows, PolicyError, StageOrder};
+pub use server::flows::{Flows, FlowsBuffer, PolicyError, StageOrder};
 pub use server::grant::Grant;
 pub use server::rules::Rules;
 pub use server::session::{Session, SessionId};

@@ -29,7 +29,9 @@ use matrix_uia::server::respond::Respond;
 use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::{Auth, AuthType, ChallengeBody, MAX_AUTH_TYPE_LEN, ParseError, Raw};
-use matrix_uia::{BindingKey, Call, Flows, PolicyError, Rules, Secret, Session, SessionId, Timestamp};
+use matrix_uia::{
+    BindingKey, Call, Flows, FlowsBuffer, PolicyError, Rules, Secret, Session, SessionId, Timestamp,
+};
 use matrix_uia_fuzz::json::{self, Node};
 use matrix_uia_fuzz::{attempt, stable};
 
@@ -101,7 +103,7 @@ fn read(mut bytes: &[u8], order: StageOrder) -> Option<Policy<'_>> {
 
 fn check<Op: Operation + Debug>(policy: &Policy<'_>, operation: u8) {
     let owned = Flows::<Op>::new(&policy.flows, policy.params);
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = FlowsBuffer::<{ 16 * 1024 }>::new();
     let borrowed = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer);
     assert_eq!(format!("{owned:?}"), format!("{borrowed:?}"));
     let flows = match owned {
@@ -112,13 +114,20 @@ fn check<Op: Operation + Debug>(policy: &Policy<'_>, operation: u8) {
         assert!(!is_justified(&defect, policy, operation), "should have been refused: {defect}");
     }
     let length = encoded(&flows, policy);
-    let exact = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer[..length]);
-    assert_eq!(format!("{:?}", exact.unwrap()), format!("{flows:?}"));
-    let short = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer[..length - 1]);
-    assert_eq!(short.unwrap_err(), PolicyError::BufferFull);
+    fits::<Op, 80>(policy, length);
+    fits::<Op, 160>(policy, length);
+    fits::<Op, 320>(policy, length);
+    fits::<Op, 640>(policy, length);
     for flow in &policy.flows {
         walk(&flows, flow, policy);
     }
+}
+
+/// A buffer is refused if what is encoded in advance is longer, and only then.
+fn fits<Op: Operation, const TEXT: usize>(policy: &Policy<'_>, length: usize) {
+    let mut buffer = FlowsBuffer::<TEXT>::new();
+    let refused = Flows::<Op>::in_buffer(&policy.flows, policy.params, &mut buffer).err();
+    assert_eq!(refused, (length > TEXT).then_some(PolicyError::BufferFull), "{length} bytes in {TEXT}");
 }
 
 /// The encoded challenge is JSON and has those flows and the params of their stages.

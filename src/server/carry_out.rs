@@ -62,7 +62,6 @@ mod tests {
     use crate::server::digest::BindingKey;
     use crate::server::drive::{Guarded, Host, Loaded, Run, Stop, Verified, ready};
     use crate::server::exchange::{HostKind, OneTransaction};
-    use crate::server::flows::Flows;
     use crate::server::operation::Register;
     use crate::server::question::Question;
     use crate::server::reference::{Reference, UserRef};
@@ -121,8 +120,7 @@ mod tests {
 
     /// Sends a request, whose session will be `fresh`; its error, if it is none of a challenge.
     fn send(memory: &mut Memory, body: &str, fresh: SessionId) -> Option<ErrorCode> {
-        let (stages, mut buffer) = (["m.login.registration_token", "m.login.dummy"], [0; 256]);
-        let flows = Flows::in_buffer([stages], None, &mut buffer).unwrap();
+        let flows = crate::flows!(Register: [["m.login.registration_token", "m.login.dummy"]]);
         let key = BindingKey::from_entropy([7; 16]);
         let kind = HostKind::assume_one_transaction::<Memory>();
         let guarded = Guarded { flows: &flows, rules: &Rules::DEFAULT, key: &key, kind };

@@ -26,6 +26,11 @@ impl OperationId {
         Self::named(Op::NAME)
     }
 
+    /// Whether both are of one operation, also at compile time.
+    pub(crate) const fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
+
     const fn named(name: &str) -> Self {
         Self(Fnv::of_name(name.as_bytes()))
     }

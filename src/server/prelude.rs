@@ -14,7 +14,7 @@ pub use super::digest::BindingKey;
 pub use super::drive::{Changes, Guarded, Host, Loaded, Recalled, Run, Step, Stop, Verified};
 pub use super::endpoint::Endpoint;
 pub use super::exchange::{HostKind, OneTransaction};
-pub use super::flows::{Flows, PolicyError};
+pub use super::flows::{Flows, FlowsBuffer, PolicyError};
 pub use super::grant::{Exempt, Grant, Outcome, Refusal};
 pub use super::operation::{
     AddThreepid, ChangePassword, Deactivate, DeleteDevice, DeleteDevices, GetLoginToken, Operation, Register,

@@ -71,6 +71,14 @@ macro_rules! auth_types {
                 None
             }
 
+            /// The number of the type of that name, also at compile time.
+            const fn code_named(name: &[u8]) -> Option<u32> {
+                $(if same(name, $name.as_bytes()) {
+                    return Some($code);
+                })+
+                if same(name, b"org.matrix.cross_signing_reset") { Self::OAuth.code() } else { None }
+            }
+
             /// The type that has that number.
             #[inline]
             pub(super) const fn of_code(code: u32) -> Option<AuthType<'static>> {
@@ -154,6 +162,18 @@ impl fmt::Display for AuthType<'_> {
     }
 }
 
+/// Whether both are one text, also at compile time.
+pub(crate) const fn same(one: &[u8], other: &[u8]) -> bool {
+    let (mut one, mut other) = (one, other);
+    while let ([a, ones @ ..], [b, others @ ..]) = (one, other) {
+        if *a != *b {
+            return false;
+        }
+        (one, other) = (ones, others);
+    }
+    one.is_empty() && other.is_empty()
+}
+
 /// A stage as a stored session names it: small, and the same under every policy.
 ///
 /// A custom type is its name's hash; a policy with two names of one hash is refused.
@@ -172,8 +192,22 @@ impl StageId {
     pub(crate) const EMAIL_IDENTITY: Self = Self::of_known(&AuthType::EmailIdentity);
     pub(crate) const MSISDN: Self = Self::of_known(&AuthType::Msisdn);
     pub(crate) const DUMMY: Self = Self::of_known(&AuthType::Dummy);
+    pub(crate) const REGISTRATION_TOKEN: Self = Self::of_known(&AuthType::RegistrationToken);
     pub(crate) const TERMS: Self = Self::of_known(&AuthType::Terms);
     pub(crate) const OAUTH: Self = Self::of_known(&AuthType::OAuth);
+
+    /// The stage of that name, also at compile time.
+    pub(crate) const fn named(name: &str) -> Self {
+        match AuthType::code_named(name.as_bytes()) {
+            Some(code) => Self(code),
+            None => Self(Fnv(Fnv::of(name.as_bytes())).low32() | Self::CUSTOM),
+        }
+    }
+
+    /// Whether both are one stage, also at compile time.
+    pub(crate) const fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
 
     const fn of_known(auth_type: &AuthType<'_>) -> Self {
         match auth_type.code() {

@@ -35,7 +35,7 @@ pub(crate) use auth_data::is_session_text;
 pub use auth_data::{Auth, AuthData, MAX_PASSWORD_LEN, ThreepidCreds};
 pub(crate) use auth_keys::{AUTH, AUTH_SLOTS, AuthSpans};
 pub use auth_type::{AuthType, MAX_AUTH_TYPE_LEN};
-pub(crate) use auth_type::{Fnv, StageId};
+pub(crate) use auth_type::{Fnv, StageId, same};
 pub use challenge::ChallengeBody;
 pub(crate) use challenge::Parts;
 pub use flow_list::{FlowList, FlowStages, Stages};

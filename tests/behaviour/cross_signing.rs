@@ -7,7 +7,7 @@ use matrix_uia::server::grant::{Exempt, Outcome};
 use matrix_uia::server::operation::{ChangePassword, UploadSigningKeys};
 use matrix_uia::server::reference::Subject;
 use matrix_uia::wire::AuthType;
-use matrix_uia::{BindingKey, Flows, MatrixError, Millis, PolicyError, Timestamp};
+use matrix_uia::{BindingKey, Flows, FlowsBuffer, MatrixError, Millis, PolicyError, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Handler, Server, password_auth, policy};
@@ -182,7 +182,7 @@ fn u14_a_call_that_never_had_keys_is_told_so_and_stays_complete() {
 #[test]
 fn u19_m_oauth_is_a_stage_of_this_upload_and_of_nothing_else() {
     let oauth = [[AuthType::OAuth.name().to_string()]];
-    let mut buffer = [0; 256];
+    let mut buffer = FlowsBuffer::<256>::new();
     assert!(Flows::<UploadSigningKeys>::in_buffer(&oauth, None, &mut buffer).is_ok());
     let refused = Flows::<ChangePassword>::in_buffer(&oauth, None, &mut buffer);
     assert!(matches!(refused, Err(PolicyError::WrongOperation { .. })));

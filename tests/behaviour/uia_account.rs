@@ -3,7 +3,7 @@
 
 use matrix_uia::server::account::Event;
 use matrix_uia::server::operation::{ChangePassword, Operation, OperationId};
-use matrix_uia::{Flows, PolicyError};
+use matrix_uia::{Flows, FlowsBuffer, PolicyError};
 use serde_json::{Value, json};
 
 use crate::support::{Server, password_auth, policy, stage};
@@ -70,7 +70,8 @@ fn u27_operations_and_custom_stages_are_what_their_names_say() {
     assert!(!OperationId::KNOWN.contains(&OperationId::of::<Export>()));
     // Of two names with one number the policy is refused.
     let (one, other) = ("8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ");
-    let refused = Flows::<ChangePassword>::in_buffer([[one], [other]], None, &mut [0; 256]).map(|_| ());
+    let refused = Flows::<ChangePassword>::in_buffer([[one], [other]], None, &mut FlowsBuffer::<256>::new())
+        .map(|_| ());
     assert!(matches!(refused, Err(PolicyError::NameCollision { flow: 2, .. })), "{refused:?}");
     // A stage is attempted by its name, and another one is in no flow.
     let mut server = Server::new();

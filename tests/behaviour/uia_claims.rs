@@ -10,7 +10,7 @@ use matrix_uia::server::grant::Refusal;
 use matrix_uia::server::operation::Deactivate;
 use matrix_uia::server::question::Check;
 use matrix_uia::server::reference::{Subject, UserRef};
-use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Session, SessionId, Timestamp};
+use matrix_uia::{BindingKey, MatrixError, Rules, Session, SessionId, Timestamp, flows};
 
 const ALICE: Subject = Subject::new(UserRef::new(1), 0);
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
@@ -51,8 +51,7 @@ fn go<'w, 'r>(
 /// https://spec.matrix.org/v1.19/client-server-api/#user-interactive-api-in-the-rest-api
 #[test]
 fn u26_a_claim_that_another_request_has_ended_is_made_anew() {
-    let mut buffer = [0; 128];
-    let flows = Flows::in_buffer([["m.login.password"]], None, &mut buffer).unwrap();
+    let flows = flows!(Deactivate: [["m.login.password"]]);
     let rules = Rules::default();
     let id = SessionId::from_entropy([b'Z'; 24]);
     let parse = |body: &'static [u8]| DeactivateRequest::parse(body).unwrap().check().unwrap();

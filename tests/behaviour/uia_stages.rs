@@ -3,7 +3,7 @@
 use matrix_uia::server::operation::{ChangePassword, DeleteDevice, Register, UploadSigningKeys};
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::{Auth, AuthData, AuthType, Locality, Malformed, UserIdentifier};
-use matrix_uia::{Call, Flows, PolicyError};
+use matrix_uia::{Call, Flows, FlowsBuffer, PolicyError};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Server, policy, poll, stage};
@@ -48,10 +48,10 @@ fn u19_every_stage_of_the_spec_is_known() {
 fn u19_some_stages_belong_to_one_operation() {
     let build = |stages: [&'static str; 1]| {
         (
-            Flows::<Register>::in_buffer([stages], None, &mut [0; 256]).map(|_| ()),
-            Flows::<UploadSigningKeys>::in_buffer([stages], None, &mut [0; 256]).map(|_| ()),
-            Flows::<ChangePassword>::in_buffer([stages], None, &mut [0; 256]).map(|_| ()),
-            Flows::<DeleteDevice>::in_buffer([stages], None, &mut [0; 256]).map(|_| ()),
+            Flows::<Register>::in_buffer([stages], None, &mut FlowsBuffer::<256>::new()).map(|_| ()),
+            Flows::<UploadSigningKeys>::in_buffer([stages], None, &mut FlowsBuffer::<256>::new()).map(|_| ()),
+            Flows::<ChangePassword>::in_buffer([stages], None, &mut FlowsBuffer::<256>::new()).map(|_| ()),
+            Flows::<DeleteDevice>::in_buffer([stages], None, &mut FlowsBuffer::<256>::new()).map(|_| ()),
         )
     };
     let refused =

@@ -5,7 +5,7 @@ use matrix_uia::server::call::Call;
 use matrix_uia::server::operation::{ChangePassword, Operation};
 use matrix_uia::server::page::Approval;
 use matrix_uia::wire::Auth;
-use matrix_uia::{Flows, Millis, PolicyError};
+use matrix_uia::{Flows, FlowsBuffer, Millis, PolicyError};
 use serde_json::{Value, json};
 
 use super::{ALICE, CODE, alice, carol, change, passed, with_flows};
@@ -137,7 +137,7 @@ fn lesson_89_two_custom_stages_that_hash_alike_are_never_confused() {
     let (long, longer) = (Export::NAME, Erase::NAME);
     for names in [vec![vec![one, other]], vec![vec![one], vec![other]], vec![vec![long], vec![longer]]] {
         let names = names.iter().map(|flow| flow.iter());
-        let mut buffer = [0; 512];
+        let mut buffer = FlowsBuffer::<512>::new();
         let refused = Flows::<ChangePassword>::in_buffer(names, None, &mut buffer).map(|_| ());
         assert!(matches!(refused, Err(PolicyError::NameCollision { .. })), "{refused:?}");
     }

@@ -10,7 +10,7 @@ use matrix_uia::server::page::{Approval, PagePolicy, PageRequest};
 use matrix_uia::server::page_outcome::PageRefusal;
 use matrix_uia::server::verdict::StageFailure;
 use matrix_uia::wire::{Auth, AuthData, AuthType};
-use matrix_uia::{Flows, Rules, Secret};
+use matrix_uia::{Rules, Secret, flows};
 use serde_json::{Value, json};
 
 use super::{ALICE, BOB, CODE, carol, change, with_flows};
@@ -223,11 +223,8 @@ fn lesson_23_what_a_page_reserved_in_vain_is_given_back() {
 
 #[test]
 fn lesson_86_the_page_of_a_link_names_everything_before_its_button() {
-    let buffers: &mut [[u8; 256]; 2] = &mut [[0; 256]; 2];
-    let [first, second] = buffers;
-    let email = [["m.login.email.identity"]];
-    let deactivate = Flows::<Deactivate>::in_buffer(email, None, first).unwrap();
-    let devices = Flows::<DeleteDevices>::in_buffer(email, None, second).unwrap();
+    let deactivate = flows!(Deactivate: [["m.login.email.identity"]]);
+    let devices = flows!(DeleteDevices: [["m.login.email.identity"]]);
     let policies = AddressAuthority::new().with(&deactivate).unwrap().with(&devices).unwrap();
     let three =
         SubmitTokenRequest::new(Some("s".into()), Some(Secret::new("c")), Some(Secret::new("t"))).unwrap();

@@ -7,7 +7,7 @@ use matrix_uia::endpoint::threepid::{
 };
 use matrix_uia::server::operation::{ChangePassword, Deactivate, Operation, Register};
 use matrix_uia::server::reference::UserRef;
-use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
+use matrix_uia::{BindingKey, Flows, FlowsBuffer, Secret, SessionId, Timestamp};
 use serde_json::json;
 
 const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
@@ -183,7 +183,7 @@ fn lesson_63_the_last_wrong_token_is_the_limits() {
 const EMAIL: &[&str] = &["m.login.email.identity"];
 
 fn guarded<Op: Operation>(policies: AddressAuthority, stages: &[&str]) -> AddressAuthority {
-    let mut buffer = [0; 256];
+    let mut buffer = FlowsBuffer::<256>::new();
     let flows = Flows::<Op>::in_buffer([stages.iter()], None, &mut buffer).unwrap();
     policies.with(&flows).unwrap()
 }

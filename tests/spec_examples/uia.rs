@@ -216,7 +216,14 @@ fn dummy_auth() {
     assert!(matches!(data(body), AuthData::Dummy));
     // The ambiguity, and its mend.
     let ambiguous = [vec!["m.login.recaptcha"], vec!["m.login.recaptcha", "m.login.email.identity"]];
-    assert!(matrix_uia::Flows::<Register>::in_buffer(&ambiguous, None, &mut [0; 512]).is_err());
+    assert!(
+        matrix_uia::Flows::<Register>::in_buffer(
+            &ambiguous,
+            None,
+            &mut matrix_uia::FlowsBuffer::<512>::new()
+        )
+        .is_err()
+    );
     flows::<Register>(
         &[&["m.login.recaptcha", "m.login.dummy"], &["m.login.recaptcha", "m.login.email.identity"]],
         None,

@@ -19,7 +19,7 @@ use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::store::{NotStored, OwnerKey, Store, Stored};
 use matrix_uia::server::verdict::{Evidence, Verdict};
 use matrix_uia::wire::Auth;
-use matrix_uia::{Call, Flows, MatrixError, Millis, Rules, Secret, Session, SessionId, Timestamp};
+use matrix_uia::{Call, Flows, MatrixError, Millis, Rules, Secret, Session, SessionId, Timestamp, flows};
 
 /// In seconds, as every time in these tests.
 pub(super) const LIFETIME: u64 = 1_000;
@@ -46,11 +46,8 @@ pub(super) static RULES: LazyLock<Rules> = LazyLock::new(|| {
     rules
 });
 
-static FLOWS: LazyLock<Flows<'static, ChangePassword>> = LazyLock::new(|| {
-    let buffer = Box::leak(Box::new([0; 512]));
-    let flows = [&["m.login.recaptcha", "m.login.password"][..], &["m.login.dummy"]];
-    Flows::in_buffer(flows, None, buffer).unwrap()
-});
+static FLOWS: Flows<'static, ChangePassword> =
+    flows!(ChangePassword: [["m.login.recaptcha", "m.login.password"], ["m.login.dummy"]]);
 
 pub(super) fn user_of(id: SessionId) -> UserRef {
     UserRef::new(u64::from(id.as_bytes()[8] % 2))

@@ -20,6 +20,8 @@ pub(crate) mod synapse;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
+#[cfg(not(feature = "alloc"))]
+use matrix_uia::FlowsBuffer;
 use matrix_uia::pages::{Document, Nonce, Page};
 use matrix_uia::server::call::Call;
 use matrix_uia::server::check::AddressBy;
@@ -66,7 +68,7 @@ pub(crate) fn flows<Op: Operation>(flows: &[&[&str]], params: Option<&str>) -> F
     #[cfg(feature = "alloc")]
     let built = Flows::new(flows, params);
     #[cfg(not(feature = "alloc"))]
-    let built = Flows::in_buffer(flows, params, vec![0; 4096].leak());
+    let built = Flows::in_buffer(flows, params, Box::leak(Box::new(FlowsBuffer::<4096>::new())));
     built.unwrap()
 }
 

@@ -18,7 +18,11 @@ mod server;
 use core::fmt::Write;
 
 use matrix_uia::server::operation::ChangePassword;
-use matrix_uia::{BindingKey, Flows, Secret, SessionId, Timestamp};
+#[cfg(feature = "deactivation")]
+use matrix_uia::server::operation::Deactivate;
+#[cfg(feature = "registration")]
+use matrix_uia::server::operation::Register;
+use matrix_uia::{BindingKey, Secret, SessionId, Timestamp, flows};
 
 use crate::server::{Body, Password, Server, Status};
 
@@ -47,8 +51,7 @@ const fn show(_: Status, _: &str) {}
 
 /// Asks for the flows, gets the password wrong, gets it right, and asks again.
 fn answers_as_it_should() -> bool {
-    let mut buffer = [0; 256];
-    let Some(flows) = flows(&mut buffer) else { return false };
+    let flows = flows!(ChangePassword: [["m.login.password"]]);
     // From the chip's generator, as all entropy.
     let key = BindingKey::from_entropy([7; 16]);
     let Some(password) = Password::new(Secret::new("wonderland")) else { return false };
@@ -86,8 +89,7 @@ fn answers_as_it_should() -> bool {
 /// Asks for the flows, goes through them, repeats the request, and finds the device taken.
 #[cfg(feature = "registration")]
 fn registers(server: &mut Server<'_>) -> bool {
-    let mut buffer = [0; 256];
-    let Ok(flows) = Flows::in_buffer(&[["m.login.dummy"]], None, &mut buffer) else { return false };
+    let flows = flows!(Register: [["m.login.dummy"]]);
     let ids = [[4; 24], [5; 24]].map(SessionId::from_entropy);
     let name = ids[0].expose();
     let dummy = ["\"type\":\"m.login.dummy\",\"session\":\"", &*name, "\""];
@@ -137,8 +139,7 @@ const fn logs_in(_: &mut Server<'_>) -> bool {
 /// Asks for the flows, gets the password wrong, gets it right, and is gone.
 #[cfg(feature = "deactivation")]
 fn deactivates(server: &mut Server<'_>) -> bool {
-    let mut buffer = [0; 256];
-    let Ok(flows) = Flows::in_buffer(&[["m.login.password"]], None, &mut buffer) else { return false };
+    let flows = flows!(Deactivate: [["m.login.password"]]);
     let id = SessionId::from_entropy([3; 24]);
     let name = id.expose();
     let attempts = [(None, 401), (Some("wonderland"), 401), (Some("looking-glass"), 200), (None, 401)];
@@ -155,11 +156,6 @@ fn deactivates(server: &mut Server<'_>) -> bool {
 #[cfg(not(feature = "deactivation"))]
 const fn deactivates(_: &mut Server<'_>) -> bool {
     true
-}
-
-#[inline(never)]
-fn flows(buffer: &mut [u8]) -> Option<Flows<'_, ChangePassword>> {
-    Flows::in_buffer(&[["m.login.password"]], None, buffer).ok()
 }
 
 /// More first requests than the store has places.

@@ -24,7 +24,9 @@ use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::error::ErrorBody;
 use matrix_uia::wire::{Auth, ChallengeBody, Raw};
-use matrix_uia::{BindingKey, Flows, Grant, Rules, Secret, Session, SessionId, Timestamp};
+use matrix_uia::{
+    BindingKey, Flows, FlowsBuffer, Grant, Rules, Secret, Session, SessionId, Timestamp, flows,
+};
 
 use crate::server::{Body, Password, Server};
 
@@ -119,11 +121,11 @@ const KEY: BindingKey = BindingKey::from_entropy([7; 16]);
 
 fn policies() {
     // The policy is the caller's: it is returned to where the caller has room for it.
-    let mut buffer = [0; 256];
+    let mut buffer = FlowsBuffer::<256>::new();
     let _ = measured("Flows::in_buffer", || {
         Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, black_box(&mut buffer))
     });
-    let mut larger = [0; 512];
+    let mut larger = FlowsBuffer::<512>::new();
     let params = Raw::parse(black_box(PARAMS)).ok();
     let _ = measured("Flows::in_buffer, with params", || {
         Flows::<Register>::in_buffer([["m.login.terms"]], params, black_box(&mut larger))
@@ -136,10 +138,7 @@ fn caller() -> Caller {
 
 /// Every question of a password change that has one request, in the order they are asked.
 fn engine() {
-    let mut buffer = [0; 256];
-    let Ok(flows) = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer) else {
-        return;
-    };
+    let flows = flows!(ChangePassword: [["m.login.password"]]);
     let rules = Rules::default();
     let mut store: FixedStore<(), 8> = FixedStore::new(Lifetimes::of(&rules));
     let Ok(request) = ChangePasswordRequest::parse(black_box(ATTEMPT)) else { return };
@@ -201,7 +200,7 @@ fn verdict_of(verify: &Verify<'_, '_, ChangePassword>, matches: bool) -> Verdict
 
 /// A grant without a session, as an application service gets it.
 fn exempt<Op: Operation>(request: &impl Endpoint<Op = Op>, flow: &'static str) -> Option<Grant<Op>> {
-    let mut buffer = [0; 256];
+    let mut buffer = FlowsBuffer::<256>::new();
     let flows = Flows::<Op>::in_buffer([[flow]], None, &mut buffer).ok()?;
     let (rules, kind) = (Rules::default(), HostKind::CLAIMS);
     let mut incoming = Incoming::new(&flows, &rules, kind, request.call(&KEY), FRESH, NOW);
@@ -257,8 +256,7 @@ fn signing_keys() {
 }
 
 fn whole() {
-    let mut buffer = [0; 256];
-    let Ok(flows) = Flows::in_buffer([["m.login.password"]], None, &mut buffer) else { return };
+    let flows = flows!(ChangePassword: [["m.login.password"]]);
     let Some(password) = Password::new(Secret::new("wonderland")) else { return };
     let mut server = Server::new(&flows, BindingKey::from_entropy([7; 16]), password);
     let mut out = Body::new();

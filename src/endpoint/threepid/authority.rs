@@ -168,13 +168,14 @@ mod tests {
     use std::string::ToString;
 
     use super::*;
+    use crate::server::flows::FlowsBuffer;
     use crate::server::operation::{Deactivate, DeleteDevices, UploadSigningKeys};
 
     const EMAIL: &str = "m.login.email.identity";
     const PHONE: &str = "m.login.msisdn";
 
     fn with<Op: Operation>(policies: AddressAuthority, stage: &str) -> AddressAuthority {
-        let mut buffer = [0; 256];
+        let mut buffer = FlowsBuffer::<256>::new();
         policies.with(&Flows::<Op>::in_buffer([[stage]], None, &mut buffer).unwrap()).unwrap()
     }
 

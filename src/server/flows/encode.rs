@@ -1,110 +1,84 @@
-//! Checks a policy while it is written: one pass over what the operator named.
+//! Writes a policy's text in one pass over what the operator named, and checks it.
 
 use core::fmt::{self, Write};
 
+use super::draft::{Draft, Fault};
 use super::error::{PolicyError, StageName};
-use super::policy::{Flow, Policy, SESSION, TypeEntry};
-use crate::server::operation::{OperationId, Register, UploadSigningKeys};
+use super::policy::{SESSION, TypeEntry};
+use crate::server::operation::OperationId;
 use crate::wire::json::{self, Raw};
-use crate::wire::{AuthType, Fnv, MAX_AUTH_TYPE_LEN, StageId};
+use crate::wire::{AuthType, Fnv};
+
+/// What the text of a policy is cut into.
+pub(super) mod piece {
+    pub(in super::super) const BEGIN: &str = "{\"flows\":[";
+    pub(in super::super) const BEGIN_FLOW: &str = "{\"stages\":[";
+    pub(in super::super) const END_FLOW: &str = "]}";
+    pub(in super::super) const BEGIN_PARAMS: &str = "],\"params\":{";
+    pub(in super::super) const END_PARAMS: &str = "}";
+}
+
+/// What a policy's text has beside the flows.
+pub(super) struct Params {
+    /// Which terms they present; 0 if none.
+    pub(super) terms: u32,
+    /// Where they stand.
+    pub(super) at: usize,
+}
 
 pub(super) fn encode<F, S, W: Sink>(
     operation: OperationId,
     named: impl IntoIterator<Item = F>,
     params: Option<Raw<'_>>,
     sink: &mut W,
-    policy: &mut Policy<'_>,
-) -> Result<(), PolicyError>
+    draft: &mut Draft,
+) -> Result<Params, PolicyError>
 where
     F: IntoIterator<Item = S>,
     S: AsRef<str>,
 {
-    let Policy { types, flows, terms, params_at, encoded: _ } = policy;
-    sink.write_str("{\"flows\":[")?;
-    for (number, stages) in (1_usize..).zip(named) {
-        sink.write_str(if number == 1 { "{\"stages\":[" } else { ",{\"stages\":[" })?;
-        let mut flow = Flow::new();
-        for (index, name) in (1_usize..).zip(stages) {
+    sink.write_str(piece::BEGIN)?;
+    for (flow, stages) in (1_usize..).zip(named) {
+        sink.write_str(if flow == 1 { "" } else { "," })?;
+        sink.write_str(piece::BEGIN_FLOW)?;
+        for (stage, name) in (1_usize..).zip(stages) {
             let name = name.as_ref();
-            let stage = check_stage(operation, number, index, name)?;
-            let named = || StageName::try_from(name).unwrap_or_default();
-            let known = types.iter().find(|entry| entry.id == stage);
-            let known = known.map(|entry| sink.written().get(entry.start..entry.end).unwrap_or_default());
-            let is_new = known.is_none();
-            // Both stand between quotes there.
-            if known.is_some_and(|known| known.get(1..known.len().wrapping_sub(1)) != Some(name.as_bytes())) {
-                return Err(PolicyError::NameCollision { flow: number, stage: named() });
+            sink.write_str(if stage == 1 { "" } else { "," })?;
+            let written = sink.written();
+            draft
+                .stage(operation, name, written, written.len())
+                .map_err(|fault| refused(fault, flow, stage, name))?;
+            for part in ["\"", name, "\""] {
+                sink.write_str(part)?;
             }
-            if flow.contains(&stage) {
-                return Err(PolicyError::RepeatedStage { flow: number, stage: named() });
-            }
-            let opening = if index > 1 { ",\"" } else { "\"" };
-            sink.write_str(opening)?;
-            let start = sink.written().len().wrapping_sub(1);
-            sink.write_str(name)?;
-            sink.write_str("\"")?;
-            if is_new {
-                let entry = TypeEntry { id: stage, start, end: sink.written().len() };
-                types.push(entry).map_err(|_| PolicyError::TooManyTypes)?;
-            }
-            flow.push(stage).map_err(|_| PolicyError::TooManyStages { flow: number })?;
         }
-        if flow.is_empty() {
-            return Err(PolicyError::EmptyFlow { flow: number });
-        }
-        sink.write_str("]}")?;
-        check_reachable(flows, &flow, number)?;
-        flows.push(flow).map_err(|_| PolicyError::TooManyFlows)?;
+        draft.end_flow().map_err(|fault| refused(fault, flow, 0, ""))?;
+        sink.write_str(piece::END_FLOW)?;
     }
-    if flows.is_empty() {
-        return Err(PolicyError::NoFlows);
-    }
-    sink.write_str("],\"params\":{")?;
-    *params_at = sink.written().len().wrapping_sub(1);
-    if let Some(params) = params {
-        *terms = encode_params(params, types, sink)?;
-    }
-    sink.write_str("}")?;
+    draft.end().map_err(|fault| refused(fault, 0, 0, ""))?;
+    sink.write_str(piece::BEGIN_PARAMS)?;
+    let at = sink.written().len().wrapping_sub(1);
+    let terms = params.map_or(Ok(0), |params| encode_params(params, draft.types(), sink))?;
+    sink.write_str(piece::END_PARAMS)?;
     sink.write_str(SESSION)?;
-    Ok(())
+    Ok(Params { terms, at })
 }
 
-fn check_stage(
-    operation: OperationId,
-    flow: usize,
-    index: usize,
-    name: &str,
-) -> Result<StageId, PolicyError> {
-    let plain = |c: char| !c.is_control() && c != '"' && c != '\\';
-    if name.is_empty() || name.len() > MAX_AUTH_TYPE_LEN || !name.chars().all(plain) {
-        return Err(PolicyError::BadName { flow, stage: index });
+fn refused(fault: Fault, flow: usize, index: usize, name: &str) -> PolicyError {
+    let stage = StageName::try_from(name).unwrap_or_default();
+    match fault {
+        Fault::BadName => PolicyError::BadName { flow, stage: index },
+        Fault::WrongOperation => PolicyError::WrongOperation { flow, stage },
+        Fault::NameCollision => PolicyError::NameCollision { flow, stage },
+        Fault::RepeatedStage => PolicyError::RepeatedStage { flow, stage },
+        Fault::TooManyTypes => PolicyError::TooManyTypes,
+        Fault::TooManyStages => PolicyError::TooManyStages { flow },
+        Fault::EmptyFlow => PolicyError::EmptyFlow { flow },
+        Fault::TooManyFlows => PolicyError::TooManyFlows,
+        Fault::NoFlows => PolicyError::NoFlows,
+        Fault::RepeatedFlow(same_as) => PolicyError::RepeatedFlow { flow, same_as },
+        Fault::Shadowed(flow, by) => PolicyError::Shadowed { flow, by },
     }
-    let auth_type = AuthType::from(name);
-    let allowed = match auth_type {
-        AuthType::Terms | AuthType::RegistrationToken => operation == Register::ID,
-        AuthType::OAuth => operation == UploadSigningKeys::ID,
-        _ => true,
-    };
-    if allowed {
-        Ok(auth_type.id())
-    } else {
-        Err(PolicyError::WrongOperation { flow, stage: StageName::try_from(name).unwrap_or_default() })
-    }
-}
-
-fn check_reachable(flows: &[Flow], new: &Flow, number: usize) -> Result<(), PolicyError> {
-    for (other, flow) in (1_usize..).zip(flows) {
-        if flow == new {
-            return Err(PolicyError::RepeatedFlow { flow: number, same_as: other });
-        }
-        if new.starts_with(flow) {
-            return Err(PolicyError::Shadowed { flow: number, by: other });
-        }
-        if flow.starts_with(new) {
-            return Err(PolicyError::Shadowed { flow: other, by: number });
-        }
-    }
-    Ok(())
 }
 
 /// Writes the params of the stages there are; returns which terms they present.
@@ -162,6 +136,22 @@ pub(super) struct SliceWriter<'b> {
 }
 
 impl<'b> SliceWriter<'b> {
+    pub(super) const fn written(&self) -> &[u8] {
+        match self.buffer.split_at_checked(self.at) {
+            Some((written, _)) => written,
+            None => &[],
+        }
+    }
+
+    /// Whether the text has fitted.
+    pub(super) const fn push(&mut self, text: &str) -> bool {
+        let Some((_, free)) = self.buffer.split_at_mut_checked(self.at) else { return false };
+        let Some((place, _)) = free.split_at_mut_checked(text.len()) else { return false };
+        place.copy_from_slice(text.as_bytes());
+        self.at = self.at.saturating_add(text.len());
+        true
+    }
+
     pub(super) fn into_str(self) -> Option<&'b str> {
         let buffer: &'b [u8] = self.buffer;
         core::str::from_utf8(buffer.get(..self.at)?).ok()
@@ -170,15 +160,12 @@ impl<'b> SliceWriter<'b> {
 
 impl Sink for SliceWriter<'_> {
     fn written(&self) -> &[u8] {
-        self.buffer.get(..self.at).unwrap_or_default()
+        self.written()
     }
 }
 
 impl Write for SliceWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.at.saturating_add(text.len());
-        self.buffer.get_mut(self.at..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.at = end;
-        Ok(())
+        self.push(text).then_some(()).ok_or(fmt::Error)
     }
 }

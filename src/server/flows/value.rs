@@ -3,9 +3,13 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::encode::{SliceWriter, encode};
+use super::buffer::FlowsBuffer;
+#[cfg(feature = "alloc")]
+use super::draft::Draft;
+use super::encode::{Params, SliceWriter, encode};
 use super::error::PolicyError;
-use super::policy::{Encoded, Policy};
+use super::held::Held;
+use super::policy::Policy;
 use crate::server::operation::{Operation, OperationId};
 use crate::wire::AuthType;
 use crate::wire::json::Raw;
@@ -45,40 +49,51 @@ impl<Op: Operation> Flows<'static, Op> {
         F: IntoIterator<Item = S>,
         S: AsRef<str>,
     {
-        let mut text = alloc::string::String::new();
-        let mut built = Self::over(Policy::empty());
-        encode(OperationId::of::<Op>(), flows, params, &mut text, &mut built.policy)?;
-        built.policy.encoded = Encoded::Owned(text.into());
-        Ok(built)
+        let (mut text, mut draft) = (alloc::string::String::new(), Draft::new());
+        let Params { terms, at } = encode(OperationId::of::<Op>(), flows, params, &mut text, &mut draft)?;
+        Ok(Self::over(Policy {
+            encoded: Held::Owned(text.into()),
+            types: Held::Owned(draft.types().into()),
+            flows: Held::Owned(draft.flows().into()),
+            terms,
+            params_at: at,
+        }))
     }
 }
 
 impl<'p, Op: Operation> Flows<'p, Op> {
-    /// A policy whose text stands in the caller's `buffer`: no heap.
+    /// A policy that stands in the caller's `buffer`: no heap.
     ///
     /// # Errors
     ///
     /// [`PolicyError`] names the flow and the mend; [`PolicyError::BufferFull`] if what every
-    /// challenge begins with, the flows and params up to the session's ID, is longer than `buffer`.
-    pub fn in_buffer<F, S>(
+    /// challenge begins with, the flows and params up to the session's ID, is longer than the
+    /// text of `buffer`.
+    pub fn in_buffer<F, S, const TEXT: usize>(
         flows: impl IntoIterator<Item = F>,
         params: Option<Raw<'_>>,
-        buffer: &'p mut [u8],
+        buffer: &'p mut FlowsBuffer<TEXT>,
     ) -> Result<Self, PolicyError>
     where
         F: IntoIterator<Item = S>,
         S: AsRef<str>,
     {
-        let mut text = SliceWriter { buffer, at: 0 };
-        // Filled where it stands: a policy is a kilobyte, and each copy of it would be one
-        // more on a small processor's stack.
-        let mut built = Self::over(Policy::empty());
-        encode(OperationId::of::<Op>(), flows, params, &mut text, &mut built.policy)?;
-        built.policy.encoded = Encoded::Borrowed(text.into_str().ok_or(PolicyError::BufferFull)?);
-        Ok(built)
+        let mut text = SliceWriter { buffer: &mut buffer.text, at: 0 };
+        // Filled where it stands: each copy of it would be a kilobyte more on a small
+        // processor's stack.
+        let draft = &mut buffer.draft;
+        draft.clear();
+        let Params { terms, at } = encode(OperationId::of::<Op>(), flows, params, &mut text, draft)?;
+        Ok(Self::over(Policy {
+            encoded: Held::Borrowed(text.into_str().ok_or(PolicyError::BufferFull)?),
+            types: Held::Borrowed(draft.types()),
+            flows: Held::Borrowed(draft.flows()),
+            terms,
+            params_at: at,
+        }))
     }
 
-    const fn over(policy: Policy<'p>) -> Self {
+    pub(super) const fn over(policy: Policy<'p>) -> Self {
         Self { policy, operation: PhantomData }
     }
 
@@ -95,7 +110,7 @@ impl<'p, Op: Operation> Flows<'p, Op> {
 
 impl<Op> fmt::Debug for Flows<'_, Op> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Flows").field(&self.policy.encoded.as_str()).finish()
+        f.debug_tuple("Flows").field(&self.policy.head()).finish()
     }
 }
 
@@ -111,7 +126,12 @@ mod tests {
     use crate::server::operation::{ChangePassword, Register, UploadSigningKeys};
 
     fn refusal(flows: &[&[&str]]) -> PolicyError {
-        Flows::<Register>::in_buffer(flows.iter().map(|flow| flow.iter()), None, &mut [0; 8192]).unwrap_err()
+        Flows::<Register>::in_buffer(
+            flows.iter().map(|flow| flow.iter()),
+            None,
+            &mut FlowsBuffer::<8192>::new(),
+        )
+        .unwrap_err()
     }
 
     #[test]
@@ -128,18 +148,24 @@ mod tests {
         let nine = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
         assert_eq!(refusal(&[&nine]), PolicyError::TooManyStages { flow: 1 });
         let many: Vec<Vec<String>> = (0..=MAX_FLOWS).map(|i| vec![i.to_string()]).collect();
-        let error = Flows::<Register>::in_buffer(&many, None, &mut [0; 8192]).unwrap_err();
+        let error = Flows::<Register>::in_buffer(&many, None, &mut FlowsBuffer::<8192>::new()).unwrap_err();
         assert_eq!(error, PolicyError::TooManyFlows);
     }
 
     #[test]
     fn stages_of_one_operation_are_refused_elsewhere() {
         for stage in ["m.login.terms", "m.login.registration_token", "m.oauth"] {
-            let error = Flows::<ChangePassword>::in_buffer([[stage]], None, &mut [0; 512]).unwrap_err();
+            let error = Flows::<ChangePassword>::in_buffer([[stage]], None, &mut FlowsBuffer::<512>::new())
+                .unwrap_err();
             assert!(matches!(error, PolicyError::WrongOperation { flow: 1, .. }), "{stage}");
         }
-        assert!(Flows::<Register>::in_buffer([["m.login.terms"]], None, &mut [0; 512]).is_ok());
-        assert!(Flows::<UploadSigningKeys>::in_buffer([["m.oauth"]], None, &mut [0; 512]).is_ok());
+        assert!(
+            Flows::<Register>::in_buffer([["m.login.terms"]], None, &mut FlowsBuffer::<512>::new()).is_ok()
+        );
+        assert!(
+            Flows::<UploadSigningKeys>::in_buffer([["m.oauth"]], None, &mut FlowsBuffer::<512>::new())
+                .is_ok()
+        );
     }
 
     #[test]
@@ -147,7 +173,7 @@ mod tests {
         let params =
             Raw::parse(r#"{"m.login.recaptcha":{"public_key":"k"},"m.login.terms":{"policies":{}}}"#)
                 .unwrap();
-        let mut buffer = [0; 512];
+        let mut buffer = FlowsBuffer::<512>::new();
         let flows = Flows::<Register>::in_buffer([["m.login.recaptcha"]], Some(params), &mut buffer).unwrap();
         assert_eq!(
             flows.policy.head(),
@@ -158,11 +184,11 @@ mod tests {
 
     #[test]
     fn a_buffer_one_byte_too_small_is_refused() {
-        let needed = r#"{"flows":[{"stages":["m.login.dummy"]}],"params":{},"session":""#.len();
-        let mut buffer = [0; 128];
-        assert!(Flows::<Register>::in_buffer([["m.login.dummy"]], None, &mut buffer[..needed]).is_ok());
-        let error =
-            Flows::<Register>::in_buffer([["m.login.dummy"]], None, &mut buffer[..needed - 1]).unwrap_err();
+        const NEEDED: usize = r#"{"flows":[{"stages":["m.login.dummy"]}],"params":{},"session":""#.len();
+        let flow = [["m.login.dummy"]];
+        assert!(Flows::<Register>::in_buffer(flow, None, &mut FlowsBuffer::<NEEDED>::new()).is_ok());
+        let mut short = FlowsBuffer::<{ NEEDED - 1 }>::new();
+        let error = Flows::<Register>::in_buffer(flow, None, &mut short).unwrap_err();
         assert_eq!(error, PolicyError::BufferFull);
     }
 }

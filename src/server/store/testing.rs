@@ -8,7 +8,6 @@ use crate::server::account::Caller;
 use crate::server::call::Call;
 use crate::server::commit::{Change, Put};
 use crate::server::exchange::{Exchange, HostKind, Incoming};
-use crate::server::flows::Flows;
 use crate::server::operation::ChangePassword;
 use crate::server::rules::Rules;
 use crate::server::session::{Session, SessionId};
@@ -62,8 +61,7 @@ pub(super) fn fill(slots: &mut impl Slots<Kept = (), Form = Session>, at: Index,
 
 /// A session without a passed stage, made at zero.
 pub(super) fn session() -> Session {
-    let mut buffer = [0; 128];
-    let flows = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer).unwrap();
+    let flows = crate::flows!(ChangePassword: [["m.login.password"]]);
     let (rules, now) = (Rules::default(), Timestamp::default());
     let fresh = SessionId::from_entropy([0; 24]);
     let call = Call::new(&Auth::Absent);

@@ -115,7 +115,6 @@ mod tests {
     use crate::server::call::Call;
     use crate::server::commit::MAX_LOST_COMMITS;
     use crate::server::exchange::{Exchange, HostKind, Incoming};
-    use crate::server::flows::Flows;
     use crate::server::operation::ChangePassword;
     use crate::server::reference::{Subject, UserRef};
     use crate::server::respond::Respond;
@@ -127,8 +126,7 @@ mod tests {
     /// Rule U25: the call fails. Every commit is lost, as with an ID that is taken each time.
     #[test]
     fn u25_a_request_whose_every_commit_is_lost_is_answered_503() {
-        let mut buffer = [0; 256];
-        let flows = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer).unwrap();
+        let flows = crate::flows!(ChangePassword: [["m.login.password"]]);
         let (rules, now) = (Rules::default(), Timestamp::from_millis(1));
         let alice = Account::new(Subject::new(UserRef::new(1), 0), AccountStatus::default());
         let fresh = SessionId::from_entropy([9; SessionId::ENTROPY]);
@@ -141,8 +139,8 @@ mod tests {
                 Exchange::Load(load) => load.found(None, Caller::User(alice), now),
                 Exchange::Admit(admit) => admit.admitted(),
                 Exchange::Commit(commit) => {
-                    written += commit.changes().count();
-                    lost += 1;
+                    written = written.saturating_add(commit.changes().count());
+                    lost = lost.saturating_add(1);
                     commit.committed(Committed::Lost)
                 }
                 Exchange::Respond(respond) => break respond,

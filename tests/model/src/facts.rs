@@ -8,7 +8,7 @@ use matrix_uia::server::operation::{
 use matrix_uia::server::reference::{Subject, UserRef};
 use matrix_uia::server::rules::{BodyBinding, UnknownSession};
 use matrix_uia::wire::Raw;
-use matrix_uia::{Flows, Millis, Rules, StageOrder};
+use matrix_uia::{Flows, FlowsBuffer, Millis, Rules, StageOrder};
 
 use crate::params::{Kind, SLOTS};
 
@@ -130,11 +130,11 @@ known! {
     UploadSigningKeys = 3, POLICIES, Always, PARAMETERS { recent, signs, }
 }
 
-/// The policy lives as long as the process; its text stands in a buffer that is leaked.
+/// The policy lives as long as the process; it stands in a buffer that is leaked.
 fn build<Op: Operation>(policy: &Policy) -> Flows<'static, Op> {
     let params = Raw::parse(PARAMS[usize::from(policy.terms)]).unwrap();
     let flows = policy.flows.iter().map(|flow| flow.iter());
-    Flows::in_buffer(flows, Some(params), vec![0; 1024].leak()).unwrap()
+    Flows::in_buffer(flows, Some(params), Box::leak(Box::new(FlowsBuffer::<1024>::new()))).unwrap()
 }
 
 /// The rules of one run, and which policies it has.

@@ -19,7 +19,7 @@ use matrix_uia::server::respond::Respond;
 use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::{AuthType, Raw, UserIdentifier};
-use matrix_uia::{BindingKey, Flows, MatrixError, Rules, Secret, SessionId, Timestamp};
+use matrix_uia::{BindingKey, Flows, FlowsBuffer, MatrixError, Rules, Secret, SessionId, Timestamp};
 
 /// An answer: its status and its body.
 type Answer = (u16, heapless::String<512>);
@@ -139,7 +139,7 @@ impl<'r> Host<'r, Checked<ChangePasswordRequest<'r>>> for &mut Memory {
 /// the four statuses: 401 + 401 + 200 + 200.
 #[unsafe(no_mangle)]
 pub extern "C" fn walk_one_flow(seed: u8) -> u32 {
-    let mut buffer = [0; 256];
+    let mut buffer = FlowsBuffer::<256>::new();
     let Ok(flows) = Flows::<ChangePassword>::in_buffer([["m.login.password"]], None, &mut buffer) else {
         return 1;
     };

@@ -21,7 +21,9 @@ use matrix_uia::server::reference::{Reference, Subject, UserRef};
 use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::verdict::{Evidence, StageFailure, Verdict};
 use matrix_uia::wire::{Auth, ChallengeBody};
-use matrix_uia::{BindingKey, Call, Flows, MatrixError, Rules, Secret, Session, SessionId, Text, Timestamp};
+use matrix_uia::{
+    BindingKey, Call, Flows, FlowsBuffer, MatrixError, Rules, Secret, Session, SessionId, Text, Timestamp,
+};
 use serde_json::Value;
 
 pub(super) const PIN: &str = "org.example.pin";
@@ -40,7 +42,7 @@ pub const POLICIES: &[&[&[&str]]] = &[
 ];
 
 static FLOWS: LazyLock<Vec<Flows<'static, Launch>>> = LazyLock::new(|| {
-    let buffer = || vec![0; 1024].leak();
+    let buffer = || Box::leak(Box::new(FlowsBuffer::<1024>::new()));
     POLICIES
         .iter()
         .map(|names| Flows::in_buffer(names.iter().map(|flow| flow.iter()), None, buffer()).unwrap())
