@@ -12,13 +12,11 @@
 //! and there is one bound, that of the text. A body that has all there is to know is kept
 //! as it came, if there is room: the same one again is known by its bytes.
 
-use core::fmt::Write;
-
 use super::recalled::Recalled;
 use crate::capacity::CapacityError;
 use crate::text::Text;
 use crate::wire::error::{AnyCode, ErrorCode};
-use crate::wire::json::{self, Raw, Span};
+use crate::wire::json::{Raw, Span};
 use crate::wire::{ChallengeBody, Parts, Stages};
 
 /// A text of at most `N` bytes.
@@ -123,11 +121,11 @@ impl<const N: usize> Kept<N> {
             || (newer.session.is_none() && !session.is_absent())
             || (newer.completed.is_none() && !completed.is_absent() && !anew);
         if carries {
-            return self.carry(newer, anew);
+            return self.carry(newer, parts.code.text(body), anew);
         }
         self.clear();
         if self.text.push_str(body).is_err() {
-            return self.write(newer);
+            return self.write(newer, parts.code.text(body));
         }
         self.parts = parts;
         self.known.0 = Known { is_body: true, code: newer.code.and_then(of_table) };
@@ -136,7 +134,12 @@ impl<const N: usize> Kept<N> {
 
     // Not inlined: only here a second text is on the stack.
     #[inline(never)]
-    fn carry(&mut self, newer: &ChallengeBody<'_>, anew: bool) -> Result<(), CapacityError> {
+    fn carry(
+        &mut self,
+        newer: &ChallengeBody<'_>,
+        name: Option<Text<'_>>,
+        anew: bool,
+    ) -> Result<(), CapacityError> {
         let known = self.clone();
         let known = known.challenge();
         let mut merged = *newer;
@@ -144,16 +147,17 @@ impl<const N: usize> Kept<N> {
         merged.params = newer.params.or(known.params);
         merged.session = newer.session.or(known.session);
         merged.completed = newer.completed.or(known.completed.filter(|_| !anew));
-        self.write(&merged)
+        self.write(&merged, name)
     }
 
-    fn write(&mut self, challenge: &ChallengeBody<'_>) -> Result<(), CapacityError> {
+    /// `name` is that of the error code, as it came.
+    fn write(&mut self, challenge: &ChallengeBody<'_>, name: Option<Text<'_>>) -> Result<(), CapacityError> {
         self.clear();
         self.parts.flows = self.push_raw(challenge.flows)?;
         self.parts.session = self.push_text(challenge.session.map(|session| session.expose()))?;
         self.parts.completed = self.push_raw(challenge.completed)?;
         self.parts.params = self.push_raw(challenge.params)?;
-        self.error(challenge.code, challenge.message);
+        self.error(challenge.code, name, challenge.message);
         Ok(())
     }
 
@@ -163,9 +167,15 @@ impl<const N: usize> Kept<N> {
         self.known = Recalled::default();
     }
 
-    /// Keeps an error. Words that have no room are left out: the flow doesn't hang on them.
-    pub(super) fn error(&mut self, code: Option<AnyCode<'_>>, message: Option<Text<'_>>) {
-        self.parts.code = self.push_text(code.map(|code| code.name())).unwrap_or_default();
+    /// Keeps an error: its code, the name of that as it came, and words for people. Words that
+    /// have no room are left out: the flow doesn't hang on them.
+    pub(super) fn error(
+        &mut self,
+        code: Option<AnyCode<'_>>,
+        name: Option<Text<'_>>,
+        message: Option<Text<'_>>,
+    ) {
+        self.parts.code = self.push_text(name).unwrap_or_default();
         self.parts.message = self.push_text(message).unwrap_or_default();
         let code = code.filter(|_| self.has_code()).and_then(of_table);
         self.known.0 = Known { is_body: false, code };
@@ -173,29 +183,29 @@ impl<const N: usize> Kept<N> {
 
     fn push_raw(&mut self, value: Option<Raw<'_>>) -> Result<Span, CapacityError> {
         let Some(value) = value else { return Ok(Span::NONE) };
-        let (start, len) = self.push(|text| text.write_str(value.as_str()))?;
-        Ok(Span::other(start, len))
+        let start = self.text.len();
+        self.push(&[value.as_str()])?;
+        Ok(Span::other(start, value.as_str().len()))
     }
 
     fn push_text(&mut self, value: Option<Text<'_>>) -> Result<Span, CapacityError> {
         let Some(value) = value else { return Ok(Span::NONE) };
-        let (start, len) = self.push(|text| json::write_text(text, value))?;
-        let (start, len) = (start.saturating_add(1), len.saturating_sub(2));
-        let inside = self.text.get(start..).unwrap_or_default();
-        Ok(Span::string(start, len, inside.contains('\\')))
+        let start = self.text.len().saturating_add(1);
+        // All of them are of a body, and stand here as they stand there.
+        self.push(&["\"", value.raw(), "\""])?;
+        Ok(Span::string(start, value.raw().len(), value.as_str().is_none()))
     }
 
-    /// Where what was written begins, and its length.
-    fn push(
-        &mut self,
-        write: impl FnOnce(&mut heapless::String<N>) -> core::fmt::Result,
-    ) -> Result<(usize, usize), CapacityError> {
+    /// Adds all of that, or nothing.
+    fn push(&mut self, parts: &[&str]) -> Result<(), CapacityError> {
         let start = self.text.len();
-        if write(&mut self.text).is_err() {
-            self.text.truncate(start);
-            return Err(CapacityError::new("challenge"));
+        for part in parts {
+            if self.text.push_str(part).is_err() {
+                self.text.truncate(start);
+                return Err(CapacityError::new("challenge"));
+            }
         }
-        Ok((start, self.text.len().saturating_sub(start)))
+        Ok(())
     }
 }
 
@@ -285,7 +295,7 @@ mod tests {
         assert!(!kept.is_of(body.as_bytes()) && !kept.is_of(br#"{"session":"s"}"#), "it carries over");
         merge(&mut kept, body, false).unwrap();
         assert!(kept.is_of(body.as_bytes()));
-        kept.error(None, Some("no".into()));
+        kept.error(None, None, Some("no".into()));
         assert!(!kept.is_of(body.as_bytes()), "more is known than the body says");
         let mut small = Kept::<48>::new();
         merge(&mut small, body, true).unwrap();

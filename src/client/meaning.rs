@@ -10,8 +10,7 @@
 //! ```
 
 use crate::time::Millis;
-use crate::wire::ParseError;
-use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
+use crate::wire::error::{AnyCode, ErrorCode, ErrorHead};
 
 /// What a call was made with, on which it depends what its errors are about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,16 +78,12 @@ impl SessionImpact {
     /// with that credential; for any endpoint.
     #[must_use]
     pub fn of(credential: Credential, status: u16, body: &[u8]) -> Self {
-        Self::of_error(credential, status, ErrorBody::parse(body).as_ref())
+        Self::of_error(credential, status, &ErrorHead::read(body).unwrap_or_default())
     }
 
-    pub(super) fn of_error(
-        credential: Credential,
-        status: u16,
-        error: Result<&ErrorBody<'_>, &ParseError>,
-    ) -> Self {
-        let wait = error.ok().and_then(|error| error.retry_after);
-        let (Ok(error), Some(code)) = (error, error.ok().and_then(|error| error.code)) else {
+    pub(super) const fn of_error(credential: Credential, status: u16, error: &ErrorHead<'_>) -> Self {
+        let ErrorHead { name: _, code, message: _, soft_logout, retry_after: wait } = *error;
+        let Some(code) = code else {
             return if status == 429 { Self::RateLimited(wait) } else { Self::Keep };
         };
         match code {
@@ -97,7 +92,7 @@ impl SessionImpact {
             AnyCode::Known(ErrorCode::UserDeactivated) => Self::Deactivated,
             AnyCode::Known(ErrorCode::LimitExceeded) => Self::RateLimited(wait),
             _ if status == 429 => Self::RateLimited(wait),
-            code => Self::of_token(credential, status, code, error.soft_logout == Some(true)),
+            code => Self::of_token(credential, status, code, soft_logout),
         }
     }
 

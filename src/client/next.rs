@@ -91,7 +91,7 @@ impl Client<'_> {
     /// What is to be done now. Asked again before anything has happened, it says the same.
     pub fn next<'p, const N: usize>(&'p self, progress: &'p mut Progress<N>, now: Timestamp) -> Next<'p> {
         let Progress { call, kept, state } = progress;
-        self.decide(call, kept.challenge(), state, now)
+        self.decide(call, &kept.challenge(), state, now)
     }
 
     /// What `see` makes of what is to be done now. Nothing is changed, sent or ended by it:
@@ -103,7 +103,7 @@ impl Client<'_> {
         see: impl FnOnce(&Next<'_>) -> T,
     ) -> T {
         let Progress { call, kept, state } = progress;
-        see(&self.decide(call, kept.challenge(), &mut state.clone(), now))
+        see(&self.decide(call, &kept.challenge(), &mut state.clone(), now))
     }
 
     /// Answers the stage that is asked for now with what a user gave for it before.
@@ -149,7 +149,7 @@ impl Client<'_> {
     fn decide<'p>(
         &'p self,
         call: &'p Owner,
-        challenge: ChallengeBody<'p>,
+        challenge: &ChallengeBody<'p>,
         state: &'p mut State,
         now: Timestamp,
     ) -> Next<'p> {
@@ -174,12 +174,14 @@ impl Client<'_> {
             return self.automatic(call, challenge, state, Kind::Start, None);
         }
         let abilities = state.abilities(self);
-        match choice::choose_again(&challenge, abilities, state.flow, &mut state.chosen.0) {
+        match choice::choose_again(challenge, abilities, state.flow, &mut state.chosen.0) {
             // Not the end of it: another application, or this one with a browser, could go on.
             Choice::Nothing(flow) => {
-                Next::Failed(FlowFailure::NoFlow(Missing { challenge, abilities, flow }))
+                Next::Failed(FlowFailure::NoFlow(Missing { challenge: *challenge, abilities, flow }))
             }
-            Choice::Address(flow) => Next::Address(Missing { challenge, abilities, flow: Some(flow) }),
+            Choice::Address(flow) => {
+                Next::Address(Missing { challenge: *challenge, abilities, flow: Some(flow) })
+            }
             Choice::Walk(flow, stage) => {
                 state.flow = Some(flow);
                 match stage {
@@ -198,12 +200,12 @@ impl Client<'_> {
     fn by_itself<'p>(
         &'p self,
         call: &'p Owner,
-        challenge: ChallengeBody<'p>,
+        challenge: &ChallengeBody<'p>,
         state: &'p mut State,
         stage: Option<AuthType<'static>>,
     ) -> Next<'p> {
         if state.acted {
-            let refused = StageError::of(&challenge).is_some();
+            let refused = StageError::of(challenge).is_some();
             return self.fail(challenge, state, if refused { Ended::Refused } else { Ended::Loop });
         }
         state.acted = true;
@@ -213,7 +215,7 @@ impl Client<'_> {
     fn automatic<'p>(
         &'p self,
         call: &'p Owner,
-        challenge: ChallengeBody<'p>,
+        challenge: &ChallengeBody<'p>,
         state: &'p mut State,
         kind: Kind,
         stage: Option<AuthType<'static>>,
@@ -230,17 +232,18 @@ impl Client<'_> {
         })
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn at_stage<'p>(
         &'p self,
         call: &'p Owner,
-        challenge: ChallengeBody<'p>,
+        challenge: &ChallengeBody<'p>,
         state: &'p mut State,
         stage: AuthType<'p>,
         means: Means,
         now: Timestamp,
     ) -> Next<'p> {
         let elsewhere = state.elsewhere_at(stage);
-        let patience = self.patience;
+        let patience = &self.patience;
         if elsewhere.is_some_and(|begun| {
             begun.polls >= patience.max_polls || now.since(begun.since) >= patience.poll_limit
         }) {
@@ -252,7 +255,7 @@ impl Client<'_> {
                 let number = state.send(Kind::Poll);
                 return Next::Send(Request::poll(Some(session), call, number));
             }
-            let url = params::oauth_url(&challenge).filter(|_| stage == AuthType::OAuth);
+            let url = params::oauth_url(challenge).filter(|_| stage == AuthType::OAuth);
             return Next::Page(Page { state, patience, auth_type: stage, url, session });
         }
         let medium = match stage {
@@ -260,25 +263,25 @@ impl Client<'_> {
             AuthType::Msisdn => Some(Medium::Msisdn),
             _ => None,
         };
-        let error = StageError::of(&challenge);
+        let error = StageError::of(challenge);
         match medium {
             Some(medium) if !state.validation(medium).sent => {
                 Next::RequestToken(TokenRequest { state, medium, error, patience })
             }
             _ => {
                 let open = Open { state, auth_type: stage, session: challenge.session, error, call };
-                Next::Prompt(Prompt::of(open, &challenge, medium))
+                Next::Prompt(Prompt::of(open, challenge, medium))
             }
         }
     }
 
-    fn fail<'p>(&'p self, challenge: ChallengeBody<'p>, state: &mut State, how: Ended) -> Next<'p> {
+    fn fail<'p>(&'p self, challenge: &ChallengeBody<'p>, state: &mut State, how: Ended) -> Next<'p> {
         state.end(how);
         Next::Failed(Self::failure(challenge, how))
     }
 
-    fn failure<'p>(challenge: ChallengeBody<'p>, how: Ended) -> FlowFailure<'p> {
-        let error = StageError::of(&challenge);
+    fn failure<'p>(challenge: &ChallengeBody<'p>, how: Ended) -> FlowFailure<'p> {
+        let error = StageError::of(challenge);
         match how {
             Ended::Answer { status, meaning } => FlowFailure::Answer { status, error, meaning },
             Ended::Refused => FlowFailure::Refused(error),

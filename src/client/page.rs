@@ -16,7 +16,7 @@ use crate::wire::AuthType;
 /// after `Progress::told`.
 pub struct Page<'p> {
     pub(super) state: &'p mut State,
-    pub(super) patience: Patience,
+    pub(super) patience: &'p Patience,
     pub(super) auth_type: AuthType<'p>,
     /// The page the server named; else it is the fallback.
     pub(super) url: Option<Text<'p>>,

@@ -12,8 +12,8 @@
 //! application hands them to the system, which would open a file or run a script as well.
 
 use crate::text::Text;
-use crate::wire::json::{Raw, Reader};
-use crate::wire::{AuthType, ChallengeBody, ParseError, WebUrl};
+use crate::wire::json::{Members, Raw};
+use crate::wire::{AuthType, ChallengeBody, WebUrl};
 
 /// The `public_key` of a captcha.
 pub(super) fn recaptcha_key<'a>(challenge: &ChallengeBody<'a>) -> Option<Text<'a>> {
@@ -31,27 +31,12 @@ fn is_web(url: &Text<'_>) -> bool {
 
 /// The text under `key` of an object.
 fn text_of<'a>(object: Raw<'a>, key: &str) -> Option<Text<'a>> {
-    member(object, |name| name == *key)?.reader().text().ok()
+    member(object, key)?.text()
 }
 
-/// The first member of an object whose key fits.
-fn member<'a>(object: Raw<'a>, fits: impl Fn(Text<'a>) -> bool) -> Option<Raw<'a>> {
-    let mut found = None;
-    each(object, |key, value| {
-        if found.is_none() && fits(key) {
-            found = Some(value);
-        }
-    });
-    found
-}
-
-/// Every member of an object; what is none has none.
-fn each<'a>(object: Raw<'a>, mut member: impl FnMut(Text<'a>, Raw<'a>)) {
-    let _checked_before = object.reader().object(|reader: &mut Reader<'a>, key| -> Result<(), ParseError> {
-        let value = reader.raw()?;
-        member(key, value);
-        Ok(())
-    });
+/// The value under `key` of an object.
+fn member<'a>(object: Raw<'a>, key: &str) -> Option<Raw<'a>> {
+    Members::of(object).find(|(name, _)| name == key).map(|(_, value)| value)
 }
 
 /// The policies to be accepted: the params of [`m.login.terms`].
@@ -82,9 +67,9 @@ impl<'a> Terms<'a> {
     /// `None` unless every policy can be shown to somebody: the spec asks for an error
     /// where a parameter is invalid, and nobody accepts what they weren't shown.
     pub(super) fn of(challenge: &ChallengeBody<'a>) -> Option<Self> {
-        let policies = member(challenge.params_of(AuthType::Terms)?, |key| key == *"policies")?;
-        let mut sound = policies.is_object();
-        each(policies, |id, policy| sound &= Policy::read(id, policy, &[]).is_some());
+        let policies = member(challenge.params_of(AuthType::Terms)?, "policies")?;
+        let mut all = Members::of(policies);
+        let sound = policies.is_object() && all.all(|(id, policy)| Policy::read(id, policy, &[]).is_some());
         sound.then_some(Self { policies })
     }
 
@@ -111,11 +96,11 @@ impl<'a> Terms<'a> {
     /// # else { panic!() }
     /// ```
     pub fn each(&self, languages: &[&str], mut show: impl FnMut(Policy<'a>)) {
-        each(self.policies, |id, policy| {
+        for (id, policy) in Members::of(self.policies) {
             if let Some(policy) = Policy::read(id, policy, languages) {
                 show(policy);
             }
-        });
+        }
     }
 }
 
@@ -123,7 +108,7 @@ impl<'a> Policy<'a> {
     fn read(id: Text<'a>, policy: Raw<'a>, languages: &[&str]) -> Option<Self> {
         let version = text_of(policy, "version")?;
         let mut best: Option<(usize, Self)> = None;
-        each(policy, |language, document| {
+        for (language, document) in Members::of(policy) {
             let read = || {
                 let url = text_of(document, "url").filter(is_web)?;
                 Some(Policy { id, version, language, name: text_of(document, "name")?, url })
@@ -134,32 +119,34 @@ impl<'a> Policy<'a> {
             {
                 best = Some((rank, document));
             }
-        });
+        }
         best.map(|(_, document)| document)
     }
 }
 
 /// How far down the list of what the user reads `language` stands; exact before related.
 fn rank(language: Text<'_>, languages: &[&str]) -> usize {
-    let preferred = languages.iter().chain(&["en"]);
-    let exact = preferred.clone().position(|wanted| same(language.chars(), wanted.chars()));
-    let related = preferred.clone().position(|wanted| {
-        same(language.chars().take_while(is_primary), wanted.chars().take_while(is_primary))
+    let preferred = languages.iter().chain(&["en"]).enumerate();
+    let mut ranks = preferred.filter_map(|(place, wanted)| {
+        let exact = is_exact(language, Text::new(wanted))?;
+        Some(place.saturating_mul(2).saturating_add(usize::from(!exact)))
     });
-    match (exact, related) {
-        (Some(exact), Some(related)) if exact <= related => exact.saturating_mul(2),
-        (_, Some(related)) => related.saturating_mul(2).saturating_add(1),
-        (Some(exact), None) => exact.saturating_mul(2),
-        (None, None) => usize::MAX,
+    ranks.next().unwrap_or(usize::MAX)
+}
+
+/// Whether a language that is related to another is the same; nothing if it isn't related.
+fn is_exact(one: Text<'_>, other: Text<'_>) -> Option<bool> {
+    let [mut one, mut other] = [one, other].map(|language| language.chars().map(|c| c.to_ascii_lowercase()));
+    let is_behind_primary = |c: Option<char>| matches!(c, None | Some('-' | '_'));
+    loop {
+        let (left, right) = (one.next(), other.next());
+        if is_behind_primary(left) && is_behind_primary(right) {
+            return Some(left == right && one.eq(other));
+        }
+        if left != right {
+            return None;
+        }
     }
-}
-
-fn is_primary(c: &char) -> bool {
-    !matches!(c, '-' | '_')
-}
-
-fn same(one: impl Iterator<Item = char>, other: impl Iterator<Item = char>) -> bool {
-    one.map(|c| c.to_ascii_lowercase()).eq(other.map(|c| c.to_ascii_lowercase()))
 }
 
 #[cfg(test)]

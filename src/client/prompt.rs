@@ -61,6 +61,7 @@ impl<'p> Open<'p> {
 }
 
 impl<'p> Prompt<'p> {
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn of(open: Open<'p>, challenge: &ChallengeBody<'p>, medium: Option<Medium>) -> Self {
         if let Some(medium) = medium {
             return Self::Threepid(ThreepidPrompt { open, medium });
@@ -289,7 +290,7 @@ pub struct TokenRequest<'p> {
     pub(super) state: &'p mut State,
     pub(super) medium: Medium,
     pub(super) error: Option<StageError<'p>>,
-    pub(super) patience: Patience,
+    pub(super) patience: &'p Patience,
 }
 
 impl<'p> TokenRequest<'p> {

@@ -9,13 +9,14 @@
 //! ```
 
 use super::call::{Origin, Ticket};
+use super::choice::Chosen;
 use super::kept::Kept;
 use super::meaning::{self, SessionImpact};
 use super::options::Client;
 use super::progress::Progress;
 use super::state::{Ended, Kind, MAX_SAME, MAX_STEPS, Phase, State, WaitReason};
 use crate::time::{Millis, Timestamp};
-use crate::wire::error::{AnyCode, ErrorBody, ErrorCode};
+use crate::wire::error::{AnyCode, ErrorCode, ErrorHead};
 use crate::wire::json::Span;
 use crate::wire::{AuthType, ChallengeBody, Parts};
 
@@ -48,7 +49,7 @@ impl<'b> Answer<'b> {
     /// `Retry-After` in seconds. As a date it would have to be held against a clock that
     /// both sides share, so that counts as none.
     fn retry_after(&self) -> Option<Millis> {
-        self.retry_after?.trim().parse().ok().map(Millis::from_secs)
+        self.retry_after?.trim_ascii().parse().ok().map(Millis::from_secs)
     }
 }
 
@@ -130,7 +131,7 @@ impl Client<'_> {
         state.phase = Phase::Ready;
         match answer.status {
             200..=299 => {
-                if let Ok(ErrorBody { code: None, .. }) = ErrorBody::parse(answer.body)
+                if let Some(ErrorHead { code: None, .. }) = ErrorHead::read(answer.body)
                     && let Some(result) = read(answer.body)
                 {
                     state.phase = Phase::Done;
@@ -239,7 +240,10 @@ impl Client<'_> {
         // What is left out is carried over; that counts as another offer, which costs only work.
         let offers = same_flows && same_completed && same_session;
         let params = newer.params == known.params;
-        state.chosen.0 = state.chosen.0.filter(|chosen| offers && (params || !chosen.hangs_on_params()));
+        let holds = |chosen: &Chosen| offers && (params || !chosen.hangs_on_params());
+        if !state.chosen.0.as_ref().is_some_and(holds) {
+            state.chosen.0 = None;
+        }
         let same = !anew && known.has_flows() && same_flows && same_completed;
         let refused = newer.code.is_some();
         if kept.merge(text, parts, newer, anew).is_err() {
@@ -299,14 +303,13 @@ impl Client<'_> {
         answer: Answer<'_>,
         now: Timestamp,
     ) {
-        let error = ErrorBody::parse(answer.body);
-        let code = error.as_ref().ok().and_then(|error| error.code);
-        if answer.status == 429 || code == Some(AnyCode::Known(ErrorCode::LimitExceeded)) {
-            let named = error.as_ref().ok().and_then(|error| error.retry_after);
-            let wait = answer.retry_after().or(named);
+        let error = ErrorHead::read(answer.body).unwrap_or_default();
+        let ErrorHead { name, code, message, .. } = error;
+        if answer.status == 429 || matches!(code, Some(AnyCode::Known(ErrorCode::LimitExceeded))) {
+            let wait = answer.retry_after().or(error.retry_after);
             self.limited(state, kind, wait, now);
             if state.is_over() {
-                kept.error(code, error.ok().and_then(|error| error.message));
+                kept.error(code, name, message);
             }
             return;
         }
@@ -317,8 +320,8 @@ impl Client<'_> {
         if !decided && answer.status != 501 {
             return self.lost(state, kind, kept.has_session(), now);
         }
-        let meaning = SessionImpact::of_error(self.credential, answer.status, error.as_ref());
-        kept.error(code, error.ok().and_then(|error| error.message));
+        let meaning = SessionImpact::of_error(self.credential, answer.status, &error);
+        kept.error(code, name, message);
         state.end(Ended::Answer { status: answer.status, meaning });
     }
 

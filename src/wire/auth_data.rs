@@ -122,6 +122,7 @@ impl<'a> Auth<'a> {
     /// # Errors
     ///
     /// The sink's own: it is full.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         match self {
             Self::Absent => out.write_str("{}"),

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::flow_list::{FLOW_KEYS, FlowList, Stages};
-use super::json::{self, ObjectWriter, Raw, Span, Table, table};
+use super::json::{self, Members, ObjectWriter, Raw, Span, Table, table};
 use super::{AuthType, ParseError};
 use crate::secret::Secret;
 use crate::text::Text;
@@ -157,15 +157,8 @@ impl<'a> ChallengeBody<'a> {
     /// The params of one type of stage.
     #[must_use]
     pub fn params_of(&self, auth_type: AuthType<'_>) -> Option<Raw<'a>> {
-        let mut found = None;
-        let _ = self.params?.reader().object(|reader, key| {
-            let value = reader.raw()?;
-            if AuthType::from_text(key).name() == auth_type.name() {
-                found = Some(value);
-            }
-            Ok(())
-        });
-        found
+        let is_its = |key| AuthType::from_text(key).name() == auth_type.name();
+        Members::of(self.params?).filter(|(key, _)| is_its(*key)).last().map(|(_, value)| value)
     }
 
     /// Writes the body again.

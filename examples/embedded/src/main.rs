@@ -14,6 +14,8 @@ mod board;
 #[cfg(all(feature = "probe", target_os = "none"))]
 mod probe;
 mod server;
+#[cfg(all(feature = "probe", target_os = "none"))]
+mod stack;
 
 use core::fmt::Write;
 

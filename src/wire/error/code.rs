@@ -34,6 +34,10 @@ macro_rules! error_codes {
         impl ErrorCode {
             /// Every known code.
             pub const ALL: &'static [Self] = &[$($(Self::$variant,)+)+];
+            /// Their names, one behind the other, and the length of each: a third of what the
+            /// facts take of a microcontroller's flash.
+            const NAMES: &'static str = concat!($($($name,)+)+);
+            const NAME_LENS: &'static [u8] = &[$($($name.len() as u8,)+)+];
 
             /// The code on the wire.
             #[must_use]
@@ -59,6 +63,10 @@ macro_rules! error_codes {
             /// The code of that name, if it is a known one.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
+                // To compare with each takes two kilobytes more of a microcontroller's flash.
+                if cfg!(target_pointer_width = "32") {
+                    return Self::searched(Text::new(name));
+                }
                 match name {
                     $($($name => Some(Self::$variant),)+)+
                     _ => None,
@@ -66,6 +74,21 @@ macro_rules! error_codes {
             }
         }
     };
+}
+
+impl ErrorCode {
+    /// As [`from_name`](Self::from_name), in time that grows with the table.
+    pub(super) fn searched(name: Text<'_>) -> Option<Self> {
+        let mut rest = Self::NAMES;
+        for (code, len) in Self::ALL.iter().zip(Self::NAME_LENS) {
+            let (known, behind) = rest.split_at_checked(usize::from(*len))?;
+            if name == *known {
+                return Some(*code);
+            }
+            rest = behind;
+        }
+        None
+    }
 }
 
 error_codes! {
@@ -185,6 +208,10 @@ impl<'a> AnyCode<'a> {
 
 impl<'a> From<Text<'a>> for AnyCode<'a> {
     fn from(name: Text<'a>) -> Self {
+        // The search takes an escaped name as it is, and no copy of it.
+        if cfg!(target_pointer_width = "32") {
+            return ErrorCode::searched(name).map_or(Self::Other(name), Self::Known);
+        }
         match name.as_str() {
             Some(plain) => ErrorCode::from_name(plain).map_or(Self::Other(name), Self::Known),
             None => {

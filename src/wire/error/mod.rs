@@ -17,6 +17,7 @@ pub(crate) mod fault;
 mod matrix_error;
 
 pub use body::ErrorBody;
+pub(crate) use body::ErrorHead;
 pub use code::{AnyCode, ErrorCode};
 pub use matrix_error::MatrixError;
 
@@ -32,6 +33,7 @@ mod tests {
     fn every_code_is_read_back_by_its_name_and_no_name_occurs_twice() {
         for code in ErrorCode::ALL {
             assert_eq!(ErrorCode::from_name(code.name()), Some(*code));
+            assert_eq!(ErrorCode::searched(Text::new(code.name())), Some(*code));
             assert_eq!(ErrorCode::ALL.iter().filter(|other| other.name() == code.name()).count(), 1);
             assert!(matches!(code.status(), 400..=504));
             assert_eq!(AnyCode::from(Text::new(code.name())), AnyCode::Known(*code));
@@ -51,6 +53,28 @@ mod tests {
         let (before, after): (serde_json::Value, serde_json::Value) =
             (serde_json::from_slice(body).unwrap(), serde_json::from_str(&out).unwrap());
         assert_eq!(before, after);
+    }
+
+    #[test]
+    fn a_client_reads_the_same_of_an_error_as_everybody() {
+        for body in [
+            r#"{"errcode":"M_UNKNOWN_TOKEN","error":"caf\u00e9","soft_logout":true,"retry_after_ms":"1.5"}"#,
+            r#"{"errcode":"COM.EXAMPLE_CODE","soft_logout":"true","retry_after_ms":-1,"x":{"x":[]}}"#,
+            r#"{"errcode":null,"error":7,"soft_logout":false,"retry_after_ms":20}"#,
+            r#"{"errcode":"M_FORBIDDEN","errcode":"M_FORBIDDEN"}"#,
+            r#"{"x":1,"x":2}"#,
+            "{}",
+            "[]",
+            "<html>",
+        ] {
+            let (whole, head) = (ErrorBody::parse(body.as_bytes()), ErrorHead::read(body.as_bytes()));
+            assert_eq!(whole.is_ok(), head.is_some(), "{body}");
+            let (Ok(whole), Some(head)) = (whole, head) else { continue };
+            assert_eq!(head.code, whole.code, "{body}");
+            assert_eq!(head.message, whole.message, "{body}");
+            assert_eq!(head.soft_logout, whole.soft_logout == Some(true), "{body}");
+            assert_eq!(head.retry_after, whole.retry_after, "{body}");
+        }
     }
 
     #[test]

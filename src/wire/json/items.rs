@@ -17,9 +17,14 @@ impl<'a> Items<'a> {
     pub(crate) const NONE: Self = Self { rest: "" };
 
     pub(crate) fn of(array: Option<Raw<'a>>) -> Self {
-        let inside = array.and_then(|raw| raw.as_str().strip_prefix('['));
+        Self::between('[', ']', array)
+    }
+
+    #[inline]
+    fn between(open: char, close: char, value: Option<Raw<'a>>) -> Self {
+        let inside = value.and_then(|raw| raw.as_str().strip_prefix(open));
         let inside = inside.unwrap_or_default().trim_ascii_start();
-        Self { rest: if inside.starts_with(']') { "" } else { inside } }
+        Self { rest: if inside.starts_with(close) { "" } else { inside } }
     }
 
     #[inline]
@@ -49,9 +54,9 @@ impl<'a> Items<'a> {
                 self.next_with(Reader::skip)?;
                 continue;
             };
-            let (len, escaped, behind) = string(inside.as_bytes(), false).ok()?;
+            let (text, behind) = text_of(inside)?;
             self.go_behind(self.rest.len().checked_sub(behind.len())?)?;
-            return Some(Text::from_json(inside.get(..len)?, escaped));
+            return Some(text);
         }
     }
 
@@ -80,10 +85,47 @@ impl<'a> Items<'a> {
     }
 }
 
+/// The string whose first character `inside` begins with, and what follows its closing quote.
+#[inline]
+fn text_of(inside: &str) -> Option<(Text<'_>, &[u8])> {
+    let (len, escaped, behind) = string(inside.as_bytes(), false).ok()?;
+    Some((Text::from_json(inside.get(..len)?, escaped), behind))
+}
+
+impl<'a> Raw<'a> {
+    /// The text, if the value is a string.
+    pub(crate) fn text(&self) -> Option<Text<'a>> {
+        text_of(self.as_str().strip_prefix('"')?).map(|(text, _)| text)
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Raw<'a>;
 
     fn next(&mut self) -> Option<Raw<'a>> {
         self.next_with(Reader::raw)
+    }
+}
+
+/// The members of a JSON object that has been checked before; what is no object has none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Members<'a>(Items<'a>);
+
+impl<'a> Members<'a> {
+    pub(crate) fn of(object: Raw<'a>) -> Self {
+        Self(Items::between('{', '}', Some(object)))
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Text<'a>, Raw<'a>);
+
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn next(&mut self) -> Option<(Text<'a>, Raw<'a>)> {
+        self.0.next_with(|reader| {
+            let key = reader.text()?;
+            reader.expect(b':')?;
+            Ok((key, reader.raw()?))
+        })
     }
 }

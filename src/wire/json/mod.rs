@@ -22,7 +22,7 @@ mod table;
 mod walk;
 mod write;
 
-pub(crate) use items::Items;
+pub(crate) use items::{Items, Members};
 pub use limits::{MAX_DEPTH, MAX_OPEN_KEYS};
 pub use raw::Raw;
 pub(crate) use read::{read, walk};

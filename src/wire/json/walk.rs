@@ -70,7 +70,9 @@ impl<'a> Reader<'a> {
                         Some(self.walk_inside(inside, below, slots)?)
                     }
                     // In each item, one key more is open.
-                    ([b'[', ..], Some(below)) if self.room() > 0 => below.behind_list(value),
+                    ([b'[', ..], Some(below)) if cfg!(target_pointer_width = "64") && self.room() > 0 => {
+                        below.behind_list(value)
+                    }
                     _ => None,
                 };
                 let (span, after) = match behind {

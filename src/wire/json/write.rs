@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write};
 
+use super::items::Members;
 use super::raw::Raw;
 use super::scan::after_plain;
 use crate::secret::Secret;
@@ -97,20 +98,15 @@ pub(crate) fn write_members(
     ours: &[&str],
     mut first: bool,
 ) -> fmt::Result {
-    let mut result = Ok(());
-    let _checked_before = object.reader().object(|reader, key| {
-        let value = reader.raw()?;
-        if result.is_ok() && ours.iter().all(|ours| key != *ours) {
-            let comma = if core::mem::take(&mut first) { "" } else { "," };
-            result = out
-                .write_str(comma)
-                .and_then(|()| write_text(out, key))
-                .and_then(|()| out.write_char(':'))
-                .and_then(|()| out.write_str(value.as_str()));
+    for (key, value) in Members::of(object).filter(|(key, _)| ours.iter().all(|ours| key != ours)) {
+        if !core::mem::take(&mut first) {
+            out.write_char(',')?;
         }
-        Ok(())
-    });
-    result
+        write_text(out, key)?;
+        out.write_char(':')?;
+        out.write_str(value.as_str())?;
+    }
+    Ok(())
 }
 
 /// Writes an object key by key; the comma and the colon are its business.
