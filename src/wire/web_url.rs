@@ -1,5 +1,6 @@
 //! Links that may be shown, followed and handed to a system: those of the web.
 
+use crate::characters::{is_alphanumeric, is_known, is_white_space};
 use crate::text::Text;
 
 /// A link that leads to a web page: `http` or `https`, and nothing else.
@@ -19,7 +20,8 @@ impl<'a> WebUrl<'a> {
 
     /// The URL, if it is one of the web: its scheme is `http` or `https`, it names a host,
     /// and it has neither spaces, nor any of the characters that no URL has, nor such as
-    /// turn the direction of the text around and so show another host.
+    /// turn the direction of the text around and so show another host. Without the feature
+    /// `unicode` it is ASCII.
     #[must_use]
     pub fn parse(text: Text<'a>) -> Option<Self> {
         let mut chars = text.chars();
@@ -33,13 +35,14 @@ impl<'a> WebUrl<'a> {
         let scheme_ends = next == ':' && chars.next()? == '/' && chars.next()? == '/';
         let host = chars.next()?;
         let legal = |c: char| {
-            !c.is_whitespace()
+            is_known(c)
+                && !is_white_space(c)
                 && !c.is_control()
                 && !turns_around(c)
                 && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
         };
         let web = scheme_ends
-            && (host.is_alphanumeric() || host == '[')
+            && (is_alphanumeric(host) || host == '[')
             && text.len() <= Self::MAX_LEN
             && text.chars().all(legal);
         web.then_some(Self(text))
@@ -60,11 +63,15 @@ pub(crate) const fn turns_around(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::characters::ASCII_ONLY;
 
     #[test]
     fn only_the_web_is_linked_to() {
-        for good in ["http://a", "HTTPS://example.org:1/ä?x=y#z", "https://[::1]/"] {
+        for good in ["http://a", "HTTPS://example.org:1/a?x=y#z", "https://[::1]/"] {
             assert!(WebUrl::parse(good.into()).is_some(), "{good}");
+        }
+        for good in ["HTTPS://example.org:1/ä?x=y#z", "https://ä.example/"] {
+            assert_eq!(WebUrl::parse(good.into()).is_some(), !ASCII_ONLY, "{good}");
         }
         let long = std::format!("https://a/{}", "x".repeat(WebUrl::MAX_LEN));
         for bad in [
@@ -80,6 +87,9 @@ mod tests {
             " https://a",
             "https://a b",
             "https://a\n",
+            "https://a\u{b}",
+            "https://a\u{3000}",
+            "https://\u{3000}",
             "https://a\"b",
             "https:\\\\a",
             "ftp://a",

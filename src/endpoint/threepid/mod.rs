@@ -29,7 +29,6 @@ mod claim;
 mod delete;
 mod domain;
 mod email;
-mod invisible;
 mod key;
 mod list;
 mod purpose;

@@ -5,6 +5,7 @@ use core::fmt::{self, Write};
 use super::address::{Medium, Threepid};
 use super::check::{check_secret, invalid, is_web_link, missing};
 use super::domain::Domain;
+use crate::characters::ASCII_ONLY;
 use crate::endpoint::deactivate::check_id_server;
 use crate::secret::Secret;
 use crate::text::Text;
@@ -56,7 +57,8 @@ pub struct RequestTokenRequest<'a> {
 pub enum GivenAddress<'a> {
     /// An e-mail address as typed. [`Threepid::parse`] makes the 3PID of it, and reads
     /// whatever [`RequestTokenRequest::parse`] has let pass, but for a domain that is not
-    /// ASCII: that takes [`Threepid::parse_international`] and a library of the host's.
+    /// ASCII: that takes [`Threepid::parse_international`] and a library of the host's. Without
+    /// the feature `unicode` no such address is let pass.
     Email(Text<'a>),
     /// A phone number as it is dialled from a country. A library of the host's makes the
     /// digits of E.164 of it, [`Threepid::parse`] the 3PID; what it can't read is
@@ -129,7 +131,7 @@ impl<'a> Fields<'a> {
                 let email = self.email.ok_or(missing("email is missing."))?;
                 match Threepid::parse(medium, email) {
                     // A host with a library for such domains can read it.
-                    Err(error) if error != Domain::not_ascii() => Err(invalid("email is no e-mail address.")),
+                    Err(error) if ASCII_ONLY || error != Domain::not_ascii() => Err(error),
                     _ => Ok(GivenAddress::Email(email)),
                 }
             }
@@ -210,6 +212,20 @@ mod tests {
     fn another_mediums_keys_are_unknown_ones() {
         let body = br#"{"client_secret":"s","send_attempt":1,"email":"a@b","country":7,"phone_number":[]}"#;
         assert!(RequestTokenRequest::parse(Medium::Email, body).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_is_not_ascii_passes_where_it_can_be_read() {
+        for email in ["é@b", "a@ü"] {
+            let body = format!(r#"{{"client_secret":"s","send_attempt":1,"email":"{email}"}}"#);
+            match RequestTokenRequest::parse(Medium::Email, body.as_bytes()) {
+                Ok(request) => assert!(!ASCII_ONLY, "{request:?}"),
+                Err(refusal) => {
+                    assert!(ASCII_ONLY, "{email}: {refusal:?}");
+                    assert_eq!(Threepid::parse(Medium::Email, email.into()), Err(refusal));
+                }
+            }
+        }
     }
 
     #[test]
