@@ -11,19 +11,9 @@ pub(crate) const fn is_alphanumeric(c: char) -> bool {
     c.is_ascii_alphanumeric()
 }
 
-/// Whether it can be seen.
-pub(crate) const fn is_visible(c: char) -> bool {
-    c.is_ascii_graphic()
-}
-
 /// The character in lower case; what is not ASCII stays as it is.
 pub(crate) fn lower(c: char) -> impl Iterator<Item = char> {
     core::iter::once(c.to_ascii_lowercase())
-}
-
-/// The case folding of one character.
-pub(crate) fn fold(c: char) -> impl Iterator<Item = char> {
-    lower(c)
 }
 
 #[cfg(test)]
@@ -36,17 +26,15 @@ mod tests {
         for c in '\0'..='\u{7f}' {
             assert_eq!(is_white_space(c), unicode::is_white_space(c), "{c:?}");
             assert_eq!(is_alphanumeric(c), unicode::is_alphanumeric(c), "{c:?}");
-            assert_eq!(is_visible(c), unicode::is_visible(c), "{c:?}");
             assert!(lower(c).eq(unicode::lower(c)), "{c:?}");
-            assert!(fold(c).eq(unicode::fold(c)), "{c:?}");
         }
     }
 
     #[test]
     fn other_characters_are_none_of_it() {
         for c in ['\u{80}', '\u{85}', '\u{a0}', 'é', '\u{200b}', '\u{3000}', 'Ａ', '１', '\u{1F600}'] {
-            let any = is_white_space(c) || is_alphanumeric(c) || is_visible(c);
-            assert!(!any && lower(c).eq([c]) && fold(c).eq([c]), "{c:?}");
+            let any = is_white_space(c) || is_alphanumeric(c);
+            assert!(!any && lower(c).eq([c]), "{c:?}");
         }
     }
 }

@@ -13,9 +13,9 @@ mod invisible;
 mod unicode;
 
 #[cfg(not(feature = "unicode"))]
-pub(crate) use ascii::*;
+pub(crate) use ascii::{is_alphanumeric, is_white_space, lower};
 #[cfg(feature = "unicode")]
-pub(crate) use unicode::*;
+pub(crate) use unicode::{fold, is_alphanumeric, is_visible, is_white_space, lower};
 
 /// Whether only the characters of ASCII are known.
 pub(crate) const ASCII_ONLY: bool = !cfg!(feature = "unicode");

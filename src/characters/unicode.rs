@@ -43,6 +43,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn characters_that_nobody_sees_are_told() {
+        for seen in ['a', '~', 'é', '中', '\u{1F600}'] {
+            assert!(is_visible(seen), "{seen:?}");
+        }
+        for hidden in ['\0', ' ', '\u{7f}', '\u{a0}', '\u{ad}', '\u{200b}', '\u{3000}', '\u{e0061}'] {
+            assert!(!is_visible(hidden), "{hidden:?}");
+        }
+    }
+
+    #[test]
     fn folding_twice_is_folding_once() {
         for c in '\0'..=char::MAX {
             let once: String = fold(c).collect();

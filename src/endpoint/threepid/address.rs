@@ -2,6 +2,7 @@
 
 use super::domain::Domain;
 use super::email;
+use super::trimmed::trimmed;
 use crate::stored::stored_by_name;
 use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -179,7 +180,7 @@ impl Threepid {
 fn msisdn(address: Text<'_>) -> Result<email::Address, MatrixError> {
     let invalid = MatrixError::new(ErrorCode::InvalidParam, "This is no phone number.");
     let mut digits = email::Address::new();
-    for (index, c) in email::trimmed(address).enumerate() {
+    for (index, c) in trimmed(address).enumerate() {
         let pushed = match c {
             '+' if index == 0 => Ok(()),
             '1'..='9' => digits.push(c),

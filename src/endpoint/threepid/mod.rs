@@ -39,6 +39,7 @@ mod sending;
 mod stored;
 mod submit;
 mod token;
+mod trimmed;
 mod validation;
 
 pub use add::{AddThreepidRequest, Addition, Binding, StoredAddition};

@@ -1,88 +1,38 @@
-//! E-mail addresses in one form.
+//! The form of an address in which it is kept and compared.
 
-use super::domain::Domain;
-use crate::characters::{ASCII_ONLY, fold, is_visible, is_white_space};
+use super::ascii;
+use super::form::{Address, INVALID};
+#[cfg(feature = "unicode")]
+use super::international;
+use crate::characters::is_white_space;
+use crate::endpoint::threepid::domain::Domain;
 use crate::text::Text;
-use crate::wire::error::{ErrorCode, MatrixError};
+use crate::wire::error::MatrixError;
 
-/// Longest e-mail address, in bytes of its canonical form: what [RFC 5321] lets a mail
-/// server be asked to deliver to. A phone number has at most 15 digits.
-///
-/// [RFC 5321]: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1
-pub const MAX_ADDRESS_LEN: usize = 254;
-
-pub(super) type Address = heapless::String<MAX_ADDRESS_LEN>;
-
-const INVALID: MatrixError = MatrixError::new(ErrorCode::InvalidParam, "This is no e-mail address.");
-/// Without the feature `unicode`, of an address that is not ASCII.
-const NOT_ASCII: MatrixError =
-    MatrixError::new(ErrorCode::InvalidParam, "This server takes e-mail addresses in ASCII only.");
-
-/// The characters of `text` without the white space around it.
-pub(super) fn trimmed(text: Text<'_>) -> impl Iterator<Item = char> + Clone + '_ {
-    let last = text.chars().enumerate().filter(|(_, c)| !is_white_space(*c)).last();
-    let end = last.map_or(0, |(index, _)| index.saturating_add(1));
-    text.chars().take(end).skip_while(|c| is_white_space(*c))
-}
-
-/// Whether anything is known of all the characters of an address.
-fn check_known(address: Text<'_>) -> Result<(), MatrixError> {
-    if ASCII_ONLY && !address.chars().all(|c| c.is_ascii()) { Err(NOT_ASCII) } else { Ok(()) }
-}
-
-/// The canonical form of an address whose domain is ASCII, or becomes it by `to_ascii`.
-pub(super) fn canonical(
+/// The canonical form of an address whose domain is ASCII, or becomes it by `to_ascii`, which is
+/// not called without the feature `unicode`.
+pub(in super::super) fn canonical(
     address: Text<'_>,
     to_ascii: impl FnOnce(&str) -> Option<Domain>,
 ) -> Result<Address, MatrixError> {
-    check_known(address)?;
-    let chars = trimmed(address);
-    let local = chars.clone().take_while(|c| *c != '@');
-    let domain = chars.skip_while(|c| *c != '@').skip(1);
-    let domain = match Domain::from_chars(domain.clone()) {
-        Ok(domain) => domain,
-        Err(error) if !ASCII_ONLY && error == Domain::not_ascii() => {
-            let mut unmapped = Address::new();
-            for c in domain {
-                // A library may drop what is invisible; then it was no address of that form.
-                let visible = is_visible(c) && c != '@';
-                visible.then(|| unmapped.push(c).ok()).flatten().ok_or(INVALID)?;
-            }
-            to_ascii(&unmapped).ok_or(error)?
-        }
-        Err(_) => return Err(INVALID),
-    };
-    join(local, &domain)
+    #[cfg(feature = "unicode")]
+    if !address.chars().all(|c| c.is_ascii()) {
+        return international::canonical(address, to_ascii);
+    }
+    let _ = to_ascii;
+    ascii::canonical(address.chars())
 }
 
 /// The address of a local part and a domain.
-pub(super) fn of_parts(local: Text<'_>, domain: &Domain) -> Result<Address, MatrixError> {
-    check_known(local)?;
-    join(local.chars(), domain)
-}
-
-fn join(local: impl Iterator<Item = char>, domain: &Domain) -> Result<Address, MatrixError> {
-    let mut address = Address::new();
-    for c in local.flat_map(fold) {
-        let plain = is_plain(c) && c != '@';
-        plain.then(|| address.push(c).ok()).flatten().ok_or(INVALID)?;
+pub(in super::super) fn of_parts(local: Text<'_>, domain: &Domain) -> Result<Address, MatrixError> {
+    #[cfg(feature = "unicode")]
+    if !local.chars().all(|c| c.is_ascii()) {
+        return international::join(local.chars(), domain);
     }
-    if address.is_empty() {
+    if local.chars().any(is_white_space) {
         return Err(INVALID);
     }
-    address.push('@').and_then(|()| address.push_str(domain.as_str())).map_err(|_| INVALID)?;
-    Ok(address)
-}
-
-/// Whether a character can't make another address, or a list of them.
-///
-/// The specials of RFC 5322 quote, comment, list and route. Without them an address has one
-/// spelling only, and a header made of it stays one header. Their full-width and small forms
-/// count as well: some mail servers read them as the characters they look like, and with
-/// them all the other forms of ASCII characters.
-fn is_plain(c: char) -> bool {
-    let looks_like_ascii = matches!(c, '\u{FE50}'..='\u{FE6F}' | '\u{FF01}'..='\u{FF5E}');
-    is_visible(c) && !looks_like_ascii && !"()<>[]:;\\,\"".contains(c)
+    ascii::canonical(local.chars().chain(['@']).chain(domain.as_str().chars()))
 }
 
 #[cfg(test)]
@@ -90,6 +40,8 @@ mod tests {
     use std::string::String;
 
     use super::*;
+    use crate::characters::ASCII_ONLY;
+    use crate::endpoint::threepid::email::form::{MAX_ADDRESS_LEN, NOT_ASCII};
 
     fn read(address: &str) -> Result<String, MatrixError> {
         canonical(address.into(), |_| None).map(|address| address.as_str().into())
@@ -212,5 +164,30 @@ mod tests {
         assert_eq!(read(&of(MAX_ADDRESS_LEN + 1)), Err(INVALID));
         // Two bytes that fold to six.
         assert_eq!(read(&std::format!("{}@b", "\u{390}".repeat(43))), if_known(Err(INVALID)));
+    }
+
+    /// Every short address of characters that mean something, through both readings.
+    #[test]
+    #[cfg(feature = "unicode")]
+    fn address_in_ascii_is_read_as_every_other_is() {
+        let letters = ['a', 'Z', '@', '.', ' ', '_', ',', '\u{b}', '\0'];
+        let mut addresses = vec![String::new()];
+        for begun in 0.. {
+            let Some(address) = addresses.get(begun).cloned() else { break };
+            let both = international::canonical(address.as_str().into(), |_| None);
+            assert_eq!(ascii::canonical(address.chars()), both, "{address:?}");
+            if address.len() < 5 {
+                addresses.extend(letters.map(|letter| std::format!("{address}{letter}")));
+            }
+            let domain = Domain::parse("B.c".into()).unwrap();
+            let both = international::join(address.chars(), &domain);
+            assert_eq!(of_parts(address.as_str().into(), &domain), both, "{address:?}");
+        }
+        for c in '\0'..='\u{7f}' {
+            for address in [std::format!("a{c}a@b"), std::format!("a@b{c}b"), std::format!("{c}a@b{c}")] {
+                let both = international::canonical(address.as_str().into(), |_| None);
+                assert_eq!(ascii::canonical(address.chars()), both, "{address:?}");
+            }
+        }
     }
 }
