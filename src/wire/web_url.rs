@@ -3,6 +3,8 @@
 use crate::characters::{is_alphanumeric, is_known, is_white_space};
 use crate::text::Text;
 
+const SCHEME: &[u8] = b"https://";
+
 /// A link that leads to a web page: `http` or `https`, and nothing else.
 ///
 /// ```
@@ -24,28 +26,21 @@ impl<'a> WebUrl<'a> {
     /// `unicode` it is ASCII.
     #[must_use]
     pub fn parse(text: Text<'a>) -> Option<Self> {
-        let mut chars = text.chars();
-        for expected in "http".chars() {
-            chars.next().filter(|c| c.eq_ignore_ascii_case(&expected))?;
+        let mut read = 0_usize;
+        for c in text.chars() {
+            // What is read of the scheme is counted; an `s` that is not there counts as read.
+            read = match SCHEME.get(read) {
+                Some(expected) if c.eq_ignore_ascii_case(&char::from(*expected)) => read,
+                Some(b's') if c == ':' => read.saturating_add(1),
+                None if read > SCHEME.len() || is_alphanumeric(c) || c == '[' => SCHEME.len(),
+                _ => return None,
+            }
+            .saturating_add(1);
+            if !is_legal(c) {
+                return None;
+            }
         }
-        let mut next = chars.next()?;
-        if next.eq_ignore_ascii_case(&'s') {
-            next = chars.next()?;
-        }
-        let scheme_ends = next == ':' && chars.next()? == '/' && chars.next()? == '/';
-        let host = chars.next()?;
-        let legal = |c: char| {
-            is_known(c)
-                && !is_white_space(c)
-                && !c.is_control()
-                && !turns_around(c)
-                && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
-        };
-        let web = scheme_ends
-            && (is_alphanumeric(host) || host == '[')
-            && text.len() <= Self::MAX_LEN
-            && text.chars().all(legal);
-        web.then_some(Self(text))
+        (read > SCHEME.len() && text.len() <= Self::MAX_LEN).then_some(Self(text))
     }
 
     /// The URL's text.
@@ -53,6 +48,15 @@ impl<'a> WebUrl<'a> {
     pub const fn text(&self) -> Text<'a> {
         self.0
     }
+}
+
+/// Whether a character may stand in a URL.
+fn is_legal(c: char) -> bool {
+    is_known(c)
+        && !is_white_space(c)
+        && !c.is_control()
+        && !turns_around(c)
+        && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
 }
 
 /// Whether a character overrides the direction of the text behind it, or isolates it.
