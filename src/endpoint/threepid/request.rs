@@ -115,8 +115,10 @@ impl<'a> RequestTokenRequest<'a> {
         let text = json::walk(body, keys, &mut slots)?;
         let [secret, attempt, link, server, token, email, country, number] = &slots;
         let send_attempt = attempt.integer(text)?;
-        let client_secret = secret.secret(text).ok_or(missing("client_secret is missing."))?;
-        let send_attempt = send_attempt.ok_or(missing("send_attempt is missing."))?;
+        let Some(client_secret) = secret.secret(text) else {
+            return Err(missing("client_secret is missing."));
+        };
+        let Some(send_attempt) = send_attempt else { return Err(missing("send_attempt is missing.")) };
         check_secret(client_secret)?;
         let address = match medium {
             Medium::Email => email_address(email.text(text))?,
@@ -156,7 +158,7 @@ impl<'a> RequestTokenRequest<'a> {
 }
 
 fn email_address(email: Option<Text<'_>>) -> Result<GivenAddress<'_>, MatrixError> {
-    let email = email.ok_or(missing("email is missing."))?;
+    let Some(email) = email else { return Err(missing("email is missing.")) };
     match Threepid::parse(Medium::Email, email) {
         // A host with a library for such domains can read it.
         Err(error) if ASCII_ONLY || error != Domain::not_ascii() => Err(error),
@@ -168,8 +170,8 @@ fn phone_number<'a>(
     country: Option<Text<'a>>,
     number: Option<Text<'a>>,
 ) -> Result<GivenAddress<'a>, MatrixError> {
-    let country = country.ok_or(missing("country is missing."))?;
-    let number = number.ok_or(missing("phone_number is missing."))?;
+    let Some(country) = country else { return Err(missing("country is missing.")) };
+    let Some(number) = number else { return Err(missing("phone_number is missing.")) };
     if country.len() != 2 || !country.chars().all(|c| c.is_ascii_uppercase()) {
         return Err(invalid("country is not the two-letter code of a country."));
     }
