@@ -197,13 +197,10 @@ mod tests {
     fn an_address_that_is_not_ascii_passes_where_it_can_be_read() {
         for email in ["é@b", "a@ü"] {
             let body = format!(r#"{{"client_secret":"s","send_attempt":1,"email":"{email}"}}"#);
-            match RequestTokenRequest::parse(Medium::Email, body.as_bytes()) {
-                Ok(request) => assert!(!ASCII_ONLY, "{request:?}"),
-                Err(refusal) => {
-                    assert!(ASCII_ONLY, "{email}: {refusal:?}");
-                    assert_eq!(Threepid::parse(Medium::Email, email.into()), Err(refusal));
-                }
-            }
+            let parsed = RequestTokenRequest::parse(Medium::Email, body.as_bytes()).map(|_| ());
+            let read = Threepid::parse(Medium::Email, email.into()).map(|_| ());
+            assert_eq!(parsed, if ASCII_ONLY { read } else { Ok(()) }, "{email}");
+            assert_eq!(parsed.is_err(), ASCII_ONLY, "{email}");
         }
     }
 

@@ -113,6 +113,7 @@ impl Addresses {
         if self.last_sent.is_some_and(|last| !last.has_run_out(BETWEEN, now)) {
             return Err(MatrixError::limited(BETWEEN));
         }
+        // By these policies it is one thing.
         let allows = validation.authorises(&policies).descriptions().next().unwrap_or_default();
         let kept = Kept { identity: asked.identity(), sid, validation };
         // In its own place, in that of one that is over, or in a free one.
