@@ -168,6 +168,12 @@
 //! - **`seal`** (default): parameters that may hold a password are sealed with the session's
 //!   ID before they are stored, by XChaCha20-Poly1305. Without it, a host that stores them
 //!   hashes the password first.
+//! - **`unicode`** (default): what Unicode's tables say of the characters of e-mail addresses, user
+//!   names and links: case, white space, what nobody sees. Without it, what is ASCII is read the same
+//!   and the rest is not: an e-mail address that is not ASCII, in either part, is refused with 400
+//!   `M_INVALID_PARAM`, and no library for its domain is asked; nor is one taken from a stored value or
+//!   from a server's list. A [`WebUrl`](pages::WebUrl) is ASCII. A name that failed attempts are
+//!   [counted by](wire::UserIdentifier::canonical) is in lower case but for letters that are not ASCII.
 //! - **`sealed`**: a session that nothing has happened to is held by its ID, which the host seals
 //!   with a key of its own, and takes no place in a store: see [`server::sealed`]. It brings `seal`.
 //! - **`http`**: access tokens and answers in the types of the `http` crate, which axum and hyper
@@ -179,7 +185,7 @@
 //!
 //! Without them everything else is there: the codec, the transition, every endpoint and the
 //! [`FixedStore`](server::store::FixedStore). A feature only ever adds; none changes what another
-//! item does.
+//! item does, but that with `unicode` more text is read.
 //!
 //! # Limits
 //!
@@ -246,6 +252,7 @@ extern crate alloc;
 extern crate std;
 
 mod capacity;
+mod characters;
 pub mod client;
 mod decode;
 pub mod endpoint;

@@ -4,6 +4,7 @@ use core::fmt::Write as _;
 
 use super::register::MAX_USER_ID_LEN;
 use super::threepid::{Medium, Threepid};
+use crate::characters::lower;
 use crate::text::Text;
 use crate::wire::{Locality, UserIdentifier};
 
@@ -19,6 +20,8 @@ impl UserIdentifier<'_> {
     /// without the server's name around it; an address is in its
     /// [canonical form](Threepid); of a phone number the digits count. No two kinds of
     /// names share a spelling.
+    ///
+    /// Without the feature `unicode` only letters of ASCII are put into lower case.
     ///
     /// What is longer than any name of a user is cut off: it names nobody.
     ///
@@ -51,7 +54,7 @@ impl UserIdentifier<'_> {
                 let abroad = phone.chars().next() == Some('+');
                 let country = country.chars().filter(|_| !abroad).take(2);
                 let digits = phone.chars().filter(char::is_ascii_digit);
-                for c in country.flat_map(char::to_lowercase).chain(digits) {
+                for c in country.flat_map(lower).chain(digits) {
                     if name.push(c).is_err() {
                         break;
                     }
@@ -66,7 +69,7 @@ impl UserIdentifier<'_> {
 }
 
 fn push_lower(name: &mut CanonicalName, text: Text<'_>) {
-    for c in text.chars().flat_map(char::to_lowercase) {
+    for c in text.chars().flat_map(lower) {
         if name.push(c).is_err() {
             break;
         }
@@ -76,6 +79,7 @@ fn push_lower(name: &mut CanonicalName, text: Text<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::characters::ASCII_ONLY;
 
     fn user(name: &str) -> CanonicalName {
         UserIdentifier::User(Text::new(name)).canonical("example.org")
@@ -87,6 +91,13 @@ mod tests {
             assert_eq!(user(spelling), "user alice", "{spelling}");
         }
         assert_eq!(user("@alice:example.com"), "remote @alice:example.com");
+    }
+
+    #[test]
+    fn letters_outside_of_ascii_are_lowered_where_they_are_known() {
+        let lowered = if ASCII_ONLY { "user Éva" } else { "user éva" };
+        assert_eq!(user("ÉVA"), lowered);
+        assert_eq!(user("éVA"), "user éva");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Links that may be shown, followed and handed to a system: those of the web.
 
+use crate::characters::{is_alphanumeric, is_known, is_white_space};
 use crate::text::Text;
+
+const SCHEME: &[u8] = b"https://";
 
 /// A link that leads to a web page: `http` or `https`, and nothing else.
 ///
@@ -19,30 +22,25 @@ impl<'a> WebUrl<'a> {
 
     /// The URL, if it is one of the web: its scheme is `http` or `https`, it names a host,
     /// and it has neither spaces, nor any of the characters that no URL has, nor such as
-    /// turn the direction of the text around and so show another host.
+    /// turn the direction of the text around and so show another host. Without the feature
+    /// `unicode` it is ASCII.
     #[must_use]
     pub fn parse(text: Text<'a>) -> Option<Self> {
-        let mut chars = text.chars();
-        for expected in "http".chars() {
-            chars.next().filter(|c| c.eq_ignore_ascii_case(&expected))?;
+        let mut read = 0_usize;
+        for c in text.chars() {
+            // What is read of the scheme is counted; an `s` that is not there counts as read.
+            read = match SCHEME.get(read) {
+                Some(expected) if c.eq_ignore_ascii_case(&char::from(*expected)) => read,
+                Some(b's') if c == ':' => read.saturating_add(1),
+                None if read > SCHEME.len() || is_alphanumeric(c) || c == '[' => SCHEME.len(),
+                _ => return None,
+            }
+            .saturating_add(1);
+            if !is_legal(c) {
+                return None;
+            }
         }
-        let mut next = chars.next()?;
-        if next.eq_ignore_ascii_case(&'s') {
-            next = chars.next()?;
-        }
-        let scheme_ends = next == ':' && chars.next()? == '/' && chars.next()? == '/';
-        let host = chars.next()?;
-        let legal = |c: char| {
-            !c.is_whitespace()
-                && !c.is_control()
-                && !turns_around(c)
-                && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
-        };
-        let web = scheme_ends
-            && (host.is_alphanumeric() || host == '[')
-            && text.len() <= Self::MAX_LEN
-            && text.chars().all(legal);
-        web.then_some(Self(text))
+        (read > SCHEME.len() && text.len() <= Self::MAX_LEN).then_some(Self(text))
     }
 
     /// The URL's text.
@@ -50,6 +48,15 @@ impl<'a> WebUrl<'a> {
     pub const fn text(&self) -> Text<'a> {
         self.0
     }
+}
+
+/// Whether a character may stand in a URL.
+fn is_legal(c: char) -> bool {
+    is_known(c)
+        && !is_white_space(c)
+        && !c.is_control()
+        && !turns_around(c)
+        && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
 }
 
 /// Whether a character overrides the direction of the text behind it, or isolates it.
@@ -60,11 +67,15 @@ pub(crate) const fn turns_around(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::characters::ASCII_ONLY;
 
     #[test]
     fn only_the_web_is_linked_to() {
-        for good in ["http://a", "HTTPS://example.org:1/ä?x=y#z", "https://[::1]/"] {
+        for good in ["http://a", "HTTPS://example.org:1/a?x=y#z", "https://[::1]/"] {
             assert!(WebUrl::parse(good.into()).is_some(), "{good}");
+        }
+        for good in ["HTTPS://example.org:1/ä?x=y#z", "https://ä.example/"] {
+            assert_eq!(WebUrl::parse(good.into()).is_some(), !ASCII_ONLY, "{good}");
         }
         let long = std::format!("https://a/{}", "x".repeat(WebUrl::MAX_LEN));
         for bad in [
@@ -80,6 +91,9 @@ mod tests {
             " https://a",
             "https://a b",
             "https://a\n",
+            "https://a\u{b}",
+            "https://a\u{3000}",
+            "https://\u{3000}",
             "https://a\"b",
             "https:\\\\a",
             "ftp://a",

@@ -75,7 +75,10 @@ fn lesson_27_an_address_has_one_reading() {
     }
     let one = |address: &str| Threepid::parse(Medium::Email, address.into()).unwrap();
     assert_eq!(one("Alice@Example.org"), one("alice@EXAMPLE.org"));
-    assert_ne!(one("m\u{131}ke@example.org"), one("mike@example.org"), "the dotless i is another letter");
+    // The dotless i is another letter, where it is known.
+    let dotless = Threepid::parse(Medium::Email, "m\u{131}ke@example.org".into());
+    assert_eq!(dotless.is_ok(), cfg!(feature = "unicode"));
+    assert_ne!(dotless, Ok(one("mike@example.org")));
 }
 
 #[test]

@@ -85,6 +85,7 @@ fn answers_as_it_should() -> bool {
     answers == [401, 401, 200, 200]
         && a_crowd_takes_no_place(&mut server)
         && logs_in(&mut server)
+        && requests_token(&mut server)
         && deactivates(&mut server)
 }
 
@@ -135,6 +136,46 @@ fn logs_in(server: &mut Server<'_>) -> bool {
 
 #[cfg(not(feature = "login"))]
 const fn logs_in(_: &mut Server<'_>) -> bool {
+    true
+}
+
+/// Asks for what is refused, for a message, for the same again, for another one too early and in time,
+/// and for one of another client.
+#[cfg(feature = "request_token")]
+fn requests_token(server: &mut Server<'_>) -> bool {
+    const FIRST: &str =
+        r#"{"client_secret":"a","email":" Alice@Example.org\n","send_attempt":1,"next_link":"https:\/\/a"}"#;
+    const SECOND: &str = r#"{"client_secret":"a","email":"alice@example.org","send_attempt":2}"#;
+    // The body, the second it comes in, the status, and whether a message is sent.
+    let attempts: [(&str, u16, Status, bool); 12] = [
+        (r#"{"client_secret":"a b","email":"a@b","send_attempt":1}"#, 1, 400, false),
+        (r#"{"client_secret":"a","email":"alice","send_attempt":1}"#, 1, 400, false),
+        (r#"{"client_secret":"a","email":"\u00e4@b","send_attempt":1}"#, 1, 400, false),
+        (r#"{"client_secret":"a","email":"a@b","send_attempt":1,"next_link":"ftp://a"}"#, 1, 400, false),
+        (r#"{"client_secret":"a","email":"bob@b","send_attempt":1}"#, 1, 400, false),
+        (FIRST, 1, 200, true),
+        (FIRST, 2, 200, false),
+        (SECOND, 3, 429, false),
+        (SECOND, 61, 200, true),
+        (r#"{"client_secret":"b","email":"alice@example.org","send_attempt":1}"#, 121, 200, true),
+        (SECOND, 122, 200, false),
+        // It is over.
+        (SECOND, 1_000, 200, true),
+    ];
+    attempts.iter().zip(0..).all(|((body, second, status, sends), number)| {
+        let mut out = Body::new();
+        let ids = [[number; 24], [number | 128; 24]].map(SessionId::from_entropy);
+        let now = Timestamp::from_millis(u64::from(*second) * 1_000);
+        let answered = server.request_token(core::hint::black_box(body.as_bytes()), ids, now, &mut out);
+        let message = server.message();
+        let names_all =
+            message.as_ref().is_none_or(|it| it.allows == "change your password" && it.token == ids[1]);
+        shown(answered, &out) == *status && message.is_some() == *sends && names_all
+    })
+}
+
+#[cfg(not(feature = "request_token"))]
+const fn requests_token(_: &mut Server<'_>) -> bool {
     true
 }
 

@@ -8,6 +8,10 @@ use matrix_uia::endpoint::password::{ChangePasswordRequest, PasswordStrength};
 use matrix_uia::endpoint::refresh::RefreshRequest;
 use matrix_uia::endpoint::register::{Localpart, RegisterRequest};
 use matrix_uia::endpoint::signing_keys::UploadSigningKeysRequest;
+use matrix_uia::endpoint::threepid::{
+    AddressAuthority, Delivery, GivenAddress, Medium, Purpose, RequestTokenRequest, Threepid,
+    TokenRequestKey, Validation, ValidationRules,
+};
 use matrix_uia::server::account::{Account, AccountStatus, Caller};
 use matrix_uia::server::check::Named;
 use matrix_uia::server::commit::Committed;
@@ -39,6 +43,8 @@ const LOGIN: &[u8] =
 const ATTEMPT: &[u8] = br#"{"new_password":"looking-gl\u0061ss","auth":{"type":"m.login.password","identifier":{"type":"m.id.user","user":"alice"},"password":"wonder\u006cand"}}"#;
 const REFRESH: &[u8] = br#"{"refresh_token":"some_token"}"#;
 const UPLOAD: &[u8] = br#"{"master_key":{"user_id":"@a:b","usage":["master"],"keys":{"ed25519:K":"K"},"signatures":{"@a:b":{"ed25519:D":"s"}}},"auth":{"type":"m.login.password","user":"alice","password":"wonderland"}}"#;
+const TOKEN: &[u8] =
+    br#"{"client_secret":"a","email":" Alice@Example.org\n","send_attempt":1,"next_link":"https:\/\/a"}"#;
 /// A key twice, and so read to its end a second time.
 const DUPLICATE: &[u8] = br#"{"new_password":"a","new_password":"b","auth":{"type":"m.login.password"}}"#;
 
@@ -48,6 +54,7 @@ pub fn run() {
     engine();
     endpoints();
     signing_keys();
+    threepids();
     whole();
 }
 
@@ -211,6 +218,27 @@ fn signing_keys() {
     let Ok(checked) = upload.check("@a:b") else { return };
     let stored = checked.keys;
     let _ = measured("Checked<UploadSigningKeysRequest>::exempt", || checked.exempt(&KEY, &stored).is_some());
+}
+
+fn threepids() {
+    let request = measured("RequestTokenRequest::parse", || {
+        RequestTokenRequest::parse(Medium::Email, black_box(TOKEN))
+    });
+    let Ok(RequestTokenRequest { client_secret, address: GivenAddress::Email(email), .. }) = request else {
+        return;
+    };
+    let Ok(threepid) = measured("Threepid::parse", || Threepid::parse(Medium::Email, black_box(email)))
+    else {
+        return;
+    };
+    let asked = measured("TokenRequestKey::new", || {
+        TokenRequestKey::new(&KEY, Purpose::Reset, None, threepid, client_secret, 1)
+    });
+    let (policies, rules) = (AddressAuthority::new(), ValidationRules::default());
+    let token = KEY.validation_token(client_secret);
+    let _ = measured("Validation::request", || {
+        Validation::request(None, &asked, Delivery::Token, token, &policies, &rules, NOW)
+    });
 }
 
 fn whole() {

@@ -6,6 +6,8 @@ mod deactivation;
 mod login;
 #[cfg(feature = "registration")]
 mod registration;
+#[cfg(feature = "request_token")]
+mod request_token;
 
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::password::{ChangePasswordRequest, Effect, PasswordStrength, StoredPasswordChange};
@@ -73,6 +75,8 @@ struct Device {
     /// The access token that the registration gave; before it the device has no owner.
     #[cfg(feature = "registration")]
     owner: Option<SessionId>,
+    #[cfg(feature = "request_token")]
+    addresses: request_token::Addresses,
     now: Timestamp,
 }
 
@@ -91,6 +95,8 @@ impl<'p> Server<'p> {
             token: None,
             #[cfg(feature = "registration")]
             owner: None,
+            #[cfg(feature = "request_token")]
+            addresses: request_token::Addresses::default(),
             now: Timestamp::from_millis(0),
         };
         Self {

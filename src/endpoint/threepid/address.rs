@@ -2,6 +2,7 @@
 
 use super::domain::Domain;
 use super::email;
+use super::trimmed::trimmed;
 use crate::stored::stored_by_name;
 use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -52,6 +53,8 @@ stored_by_name!(Medium);
 /// ```
 /// use matrix_uia::endpoint::threepid::{Medium, Threepid};
 /// let email = |address: &str| Threepid::parse(Medium::Email, address.into());
+/// assert_eq!(email("Alice@Example.com")?.address(), "alice@example.com");
+/// #[cfg(feature = "unicode")]
 /// assert_eq!(email("Strauß@Example.com")?.address(), "strauss@example.com");
 /// assert!(email("a@evil@good").is_err());
 /// let phone = Threepid::parse(Medium::Msisdn, "+447700900001".into())?;
@@ -72,7 +75,8 @@ impl Threepid {
     /// of it (`<`, `"`, `,` and their like), that are control characters, or that nobody
     /// sees. It is case-folded, as the [appendix] says. Its domain is ASCII, with A-labels
     /// where it is international; another is
-    /// [`parse_international`](Self::parse_international)'s.
+    /// [`parse_international`](Self::parse_international)'s. Without the feature `unicode`
+    /// all of it is ASCII.
     ///
     /// A phone number is one to fifteen digits, the first not 0; a `+` in front may be
     /// there. What a number means that is dialled within a country takes a library, which
@@ -81,7 +85,7 @@ impl Threepid {
     /// # Errors
     ///
     /// [`Domain::not_ascii`] for an e-mail address whose domain is not ASCII; another 400
-    /// `M_INVALID_PARAM` if it is no such address, or longer than [`MAX_ADDRESS_LEN`](super::MAX_ADDRESS_LEN).
+    /// `M_INVALID_PARAM` if it is no such address, not ASCII without the feature `unicode`, or longer than [`MAX_ADDRESS_LEN`](super::MAX_ADDRESS_LEN).
     ///
     /// [appendix]: https://spec.matrix.org/v1.19/appendices/#e-mail
     pub fn parse(medium: Medium, address: Text<'_>) -> Result<Self, MatrixError> {
@@ -101,16 +105,19 @@ impl Threepid {
     ///
     /// ```
     /// use matrix_uia::endpoint::threepid::{Domain, Threepid};
+    /// # #[cfg(feature = "unicode")] {
     /// # let idna = |domain: &str| (domain == "bücher.example").then_some("xn--bcher-kva.example");
     /// let to_ascii = |domain: &str| Domain::parse(idna(domain)?.into()).ok();
     /// let email = Threepid::parse_international("Alice@bücher.example".into(), to_ascii)?;
     /// assert_eq!(email.address(), "alice@xn--bcher-kva.example");
+    /// # }
     /// # Ok::<(), matrix_uia::MatrixError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse); [`Domain::not_ascii`] if `to_ascii` gives nothing.
+    /// As [`parse`](Self::parse); [`Domain::not_ascii`] if `to_ascii` gives nothing. Without the
+    /// feature `unicode` it is not called, and a domain that is not ASCII is refused.
     pub fn parse_international(
         address: Text<'_>,
         to_ascii: impl FnOnce(&str) -> Option<Domain>,
@@ -125,7 +132,7 @@ impl Threepid {
     ///
     /// 400 `M_INVALID_PARAM` as [`parse`](Self::parse). Here white space is not taken off.
     pub fn email(local: Text<'_>, domain: &Domain) -> Result<Self, MatrixError> {
-        let address = email::join(local.chars(), domain)?;
+        let address = email::of_parts(local, domain)?;
         Ok(Self { medium: Medium::Email, address })
     }
 
@@ -173,7 +180,7 @@ impl Threepid {
 fn msisdn(address: Text<'_>) -> Result<email::Address, MatrixError> {
     let invalid = MatrixError::new(ErrorCode::InvalidParam, "This is no phone number.");
     let mut digits = email::Address::new();
-    for (index, c) in email::trimmed(address).enumerate() {
+    for (index, c) in trimmed(address).enumerate() {
         let pushed = match c {
             '+' if index == 0 => Ok(()),
             '1'..='9' => digits.push(c),

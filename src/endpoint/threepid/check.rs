@@ -1,5 +1,6 @@
 //! The bounds and forms that the bodies about validations share.
 
+use crate::characters::ASCII_ONLY;
 use crate::secret::Secret;
 use crate::text::Text;
 use crate::wire::error::{ErrorCode, MatrixError};
@@ -21,7 +22,7 @@ pub(super) const fn missing(message: &'static str) -> MatrixError {
 
 /// Whether `link` is a URL of the web in ASCII: one that goes into a header as it is.
 pub(super) fn is_web_link(link: Text<'_>) -> bool {
-    WebUrl::parse(link).is_some() && link.chars().all(|c| c.is_ascii())
+    WebUrl::parse(link).is_some() && (ASCII_ONLY || link.chars().all(|c| c.is_ascii()))
 }
 
 /// Whether a `client_secret` has the form of one.

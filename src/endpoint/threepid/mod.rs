@@ -29,7 +29,6 @@ mod claim;
 mod delete;
 mod domain;
 mod email;
-mod invisible;
 mod key;
 mod list;
 mod purpose;
@@ -40,6 +39,7 @@ mod sending;
 mod stored;
 mod submit;
 mod token;
+mod trimmed;
 mod validation;
 
 pub use add::{AddThreepidRequest, Addition, Binding, StoredAddition};

@@ -5,10 +5,10 @@ use core::fmt::{self, Write};
 use super::address::{Medium, Threepid};
 use super::check::{check_secret, invalid, is_web_link, missing};
 use super::domain::Domain;
+use crate::characters::ASCII_ONLY;
 use crate::endpoint::deactivate::check_id_server;
 use crate::secret::Secret;
 use crate::text::Text;
-use crate::wire::ParseError;
 use crate::wire::error::MatrixError;
 use crate::wire::json::{self, ObjectWriter, Span, Table, table};
 
@@ -56,7 +56,8 @@ pub struct RequestTokenRequest<'a> {
 pub enum GivenAddress<'a> {
     /// An e-mail address as typed. [`Threepid::parse`] makes the 3PID of it, and reads
     /// whatever [`RequestTokenRequest::parse`] has let pass, but for a domain that is not
-    /// ASCII: that takes [`Threepid::parse_international`] and a library of the host's.
+    /// ASCII: that takes [`Threepid::parse_international`] and a library of the host's. Without
+    /// the feature `unicode` no such address is let pass.
     Email(Text<'a>),
     /// A phone number as it is dialled from a country. A library of the host's makes the
     /// digits of E.164 of it, [`Threepid::parse`] the 3PID; what it can't read is
@@ -85,69 +86,6 @@ impl GivenAddress<'_> {
     }
 }
 
-#[derive(Default)]
-struct Fields<'a> {
-    client_secret: Option<Secret<'a>>,
-    send_attempt: Option<i64>,
-    email: Option<Text<'a>>,
-    country: Option<Text<'a>>,
-    phone_number: Option<Text<'a>>,
-    next_link: Option<Text<'a>>,
-    id_server: Option<Text<'a>>,
-    id_access_token: Option<Secret<'a>>,
-}
-
-impl<'a> Fields<'a> {
-    fn read(body: &'a [u8], medium: Medium) -> Result<Self, ParseError> {
-        static COMMON: Table = table![0;
-            "client_secret": Text, "send_attempt": Any, "next_link": Text, "id_server": Text, "id_access_token": Text,
-        ];
-        static EMAIL: Table = table![5; "email": Text].beside(&COMMON);
-        static MSISDN: Table = table![6; "country": Text, "phone_number": Text].beside(&COMMON);
-        let keys = match medium {
-            Medium::Email => &EMAIL,
-            Medium::Msisdn => &MSISDN,
-        };
-        let mut slots = [Span::NONE; 8];
-        let text = json::walk(body, keys, &mut slots)?;
-        let [secret, attempt, link, server, token, email, country, number] = slots;
-        Ok(Self {
-            client_secret: secret.secret(text),
-            send_attempt: attempt.integer(text)?,
-            email: email.text(text),
-            country: country.text(text),
-            phone_number: number.text(text),
-            next_link: link.text(text),
-            id_server: server.text(text),
-            id_access_token: token.secret(text),
-        })
-    }
-
-    fn address(&self, medium: Medium) -> Result<GivenAddress<'a>, MatrixError> {
-        match medium {
-            Medium::Email => {
-                let email = self.email.ok_or(missing("email is missing."))?;
-                match Threepid::parse(medium, email) {
-                    // A host with a library for such domains can read it.
-                    Err(error) if error != Domain::not_ascii() => Err(invalid("email is no e-mail address.")),
-                    _ => Ok(GivenAddress::Email(email)),
-                }
-            }
-            Medium::Msisdn => {
-                let country = self.country.ok_or(missing("country is missing."))?;
-                let number = self.phone_number.ok_or(missing("phone_number is missing."))?;
-                if country.len() != 2 || !country.chars().all(|c| c.is_ascii_uppercase()) {
-                    return Err(invalid("country is not the two-letter code of a country."));
-                }
-                if number.is_empty() || number.len() > MAX_NUMBER_LEN {
-                    return Err(GivenAddress::invalid_number());
-                }
-                Ok(GivenAddress::Phone { country, number })
-            }
-        }
-    }
-}
-
 impl<'a> RequestTokenRequest<'a> {
     /// A request without a `next_link`.
     #[must_use]
@@ -164,16 +102,35 @@ impl<'a> RequestTokenRequest<'a> {
     /// if one has not the form that the fields describe.
     #[inline(never)]
     pub fn parse(medium: Medium, body: &'a [u8]) -> Result<Self, MatrixError> {
-        let fields = Fields::read(body, medium)?;
-        let client_secret = fields.client_secret.ok_or(missing("client_secret is missing."))?;
-        let send_attempt = fields.send_attempt.ok_or(missing("send_attempt is missing."))?;
+        static COMMON: Table = table![0;
+            "client_secret": Text, "send_attempt": Any, "next_link": Text, "id_server": Text, "id_access_token": Text,
+        ];
+        static EMAIL: Table = table![5; "email": Text].beside(&COMMON);
+        static MSISDN: Table = table![6; "country": Text, "phone_number": Text].beside(&COMMON);
+        let keys = match medium {
+            Medium::Email => &EMAIL,
+            Medium::Msisdn => &MSISDN,
+        };
+        let mut slots = [Span::NONE; 8];
+        let text = json::walk(body, keys, &mut slots)?;
+        let [secret, attempt, link, server, token, email, country, number] = &slots;
+        let send_attempt = attempt.integer(text)?;
+        let Some(client_secret) = secret.secret(text) else {
+            return Err(missing("client_secret is missing."));
+        };
+        let Some(send_attempt) = send_attempt else { return Err(missing("send_attempt is missing.")) };
         check_secret(client_secret)?;
-        let address = fields.address(medium)?;
-        if fields.next_link.is_some_and(|link| !is_web_link(link)) {
+        let address = match medium {
+            Medium::Email => email_address(email.text(text))?,
+            Medium::Msisdn => phone_number(country.text(text), number.text(text))?,
+        };
+        let next_link = link.text(text);
+        if next_link.is_some_and(|link| !is_web_link(link)) {
             return Err(invalid("next_link is not an http or https URL."));
         }
-        check_id_server(fields.id_server)?;
-        let Fields { next_link, id_server, id_access_token, .. } = fields;
+        let id_server = server.text(text);
+        check_id_server(id_server)?;
+        let id_access_token = token.secret(text);
         Ok(Self { client_secret, send_attempt, address, next_link, id_server, id_access_token })
     }
 
@@ -200,6 +157,30 @@ impl<'a> RequestTokenRequest<'a> {
     }
 }
 
+fn email_address(email: Option<Text<'_>>) -> Result<GivenAddress<'_>, MatrixError> {
+    let Some(email) = email else { return Err(missing("email is missing.")) };
+    match Threepid::parse(Medium::Email, email) {
+        // A host with a library for such domains can read it.
+        Err(error) if ASCII_ONLY || error != Domain::not_ascii() => Err(error),
+        _ => Ok(GivenAddress::Email(email)),
+    }
+}
+
+fn phone_number<'a>(
+    country: Option<Text<'a>>,
+    number: Option<Text<'a>>,
+) -> Result<GivenAddress<'a>, MatrixError> {
+    let Some(country) = country else { return Err(missing("country is missing.")) };
+    let Some(number) = number else { return Err(missing("phone_number is missing.")) };
+    if country.len() != 2 || !country.chars().all(|c| c.is_ascii_uppercase()) {
+        return Err(invalid("country is not the two-letter code of a country."));
+    }
+    if number.is_empty() || number.len() > MAX_NUMBER_LEN {
+        return Err(GivenAddress::invalid_number());
+    }
+    Ok(GivenAddress::Phone { country, number })
+}
+
 #[cfg(test)]
 mod tests {
     use std::string::String;
@@ -210,6 +191,17 @@ mod tests {
     fn another_mediums_keys_are_unknown_ones() {
         let body = br#"{"client_secret":"s","send_attempt":1,"email":"a@b","country":7,"phone_number":[]}"#;
         assert!(RequestTokenRequest::parse(Medium::Email, body).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_is_not_ascii_passes_where_it_can_be_read() {
+        for email in ["é@b", "a@ü"] {
+            let body = format!(r#"{{"client_secret":"s","send_attempt":1,"email":"{email}"}}"#);
+            let parsed = RequestTokenRequest::parse(Medium::Email, body.as_bytes()).map(|_| ());
+            let read = Threepid::parse(Medium::Email, email.into()).map(|_| ());
+            assert_eq!(parsed, if ASCII_ONLY { read } else { Ok(()) }, "{email}");
+            assert_eq!(parsed.is_err(), ASCII_ONLY, "{email}");
+        }
     }
 
     #[test]
