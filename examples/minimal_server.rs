@@ -21,7 +21,7 @@ use matrix_uia::server::seal::Sealer;
 use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Store as _};
 use matrix_uia::server::verdict::{StageFailure, Verdict};
 use matrix_uia::wire::Auth;
-use matrix_uia::{BindingKey, Call, Flows, Grant, Rules, Secret, SessionId, Text, Timestamp};
+use matrix_uia::{BindingKey, Call, Grant, Rules, Secret, SessionId, Text, Timestamp, flows};
 
 /// The operation: its name is what a stored session knows it by.
 struct EmptyTheVault;
@@ -148,7 +148,7 @@ async fn empty_the_vault<'r>(
 
 fn main() -> Result<(), Box<dyn Error>> {
     let rules = Rules::default();
-    let flows = Flows::<EmptyTheVault>::new([["m.login.password"]], None)?;
+    let flows = flows!(EmptyTheVault: [["m.login.password"]]);
     let key = BindingKey::from_entropy(entropy()?);
     let guarded = Guarded { flows: &flows, rules: &rules, key: &key, kind: HostKind::CLAIMS };
     let sessions = HashedStore::new(Lifetimes::of(&rules), 1_000);

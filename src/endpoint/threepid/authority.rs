@@ -27,9 +27,9 @@ pub const MAX_AUTHORISED: usize = 16;
 /// ```
 /// use matrix_uia::endpoint::threepid::{AddressAuthority, Medium, Purpose};
 /// use matrix_uia::server::operation::{ChangePassword, Deactivate};
-/// use matrix_uia::Flows;
-/// let reset = Flows::<ChangePassword>::new([["m.login.email.identity"]], None)?;
-/// let deactivate = Flows::<Deactivate>::new([["m.login.email.identity"]], None)?;
+/// use matrix_uia::flows;
+/// let reset = flows!(ChangePassword: [["m.login.email.identity"]]);
+/// let deactivate = flows!(Deactivate: [["m.login.email.identity"]]);
 /// let policies = AddressAuthority::new().with(&reset)?.with(&deactivate)?;
 ///
 /// let named = policies.of(Purpose::Reset, Medium::Email);

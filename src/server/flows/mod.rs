@@ -5,6 +5,9 @@
 //!                        └───────► PolicyError: which flow, what is wrong, the mend
 //! ```
 //!
+//! Flows that are known when the program is compiled are made by [`flows!`](crate::flows), which the
+//! compiler checks the same way.
+//!
 //! What exists can be completed: no flow is empty, repeats a stage, is cut short by
 //! another, or asks for a stage its operation may not ask for. What of the 401 body does
 //! not depend on the session is written here once and copied from then on.

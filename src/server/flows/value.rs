@@ -14,7 +14,8 @@ use crate::server::operation::{Operation, OperationId};
 use crate::wire::AuthType;
 use crate::wire::json::Raw;
 
-/// The flows and params that one operation is guarded with.
+/// The flows and params that one operation is guarded with: read when the program starts, or
+/// without params made by [`flows!`](crate::flows) when it is compiled.
 ///
 /// ```
 /// use matrix_uia::Flows;

@@ -58,10 +58,10 @@
 //! use matrix_uia::server::operation::ChangePassword;
 //! use matrix_uia::server::store::{FixedStore, Lifetimes, OwnerKey, Store};
 //! use matrix_uia::wire::Auth;
-//! use matrix_uia::{Call, Exchange, Flows, Rules, SessionId, Timestamp};
+//! use matrix_uia::{Call, Exchange, Rules, SessionId, Timestamp, flows};
 //!
 //! let rules = Rules::default();
-//! let flows = Flows::<ChangePassword>::new([["m.login.password"]], None)?;
+//! let flows = flows!(ChangePassword: [["m.login.password"]]);
 //! let mut store = FixedStore::<(), 8>::new(Lifetimes::of(&rules));
 //!
 //! // A request: what it comes to is stored as its commit says.
