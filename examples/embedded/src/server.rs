@@ -153,8 +153,11 @@ trait Act<Op: Operation> {
     /// The password to be hashed before the call happens.
     fn password(&self) -> Option<Secret<'_>>;
 
-    /// What is kept beside the session from now on.
-    fn kept(&self, before: Option<StoredPasswordChange>, sealer: Option<Sealer>) -> StoredPasswordChange;
+    /// What is kept beside the session from now on. There is room for a password alone: a client
+    /// that leaves other parameters out is asked to repeat them.
+    fn kept(&self, _: Option<StoredPasswordChange>, _: Option<Sealer>) -> StoredPasswordChange {
+        StoredPasswordChange::default()
+    }
 
     /// Carries the call out; `kept` is what was kept, and `hash` that of the password.
     fn act<'w, 'r>(

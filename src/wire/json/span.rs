@@ -165,6 +165,7 @@ impl Span {
         if self.is_absent() { None } else { self.of(body) }
     }
 }
+
 /// The whole number that a JSON number without fraction and exponent writes. The library's own
 /// function checks each step of 64 bits for an overflow, which takes a microcontroller 150 bytes more.
 fn whole_number(written: &str) -> Option<i64> {

@@ -2,14 +2,12 @@
 
 use matrix_uia::endpoint::Checked;
 use matrix_uia::endpoint::deactivate::{DeactivateRequest, DeactivateResponse, Effect, UnbindResult};
-use matrix_uia::endpoint::password::StoredPasswordChange;
 use matrix_uia::server::drive::Guarded;
 use matrix_uia::server::endpoint::Endpoint;
 use matrix_uia::server::exchange::{Exchange, HostKind, Perform};
 use matrix_uia::server::grant::Outcome;
 use matrix_uia::server::operation::Deactivate;
 use matrix_uia::server::respond::Respond;
-use matrix_uia::server::seal::Sealer;
 use matrix_uia::{BindingKey, Flows, MatrixError, Secret, SessionId, Timestamp};
 
 use super::{Act, Body, Device, Password, Server, Status, begin, go_through, send};
@@ -50,12 +48,6 @@ fn read(body: &[u8]) -> Result<Checked<DeactivateRequest<'_>>, MatrixError> {
 impl Act<Deactivate> for (&Checked<DeactivateRequest<'_>>, &BindingKey) {
     fn password(&self) -> Option<Secret<'_>> {
         None
-    }
-
-    /// Nothing: there is no room for an identity server's name beside each session. A client that
-    /// leaves its parameters out is asked to repeat them.
-    fn kept(&self, _: Option<StoredPasswordChange>, _: Option<Sealer>) -> StoredPasswordChange {
-        StoredPasswordChange::default()
     }
 
     #[inline(never)]

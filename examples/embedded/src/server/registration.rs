@@ -1,7 +1,7 @@
 //! One endpoint more: `POST /register`, by which the device gets its owner.
 
 use matrix_uia::endpoint::Checked;
-use matrix_uia::endpoint::password::{PasswordStrength, StoredPasswordChange};
+use matrix_uia::endpoint::password::PasswordStrength;
 use matrix_uia::endpoint::register::{LoginResponse, RegisterRequest, Registration};
 use matrix_uia::server::call::RefusedCall;
 use matrix_uia::server::endpoint::Endpoint;
@@ -9,7 +9,6 @@ use matrix_uia::server::exchange::{Exchange, HostKind, Incoming, Perform};
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::respond::Respond;
-use matrix_uia::server::seal::Sealer;
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{BindingKey, Flows, MatrixError, Secret, SessionId, Text, Timestamp};
 
@@ -87,12 +86,6 @@ impl Act<Register> for Registering<'_, '_> {
 
     fn password(&self) -> Option<Secret<'_>> {
         self.request?.password()
-    }
-
-    /// Nothing: there is no room for a name beside each session. A client that leaves its parameters
-    /// out is asked to repeat them.
-    fn kept(&self, _: Option<StoredPasswordChange>, _: Option<Sealer>) -> StoredPasswordChange {
-        StoredPasswordChange::default()
     }
 
     #[inline(never)]
