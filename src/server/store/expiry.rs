@@ -29,6 +29,11 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
         }
     }
 
+    /// Whether there is a session whose time is over.
+    pub(super) fn is_any_over(&self) -> bool {
+        self.first_over(&self.consumed).is_some() || self.first_over(&self.open).is_some()
+    }
+
     pub(super) fn is_over(&self, at: Index) -> bool {
         self.slots.get(at).is_some_and(|slot| self.clock.is_over(slot.due, slot.serial))
     }

@@ -46,6 +46,10 @@ impl<S: Slots, T: Table, O: Owners<S>> Slab<S, T, O> {
 
     /// Takes out one of the owner's sessions whose time is over.
     fn pop_over_of(&mut self, owner: OwnerKey) -> Option<Gone<S::Kept>> {
+        // The owner's are looked for one worth after the other; that nobody's is over, the queues say.
+        if !self.is_any_over() {
+            return None;
+        }
         for rank in [Worth::Over, Worth::Nothing, Worth::Proved, Worth::Claimed] {
             while let Some(at) = self.first_of(owner, rank).filter(|at| self.is_over(*at)) {
                 if !self.give_overtime(at) {
