@@ -166,7 +166,7 @@
 //!   `Flows::new`, and what grows, the `HashedStore`. It needs a global allocator and no
 //!   operating system.
 //! - **`seal`** (default): parameters that may hold a password are sealed with the session's
-//!   ID before they are stored, by XChaCha20-Poly1305. Without it, a host that stores them
+//!   ID before they are stored, by ChaCha20-Poly1305. Without it, a host that stores them
 //!   hashes the password first.
 //! - **`unicode`** (default): what Unicode's tables say of the characters of e-mail addresses, user
 //!   names and links: case, white space, what nobody sees. Without it, what is ASCII is read the same

@@ -1,9 +1,10 @@
 //! Keeps the password of a request until its call happens: sealed under a key made from the
 //! session's ID, which a store has only as a digest (rule U13).
 //!
-//! The function is XChaCha20-Poly1305. Its key is the 24 random bytes of the session's ID
+//! The function is ChaCha20-Poly1305. Its key is the 24 random bytes of the session's ID
 //! and a label; its nonce is the session's revision, of which each is stored once (a session
-//! whose ID can begin it again counts from another number then). Who has the database alone has
+//! whose ID can begin it again counts from another number then). No other session has the key,
+//! so that the nonce need not be the longer one of XChaCha20. Who has the database alone has
 //! neither the ID nor the key.
 
 use core::fmt;
@@ -95,7 +96,7 @@ impl SealedPassword {
 #[cfg(feature = "seal")]
 mod cipher {
     use chacha20poly1305::aead::AeadInPlace as _;
-    use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+    use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce, Tag};
     use serde::{Deserialize, Serialize};
 
     use super::{OpenedPassword, ROOM, Revision, SessionId};
@@ -111,16 +112,16 @@ mod cipher {
         pub(super) text: heapless::Vec<u8, ROOM>,
     }
 
-    fn cipher(id: &SessionId) -> XChaCha20Poly1305 {
+    fn cipher(id: &SessionId) -> ChaCha20Poly1305 {
         let mut key = zeroize::Zeroizing::new([0; 32]);
         for (to, from) in key.iter_mut().zip(id.as_bytes().iter().chain(b"uia seal")) {
             *to = *from;
         }
-        XChaCha20Poly1305::new((&*key).into())
+        ChaCha20Poly1305::new((&*key).into())
     }
 
-    fn nonce(revision: Revision) -> XNonce {
-        let mut nonce = [0; 24];
+    fn nonce(revision: Revision) -> Nonce {
+        let mut nonce = [0; 12];
         for (to, from) in nonce.iter_mut().zip(revision.get().to_le_bytes()) {
             *to = from;
         }
