@@ -9,6 +9,7 @@ pub mod belongings;
 pub mod deactivations;
 pub mod devices;
 pub mod login_tokens;
+mod names;
 pub mod records;
 pub mod registration_tokens;
 mod schema;
@@ -25,6 +26,7 @@ pub use tx::Tx;
 pub use values::UserKey;
 
 use crate::files;
+use names::Names;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::path::Path;
@@ -39,6 +41,8 @@ pub type Result<T> = rusqlite::Result<T>;
 #[derive(Debug, Clone)]
 pub struct Db {
     connection: Arc<Mutex<Connection>>,
+    /// `None` if other processes may write to the same data.
+    names: Option<Arc<Names>>,
     /// Where a test has every transaction wait before it begins.
     #[cfg(test)]
     pub waits: Option<matrix_uia::testkit::Outside>,
@@ -57,7 +61,7 @@ impl Db {
     ///
     /// Whatever SQLite says.
     pub fn in_memory() -> Result<Self> {
-        Self::prepare(Connection::open_in_memory()?)
+        Self::prepare(Connection::open_in_memory()?, Some(Arc::default()))
     }
 
     /// The database in `dir`, which is made if need be. Its file and the journals beside it are their owner's alone.
@@ -84,7 +88,7 @@ impl Db {
             connection.pragma_update(None, "synchronous", "FULL")?;
             // The journal is emptied when it has so many pages: a small disk has no room for SQLite's default of 4 MB.
             connection.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES)?;
-            let db = Self::prepare(connection)?;
+            let db = Self::prepare(connection, None)?;
             // What a migration wrote is twice on the disk. It is not waited for who is in the way.
             if let Ok(connection) = db.connection.try_lock() {
                 tx::empty_journal(&connection);
@@ -94,7 +98,7 @@ impl Db {
         open().map_err(|error| format!("{NAME}: {}", trouble::explain(&error)))
     }
 
-    fn prepare(mut connection: Connection) -> Result<Self> {
+    fn prepare(mut connection: Connection, names: Option<Arc<Names>>) -> Result<Self> {
         connection.pragma_update(None, "foreign_keys", true)?;
         // The default of 16 is less than the statements there are.
         connection.set_prepared_statement_cache_capacity(128);
@@ -105,6 +109,7 @@ impl Db {
         connection.busy_timeout(Duration::ZERO)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
+            names,
             #[cfg(test)]
             waits: None,
             #[cfg(test)]
@@ -125,7 +130,12 @@ impl Db {
         if let Some(outside) = &self.waits {
             outside.pause().await;
         }
-        Tx::begin(Arc::clone(&self.connection).lock_owned().await).await
+        Tx::begin(Arc::clone(&self.connection).lock_owned().await, self.names.clone()).await
+    }
+
+    /// Whether there may be an account of that name. If not, there is none; otherwise look it up.
+    pub fn may_have_user(&self, localpart: &str) -> bool {
+        self.names.as_ref().is_none_or(|names| names.may_have(localpart))
     }
 
     /// Looks something up with one statement, which SQLite makes a transaction by itself: to begin one and to end it

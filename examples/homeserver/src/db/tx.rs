@@ -1,9 +1,11 @@
 //! An open transaction, as a value that an async handler may keep across an `await`.
 
+use super::names::Names;
 use super::{Result, trouble};
 use matrix_uia::server::exchange::OneTransaction;
 use rusqlite::{Connection, ErrorCode};
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::block_in_place;
@@ -26,6 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 #[must_use = "a transaction that is not committed is undone"]
 pub struct Tx {
     connection: OwnedMutexGuard<Connection>,
+    names: Option<Arc<Names>>,
     /// How many rows the connection had written before.
     written_before: u64,
     /// It has been committed.
@@ -37,9 +40,12 @@ impl OneTransaction for Tx {}
 
 impl Tx {
     /// Begins, as soon as no other process writes.
-    pub(super) async fn begin(connection: OwnedMutexGuard<Connection>) -> Result<Self> {
+    pub(super) async fn begin(
+        connection: OwnedMutexGuard<Connection>,
+        names: Option<Arc<Names>>,
+    ) -> Result<Self> {
         let written_before = connection.total_changes();
-        let mut tx = Self { connection, written_before, committed: false };
+        let mut tx = Self { connection, names, written_before, committed: false };
         let beginning = &mut tx;
         patiently(move || beginning.run("BEGIN IMMEDIATE")).await?;
         tx.run("SAVEPOINT mark")?;
@@ -96,6 +102,13 @@ impl Tx {
     /// Those of SQLite.
     pub fn undo_to_mark(&self) -> Result<()> {
         self.run("ROLLBACK TO mark")
+    }
+
+    /// An account of that name is being made.
+    pub(super) fn add_name(&self, localpart: &str) {
+        if let Some(names) = &self.names {
+            names.add(localpart);
+        }
     }
 
     fn run(&self, statement: &str) -> Result<()> {

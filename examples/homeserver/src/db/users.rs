@@ -59,6 +59,7 @@ impl<'a> NewUser<'a> {
 
 /// Makes an account. `None` if the name is taken, by whatever account and in whatever state.
 pub fn create(tx: &Tx, new: &NewUser<'_>) -> Result<Option<UserKey>> {
+    tx.add_name(new.localpart);
     tx.prepare_cached(
         "INSERT INTO users (localpart, password_hash, phase, locked, suspended, admin, guest)
          VALUES (:localpart, :password, :phase, :locked, :suspended, :admin, :guest)

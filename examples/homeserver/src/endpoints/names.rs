@@ -28,7 +28,8 @@ pub(super) async fn available(State(app): State<SharedApp>, peer: Peer) -> Resul
     app.policies.registration.check(Kind::User)?;
     let username = peer.query("username")?.ok_or(missing_query())?;
     let name = Localpart::parse(Text::new(&username), &app.config.server_name)?;
-    let taken = app.db.look(|db| users::exists(db, name.as_str())).await?;
+    let taken =
+        app.db.may_have_user(name.as_str()) && app.db.look(|db| users::exists(db, name.as_str())).await?;
     is_free(&app, &name, taken)?;
     let mut body = String::new();
     // A `String` takes whatever is written.
