@@ -2,7 +2,7 @@
 //!
 //! Every request has a line, so it is written in few steps.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::field::Field;
 use tracing_subscriber::fmt::format::Writer;
@@ -24,10 +24,15 @@ pub struct Utc;
 
 impl FormatTime for Utc {
     fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
-        // There are no moments before the epoch in this format.
-        let now = SystemTime::now().max(UNIX_EPOCH);
-        write!(line, "{}", humantime::format_rfc3339_micros(now))
+        begin(line)
     }
+}
+
+/// Begins a line with the time.
+pub fn begin(line: &mut impl Write) -> fmt::Result {
+    // There are no moments before the epoch in this format.
+    let now = SystemTime::now().max(UNIX_EPOCH);
+    write!(line, "{}", humantime::format_rfc3339_micros(now))
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How many bytes wait at the most. Whoever adds more writes them itself.
 const MOST: usize = 1024 * 1024;
 
+/// The log of the process.
+pub type Log = Arc<LogWriter<io::Stderr>>;
+
 /// The lines that wait, and where they go. For [`tracing_subscriber`] in an [`Arc`].
 #[derive(Debug)]
 pub struct LogWriter<W> {

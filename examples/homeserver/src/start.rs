@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, trouble};
 use crate::http::{BoundedListener, Ended, Stopping};
-use crate::log_writer::LogWriter;
+use crate::log_writer::{Log, LogWriter};
 use crate::password::Passwords;
 use crate::secrets::ServerKey;
 use crate::{
@@ -36,7 +36,7 @@ pub fn run() -> ExitCode {
     let lines = tracing_subscriber::fmt().with_timer(log_line::Utc).fmt_fields(debug_fn(log_line::field));
     lines.with_writer(Arc::clone(&log)).with_ansi(false).with_target(false).init();
     let served = Runtime::new().map_err(no_threads).and_then(|runtime| {
-        let served = runtime.block_on(serve());
+        let served = runtime.block_on(serve(Arc::clone(&log)));
         match served {
             // The database is closed, which empties its journal.
             Ok(Ended::Finished) => runtime.shutdown_timeout(AT_END),
@@ -67,13 +67,13 @@ fn refused(line: &str) -> ExitCode {
 ///
 /// Signals are caught before anything that may take long: one that comes while the server waits for a locked database,
 /// or finishes what a crash left, ends it like any other.
-async fn serve() -> Result<Ended, String> {
+async fn serve(log: Log) -> Result<Ended, String> {
     let args = Args::from_command_line()?;
     fault::arm()?;
     let mut signals =
         http::signals().map_err(|error| format!("signals: {error}; run it where it may catch them"))?;
     // A task of its own: some of a start blocks its thread.
-    let started = tokio::spawn(start(args, signals.stopping()));
+    let started = tokio::spawn(start(args, signals.stopping(), log));
     let (listener, router) = tokio::select! {
         started = started => started.map_err(|error| format!("start: {error}; report it"))??,
         () = signals.first() => return Ok(Ended::Finished),
@@ -82,7 +82,7 @@ async fn serve() -> Result<Ended, String> {
 }
 
 /// Comes to listening, and says so.
-async fn start(args: Args, stopping: Stopping) -> Result<(BoundedListener, Router), String> {
+async fn start(args: Args, stopping: Stopping, log: Log) -> Result<(BoundedListener, Router), String> {
     let config = match &args.config {
         Some(file) => Config::read(file).map_err(|error| error.to_string())?,
         None => Config::without_file(),
@@ -119,6 +119,6 @@ async fn start(args: Args, stopping: Stopping) -> Result<(BoundedListener, Route
     let mut edges = app.config.edges;
     edges.connections = descriptors::room_for(edges.connections);
     let listener = BoundedListener::new(listener, &edges, app.config.trusted_proxies.clone());
-    let router = http::finish(endpoints::routes(app), &edges, &stopping);
+    let router = http::finish(endpoints::routes(app), &edges, &stopping, Some(log));
     Ok((listener, router))
 }

@@ -3,6 +3,7 @@
 use super::body::{self, Patience};
 use super::contain::Contained;
 use super::{arrival, cors, log};
+use crate::log_writer::Log;
 use axum::extract::Request;
 use axum::response::Response;
 use std::convert::Infallible;
@@ -16,15 +17,19 @@ use tower_service::Service;
 /// The one layer around the endpoints: each would be a future of its own, on the heap. For the same reason it is none of
 /// axum's `from_fn`, which makes a copy of all services in it once more.
 #[derive(Clone)]
-pub(super) struct AroundLayer {
-    pub(super) patience: Arc<Patience>,
+pub(super) struct AroundLayer(pub(super) Arc<Shared>);
+
+/// What all requests have in common.
+pub(super) struct Shared {
+    pub(super) patience: Patience,
+    pub(super) log: Option<Log>,
 }
 
 impl<S> Layer<S> for AroundLayer {
     type Service = Around<S>;
 
     fn layer(&self, endpoint: S) -> Around<S> {
-        Around { endpoint, patience: Arc::clone(&self.patience) }
+        Around { endpoint, shared: Arc::clone(&self.0) }
     }
 }
 
@@ -32,7 +37,7 @@ impl<S> Layer<S> for AroundLayer {
 #[derive(Clone)]
 pub(super) struct Around<S> {
     endpoint: S,
-    patience: Arc<Patience>,
+    shared: Arc<Shared>,
 }
 
 impl<S> Service<Request> for Around<S>
@@ -54,17 +59,17 @@ where
         // The one that is ready.
         let next = self.endpoint.clone();
         let mut endpoint = mem::replace(&mut self.endpoint, next);
-        let patience = Arc::clone(&self.patience);
+        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let mut response = match cors::preflight(request.method()) {
                 Some(response) => response,
-                None => match body::read_whole(&mut request, &patience).await {
+                None => match body::read_whole(&mut request, &shared.patience).await {
                     Ok(()) => Contained::new(endpoint.call(request)).await,
                     Err(refused) => refused,
                 },
             };
             cors::allow_browsers(&mut response);
-            line.end(response.status());
+            line.end(response.status(), shared.log.as_ref());
             Ok(response)
         })
     }

@@ -27,10 +27,11 @@ pub use server::{Ended, serve};
 pub use signals::{Stopping, signals};
 pub use token::bearer_token;
 
-use around::AroundLayer;
+use around::{AroundLayer, Shared};
 use body::Patience;
 
 use crate::config::Edges;
+use crate::log_writer::Log;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -51,13 +52,14 @@ pub fn client_paths<S: Clone + Send + Sync + 'static>(
     })
 }
 
-/// Puts around the endpoints what every answer has in common. Nothing may be mounted afterwards.
-pub fn finish(endpoints: Router, edges: &Edges, stopping: &Stopping) -> Router {
+/// Puts around the endpoints what every answer has in common. Nothing may be mounted afterwards. Each request has a line
+/// in the `log`, if there is one.
+pub fn finish(endpoints: Router, edges: &Edges, stopping: &Stopping, log: Option<Log>) -> Router {
     let patience = Patience { ms: Duration::from_millis(edges.body_timeout_ms), stopping: stopping.clone() };
     endpoints
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(AroundLayer { patience: Arc::new(patience) })
+        .layer(AroundLayer(Arc::new(Shared { patience, log })))
 }
 
 async fn unknown_path() -> Response {

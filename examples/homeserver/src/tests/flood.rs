@@ -26,7 +26,8 @@ async fn listen(world: &World) -> SocketAddr {
     let edges: Edges = world.app.config.edges;
     let signals = signals().unwrap();
     let listener = BoundedListener::new(listener, &edges, Vec::new());
-    let router = http::finish(endpoints::routes(SharedApp::clone(&world.app)), &edges, &signals.stopping());
+    let router =
+        http::finish(endpoints::routes(SharedApp::clone(&world.app)), &edges, &signals.stopping(), None);
     tokio::spawn(http::serve(listener, router, signals));
     address
 }
