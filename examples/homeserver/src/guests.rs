@@ -21,6 +21,9 @@ use matrix_uia::{BindingKey, Call, MatrixError, Secret};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+/// The parameter that has the guest's token.
+const NAME: &str = "guest_access_token";
+
 /// A registration, and the guest that it is to become one of.
 #[derive(Debug)]
 pub struct Upgradable<'a> {
@@ -32,7 +35,8 @@ pub struct Upgradable<'a> {
 /// What is kept of one.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct StoredUpgradable {
-    registration: StoredRegistration,
+    /// On the heap: it is large, and is passed on several times.
+    registration: Box<StoredRegistration>,
     guest: Option<SecretHash>,
 }
 
@@ -49,6 +53,10 @@ pub struct Upgrade<H> {
 ///
 /// 400 `M_BAD_JSON` if it is no text.
 pub fn token_of(body: &[u8]) -> Result<Option<SecretHash>, MatrixError> {
+    // Few bodies have one, so most are not read again: the name can't be there, unless some of it is escaped.
+    if !body.contains(&b'\\') && !body.windows(NAME.len()).any(|part| part == NAME.as_bytes()) {
+        return Ok(None);
+    }
     #[derive(Deserialize)]
     struct Given<'a> {
         #[serde(borrow, default)]
@@ -92,7 +100,8 @@ pub fn upgrade(tx: &Tx, token: &SecretHash, account: &NewAccount<PasswordHash>) 
 impl Endpoint for Upgradable<'_> {
     type Op = Register;
     type Stored = StoredUpgradable;
-    type Plan<H: Send> = Upgrade<H>;
+    // On the heap, too: it is in every step of the exchange.
+    type Plan<H: Send> = Box<Upgrade<H>>;
 
     fn call(&self, key: &BindingKey) -> Call<'_, Register> {
         self.registration.call(key)
@@ -108,9 +117,9 @@ impl Endpoint for Upgradable<'_> {
         before: Option<StoredUpgradable>,
         sealer: Option<Sealer>,
     ) -> StoredUpgradable {
-        let (before, guest) = before.map(|before| (before.registration, before.guest)).unzip();
+        let (before, guest) = before.map(|before| (*before.registration, before.guest)).unzip();
         StoredUpgradable {
-            registration: self.registration.to_stored(key, before, sealer),
+            registration: Box::new(self.registration.to_stored(key, before, sealer)),
             guest: self.guest.or(guest.flatten()),
         }
     }
@@ -125,9 +134,30 @@ impl Endpoint for Upgradable<'_> {
         grant: Grant<Register>,
         stored: Option<StoredUpgradable>,
         hash: Option<H>,
-    ) -> Result<Upgrade<H>, Refusal> {
-        let (stored, guest) = stored.map(|stored| (stored.registration, stored.guest)).unzip();
+    ) -> Result<Box<Upgrade<H>>, Refusal> {
+        let (stored, guest) = stored.map(|stored| (*stored.registration, stored.guest)).unzip();
         let account = self.registration.plan(key, grant, stored, hash)?;
-        Ok(Upgrade { account, guest: self.guest.or(guest.flatten()) })
+        Ok(Box::new(Upgrade { account, guest: self.guest.or(guest.flatten()) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r09_a_guests_token_is_found_however_its_name_is_written() {
+        let digest = Some(SecretHash::of(b"secret"));
+        for (body, expected) in [
+            (r#"{"guest_access_token":"secret"}"#, digest),
+            (r#"{"guest\u005faccess_token":"secret"}"#, digest),
+            (r#"{"username":"guest_access_token"}"#, None),
+            (r#"{"username":"guest\\_access_token"}"#, None),
+            (r#"{"guest_access_tokens":"secret"}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(token_of(body.as_bytes()).unwrap(), expected, "{body}");
+        }
+        assert!(token_of(br#"{"guest_access_token":1}"#).is_err());
     }
 }

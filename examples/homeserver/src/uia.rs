@@ -46,12 +46,12 @@ pub struct UiaHost<'r> {
     result: String,
     has_expired: bool,
     lost: u8,
-    /// The session, as it was loaded last.
-    loaded: Option<(SessionId, Session)>,
+    /// The session, as it was loaded last. On the heap, as all that a request for a challenge has not.
+    loaded: Option<Box<(SessionId, Session)>>,
     /// What is known of a session elsewhere.
     known: Known,
     /// What is claimed for the call of this request, and is not carried out yet.
-    claim: Option<Claim>,
+    claim: Option<Box<Claim>>,
 }
 
 impl Drop for UiaHost<'_> {
@@ -59,7 +59,7 @@ impl Drop for UiaHost<'_> {
     fn drop(&mut self) {
         self.give_up();
         if let Some(claim) = self.claim.take() {
-            self.app.sessions.unclaim(&self.app.db, claim);
+            self.app.sessions.unclaim(&self.app.db, *claim);
         }
     }
 }
@@ -218,7 +218,7 @@ impl<'r> UiaHost<'r> {
     pub async fn open(
         &mut self,
         session: Option<SessionId>,
-    ) -> Result<(Option<(Session, String)>, Timestamp), Failure> {
+    ) -> Result<(Option<(Session, Vec<u8>)>, Timestamp), Failure> {
         self.give_up();
         let app = self.app;
         // What can't be given back now, a later request gives back.
@@ -226,10 +226,10 @@ impl<'r> UiaHost<'r> {
         let found =
             match app.sessions.load_ahead(session, &mut self.known).await.map_err(Failure::Sessions)? {
                 Ahead::Found(found) => found,
-                Ahead::InDatabase => self.open_database(session).await?,
+                Ahead::InDatabase => Box::pin(self.open_database(session)).await?,
             };
         let now = app.clock.now();
-        self.loaded = session.zip(found.as_ref().map(|found| found.session));
+        self.loaded = session.zip(found.as_ref().map(|found| found.session)).map(Box::new);
         Ok((found.map(|found| (found.session, found.kept)), now))
     }
 
@@ -281,24 +281,24 @@ impl<'r> UiaHost<'r> {
     }
 
     /// The claim that a change makes.
-    fn claimed_by(&self, change: &Change<'_>) -> Option<Claim> {
+    fn claimed_by(&self, change: &Change<'_>) -> Option<Box<Claim>> {
         let Change::Put(Put { id, expected, session, .. }) = *change else { return None };
         if !session.is_claimed() {
             return None;
         }
-        let loaded = self.loaded.as_ref().filter(|(loaded, _)| expected.is_some() && *loaded == id);
+        let loaded = self.loaded.as_deref().filter(|(loaded, _)| expected.is_some() && *loaded == id);
         let of = match loaded {
             Some((_, before)) => ClaimOf::Open { before: *before },
             None => ClaimOf::New { session: *session },
         };
-        Some(Claim { id, revision: session.revision(), of })
+        Some(Box::new(Claim { id, revision: session.revision(), of }))
     }
 
     /// Carries every change out and ends the transaction.
     pub async fn store<'c>(
         &mut self,
         changes: impl Iterator<Item = Change<'c>> + Clone + Send,
-        kept: Option<String>,
+        kept: Option<Vec<u8>>,
     ) -> Result<Committed, Failure> {
         let tx = self.tx.take();
         let sessions = &self.app.sessions;
@@ -311,7 +311,7 @@ impl<'r> UiaHost<'r> {
             Ok(committed) => committed,
             Err(error) => {
                 if let Some(claim) = self.claim.take() {
-                    sessions.unclaim(&self.app.db, claim);
+                    sessions.unclaim(&self.app.db, *claim);
                     let _later = sessions.settle(&self.app.db).await;
                 }
                 return Err(error);
@@ -346,7 +346,10 @@ impl<'r, E: Endpoint> Host<'r, E> for UiaHost<'_> {
 
     async fn load(&mut self, session: Option<SessionId>) -> Result<Loaded<E::Stored>, Failure> {
         let (found, now) = self.open(session).await?;
-        let caller = self.caller().await?;
+        let caller = match self.asker {
+            Asker::Nobody => Caller::Nobody,
+            _ => Box::pin(self.caller()).await?,
+        };
         self.caller = match caller {
             Caller::User(account) => Some(account.subject),
             Caller::Nobody | Caller::Ended(_) => None,

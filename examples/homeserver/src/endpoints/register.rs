@@ -18,7 +18,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use matrix_uia::endpoint::register::{Kind, Localpart, NewAccount, RegisterRequest};
-use matrix_uia::server::drive::{Admit, Granted, Repeat, Step};
+use matrix_uia::server::drive::{Granted, Repeat, Step};
 use matrix_uia::server::grant::{Outcome, Refusal};
 use matrix_uia::server::operation::Register;
 use matrix_uia::server::reference::Reference;
@@ -26,23 +26,24 @@ use matrix_uia::{MatrixError, Text};
 use serde::{Deserialize, Serialize};
 
 pub(super) async fn post(State(app): State<SharedApp>, peer: Peer, body: JsonBody) -> Response {
-    register(&app, &peer, &body.0).await.unwrap_or_else(Failure::into_response)
+    // On the heap: a future is copied into each that awaits it, and this one is large.
+    let answered = Box::pin(register(&app, &peer, &body.0)).await;
+    answered.unwrap_or_else(Failure::into_response)
 }
 
 async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failure> {
     let kind = Kind::parse(peer.query("kind")?.as_deref())?;
     if kind == Kind::Guest {
-        return register_unasked::guest(app, body).await;
+        return Box::pin(register_unasked::guest(app, body)).await;
     }
     let request = RegisterRequest::parse(body);
     if let Ok(request) = &request
         && request.by_appservice
     {
-        return register_unasked::appservice_user(app, peer, request).await;
+        return Box::pin(register_unasked::appservice_user(app, peer, request)).await;
     }
     app.policies.registration.check(kind)?;
-    // On the heap: a future is copied into each that awaits it, and this one is large.
-    Box::pin(with_uia(app, peer, request?, guests::token_of(body)?)).await
+    with_uia(app, peer, request?, guests::token_of(body)?).await
 }
 
 async fn with_uia(
@@ -59,51 +60,29 @@ async fn with_uia(
         Err(refused) => return Err(Box::pin(uia::refuse_registration(app, peer, refused)).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
-    while let Some(step) = run.next().await?.map(Todo::from) {
+    while let Some(step) = run.next().await? {
         match step {
-            Todo::Admit(admit) => match may_take(app, &mut run.host, &request).await {
+            Step::Admit(admit) => match may_take(app, &mut run.host, &request).await {
                 Ok(()) => run.go_on(admit.admitted()),
                 Err(Failure::Refused(refusal)) => run.go_on(admit.refused(refusal)),
                 Err(failure) => return Err(failure),
             },
-            // Once in a registration, of which most requests ask for a challenge: what those need of the future has no
-            // room for a plan.
-            Todo::Perform(granted) => made = Box::pin(perform(app, &mut run, granted)).await?,
-            Todo::Repeat(repeat) => {
-                let again = run.host.kept_result(repeat.session_id()).await?.unwrap_or_default();
-                made = repeat_answer(app, run.host.tx().await?, repeat.outcome(), &again)?;
-                run.go_on(if made.is_some() { repeat.repeated() } else { repeat.gone() });
-            }
+            // On the heap, as all that comes after the stages: most requests ask for a challenge.
+            Step::Perform(granted) => made = Box::pin(perform(app, &mut run, granted)).await?,
+            Step::Repeat(repeat) => made = Box::pin(answer_again(app, &mut run, repeat)).await?,
         }
     }
     Ok(answer::json(StatusCode::OK, made.ok_or(MatrixError::unavailable())?))
-}
-
-/// A [`Step`] of a registration, with its plan on the heap.
-enum Todo<'r> {
-    Admit(Admit<Register>),
-    Perform(Box<Granted<'r, Upgradable<'r>, PasswordHash>>),
-    Repeat(Repeat<Register>),
-}
-
-impl<'r> From<Step<'r, Upgradable<'r>, PasswordHash>> for Todo<'r> {
-    fn from(step: Step<'r, Upgradable<'r>, PasswordHash>) -> Self {
-        match step {
-            Step::Admit(admit) => Self::Admit(admit),
-            Step::Perform(granted) => Self::Perform(Box::new(granted)),
-            Step::Repeat(repeat) => Self::Repeat(repeat),
-        }
-    }
 }
 
 /// Makes the account that is granted, and reports how that ended; the answer, if it was made.
 async fn perform<'r>(
     app: &App,
     run: &mut uia::Request<'r, Upgradable<'r>>,
-    granted: Box<Granted<'r, Upgradable<'r>, PasswordHash>>,
+    granted: Granted<'r, Upgradable<'r>, PasswordHash>,
 ) -> Result<Option<String>, Failure> {
     let (upgrade, call) = granted.into_parts();
-    let (mut made, upgrade) = (None, Box::new(upgrade));
+    let mut made = None;
     let done = make(app, run.host.tx().await?, &upgrade).map(|(outcome, answer, again)| {
         made = Some(answer);
         run.host.keep_result(again);
@@ -159,6 +138,18 @@ fn create(app: &App, tx: &Tx, account: &NewAccount<PasswordHash>) -> Result<(Use
     Ok((user, localpart))
 }
 
+/// Answers a repeated request; `None` if what it had made is gone.
+async fn answer_again<'r>(
+    app: &App,
+    run: &mut uia::Request<'r, Upgradable<'r>>,
+    repeat: Repeat<Register>,
+) -> Result<Option<String>, Failure> {
+    let again = run.host.kept_result(repeat.session_id()).await?.unwrap_or_default();
+    let made = repeat_answer(app, run.host.tx().await?, repeat.outcome(), &again)?;
+    run.go_on(if made.is_some() { repeat.repeated() } else { repeat.gone() });
+    Ok(made)
+}
+
 /// The same user and the same device; its earlier tokens end, so that there are never two that live. `None` if the
 /// device was logged out.
 fn repeat_answer(app: &App, tx: &Tx, outcome: Reference, again: &str) -> Result<Option<String>, Failure> {
@@ -184,14 +175,19 @@ fn body(app: &App, localpart: &str, login: Option<&Login>) -> String {
 async fn may_take(app: &App, host: &mut UiaHost<'_>, request: &Upgradable<'_>) -> Result<(), Failure> {
     let name = request.registration.username.as_ref();
     if let Some(token) = &request.guest {
-        let found = guests::find(host.tx().await?, token, name);
+        let found = guests::find(Box::pin(host.tx()).await?, token, name);
         host.has_looked_up();
         return found.map(drop);
     }
     // Without a name there is nothing to look up.
     let Some(name) = name else { return Ok(()) };
     let has_session = request.registration.request.auth.session().is_some();
-    match host.look(|db| users::by_localpart(db, name.as_str())).await? {
+    let found = if app.db.may_have_user(name.as_str()) {
+        Box::pin(host.look(|db| users::by_localpart(db, name.as_str()))).await?
+    } else {
+        None
+    };
+    match found {
         // The session may have been told the guest's token.
         Some(user) if user.guest && has_session => Ok(()),
         user => is_free_for_params(app, name, user.is_some()),

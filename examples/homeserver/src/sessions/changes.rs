@@ -6,6 +6,7 @@ use super::{Claim, Place, Sessions};
 use crate::db::records::{self, Record};
 use crate::db::{Db, Result, Tx, registration_tokens};
 use crate::failure::Failure;
+use crate::kept;
 use crate::reservations;
 use matrix_uia::server::commit::{Change, Committed, Put, SessionChanges};
 use matrix_uia::server::store::{Done, OwnerKey};
@@ -16,13 +17,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Keep<'k> {
     /// For beside the session that is put.
-    pub kept: Option<String>,
+    pub kept: Option<Vec<u8>>,
     /// For the record of a call that succeeded.
     pub result: &'k str,
     /// Against whose bound a new session counts.
     pub owner: OwnerKey,
     /// What the changes claim.
-    pub claim: Option<Claim>,
+    pub claim: Option<Box<Claim>>,
 }
 
 impl Sessions {
@@ -59,6 +60,7 @@ impl Sessions {
             Place::Database(rows) => {
                 let Some(tx) = tx else { return Ok(Committed::Stored) };
                 let changes = SessionChanges::of(changes);
+                let kept = kept.as_deref().map(kept::to_text);
                 let committed = self.write_rows(rows, &tx, changes, kept.as_deref(), owner, now)?;
                 if committed == Committed::Stored {
                     tx.commit()?;
@@ -67,7 +69,7 @@ impl Sessions {
             }
             Place::Memory(memory) => Ok(memory.write(tx, changes, kept, owner, now)?),
             Place::Elsewhere(elsewhere) => {
-                let order = Order::of(changes, kept, owner, now);
+                let order = Order::of(changes, kept.as_deref(), owner, now);
                 Box::pin(self.write_elsewhere(elsewhere, db, tx, order, claim)).await
             }
         }

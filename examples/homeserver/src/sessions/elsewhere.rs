@@ -2,6 +2,7 @@
 
 use super::Found;
 use crate::args;
+use crate::kept;
 use crate::store_url::StoreUrl;
 use matrix_uia::server::commit::{Change, Committed, Put, SessionChanges};
 use matrix_uia::server::digest::Digest;
@@ -36,6 +37,7 @@ pub type Trouble = String;
 #[derive(Debug)]
 pub(super) struct Order {
     changes: SessionChanges<Session>,
+    /// As text.
     kept: Option<String>,
     owner: OwnerKey,
     now: Timestamp,
@@ -48,11 +50,12 @@ impl Order {
     /// `None` if there is nothing about sessions.
     pub(super) fn of<'c>(
         changes: impl Iterator<Item = Change<'c>>,
-        kept: Option<String>,
+        kept: Option<&[u8]>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> Option<Self> {
         let changes = SessionChanges::of(changes);
+        let kept = kept.map(kept::to_text);
         (!changes.is_empty()).then(|| Self { changes: changes.cloned(), kept, owner, now })
     }
 
@@ -114,7 +117,7 @@ impl Elsewhere {
                 Database::Postgres(sessions) => sessions.load(&id).await.map_err(trouble),
             }
         });
-        Ok(found.await?.map(|(session, kept)| Found { session, kept }))
+        Ok(found.await?.map(Found::of_row))
     }
 
     /// Whether there is a session of this digest.

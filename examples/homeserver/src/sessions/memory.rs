@@ -7,7 +7,8 @@ use matrix_uia::server::digest::Digest;
 use matrix_uia::server::session::Proof;
 use matrix_uia::server::store::{HashedStore, Lifetimes, OwnerKey, Record, Store as _};
 use matrix_uia::{Session, SessionId, Timestamp};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// For how many sessions that are gone the server remembers to give back what was reserved for them. Beyond that, as
 /// after a crash, it runs out by itself.
@@ -18,13 +19,15 @@ pub(super) struct Memory {
     store: Mutex<HashedStore<Beside>>,
     /// Sessions that are gone, and for which something may be reserved. Locked after the store.
     owed: Mutex<Vec<(SessionId, Session)>>,
+    /// Whether there are any: each request asks, and need not lock them for that.
+    owes: AtomicBool,
 }
 
 /// What is kept beside a session.
 #[derive(Debug, Default)]
 struct Beside {
-    /// Parameters of the request, as text; empty if nothing is kept.
-    kept: String,
+    /// Parameters of the request, as [`kept`](crate::kept) writes them; empty if nothing is kept.
+    kept: Vec<u8>,
     /// A claim of it was taken back: what the claim had reserved, the session doesn't know of.
     unclaimed: bool,
 }
@@ -32,7 +35,7 @@ struct Beside {
 impl Memory {
     pub(super) fn new(lifetimes: Lifetimes, all: usize, per_owner: usize) -> Self {
         let store = HashedStore::new(lifetimes, all).with_sessions_per_owner(per_owner);
-        Self { store: Mutex::new(store), owed: Mutex::default() }
+        Self { store: Mutex::new(store), owed: Mutex::default(), owes: AtomicBool::new(false) }
     }
 
     pub(super) fn load(&self, id: &SessionId) -> Option<Found> {
@@ -55,9 +58,14 @@ impl Memory {
         ended.map(|(id, record)| (id, record.session)).collect()
     }
 
-    /// Removes some of those that have run out; whether there was any.
+    /// Removes some of those that have run out; whether there was any. It is left to the next request where another
+    /// one has the sessions: nobody waits for it.
     pub(super) fn expire(&self, now: Timestamp, at_most: usize) -> bool {
-        let mut store = lock(&self.store);
+        let mut store = match self.store.try_lock() {
+            Ok(store) => store,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
         let expired = std::iter::from_fn(|| store.expire(now)).take(at_most);
         expired.map(|(id, record)| self.owe(id, record)).count() > 0
     }
@@ -88,7 +96,7 @@ impl Memory {
         &self,
         tx: Option<Tx>,
         changes: impl Iterator<Item = Change<'c>>,
-        kept: Option<String>,
+        kept: Option<Vec<u8>>,
         owner: OwnerKey,
         now: Timestamp,
     ) -> Result<Committed> {
@@ -136,13 +144,14 @@ impl Memory {
             let mut owed = lock(&self.owed);
             if owed.len() < OWED {
                 owed.push((id, record.session));
+                self.owes.store(true, Ordering::Release);
             }
         }
     }
 
     /// Whether something may be reserved for a session that is gone.
     pub(super) fn owes(&self) -> bool {
-        !lock(&self.owed).is_empty()
+        self.owes.load(Ordering::Acquire)
     }
 
     fn some_owed(&self) -> Vec<(SessionId, Session)> {
@@ -170,7 +179,9 @@ impl Sessions {
             owed.iter().try_for_each(|(id, session)| self.give_back(tx, self.digest(id), session))
         })
         .await?;
-        lock(&memory.owed).retain(|(id, _)| !owed.iter().any(|(given_back, _)| given_back == id));
+        let mut left = lock(&memory.owed);
+        left.retain(|(id, _)| !owed.iter().any(|(given_back, _)| given_back == id));
+        memory.owes.store(!left.is_empty(), Ordering::Release);
         Ok(true)
     }
 }

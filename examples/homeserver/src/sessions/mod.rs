@@ -22,7 +22,7 @@ use crate::args;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, Result, Tx, UserKey, registration_tokens};
-use crate::reservations;
+use crate::{kept, reservations};
 use matrix_uia::endpoint::threepid::ValidationRules;
 use matrix_uia::server::commit::Change;
 use matrix_uia::server::digest::Digest;
@@ -43,8 +43,15 @@ const EXPIRE_AT_ONCE: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Found {
     pub session: Session,
-    /// What is kept beside it, as text; empty if nothing is.
-    pub kept: String,
+    /// What is kept beside it, as [`kept`] writes it; empty if nothing is.
+    pub kept: Vec<u8>,
+}
+
+impl Found {
+    /// A session of a database, and the text beside it.
+    fn of_row((session, text): (Session, String)) -> Self {
+        Self { session, kept: kept::of_text(&text) }
+    }
 }
 
 /// A claim that a request has made for its call.
@@ -194,7 +201,7 @@ impl Sessions {
         &self,
         known: &mut Known,
         changes: impl Iterator<Item = Change<'c>>,
-        kept: Option<&str>,
+        kept: Option<&[u8]>,
     ) -> Known {
         match &self.place {
             Place::Elsewhere(_) => known.take_after(changes, kept),
@@ -207,7 +214,7 @@ impl Sessions {
             // Loaded ahead.
             Place::Elsewhere(_) => Ok(None),
             Place::Memory(memory) => Ok(memory.load(id)),
-            Place::Database(rows) => Ok(rows.load(tx, id)?.map(|(session, kept)| Found { session, kept })),
+            Place::Database(rows) => Ok(rows.load(tx, id)?.map(Found::of_row)),
         }
     }
 

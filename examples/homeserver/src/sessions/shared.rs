@@ -34,7 +34,7 @@ impl Sessions {
         db: &Db,
         tx: Option<Tx>,
         order: Option<Order>,
-        claim: Option<Claim>,
+        claim: Option<Box<Claim>>,
     ) -> Result<Committed, Failure> {
         if let Some(tx) = tx {
             tx.commit()?;
@@ -53,7 +53,7 @@ impl Sessions {
             let unheard = is_alive.await.is_err();
             // After an error it may be claimed as well.
             if let Some(claim) = claim.filter(|_| !lost && (failed || unheard)) {
-                sessions.unclaim_elsewhere(&elsewhere, &db, claim).await;
+                sessions.unclaim_elsewhere(&elsewhere, &db, *claim).await;
             }
         });
         let committed = answered.await.unwrap_or_else(|_| Err("its task is gone".to_owned()));
