@@ -5,14 +5,13 @@ use crate::args::Args;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, trouble};
-use crate::http::{BoundedListener, Ended, Stopping};
+use crate::http::{BoundedListener, Ended, Served, Stopping};
 use crate::log_writer::{Log, LogWriter};
 use crate::password::Passwords;
 use crate::secrets::ServerKey;
 use crate::{
     accounts, background, deactivations, descriptors, endpoints, fault, http, log_line, server_key, welcome,
 };
-use axum::Router;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -82,7 +81,7 @@ async fn serve(log: Log) -> Result<Ended, String> {
 }
 
 /// Comes to listening, and says so.
-async fn start(args: Args, stopping: Stopping, log: Log) -> Result<(BoundedListener, Router), String> {
+async fn start(args: Args, stopping: Stopping, log: Log) -> Result<(BoundedListener, Served), String> {
     let config = match &args.config {
         Some(file) => Config::read(file).map_err(|error| error.to_string())?,
         None => Config::without_file(),

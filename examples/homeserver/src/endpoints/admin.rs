@@ -7,7 +7,6 @@ use crate::db::users::{self, User};
 use crate::failure::Failure;
 use crate::http::{JsonBody, Named, answer};
 use crate::who::{self, Peer, user_ref};
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,14 +14,8 @@ use axum::routing::{MethodRouter, get};
 use matrix_uia::endpoint::moderation::{Moderated, Moderation, Moderator};
 use matrix_uia::server::account::{AccountStatus, Action};
 
-/// The paths, after `/_matrix/client/v1/admin`.
-pub(super) fn routes() -> Router<SharedApp> {
-    Router::new()
-        .route("/lock/{user_id}", both(Moderation::Lock))
-        .route("/suspend/{user_id}", both(Moderation::Suspend))
-}
-
-fn both(moderation: Moderation) -> MethodRouter<SharedApp> {
+/// One of the two, which are asked and set at one path.
+pub(super) fn both(moderation: Moderation) -> MethodRouter<SharedApp> {
     get(move |State(app): State<SharedApp>, peer: Peer, Named(user_id): Named| async move {
         moderate(&app, &peer, moderation, &user_id, None).await
     })

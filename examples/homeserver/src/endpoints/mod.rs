@@ -21,12 +21,12 @@ mod versions;
 
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
-use crate::http::client_paths;
+use crate::http::Routes;
 use crate::threepids::SUBMIT_PATH;
-use axum::Router;
 use axum::routing::{get, post};
+use matrix_uia::endpoint::moderation::Moderation;
 
-pub fn routes(app: SharedApp) -> Router {
+pub fn routes(app: SharedApp) -> Routes<()> {
     // Paths of the account API, as the spec writes them after `/_matrix/client/v3`.
     let account = [
         ("/register", post(register::post)),
@@ -48,14 +48,15 @@ pub fn routes(app: SharedApp) -> Router {
         ("/capabilities", get(account::capabilities)),
         ("/auth/{auth_type}/fallback/web", get(fallback::get).post(fallback::post)),
     ];
-    // What came later has one version of its own.
-    let v1 = Router::new()
-        .route("/register/m.login.registration_token/validity", get(names::token_validity))
-        .route("/login/get_token", post(login_token::post))
-        .nest("/admin", admin::routes());
-    client_paths(account)
-        .merge(client_paths(request_token::paths()))
-        .nest("/_matrix/client/v1", v1)
+    let v1 = |path: &str| format!("/_matrix/client/v1{path}");
+    Routes::new()
+        .client(account)
+        .client(request_token::paths())
+        // What came later has one version of its own.
+        .route(&v1("/register/m.login.registration_token/validity"), get(names::token_validity))
+        .route(&v1("/login/get_token"), post(login_token::post))
+        .route(&v1("/admin/lock/{user_id}"), admin::both(Moderation::Lock))
+        .route(&v1("/admin/suspend/{user_id}"), admin::both(Moderation::Suspend))
         .route(SUBMIT_PATH, get(submit_token::page).post(submit_token::post))
         .route("/_matrix/static/client/login/", get(fallback::login))
         .route("/_matrix/client/versions", get(versions::get))

@@ -2,6 +2,7 @@
 
 use super::body::{self, Patience};
 use super::contain::Contained;
+use super::routes::Paths;
 use super::{arrival, cors, log};
 use crate::log_writer::Log;
 use axum::extract::Request;
@@ -11,33 +12,27 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tower_layer::Layer;
 use tower_service::Service;
-
-/// The one layer around the endpoints: each would be a future of its own, on the heap. For the same reason it is none of
-/// axum's `from_fn`, which makes a copy of all services in it once more.
-#[derive(Clone)]
-pub(super) struct AroundLayer(pub(super) Arc<Shared>);
 
 /// What all requests have in common.
 pub(super) struct Shared {
     pub(super) patience: Patience,
+    pub(super) paths: Paths,
     pub(super) log: Option<Log>,
 }
 
-impl<S> Layer<S> for AroundLayer {
-    type Service = Around<S>;
-
-    fn layer(&self, endpoint: S) -> Around<S> {
-        Around { endpoint, shared: Arc::clone(&self.0) }
-    }
-}
-
-/// An endpoint, and what is around it.
+/// The endpoints, and what is around them all. It is no layer of the router: that is one around each endpoint, with a
+/// future of its own on the heap, and one more copy of the request.
 #[derive(Clone)]
-pub(super) struct Around<S> {
+pub struct Around<S> {
     endpoint: S,
     shared: Arc<Shared>,
+}
+
+impl<S> Around<S> {
+    pub(super) const fn new(endpoint: S, shared: Arc<Shared>) -> Self {
+        Self { endpoint, shared }
+    }
 }
 
 impl<S> Service<Request> for Around<S>
@@ -55,7 +50,7 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         arrival::stamp(&request);
-        let line = log::Line::begin(&request);
+        let line = log::Line::begin(&request, &self.shared.paths);
         // The one that is ready.
         let next = self.endpoint.clone();
         let mut endpoint = mem::replace(&mut self.endpoint, next);
@@ -69,7 +64,7 @@ where
                 },
             };
             cors::allow_browsers(&mut response);
-            line.end(response.status(), shared.log.as_ref());
+            line.end(response.status(), &shared.paths, shared.log.as_ref());
             Ok(response)
         })
     }

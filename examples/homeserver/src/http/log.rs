@@ -1,8 +1,9 @@
 //! One line for each request.
 
+use super::routes::Paths;
 use crate::log_line;
 use crate::log_writer::Log;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,24 +18,24 @@ const ROOM: usize = 128;
 pub(super) struct Line {
     begun: Instant,
     method: Method,
-    path: Option<MatchedPath>,
+    path: Option<usize>,
 }
 
 impl Line {
-    pub(super) fn begin(request: &Request) -> Self {
+    pub(super) fn begin(request: &Request, paths: &Paths) -> Self {
         Self {
             begun: Instant::now(),
             method: request.method().clone(),
-            path: request.extensions().get().cloned(),
+            path: paths.number(request.uri().path()),
         }
     }
 
     /// Logs what was asked and how it ended. Not as an event: every request has a line, and nobody but the log reads it.
-    pub(super) fn end(self, status: StatusCode, log: Option<&Log>) {
+    pub(super) fn end(self, status: StatusCode, paths: &Paths, log: Option<&Log>) {
         let Some(mut log) = log.map(Arc::as_ref) else { return };
         let Self { begun, method, path } = self;
         let (method, status) = (method.as_str(), status.as_str());
-        let path = path.as_ref().map_or("(unknown)", MatchedPath::as_str);
+        let path = paths.mounted(path).unwrap_or("(unknown)");
         let took = begun.elapsed().as_micros();
         let mut line = String::with_capacity(ROOM);
         // A `String` takes whatever is written.

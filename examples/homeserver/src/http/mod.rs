@@ -13,6 +13,7 @@ mod origin;
 mod page;
 mod path;
 pub mod query;
+mod routes;
 mod server;
 mod signals;
 mod token;
@@ -23,11 +24,12 @@ pub use listener::{BoundedListener, Caller};
 pub use origin::same_origin;
 pub use page::page;
 pub use path::Named;
+pub use routes::Routes;
 pub use server::{Ended, serve};
 pub use signals::{Stopping, signals};
 pub use token::bearer_token;
 
-use around::{AroundLayer, Shared};
+use around::{Around, Shared};
 use body::Patience;
 
 use crate::config::Edges;
@@ -35,31 +37,19 @@ use crate::log_writer::Log;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::MethodRouter;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Mounts paths such as `/account/password` under `/_matrix/client/v3`, and under `r0`, which old clients
-/// still say and mean the same by.
-///
-/// Each stands in the router whole: in a nested one, the path of every request would be made anew.
-pub fn client_paths<S: Clone + Send + Sync + 'static>(
-    paths: impl IntoIterator<Item = (impl AsRef<str>, MethodRouter<S>)>,
-) -> Router<S> {
-    paths.into_iter().fold(Router::new(), |router, (path, methods)| {
-        let [v3, r0] = ["v3", "r0"].map(|version| format!("/_matrix/client/{version}{}", path.as_ref()));
-        router.route(&v3, methods.clone()).route(&r0, methods)
-    })
-}
+/// All that is served: the endpoints, and what is around them.
+pub type Served = Around<Router>;
 
 /// Puts around the endpoints what every answer has in common. Nothing may be mounted afterwards. Each request has a line
 /// in the `log`, if there is one.
-pub fn finish(endpoints: Router, edges: &Edges, stopping: &Stopping, log: Option<Log>) -> Router {
+pub fn finish(endpoints: Routes<()>, edges: &Edges, stopping: &Stopping, log: Option<Log>) -> Served {
     let patience = Patience { ms: Duration::from_millis(edges.body_timeout_ms), stopping: stopping.clone() };
-    endpoints
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(AroundLayer(Arc::new(Shared { patience, log })))
+    let (router, paths) = endpoints.into_parts();
+    let router = router.fallback(unknown_path).method_not_allowed_fallback(wrong_method);
+    Around::new(router, Arc::new(Shared { patience, paths, log }))
 }
 
 async fn unknown_path() -> Response {

@@ -1,8 +1,10 @@
 //! Listening, and stopping without dropping what is in hand.
 
+use super::Served;
 use super::listener::{BoundedListener, Caller};
 use super::signals::Signals;
-use axum::Router;
+use axum::ServiceExt;
+use axum::extract::Request;
 use std::io;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -27,12 +29,13 @@ pub enum Ended {
 /// # Errors
 ///
 /// None but what axum reports; it deals with those of single connections itself.
-pub async fn serve(listener: BoundedListener, router: Router, mut signals: Signals) -> io::Result<Ended> {
+pub async fn serve(listener: BoundedListener, served: Served, mut signals: Signals) -> io::Result<Ended> {
     let (stop, stopped) = oneshot::channel();
-    let server = axum::serve(listener, router.into_make_service_with_connect_info::<Caller>())
-        .with_graceful_shutdown(async move {
-            let _ = stopped.await;
-        });
+    let server =
+        axum::serve(listener, ServiceExt::<Request>::into_make_service_with_connect_info::<Caller>(served))
+            .with_graceful_shutdown(async move {
+                let _ = stopped.await;
+            });
     let out_of_patience = async {
         signals.first().await;
         let _ = stop.send(());

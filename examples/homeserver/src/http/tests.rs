@@ -38,7 +38,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = mpsc::channel(2);
         let signals = Signals::from_channel(stopped);
-        let router = finish(client_paths(paths), edges, &signals.stopping(), None);
+        let router = finish(Routes::new().client(paths), edges, &signals.stopping(), None);
         let listener = BoundedListener::new(listener, edges, vec!["127.0.0.9".parse().unwrap()]);
         let done = tokio::spawn(serve(listener, router, signals));
         Self { address, stop, done }

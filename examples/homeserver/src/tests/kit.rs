@@ -51,7 +51,7 @@ impl<const MEMORY: bool> Homeserver<MEMORY> {
         let sessions = if MEMORY { Sessions::Memory } else { Sessions::Sqlite };
         // There are no users to be made, so that this waits for nothing.
         let app = Handle::current().block_on(app(config, sessions, db, clock));
-        Self { router: endpoints::routes(SharedApp::clone(&app)), app, requests: AtomicU32::new(0) }
+        Self { router: endpoints::routes(SharedApp::clone(&app)).router, app, requests: AtomicU32::new(0) }
     }
 
     async fn ask<T>(&self, ask: impl FnOnce(&Tx) -> Result<T>) -> T {

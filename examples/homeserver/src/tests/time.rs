@@ -23,7 +23,7 @@ async fn lesson_79_what_was_sent_late_does_not_count_as_early() {
     let request = Request::get("/_matrix/client/v3/account/whoami")
         .header("authorization", format!("Bearer {token}"))
         .extension(ConnectInfo(caller));
-    let router = crate::endpoints::routes(std::sync::Arc::clone(&world.app));
+    let router = crate::endpoints::routes(std::sync::Arc::clone(&world.app)).router;
     let answer = router.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 401);
 }

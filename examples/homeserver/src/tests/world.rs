@@ -75,7 +75,7 @@ impl World {
         let mut config = Config::parse(config.as_bytes()).unwrap();
         config.outbox = Some(outbox.path().to_owned());
         let app = app(config, sessions, db, clock).await;
-        Self { router: endpoints::routes(SharedApp::clone(&app)), app, outbox, now }
+        Self { router: endpoints::routes(SharedApp::clone(&app)).router, app, outbox, now }
     }
 
     pub fn set_clock(&self, ms: u64) {
