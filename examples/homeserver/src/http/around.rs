@@ -5,10 +5,10 @@ use super::contain::Contained;
 use super::routes::Paths;
 use super::{arrival, cors, log};
 use crate::log_writer::Log;
+use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use std::convert::Infallible;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,45 +21,40 @@ pub(super) struct Shared {
     pub(super) log: Option<Log>,
 }
 
-/// The endpoints, and what is around them all. It is no layer of the router: that is one around each endpoint, with a
-/// future of its own on the heap, and one more copy of the request.
+/// All that is served: the endpoints, and what is around them. It is no layer of the router: that is one around each
+/// endpoint, with a future of its own on the heap, and one more copy of the request.
 #[derive(Clone)]
-pub struct Around<S> {
-    endpoint: S,
+pub struct Served {
+    endpoints: Router,
     shared: Arc<Shared>,
 }
 
-impl<S> Around<S> {
-    pub(super) const fn new(endpoint: S, shared: Arc<Shared>) -> Self {
-        Self { endpoint, shared }
+impl Served {
+    pub(super) const fn new(endpoints: Router, shared: Arc<Shared>) -> Self {
+        Self { endpoints, shared }
     }
 }
 
-impl<S> Service<Request> for Around<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + Unpin + 'static,
-{
+impl Service<Request> for Served {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.endpoint.poll_ready(cx)
+    /// As a router is.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         arrival::stamp(&request);
         let line = log::Line::begin(&request, &self.shared.paths);
-        // The one that is ready.
-        let next = self.endpoint.clone();
-        let mut endpoint = mem::replace(&mut self.endpoint, next);
+        let mut endpoints = self.endpoints.clone();
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let mut response = match cors::preflight(request.method()) {
                 Some(response) => response,
                 None => match body::read_whole(&mut request, &shared.patience).await {
-                    Ok(()) => Contained::new(endpoint.call(request)).await,
+                    Ok(()) => Contained::new(endpoints.call(request)).await,
                     Err(refused) => refused,
                 },
             };

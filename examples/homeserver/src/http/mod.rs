@@ -18,6 +18,7 @@ mod server;
 mod signals;
 mod token;
 
+pub use around::Served;
 pub use body::JsonBody;
 pub use forwarded::client_address;
 pub use listener::{BoundedListener, Caller};
@@ -29,19 +30,15 @@ pub use server::{Ended, serve};
 pub use signals::{Stopping, signals};
 pub use token::bearer_token;
 
-use around::{Around, Shared};
+use around::Shared;
 use body::Patience;
 
 use crate::config::Edges;
 use crate::log_writer::Log;
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// All that is served: the endpoints, and what is around them.
-pub type Served = Around<Router>;
 
 /// Puts around the endpoints what every answer has in common. Nothing may be mounted afterwards. Each request has a line
 /// in the `log`, if there is one.
@@ -49,7 +46,7 @@ pub fn finish(endpoints: Routes<()>, edges: &Edges, stopping: &Stopping, log: Op
     let patience = Patience { ms: Duration::from_millis(edges.body_timeout_ms), stopping: stopping.clone() };
     let (router, paths) = endpoints.into_parts();
     let router = router.fallback(unknown_path).method_not_allowed_fallback(wrong_method);
-    Around::new(router, Arc::new(Shared { patience, paths, log }))
+    Served::new(router, Arc::new(Shared { patience, paths, log }))
 }
 
 async fn unknown_path() -> Response {
