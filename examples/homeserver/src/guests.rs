@@ -18,11 +18,17 @@ use matrix_uia::server::operation::Register;
 use matrix_uia::server::seal::{SealedPassword, Sealer};
 use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{BindingKey, Call, MatrixError, Secret};
+use memchr::memchr;
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// The parameter that has the guest's token.
 const NAME: &str = "guest_access_token";
+
+/// Finds its name in a body.
+static IN_BODY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME));
 
 /// A registration, and the guest that it is to become one of.
 #[derive(Debug)]
@@ -54,8 +60,7 @@ pub struct Upgrade<H> {
 /// 400 `M_BAD_JSON` if it is no text.
 pub fn token_of(body: &[u8]) -> Result<Option<SecretHash>, MatrixError> {
     // Few bodies have one, so most are not read again: the name can't be there, unless some of it is escaped.
-    let is_name = |part: &[u8]| part.first() == NAME.as_bytes().first() && part == NAME.as_bytes();
-    if !body.contains(&b'\\') && !body.windows(NAME.len()).any(is_name) {
+    if memchr(b'\\', body).is_none() && IN_BODY.find(body).is_none() {
         return Ok(None);
     }
     #[derive(Deserialize)]

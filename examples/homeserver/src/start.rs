@@ -77,7 +77,7 @@ async fn serve(log: Log) -> Result<Ended, String> {
         started = started => started.map_err(|error| format!("start: {error}; report it"))??,
         () = signals.first() => return Ok(Ended::Finished),
     };
-    http::serve(listener, router, signals).await.map_err(|error| format!("--listen: {error}; start it again"))
+    Ok(http::serve(listener, router, signals).await)
 }
 
 /// Comes to listening, and says so.

@@ -6,10 +6,10 @@ use crate::db::users::{self, Phase, User};
 use crate::db::{devices, tokens};
 use crate::failure::Failure;
 use crate::guard;
-use crate::http::{Caller, bearer_token, client_address, query};
+use crate::http::{Arrival, bearer_token, client_address, query};
 use crate::network;
 use crate::secrets::SecretHash;
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -24,7 +24,7 @@ use matrix_uia::wire::error::ErrorCode;
 use matrix_uia::{MatrixError, Millis, Timestamp};
 use std::borrow::Cow;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// What every handler wants to know of a request before it reads the body.
 #[derive(Debug)]
@@ -40,17 +40,14 @@ impl FromRequestParts<SharedApp> for Peer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Response> {
-        let (connection, arrived) = match parts.extensions.get::<ConnectInfo<Caller>>() {
-            Some(ConnectInfo(caller)) => (caller.address.ip(), caller.arrived()),
-            None => (Ipv4Addr::UNSPECIFIED.into(), app.clock.now()),
-        };
-        let address = client_address(connection, &parts.headers, &app.config.trusted_proxies);
+        let &Arrival { from, at, .. } = Arrival::of(&parts.extensions)?;
+        let address = client_address(from, &parts.headers, &app.config.trusted_proxies);
         Ok(Self {
             // Nothing else asks for them: bodies and paths are read without.
             headers: mem::take(&mut parts.headers),
             query: parts.uri.query().map(str::to_owned),
             address,
-            arrived,
+            arrived: at,
         })
     }
 }

@@ -3,7 +3,7 @@
 //! A request for a challenge may bring a name, and most of those are free. A look costs little, but two requests can't
 //! have one at once, and whoever waits for another's is put aside and comes back to cold caches.
 
-use std::collections::HashSet;
+use hashbrown::HashTable;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{PoisonError, RwLock};
 
@@ -12,18 +12,22 @@ use std::sync::{PoisonError, RwLock};
 #[derive(Debug, Default)]
 pub(super) struct Names {
     key: RandomState,
-    hashes: RwLock<HashSet<u64>>,
+    hashes: RwLock<HashTable<u64>>,
 }
 
 impl Names {
     /// Before the account of that name is committed.
     pub(super) fn add(&self, name: &str) {
-        self.hashes.write().unwrap_or_else(PoisonError::into_inner).insert(self.key.hash_one(name));
+        let hash = self.key.hash_one(name);
+        let mut hashes = self.hashes.write().unwrap_or_else(PoisonError::into_inner);
+        hashes.entry(hash, |known| *known == hash, |known| *known).or_insert(hash);
     }
 
     /// Whether somebody may have the name; the database knows.
     pub(super) fn may_have(&self, name: &str) -> bool {
-        self.hashes.read().unwrap_or_else(PoisonError::into_inner).contains(&self.key.hash_one(name))
+        let hash = self.key.hash_one(name);
+        let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
+        hashes.find(hash, |known| *known == hash).is_some()
     }
 }
 

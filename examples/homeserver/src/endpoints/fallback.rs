@@ -7,13 +7,12 @@
 use crate::addresses;
 use crate::app::{App, SharedApp};
 use crate::failure::Failure;
-use crate::http::{Named, page, same_origin};
+use crate::http::{Named, RawBody, page, same_origin};
 use crate::phones;
 use crate::secrets::opaque_id;
 use crate::threepids::{self, Wanted};
 use crate::visits::{self, Seen};
 use crate::who::Peer;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::ACCEPT_LANGUAGE;
 use axum::response::{IntoResponse as _, Response};
@@ -41,7 +40,7 @@ pub(super) async fn post(
     State(app): State<SharedApp>,
     peer: Peer,
     Named(auth_type): Named,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Response {
     let mut buffer = vec![0; body.len()];
     let form = match Form::parse(&body, &mut buffer) {

@@ -1,18 +1,19 @@
 //! What every request and answer has in common, around the endpoints.
 
+use super::arrival::Arrival;
 use super::body::{self, Patience};
 use super::contain::Contained;
 use super::routes::Paths;
-use super::{arrival, cors, log};
+use super::{cors, log};
 use crate::log_writer::Log;
 use axum::Router;
-use axum::extract::Request;
+use axum::http::Request;
 use axum::response::Response;
-use std::convert::Infallible;
-use std::pin::Pin;
+use hyper::body::Incoming;
+use matrix_uia::Timestamp;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tower_service::Service;
+use tower_service::Service as _;
 
 /// What all requests have in common.
 pub(super) struct Shared {
@@ -33,34 +34,24 @@ impl Served {
     pub(super) const fn new(endpoints: Router, shared: Arc<Shared>) -> Self {
         Self { endpoints, shared }
     }
-}
 
-impl Service<Request> for Served {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    /// As a router is.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        arrival::stamp(&request);
-        let line = log::Line::begin(&request, &self.shared.paths);
-        let mut endpoints = self.endpoints.clone();
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let mut response = match cors::preflight(request.method()) {
-                Some(response) => response,
-                None => match body::read_whole(&mut request, &shared.patience).await {
-                    Ok(()) => Contained::new(endpoints.call(request)).await,
-                    Err(refused) => refused,
-                },
-            };
-            cors::allow_browsers(&mut response);
-            line.end(response.status(), &shared.paths, shared.log.as_ref());
-            Ok(response)
-        })
+    /// Answers a request, whose head came in at that moment.
+    pub(super) async fn answer(&self, request: Request<Incoming>, from: IpAddr, at: Timestamp) -> Response {
+        let Shared { patience, paths, log } = &*self.shared;
+        let (head, body) = request.into_parts();
+        let line = log::Line::begin(&head, paths);
+        let mut response = match cors::preflight(&head.method) {
+            Some(response) => response,
+            None => match body::read_whole(body, patience).await {
+                Ok(body) => {
+                    let request = Arrival { from, at, body }.into_request(head);
+                    Contained::new(self.endpoints.clone().call(request)).await
+                }
+                Err(refused) => refused,
+            },
+        };
+        cors::allow_browsers(&mut response);
+        line.end(response.status(), paths, log.as_ref());
+        response
     }
 }

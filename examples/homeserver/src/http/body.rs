@@ -1,14 +1,15 @@
 //! Bodies: read whole, before any handler runs, and within a bound.
 
 use super::answer;
+use super::arrival::Arrival;
 use super::signals::Stopping;
-use axum::body::HttpBody as _;
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::body::{Bytes, HttpBody as _};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
-use std::mem;
+use hyper::body::Incoming;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -64,25 +65,19 @@ impl Patience {
 /// # Errors
 ///
 /// The answer to a body that is too large, breaks off or takes too long.
-pub(super) async fn read_whole(request: &mut Request, patience: &Patience) -> Result<(), Response> {
-    let body = mem::take(request.body_mut());
+pub(super) async fn read_whole(body: Incoming, patience: &Patience) -> Result<Bytes, Response> {
+    // Most bodies have come with their heads: no clock is set for those, and nothing has room for one.
+    let late = async { Box::pin(patience.run_out()).await };
     let read = tokio::select! {
-        // Most bodies have come with their heads: no clock is set for those.
         biased;
         read = read(body) => read,
-        () = patience.run_out() => Err(Refused::Late),
+        () = late => Err(Refused::Late),
     };
-    match read {
-        Ok(bytes) => {
-            *request.body_mut() = Body::from(bytes);
-            Ok(())
-        }
-        Err(refused) => Err(refused.into_response()),
-    }
+    read.map_err(Refused::into_response)
 }
 
 /// What is announced is not believed: a chunked body announces nothing, so every frame is counted.
-async fn read(mut body: Body) -> Result<Bytes, Refused> {
+async fn read(mut body: Incoming) -> Result<Bytes, Refused> {
     let mut kept = Vec::new();
     let mut drained = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -106,16 +101,26 @@ async fn read(mut body: Body) -> Result<Bytes, Refused> {
 }
 
 /// The body of a JSON endpoint. An empty one counts as `{}`: a `DELETE` has none, and asks for the flows.
-/// Pages that take a form read plain `Bytes` instead.
 #[derive(Clone)]
 pub struct JsonBody(pub Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for JsonBody {
+impl<S: Send + Sync> FromRequestParts<S> for JsonBody {
     type Rejection = Response;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
-        // It has been read whole before: it is here, in one piece, and nothing is wrong with it.
-        let bytes = read(request.into_body()).await.map_err(Refused::into_response)?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let RawBody(bytes) = RawBody::from_request_parts(parts, state).await?;
         Ok(Self(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes }))
+    }
+}
+
+/// The body of a page that takes a form.
+#[derive(Clone)]
+pub struct RawBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequestParts<S> for RawBody {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        Ok(Self(Arrival::of(&parts.extensions)?.body.clone()))
     }
 }

@@ -8,14 +8,12 @@
 
 use crate::config::Edges;
 use crate::network::{Network, counted};
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
-use matrix_uia::Timestamp;
+use axum::serve::Listener;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -102,10 +100,10 @@ impl Listener for BoundedListener {
             let Some(counted) = self.admit(address.ip()) else { continue };
             // Answers are small, and some are awaited by a person.
             let _best_effort = stream.set_nodelay(true);
-            let request = Arc::<InHand>::default();
+            let is_handled = Arc::<AtomicBool>::default();
             let connection = Connection {
                 stream,
-                request: Arc::clone(&request),
+                is_handled: Arc::clone(&is_handled),
                 phase: Phase::Head,
                 deadline: Deadline::after(self.header_timeout),
                 header_timeout: self.header_timeout,
@@ -113,55 +111,28 @@ impl Listener for BoundedListener {
                 _permit: permit,
                 _counted: counted,
             };
-            return (connection, Caller { address, request });
+            return (connection, Caller { address, is_handled });
         }
     }
 
     fn local_addr(&self) -> io::Result<Caller> {
         let address = self.listener.local_addr()?;
-        Ok(Caller { address, request: Arc::default() })
+        Ok(Caller { address, is_handled: Arc::default() })
     }
 }
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Caller {
     pub address: SocketAddr,
-    request: Arc<InHand>,
-}
-
-/// What the connection knows of the request that it waits for the answer of. There is one at a time.
-#[derive(Debug, Default)]
-struct InHand {
-    /// Set by who handles it, cleared by its answer.
-    is_handled: AtomicBool,
-    /// When it came in, in milliseconds since 1970.
-    arrived: AtomicU64,
+    /// Whether a request waits for its answer. Set by who handles it, cleared by the answer; there is one at a time.
+    is_handled: Arc<AtomicBool>,
 }
 
 impl Caller {
     /// The head of a request is whole: the connection isn't kept waiting by its client now.
-    pub fn head_is_whole(&self, now: Timestamp) {
-        self.request.arrived.store(now.as_millis(), Ordering::Relaxed);
-        self.request.is_handled.store(true, Ordering::Relaxed);
-    }
-
-    /// When the head of the request was read. What came in before a call succeeded raced it; what came in afterwards
-    /// repeats it. To be asked before the answer: another request may come after it.
-    pub fn arrived(&self) -> Timestamp {
-        Timestamp::from_millis(self.request.arrived.load(Ordering::Relaxed))
-    }
-
-    /// Another end, for a test without a connection.
-    #[cfg(test)]
-    pub fn of_test(address: SocketAddr) -> Self {
-        Self { address, request: Arc::default() }
-    }
-}
-
-impl Connected<IncomingStream<'_, BoundedListener>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
-        stream.remote_addr().clone()
+    pub(super) fn head_is_whole(&self) {
+        self.is_handled.store(true, Ordering::Relaxed);
     }
 }
 
@@ -214,7 +185,7 @@ impl Deadline {
 /// A connection that ends when its client keeps it waiting for too long.
 pub struct Connection {
     stream: TcpStream,
-    request: Arc<InHand>,
+    is_handled: Arc<AtomicBool>,
     phase: Phase,
     deadline: Deadline,
     header_timeout: Duration,
@@ -237,7 +208,7 @@ impl Connection {
     /// What came of a write. The answer ends the wait of the request for it.
     fn written<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if done.is_ready() {
-            self.request.is_handled.store(false, Ordering::Relaxed);
+            self.is_handled.store(false, Ordering::Relaxed);
             self.enter(Phase::Idle);
             // hyper has found nothing to read while the request was handled, and doesn't look again unless it
             // is woken: when the time is over.
@@ -264,7 +235,7 @@ impl AsyncRead for Connection {
             }
             return Poll::Ready(done);
         }
-        if self.request.is_handled.load(Ordering::Relaxed) { Poll::Pending } else { self.out_of_patience(cx) }
+        if self.is_handled.load(Ordering::Relaxed) { Poll::Pending } else { self.out_of_patience(cx) }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::routes::Paths;
 use crate::log_line;
 use crate::log_writer::Log;
-use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -22,12 +22,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn begin(request: &Request, paths: &Paths) -> Self {
-        Self {
-            begun: Instant::now(),
-            method: request.method().clone(),
-            path: paths.number(request.uri().path()),
-        }
+    pub(super) fn begin(head: &Parts, paths: &Paths) -> Self {
+        Self { begun: Instant::now(), method: head.method.clone(), path: paths.number(head.uri.path()) }
     }
 
     /// Logs what was asked and how it ended. Not as an event: every request has a line, and nobody but the log reads it.

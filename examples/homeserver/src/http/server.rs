@@ -1,13 +1,12 @@
 //! Listening, and stopping without dropping what is in hand.
 
-use super::Served;
-use super::listener::{BoundedListener, Caller};
-use super::signals::Signals;
-use axum::ServiceExt;
-use axum::extract::Request;
-use std::io;
+use super::listener::BoundedListener;
+use super::signals::{Signals, Stopping};
+use super::{Served, requests};
+use axum::serve::Listener as _;
+use std::convert::Infallible;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 /// How long the requests in hand have after the signal. The slowest, a deactivation whose identity servers
@@ -23,30 +22,36 @@ pub enum Ended {
     CutShort,
 }
 
-/// Serves until a signal comes, then finishes the requests in hand; a second signal ends that. Handlers may ask for
-/// `ConnectInfo<Caller>`, the other end of the connection.
-///
-/// # Errors
-///
-/// None but what axum reports; it deals with those of single connections itself.
-pub async fn serve(listener: BoundedListener, served: Served, mut signals: Signals) -> io::Result<Ended> {
-    let (stop, stopped) = oneshot::channel();
-    let server =
-        axum::serve(listener, ServiceExt::<Request>::into_make_service_with_connect_info::<Caller>(served))
-            .with_graceful_shutdown(async move {
-                let _ = stopped.await;
-            });
-    let out_of_patience = async {
-        signals.first().await;
-        let _ = stop.send(());
-        tokio::select! {
-            () = signals.next() => Ended::CutShort,
-            // A client that never finishes its request can't keep the server from ending.
-            () = sleep(GRACE) => Ended::Finished,
-        }
-    };
+/// Serves until a signal comes, then finishes the requests in hand; a second signal ends that.
+pub async fn serve(listener: BoundedListener, served: Served, mut signals: Signals) -> Ended {
+    let (open, mut all_have_ended) = mpsc::channel(1);
+    let stopping = signals.stopping();
     tokio::select! {
-        done = server => done.map(|()| Ended::Finished),
-        ended = out_of_patience => Ok(ended),
+        never = accept(listener, served, stopping, open) => match never {},
+        () = signals.first() => {}
+    }
+    tokio::select! {
+        // Each connection has held the channel open.
+        _ = all_have_ended.recv() => Ended::Finished,
+        () = signals.next() => Ended::CutShort,
+        // A client that never finishes its request can't keep the server from ending.
+        () = sleep(GRACE) => Ended::Finished,
+    }
+}
+
+/// Has every connection served in a task of its own, which holds `open` until it ends.
+async fn accept(
+    mut listener: BoundedListener,
+    served: Served,
+    stopping: Stopping,
+    open: mpsc::Sender<Infallible>,
+) -> Infallible {
+    loop {
+        let (connection, caller) = listener.accept().await;
+        let (served, stopping, open) = (served.clone(), stopping.clone(), open.clone());
+        tokio::spawn(async move {
+            requests::answer_all(connection, caller, served, stopping).await;
+            drop(open);
+        });
     }
 }

@@ -42,6 +42,16 @@ impl Signals {
 pub struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
+    /// Waits until it is, or nobody will tell.
+    pub(super) async fn told(mut self) {
+        let _nobody_tells = self.0.wait_for(|stopping| *stopping).await;
+    }
+
+    /// Whether there is more to be told than when it was made.
+    pub(super) fn has_changed(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
     /// Waits until it is, and for as long again as one may still take then.
     pub async fn for_long(&mut self, patience: Duration) {
         let stopping = self.0.wait_for(|stopping| *stopping).await.is_ok();

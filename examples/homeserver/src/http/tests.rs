@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 struct Server {
     address: SocketAddr,
     stop: mpsc::Sender<()>,
-    done: JoinHandle<std::io::Result<Ended>>,
+    done: JoinHandle<Ended>,
 }
 
 impl Server {
@@ -158,7 +158,7 @@ async fn stopping_finishes_the_request_in_hand_and_not_the_idle_connection() {
     let mut answer = String::new();
     busy.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    let ended = timeout(Duration::from_secs(5), server.done).await.unwrap().unwrap().unwrap();
+    let ended = timeout(Duration::from_secs(5), server.done).await.unwrap().unwrap();
     assert_eq!(ended, Ended::Finished);
     drop(idle);
 }
@@ -173,7 +173,7 @@ async fn lesson_112_a_second_signal_ends_at_once() {
     sleep(Duration::from_millis(300)).await;
     assert!(!server.done.is_finished(), "the request in hand is waited for");
     server.stop.send(()).await.unwrap();
-    let ended = timeout(Duration::from_secs(5), server.done).await.expect("it ends").unwrap().unwrap();
+    let ended = timeout(Duration::from_secs(5), server.done).await.expect("it ends").unwrap();
     assert_eq!(ended, Ended::CutShort);
 }
 
@@ -185,7 +185,7 @@ async fn lesson_112_a_stalled_body_does_not_keep_a_shutdown_waiting() {
     stalled.write_all(half.as_bytes()).await.unwrap();
     sleep(Duration::from_millis(50)).await;
     server.stop.send(()).await.unwrap();
-    let ended = timeout(Duration::from_secs(5), server.done).await.expect("it ends").unwrap().unwrap();
+    let ended = timeout(Duration::from_secs(5), server.done).await.expect("it ends").unwrap();
     assert_eq!(ended, Ended::Finished);
     let mut answer = String::new();
     stalled.read_to_string(&mut answer).await.unwrap();

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::users::{self, NewUser, User};
 use crate::db::{Db, Result, Tx};
+use crate::http::Arrival;
 use crate::logins::{Wanted, log_in, response};
 use crate::{background, deactivations, endpoints, who};
 use axum::Router;
@@ -81,8 +82,8 @@ impl<const MEMORY: bool> TestHost for Homeserver<MEMORY> {
             Some(token) => http.header("Authorization", format!("Bearer {token}")),
             None => http,
         };
-        let response =
-            self.router.clone().oneshot(http.body(Body::from(request.body)).unwrap()).await.unwrap();
+        let http = http.extension(Arrival::of_test(self.app.clock.now(), request.body));
+        let response = self.router.clone().oneshot(http.body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Answer { status, body: String::from_utf8(body.to_vec()).unwrap() }

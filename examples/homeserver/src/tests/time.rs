@@ -8,21 +8,19 @@ const DAY: u64 = 24 * 3600 * 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lesson_79_what_was_sent_late_does_not_count_as_early() {
-    // The requests here have no time of arrival of their own; over a connection, the head comes first.
-    use crate::http::Caller;
-    use axum::extract::ConnectInfo;
+    use crate::http::Arrival;
     use axum::http::Request;
     use tower::ServiceExt as _;
     let world = World::new(r#"{"access_token_lifetime_ms": 60000}"#).await;
     let mut login = password("alice", "wonderland");
     login["refresh_token"] = json!(true);
     let token = text(&world.post("login", None, login).await.ok(), "access_token");
-    let caller = Caller::of_test("192.0.2.1:4711".parse().unwrap());
-    caller.head_is_whole(world.app.clock.now());
+    // Over a connection, the head comes first.
+    let arrival = Arrival::of_test(world.app.clock.now(), "");
     world.advance(60_001);
     let request = Request::get("/_matrix/client/v3/account/whoami")
         .header("authorization", format!("Bearer {token}"))
-        .extension(ConnectInfo(caller));
+        .extension(arrival);
     let router = crate::endpoints::routes(std::sync::Arc::clone(&world.app)).router;
     let answer = router.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 401);
