@@ -10,7 +10,7 @@ use crate::http::answer;
 use crate::kept;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::sessions::{Ahead, Claim, ClaimOf, Found, Keep, Known};
+use crate::sessions::{Claim, ClaimOf, Found, Keep, Known};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -73,9 +73,8 @@ enum Asker {
     Service(UserRef),
 }
 
-/// One request of a guarded endpoint on its way. On the heap: it is large, and would be copied with the future of its
-/// handler.
-pub type Request<'r, E> = Box<Run<'r, UiaHost<'r>, E>>;
+/// One request of a guarded endpoint on its way.
+pub type Request<'r, E> = Run<'r, UiaHost<'r>, E>;
 
 /// Begins the exchange of a request that has been checked.
 pub fn begin<'r, E: Endpoint>(
@@ -86,7 +85,7 @@ pub fn begin<'r, E: Endpoint>(
     request: &'r E,
 ) -> Request<'r, E> {
     let fresh = SessionId::from_entropy(entropy());
-    Box::new(Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived))
+    Run::new(UiaHost::new(app, peer, who), request, guarded(app, flows), fresh, peer.arrived)
 }
 
 /// Ends a registration whose parameters are refused before it can be checked: others may be sent.
@@ -222,12 +221,12 @@ impl<'r> UiaHost<'r> {
         self.give_up();
         let app = self.app;
         // What can't be given back now, a later request gives back.
-        let _later = app.sessions.settle(&app.db).await;
-        let found =
-            match app.sessions.load_ahead(session, &mut self.known).await.map_err(Failure::Sessions)? {
-                Ahead::Found(found) => found,
-                Ahead::InDatabase => Box::pin(self.open_database(session)).await?,
-            };
+        app.sessions.settle(&app.db).await.ok();
+        let found = if app.sessions.are_in_the_database() {
+            Box::pin(self.open_database(session)).await?
+        } else {
+            app.sessions.load_ahead(session, &mut self.known).await.map_err(Failure::Sessions)?
+        };
         let now = app.clock.now();
         self.loaded = session.zip(found.as_ref().map(|found| found.session)).map(Box::new);
         Ok((found.map(|found| (found.session, found.kept)), now))

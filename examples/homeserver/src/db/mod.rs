@@ -130,7 +130,11 @@ impl Db {
         if let Some(outside) = &self.waits {
             outside.pause().await;
         }
-        Tx::begin(Arc::clone(&self.connection).lock_owned().await, self.names.clone()).await
+        // On the heap: most of the futures that would have room for it never come to it.
+        Box::pin(async {
+            Tx::begin(Arc::clone(&self.connection).lock_owned().await, self.names.clone()).await
+        })
+        .await
     }
 
     /// Whether there may be an account of that name. If not, there is none; otherwise look it up.

@@ -10,7 +10,7 @@ use crate::guests::{self, Upgradable, Upgrade};
 use crate::http::{JsonBody, answer};
 use crate::logins::{Login, Wanted, log_in, response};
 use crate::password::{PasswordHash, normal_form};
-use crate::secrets::{self, SecretHash};
+use crate::secrets;
 use crate::threepids;
 use crate::uia::{self, UiaHost};
 use crate::who::{self, Peer};
@@ -43,15 +43,7 @@ async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failu
         return Box::pin(register_unasked::appservice_user(app, peer, request)).await;
     }
     app.policies.registration.check(kind)?;
-    with_uia(app, peer, request?, guests::token_of(body)?).await
-}
-
-async fn with_uia(
-    app: &App,
-    peer: &Peer,
-    mut request: RegisterRequest<'_>,
-    guest: Option<SecretHash>,
-) -> Result<Response, Failure> {
+    let (mut request, guest) = (request?, guests::token_of(body)?);
     let password = request.password.map(normal_form);
     request.password = password.as_ref().map(secrets::Secret::lend);
     let flows = &app.policies.register;
@@ -60,7 +52,8 @@ async fn with_uia(
         Err(refused) => return Err(Box::pin(uia::refuse_registration(app, peer, refused)).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
-    while let Some(step) = run.next().await? {
+    loop {
+        let Some(step) = run.next().await? else { break };
         match step {
             Step::Admit(admit) => match may_take(app, &mut run.host, &request).await {
                 Ok(()) => run.go_on(admit.admitted()),
