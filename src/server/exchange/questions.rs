@@ -132,7 +132,12 @@ impl<'w, 'r, Op: Operation> Load<'w, 'r, Op> {
     /// are now. `now` is read in this transaction.
     #[inline]
     pub fn found(self, session: Option<&Session>, caller: Caller, now: Timestamp) -> Exchange<'w, 'r, Op> {
-        self.state.work.session = session.cloned();
+        // In two ways, so that it is copied once, and whole.
+        if let Some(session) = session {
+            self.state.work.session = Some(*session);
+        } else {
+            self.state.work.session = None;
+        }
         let todo = self.state.work.loaded(caller, now);
         self.state.ask(todo)
     }
