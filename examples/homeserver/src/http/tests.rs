@@ -163,6 +163,23 @@ async fn stopping_finishes_the_request_in_hand_and_not_the_idle_connection() {
     drop(idle);
 }
 
+/// It has asked once whether the server is to stop, and been woken often since.
+#[tokio::test]
+async fn stopping_ends_a_connection_that_is_idle_after_its_requests() {
+    let server = Server::start().await;
+    let mut kept = TcpStream::connect(server.address).await.unwrap();
+    for _ in 0..3 {
+        kept.write_all(b"GET /_matrix/client/v3/slow HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = kept.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200 ") && answer[..read].ends_with(b"{}"));
+    }
+    server.stop.send(()).await.unwrap();
+    let ended = timeout(Duration::from_secs(5), kept.read(&mut [0; 64])).await.expect("it is closed");
+    assert_eq!(ended.unwrap(), 0);
+    assert_eq!(timeout(Duration::from_secs(5), server.done).await.unwrap().unwrap(), Ended::Finished);
+}
+
 #[tokio::test]
 async fn lesson_112_a_second_signal_ends_at_once() {
     let server = Server::start().await;
