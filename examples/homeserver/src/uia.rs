@@ -10,7 +10,7 @@ use crate::http::answer;
 use crate::kept;
 use crate::password::{PasswordHash, normal_form};
 use crate::secrets::{SecretHash, entropy};
-use crate::sessions::{Claim, ClaimOf, Found, Keep, Known};
+use crate::sessions::{Ahead, Claim, ClaimOf, Found, Keep, Known};
 use crate::who::{self, Peer, Who};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -221,12 +221,12 @@ impl<'r> UiaHost<'r> {
         self.give_up();
         let app = self.app;
         // What can't be given back now, a later request gives back.
-        app.sessions.settle(&app.db).await.ok();
-        let found = if app.sessions.are_in_the_database() {
-            Box::pin(self.open_database(session)).await?
-        } else {
-            app.sessions.load_ahead(session, &mut self.known).await.map_err(Failure::Sessions)?
-        };
+        let _later = app.sessions.settle(&app.db).await;
+        let found =
+            match app.sessions.load_ahead(session, &mut self.known).await.map_err(Failure::Sessions)? {
+                Ahead::Found(found) => found,
+                Ahead::InDatabase => Box::pin(self.open_database(session)).await?,
+            };
         let now = app.clock.now();
         self.loaded = session.zip(found.as_ref().map(|found| found.session)).map(Box::new);
         Ok((found.map(|found| (found.session, found.kept)), now))

@@ -132,7 +132,7 @@ impl<'w, 'r, Op: Operation> Load<'w, 'r, Op> {
     /// are now. `now` is read in this transaction.
     #[inline]
     pub fn found(self, session: Option<&Session>, caller: Caller, now: Timestamp) -> Exchange<'w, 'r, Op> {
-        // In two ways, so that it is copied once, and whole.
+        // Not `session.cloned()`: that is taken apart for the tag of the `Option`, and copied twice.
         if let Some(session) = session {
             self.state.work.session = Some(*session);
         } else {

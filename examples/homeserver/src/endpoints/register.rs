@@ -52,6 +52,7 @@ async fn register(app: &App, peer: &Peer, body: &[u8]) -> Result<Response, Failu
         Err(refused) => return Err(Box::pin(uia::refuse_registration(app, peer, refused)).await),
     };
     let (mut run, mut made) = (uia::begin(app, peer, None, flows, &request), None);
+    // Not `while let`, which would keep what it matches as long as the step, and room for it in the future.
     loop {
         let Some(step) = run.next().await? else { break };
         match step {

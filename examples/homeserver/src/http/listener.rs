@@ -11,7 +11,7 @@ use crate::network::{Network, counted};
 use axum::serve::Listener;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,6 +61,31 @@ impl BoundedListener {
         *count = count.saturating_add(1);
         Some(Counted { open: Arc::clone(&self.open), address: Some(address) })
     }
+
+    /// One connection over the bound for all waits in the system's queue; one over that of its address is
+    /// closed, so that it keeps nobody else waiting.
+    pub(super) async fn accept(&mut self) -> (Connection, Caller) {
+        loop {
+            // It is never closed.
+            let permit = Arc::clone(&self.all).acquire_owned().await.ok();
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            let Some(counted) = self.admit(address.ip()) else { continue };
+            // Answers are small, and some are awaited by a person.
+            let _best_effort = stream.set_nodelay(true);
+            let is_handled = Arc::<AtomicBool>::default();
+            let connection = Connection {
+                stream,
+                is_handled: Arc::clone(&is_handled),
+                phase: Phase::Head,
+                deadline: Deadline::after(self.header_timeout),
+                header_timeout: self.header_timeout,
+                idle_timeout: self.idle_timeout,
+                _permit: permit,
+                _counted: counted,
+            };
+            return (connection, Caller { address: address.ip(), is_handled });
+        }
+    }
 }
 
 fn lock(open: &Mutex<HashMap<IpAddr, usize>>) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -86,45 +111,10 @@ impl Drop for Counted {
     }
 }
 
-impl Listener for BoundedListener {
-    type Io = Connection;
-    type Addr = Caller;
-
-    /// One connection over the bound for all waits in the system's queue; one over that of its address is
-    /// closed, so that it keeps nobody else waiting.
-    async fn accept(&mut self) -> (Connection, Caller) {
-        loop {
-            // It is never closed.
-            let permit = Arc::clone(&self.all).acquire_owned().await.ok();
-            let (stream, address) = Listener::accept(&mut self.listener).await;
-            let Some(counted) = self.admit(address.ip()) else { continue };
-            // Answers are small, and some are awaited by a person.
-            let _best_effort = stream.set_nodelay(true);
-            let is_handled = Arc::<AtomicBool>::default();
-            let connection = Connection {
-                stream,
-                is_handled: Arc::clone(&is_handled),
-                phase: Phase::Head,
-                deadline: Deadline::after(self.header_timeout),
-                header_timeout: self.header_timeout,
-                idle_timeout: self.idle_timeout,
-                _permit: permit,
-                _counted: counted,
-            };
-            return (connection, Caller { address, is_handled });
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Caller> {
-        let address = self.listener.local_addr()?;
-        Ok(Caller { address, is_handled: Arc::default() })
-    }
-}
-
 /// Who is at the other end of a connection.
 #[derive(Debug)]
-pub struct Caller {
-    pub address: SocketAddr,
+pub(super) struct Caller {
+    pub(super) address: IpAddr,
     /// Whether a request waits for its answer. Set by who handles it, cleared by the answer; there is one at a time.
     is_handled: Arc<AtomicBool>,
 }
@@ -183,7 +173,7 @@ impl Deadline {
 }
 
 /// A connection that ends when its client keeps it waiting for too long.
-pub struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     is_handled: Arc<AtomicBool>,
     phase: Phase,

@@ -19,10 +19,10 @@ pub(super) async fn answer_all(connection: Connection, caller: Caller, served: S
     let service = service_fn(async |request| {
         let now = clock::now();
         caller.head_is_whole();
-        Ok::<_, Infallible>(served.answer(request, caller.address.ip(), now).await)
+        Ok::<_, Infallible>(served.answer(request, caller.address, now).await)
     });
     let mut requests = pin!(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
-    let mut told = pin!(stopping.clone().told());
+    let mut told = pin!(async { stopping.clone().told().await });
     let mut has_asked = false;
     let told = poll_fn(|cx| {
         // Asked at first, it wakes this task when there is something to be told: to ask it at each of a request's steps
@@ -31,7 +31,7 @@ pub(super) async fn answer_all(connection: Connection, caller: Caller, served: S
             return Poll::Pending;
         }
         has_asked = true;
-        told.as_mut().poll(cx)
+        told.as_mut().poll(cx).map(drop)
     });
     // Whoever was at the other end knows what went wrong.
     tokio::select! {

@@ -3,7 +3,6 @@
 use super::listener::BoundedListener;
 use super::signals::{Signals, Stopping};
 use super::{Served, requests};
-use axum::serve::Listener as _;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::mpsc;

@@ -42,9 +42,9 @@ impl Signals {
 pub struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
-    /// Waits until it is, or nobody will tell.
-    pub(super) async fn told(mut self) {
-        let _nobody_tells = self.0.wait_for(|stopping| *stopping).await;
+    /// Waits until it is. `false`: nobody will tell.
+    pub(super) async fn told(&mut self) -> bool {
+        self.0.wait_for(|stopping| *stopping).await.is_ok()
     }
 
     /// Whether there is more to be told than when it was made.
@@ -54,8 +54,7 @@ impl Stopping {
 
     /// Waits until it is, and for as long again as one may still take then.
     pub async fn for_long(&mut self, patience: Duration) {
-        let stopping = self.0.wait_for(|stopping| *stopping).await.is_ok();
-        if stopping { sleep(patience).await } else { std::future::pending().await }
+        if self.told().await { sleep(patience).await } else { std::future::pending().await }
     }
 }
 

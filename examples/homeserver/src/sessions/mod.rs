@@ -71,6 +71,15 @@ pub enum ClaimOf {
     New { session: Session },
 }
 
+/// What is known of a session before a transaction begins.
+#[derive(Debug)]
+pub enum Ahead {
+    /// It was looked for. What has become of it meanwhile, the commit finds out.
+    Found(Option<Found>),
+    /// It is in the database of the accounts: it is to be loaded in the transaction.
+    InDatabase,
+}
+
 /// A place for sessions. Every method that is given a transaction is called in it.
 #[derive(Debug)]
 pub struct Sessions {
@@ -157,10 +166,9 @@ impl Sessions {
         self.key.claimant(*id)
     }
 
-    /// Looks for a session that is not in the database of the accounts, and so before a transaction begins: no account
-    /// waits for another database, nor for a request that asks about no account. In memory, some of what has run out
-    /// ends. What has become of one elsewhere meanwhile, the commit finds out; `known` is what the request knows of it
-    /// already.
+    /// Looks for a session where that needs no transaction: no account waits for another database, nor for a request
+    /// that asks about no account. In memory, some of what has run out ends. What has become of one elsewhere
+    /// meanwhile, the commit finds out; `known` is what the request knows of it already.
     ///
     /// # Errors
     ///
@@ -169,20 +177,21 @@ impl Sessions {
         &self,
         id: Option<SessionId>,
         known: &mut Known,
-    ) -> std::result::Result<Option<Found>, Trouble> {
+    ) -> std::result::Result<Ahead, Trouble> {
         Ok(match (&self.place, id) {
-            (Place::Database(_), _) | (Place::Elsewhere(_), None) => None,
+            (Place::Database(_), _) => Ahead::InDatabase,
+            (Place::Elsewhere(_), None) => Ahead::Found(None),
             (Place::Elsewhere(elsewhere), Some(id)) => {
                 if let Some(found) = known.get(id) {
-                    return Ok(found);
+                    return Ok(Ahead::Found(found));
                 }
                 let found = Box::pin(elsewhere.load(id)).await?;
                 known.loaded(id, found.clone());
-                found
+                Ahead::Found(found)
             }
             (Place::Memory(memory), id) => {
                 memory.expire(self.clock.now(), EXPIRE_AT_ONCE);
-                id.and_then(|id| memory.load(&id))
+                Ahead::Found(id.and_then(|id| memory.load(&id)))
             }
         })
     }
